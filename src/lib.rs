@@ -1,0 +1,2 @@
+//! `maitred` stands at the door of a Cal.com calendar: it confirms and declines the bookings that
+//! wait, against an embedded credit ledger and the house's own criteria.
