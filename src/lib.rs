@@ -1,2 +1,5 @@
 //! `maitred` stands at the door of a Cal.com calendar: it confirms and declines the bookings that
 //! wait, against an embedded credit ledger and the house's own criteria.
+
+pub mod calcom;
+pub mod domain;

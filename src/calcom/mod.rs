@@ -1,0 +1,3 @@
+//! All that speaks to Cal.com: the port that the pass uses, and the two dialects behind it.
+
+pub mod port;

@@ -1,0 +1,117 @@
+//! The calendar as the pass needs it: a few reads, three writes. Implemented by the two dialects
+//! and by the simulation. Errors are told apart by what can be done about them, not by status code.
+
+use async_trait::async_trait;
+
+use crate::domain::booking::{Booking, BookingRef, EventType, Reading};
+use crate::domain::id::{Address, BookingUid, EventTypeId, HostId};
+use crate::domain::time::Time;
+
+/// Who the key acts as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Me {
+    pub id: HostId,
+    pub username: Option<String>,
+    pub address: Option<Address>,
+    pub time_zone: Option<String>,
+    /// v1: an administrator's key sees and may change everybody's bookings.
+    pub admin: bool,
+}
+
+/// Which bookings a listing asks for. The rows' own status is what counts, whatever was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Select {
+    /// Those that wait for an answer, oldest request first.
+    Pending,
+    /// Those not over yet that touch the window (accepted ones among them).
+    Upcoming { from: Time, to: Time },
+    /// Those over that touch the window (absences are marked on these).
+    Past { from: Time, to: Time },
+    /// Every state, written since. Never complete on its own (`calcom/api.md` 2.5).
+    UpdatedSince(Time),
+}
+
+/// One page of a listing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    pub bookings: Vec<Booking>,
+    /// Rows that could not be read as bookings: where (`data[3].start`) and why. They are left alone.
+    pub unreadable: Vec<String>,
+    /// Ask for this page number next (from 0); `None` at the end.
+    pub next: Option<u32>,
+    /// The server's own clock when it answered, for the skew check.
+    pub server_time: Option<Time>,
+}
+
+/// Why a call gave no answer that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The credential is refused: stop, whatever else was planned.
+    #[error("Cal.com refused the API key: {0}")]
+    Credential(String),
+    /// This booking is not the key's to answer; others may be.
+    #[error("Cal.com does not let this key act on the booking: {0}")]
+    NotYours(String),
+    /// The rate limit is used up; nothing may be sent before the instant.
+    #[error("Cal.com's rate limit is used up until {until}")]
+    Limited { until: Time },
+    /// Could not be reached: no connection was made, so nothing was done.
+    #[error("Cal.com cannot be reached: {0}")]
+    Unreachable(String),
+    /// The request may or may not have been carried out: read the booking to know.
+    #[error("Cal.com gave no usable answer: {0}")]
+    Unknown(String),
+    /// The server understood and said no (4xx other than the above). Read the booking to know why.
+    #[error("Cal.com refused the call: {0}")]
+    Refused(String),
+    /// The server speaks another contract than the one configured.
+    #[error("Cal.com answered in another shape than the dialect expects: {0}")]
+    Contract(String),
+}
+
+/// The calendar. Texts in errors are redacted already: no key, no address, no control characters.
+#[async_trait]
+pub trait Calendar: Send + Sync {
+    /// Who the key acts as.
+    async fn me(&self) -> Result<Me, CallError>;
+
+    /// The event types of the key's user.
+    async fn event_types(&self) -> Result<Vec<EventType>, CallError>;
+
+    /// One event type by number, also a team's; `None` when there is none or it may not be seen.
+    async fn event_type(&self, id: EventTypeId) -> Result<Option<EventType>, CallError>;
+
+    /// One page of a listing, from page 0.
+    async fn list(&self, select: &Select, page: u32) -> Result<Page, CallError>;
+
+    /// One booking.
+    async fn get(&self, booking: &BookingRef) -> Result<Reading, CallError>;
+
+    /// All occurrences of a series, whatever their state; empty when there is none, `None` where the
+    /// dialect cannot ask (v1).
+    async fn series(&self, series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError>;
+
+    /// Confirms. The reading is of the booking after the call where the server gave one; `None` when
+    /// it said yes without showing it.
+    async fn confirm(&self, booking: &BookingRef) -> Result<Option<Reading>, CallError>;
+
+    /// Declines with a reason for the booker.
+    async fn decline(
+        &self,
+        booking: &BookingRef,
+        reason: &str,
+    ) -> Result<Option<Reading>, CallError>;
+
+    /// Cancels with a reason for the booker.
+    async fn cancel(
+        &self,
+        booking: &BookingRef,
+        reason: &str,
+    ) -> Result<Option<Reading>, CallError>;
+
+    /// Calls sent so far, for the report of a pass.
+    fn calls(&self) -> u64;
+
+    /// How many calls could be sent now without waiting for the budget, at most.
+    fn ready(&self) -> usize;
+}

@@ -1,0 +1,9 @@
+//! What is true, and what should be done. Pure: no clock, no socket, no disk, no serialisation.
+//! `now` is a parameter everywhere; whatever is kept or sent is converted at the door of the
+//! floor above, so that a stored format never changes because a type here did.
+
+pub mod booking;
+
+pub mod id;
+
+pub mod time;
