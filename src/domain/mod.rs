@@ -2,8 +2,13 @@
 //! `now` is a parameter everywhere; whatever is kept or sent is converted at the door of the
 //! floor above, so that a stored format never changes because a type here did.
 
+pub mod account;
 pub mod booking;
+pub mod decision;
+pub mod fact;
 
 pub mod id;
+pub mod ledger;
+pub mod request;
 
 pub mod time;

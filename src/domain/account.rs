@@ -1,0 +1,174 @@
+//! One member's place in the ledger: what is left of which grant, and what became of the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decision::Credits;
+use super::id::{AccountId, Address, Reference};
+use super::time::Time;
+
+/// Lots one account may have alive at once. A member with more is a mistake in an import, and every
+/// payment looks at all of them.
+pub const MAX_LOTS: usize = 1_000;
+
+/// Aliases one account may have.
+pub const MAX_ALIASES: usize = 100;
+
+/// What is left of one grant. Lots that are used up are not kept here; their grant is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lot {
+    /// The grant's reference.
+    pub grant: Reference,
+    pub granted: Credits,
+    pub left: Credits,
+    /// From this instant on, what is left counts as expired. `None`: never.
+    pub expires: Option<Time>,
+    pub granted_at: Time,
+}
+
+/// Credits taken from, or going back to, one lot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    pub grant: Reference,
+    pub credits: Credits,
+}
+
+/// Sums since the account was opened. What is available and not listed here is in the lots.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub granted: Credits,
+    pub refunded: Credits,
+    pub held: Credits,
+    pub posted: Credits,
+    pub expired: Credits,
+    pub revoked: Credits,
+}
+
+/// One account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub id: AccountId,
+    /// Goes up with every commit that touches the account.
+    pub version: u64,
+    pub opened: Time,
+    pub aliases: BTreeSet<Address>,
+    /// In the order in which they pay: earliest expiry first, then the older grant.
+    pub lots: Vec<Lot>,
+    pub totals: Totals,
+    /// Why an operator froze it.
+    pub frozen: Option<String>,
+    pub tier: Option<String>,
+    pub tags: BTreeSet<String>,
+    pub attributes: BTreeMap<String, String>,
+    /// The hash of the member's PIN; never the PIN.
+    pub pin: Option<String>,
+}
+
+/// An account's sums at an instant: lots past their expiry count as expired, written down or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    pub available: Credits,
+    pub held: Credits,
+    pub posted: Credits,
+    pub expired: Credits,
+    pub revoked: Credits,
+    pub granted: Credits,
+    pub refunded: Credits,
+}
+
+impl Account {
+    pub fn new(id: AccountId, opened: Time) -> Self {
+        Self {
+            id,
+            version: 0,
+            opened,
+            aliases: BTreeSet::new(),
+            lots: Vec::new(),
+            totals: Totals::default(),
+            frozen: None,
+            tier: None,
+            tags: BTreeSet::new(),
+            attributes: BTreeMap::new(),
+            pin: None,
+        }
+    }
+
+    /// What could be spent at `now`.
+    pub fn available(&self, now: Time) -> Credits {
+        self.lots
+            .iter()
+            .filter(|lot| lot.alive(now))
+            .map(|lot| lot.left)
+            .sum()
+    }
+
+    pub fn balance(&self, now: Time) -> Balance {
+        let available = self.available(now);
+        let left: Credits = self.lots.iter().map(|lot| lot.left).sum();
+        Balance {
+            available,
+            held: self.totals.held,
+            posted: self.totals.posted,
+            expired: self.totals.expired + (left - available),
+            revoked: self.totals.revoked,
+            granted: self.totals.granted,
+            refunded: self.totals.refunded,
+        }
+    }
+
+    /// Which lots would pay `credits` at `now`, without taking them; `None` when there are too few.
+    pub fn pick(&self, credits: Credits, now: Time) -> Option<Vec<Part>> {
+        let mut missing = credits;
+        let mut parts = Vec::new();
+        for lot in self.lots.iter().filter(|lot| lot.alive(now)) {
+            if missing == 0 {
+                break;
+            }
+            let credits = lot.left.min(missing);
+            missing -= credits;
+            parts.push(Part {
+                grant: lot.grant.clone(),
+                credits,
+            });
+        }
+        (missing == 0).then_some(parts)
+    }
+
+    /// Promise 1: granted + refunded = available + held + posted + expired + revoked.
+    pub fn adds_up(&self) -> bool {
+        let left: Credits = self.lots.iter().map(|lot| lot.left).sum();
+        let totals = &self.totals;
+        totals.granted + totals.refunded
+            == left + totals.held + totals.posted + totals.expired + totals.revoked
+    }
+
+    pub(super) fn lot(&mut self, grant: &Reference) -> Option<&mut Lot> {
+        self.lots.iter_mut().find(|lot| lot.grant == *grant)
+    }
+
+    /// Adds the lot at its place in the order of payment.
+    pub(super) fn insert(&mut self, lot: Lot) {
+        let at = self.lots.partition_point(|other| other.pays_before(&lot));
+        self.lots.insert(at, lot);
+    }
+
+    /// Forgets lots that are used up; their grants are kept elsewhere.
+    pub(super) fn sweep(&mut self) {
+        self.lots.retain(|lot| lot.left > 0);
+    }
+}
+
+impl Lot {
+    pub fn alive(&self, now: Time) -> bool {
+        self.left > 0 && self.expires.is_none_or(|at| now < at)
+    }
+
+    fn pays_before(&self, other: &Self) -> bool {
+        let key = |lot: &Self| (lot.expires.is_none(), lot.expires, lot.granted_at);
+        (key(self), &self.grant) < (key(other), &other.grant)
+    }
+}
+
+/// The sum of parts.
+pub fn sum(parts: &[Part]) -> Credits {
+    parts.iter().map(|part| part.credits).sum()
+}

@@ -1,0 +1,247 @@
+//! What was decided of a request, and why. Codes are for machines and stay; texts are for people
+//! and are recorded as they were said.
+
+use std::fmt;
+
+use super::time::Time;
+
+/// Whole units, unsigned; never fractions.
+pub type Credits = u64;
+
+/// The most that one grant may give and one booking may cost: sums of a great many stay far below
+/// what the type holds.
+pub const MAX_CREDITS: Credits = 1_000_000_000;
+
+/// Why, in one word that never changes its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Code {
+    /// No gate names the event type.
+    Ungated,
+    /// The host is neither the key's user nor a configured one.
+    ForeignHost,
+    /// The event type was deleted, or the server does not say which it is.
+    NoEventType,
+    /// The calendar does not describe the event type, so its price is not known.
+    EventTypeNotShown,
+    /// The event type has a price at Cal.com; payment and credits do not mix.
+    Priced,
+    /// Every attendee is a booker of his own; not decided here.
+    Seated,
+    /// The booking is in a state that is nobody's to answer (`awaiting_host`, an unknown word).
+    NotPending,
+    /// The end has passed without an answer.
+    Over,
+    /// The series is so young that a poll may have seen a part of it.
+    SeriesSettling,
+    /// The series could not be read whole.
+    SeriesUnreadable,
+    /// Nobody can be named as the booker for certain.
+    NoBooker,
+    /// Decided before, and pending again.
+    DecidedBefore,
+    /// The ledger has no account at all: declining everybody would be a mistake.
+    EmptyLedger,
+    /// The limit of declines per pass is used up.
+    DeclineLimit,
+    /// The booker has no account.
+    UnknownBooker,
+    /// The account is frozen by an operator.
+    Frozen,
+    /// Overlaps a booking already accepted, or one confirmed in this pass.
+    Taken,
+    /// Not enough credits.
+    ShortOfCredit,
+    /// Everything asked for is there.
+    Enough,
+    /// A successor takes over what its predecessor paid.
+    Carried,
+    /// The block list names the booker.
+    Blocked,
+    /// There is an allow list, and it does not name the booker.
+    NotAllowed,
+    /// Asked at too short notice.
+    NoticeTooShort,
+    /// Asked too far ahead.
+    NoticeTooLong,
+    /// Not on this weekday, or not at this hour.
+    OutsideHours,
+    /// A cap of the member is reached.
+    CapReached,
+    /// The booker asked too often.
+    TooManyRequests,
+    /// The PIN is missing or wrong.
+    PinWrong,
+    /// A rule of the house said no.
+    Rule,
+    /// A rule of the house could not be evaluated.
+    RuleFailed,
+    /// The house's own system gave no answer.
+    LookupFailed,
+    /// Waited until the deadline.
+    WaitedTooLong,
+    /// An operator decided.
+    Operator,
+}
+
+/// Every code, in the order of the declaration.
+pub const CODES: [Code; 33] = [
+    Code::Ungated,
+    Code::ForeignHost,
+    Code::NoEventType,
+    Code::EventTypeNotShown,
+    Code::Priced,
+    Code::Seated,
+    Code::NotPending,
+    Code::Over,
+    Code::SeriesSettling,
+    Code::SeriesUnreadable,
+    Code::NoBooker,
+    Code::DecidedBefore,
+    Code::EmptyLedger,
+    Code::DeclineLimit,
+    Code::UnknownBooker,
+    Code::Frozen,
+    Code::Taken,
+    Code::ShortOfCredit,
+    Code::Enough,
+    Code::Carried,
+    Code::Blocked,
+    Code::NotAllowed,
+    Code::NoticeTooShort,
+    Code::NoticeTooLong,
+    Code::OutsideHours,
+    Code::CapReached,
+    Code::TooManyRequests,
+    Code::PinWrong,
+    Code::Rule,
+    Code::RuleFailed,
+    Code::LookupFailed,
+    Code::WaitedTooLong,
+    Code::Operator,
+];
+
+impl Code {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ungated => "ungated",
+            Self::ForeignHost => "foreign-host",
+            Self::NoEventType => "no-event-type",
+            Self::EventTypeNotShown => "event-type-not-shown",
+            Self::Priced => "priced",
+            Self::Seated => "seated",
+            Self::NotPending => "not-pending",
+            Self::Over => "over",
+            Self::SeriesSettling => "series-settling",
+            Self::SeriesUnreadable => "series-unreadable",
+            Self::NoBooker => "no-booker",
+            Self::DecidedBefore => "decided-before",
+            Self::EmptyLedger => "empty-ledger",
+            Self::DeclineLimit => "decline-limit",
+            Self::UnknownBooker => "unknown-booker",
+            Self::Frozen => "frozen",
+            Self::Taken => "taken",
+            Self::ShortOfCredit => "short-of-credit",
+            Self::Enough => "enough",
+            Self::Carried => "carried",
+            Self::Blocked => "blocked",
+            Self::NotAllowed => "not-allowed",
+            Self::NoticeTooShort => "notice-too-short",
+            Self::NoticeTooLong => "notice-too-long",
+            Self::OutsideHours => "outside-hours",
+            Self::CapReached => "cap-reached",
+            Self::TooManyRequests => "too-many-requests",
+            Self::PinWrong => "pin-wrong",
+            Self::Rule => "rule",
+            Self::RuleFailed => "rule-failed",
+            Self::LookupFailed => "lookup-failed",
+            Self::WaitedTooLong => "waited-too-long",
+            Self::Operator => "operator",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        CODES.into_iter().find(|code| code.as_str() == text)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One reason, as it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    pub code: Code,
+    pub text: String,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    Confirm,
+    Decline,
+    /// Left pending until credit comes, or the instant (`None`: the start of the booking).
+    Wait {
+        until: Option<Time>,
+    },
+    /// Left pending for an operator.
+    Review,
+    /// Left alone.
+    Leave,
+}
+
+impl Decision {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Decline => "decline",
+            Self::Wait { .. } => "wait",
+            Self::Review => "review",
+            Self::Leave => "leave",
+        }
+    }
+}
+
+/// What one rule says of one request: kept with the decision, shown by `explain`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule's name: a word of the gate's table (`short-of-credit`) or the operator's own.
+    pub rule: String,
+    pub passed: bool,
+    /// What was looked at and what came out: `cost 2, available 1`.
+    pub detail: String,
+}
+
+/// How a recorded decision ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Confirmed,
+    Declined,
+    /// Something else happened to the booking at Cal.com first.
+    Superseded,
+}
+
+impl Outcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Declined => "declined",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_word_of_its_own_and_is_found_by_it() {
+        for code in CODES {
+            assert_eq!(Code::parse(code.as_str()), Some(code));
+        }
+        assert_eq!(Code::parse("no-such-code"), None);
+    }
+}

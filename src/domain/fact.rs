@@ -1,0 +1,145 @@
+//! Facts: the one thing that is ever written down. A commit is facts that stand or fall together;
+//! the log is the list of commits; everything else is what they add up to (`ledger`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::account::Part;
+use super::booking::BookingRef;
+use super::decision::{Credits, Outcome};
+use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId};
+use super::request::{CallNote, Request};
+use super::time::Time;
+
+/// Facts one commit may hold. A larger batch is split by whoever makes it; an import that must
+/// stand or fall as one is refused above this.
+pub const MAX_FACTS: usize = 200_000;
+
+/// One immutable thing that was written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// An account exists from now on.
+    Opened {
+        account: AccountId,
+    },
+    /// Another address of the member.
+    Aliased {
+        account: AccountId,
+        alias: Address,
+    },
+    Unaliased {
+        account: AccountId,
+        alias: Address,
+    },
+    /// What rules may look at; replaces what was there.
+    Described {
+        account: AccountId,
+        tier: Option<String>,
+        tags: BTreeSet<String>,
+        attributes: BTreeMap<String, String>,
+    },
+    /// Frozen with a reason, or thawed (`None`).
+    Frozen {
+        account: AccountId,
+        why: Option<String>,
+    },
+    /// The hash of the member's PIN, or none.
+    Pinned {
+        account: AccountId,
+        hash: Option<String>,
+    },
+
+    /// Entry: credits given. Opens the account when there is none.
+    Grant {
+        reference: Reference,
+        account: AccountId,
+        credits: Credits,
+        expires: Option<Time>,
+        reason: String,
+    },
+    /// Entry: credits taken back by an operator from what is left.
+    Revoke {
+        reference: Reference,
+        account: AccountId,
+        parts: Vec<Part>,
+        reason: String,
+    },
+    /// Entry: what was left of a lot when its time came.
+    Expire {
+        account: AccountId,
+        part: Part,
+    },
+    /// Entry: credits set aside for one booking by a recorded decision to confirm.
+    Hold {
+        booking: BookingRef,
+        request: RequestId,
+        account: AccountId,
+        parts: Vec<Part>,
+        event_type: Option<EventTypeId>,
+        host: Option<HostId>,
+        start: Time,
+        end: Time,
+    },
+    /// Entry: the hold is spent.
+    Post {
+        booking: BookingUid,
+    },
+    /// Entry: the hold is given back.
+    Void {
+        booking: BookingUid,
+        reason: String,
+    },
+    /// Entry: (a part of) a charge is given back.
+    Refund {
+        booking: BookingUid,
+        parts: Vec<Back>,
+        close: bool,
+        reason: String,
+    },
+    /// Entry: the charge goes on with the booking's successor.
+    Move {
+        from: BookingUid,
+        to: BookingRef,
+        start: Time,
+        end: Time,
+        reason: String,
+    },
+    /// Nothing can change any more: the charge is final.
+    Closed {
+        booking: BookingUid,
+        reason: String,
+    },
+
+    /// A decision. With state `Recorded` it is an intent; with `Noted` it may be judged again.
+    Decided {
+        request: Box<Request>,
+    },
+    /// A call was made for an intent.
+    Called {
+        request: RequestId,
+        call: CallNote,
+    },
+    /// The intent is finished, or was overtaken.
+    Settled {
+        request: RequestId,
+        outcome: Outcome,
+    },
+}
+
+/// Credits going back to the lot that paid, or, where that one has expired, to a lot of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Back {
+    /// The lot that paid.
+    pub grant: Reference,
+    pub credits: Credits,
+    /// A new lot under this name and with this expiry, in place of the one that paid.
+    pub restored: Option<(Reference, Time)>,
+}
+
+/// Facts that stand or fall together, with their place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// From 1, without gaps.
+    pub seq: u64,
+    pub at: Time,
+    pub facts: Vec<Fact>,
+}

@@ -1,0 +1,138 @@
+//! What is kept of a request once something was decided of it, and of a charge once credits were
+//! set aside for a booking. Both are folds of facts; neither is ever edited by hand.
+
+use super::account::{Part, sum};
+use super::booking::BookingRef;
+use super::decision::{Credits, Decision, Finding, Outcome, Reason};
+use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
+use super::time::Time;
+
+/// Calls kept with one request; older ones are still in the log.
+pub const MAX_CALLS: usize = 20;
+
+/// Occurrences one request may have. Cal.com's own limit for a series is lower.
+pub const MAX_OCCURRENCES: usize = 1_000;
+
+/// What is decided as one, when it was decided, and how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub id: RequestId,
+    /// The occurrences the decision is about, in order of start; one for a single booking.
+    pub bookings: Vec<BookingRef>,
+    /// The series' uid, when the request is a series.
+    pub series: bool,
+    pub title: String,
+    pub event_type: Option<EventTypeId>,
+    pub slug: Option<String>,
+    pub gate: Option<String>,
+    pub host: Option<HostId>,
+    pub booker: Option<Address>,
+    pub account: Option<AccountId>,
+    /// The first start and the last end.
+    pub start: Time,
+    pub end: Time,
+    pub created: Time,
+    pub decision: Decision,
+    /// What confirming costs in all; what is carried from predecessors included.
+    pub credits: Credits,
+    pub reasons: Vec<Reason>,
+    pub findings: Vec<Finding>,
+    /// What the booker is told with a decline.
+    pub text: Option<String>,
+    /// The booking whose charge this one takes over, if any.
+    pub carries: Option<BookingUid>,
+    /// The hash of the policy that decided.
+    pub policy: String,
+    pub decided: Time,
+    pub state: RequestState,
+    /// Failed calls so far, and the instant of the last.
+    pub failures: u32,
+    pub last_failure: Option<Time>,
+    pub calls: Vec<CallNote>,
+}
+
+/// How far a decision has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestState {
+    /// Wait, review or leave: nothing is to be done, and it may be judged again.
+    Noted,
+    /// An intent: to be finished, never to be judged again.
+    Recorded,
+    /// Finished, or overtaken.
+    Settled { outcome: Outcome, at: Time },
+}
+
+/// What is sent to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallKind {
+    Confirm,
+    Decline,
+    Cancel,
+}
+
+impl CallKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Decline => "decline",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
+/// One call and what came of it, redacted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallNote {
+    pub at: Time,
+    pub booking: BookingUid,
+    pub kind: CallKind,
+    /// Whether the answer told what the booking is now.
+    pub answered: bool,
+    pub text: String,
+}
+
+/// Credits set aside for one booking, from the hold until nothing can change any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Charge {
+    pub booking: BookingRef,
+    pub request: RequestId,
+    pub account: AccountId,
+    pub event_type: Option<EventTypeId>,
+    pub host: Option<HostId>,
+    pub start: Time,
+    pub end: Time,
+    /// What is still charged, by lot.
+    pub parts: Vec<Part>,
+    /// Credits given back so far.
+    pub refunded: Credits,
+    pub state: ChargeState,
+    /// When the hold was made.
+    pub held_at: Time,
+    /// The booking this one replaced, when the charge was moved here.
+    pub moved_from: Option<BookingUid>,
+    /// Why the credits came back, moved on or stay.
+    pub note: Option<String>,
+}
+
+/// The life of a charge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChargeState {
+    /// Set aside; the confirmation is not known to have happened.
+    Held,
+    /// Given back before it was spent.
+    Void,
+    /// Spent, and the booking can still change.
+    Open,
+    /// Spent for good.
+    Final,
+    /// Given back in full or in part, and closed.
+    Refunded,
+    /// Taken over by the successor.
+    Moved { to: BookingUid },
+}
+
+impl Charge {
+    pub fn credits(&self) -> Credits {
+        sum(&self.parts)
+    }
+}
