@@ -2,4 +2,11 @@
 //! wait, against an embedded credit ledger and the house's own criteria.
 
 pub mod calcom;
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod daemon;
 pub mod domain;
+pub mod reconcile;
+pub mod sandbox;
+pub mod store;

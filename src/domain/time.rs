@@ -1,6 +1,8 @@
 //! Instants and spans. Instants are UTC with millisecond precision, as Cal.com's are; durations are
 //! whole milliseconds. Reading the clock is not done here.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 /// An instant.
@@ -8,6 +10,9 @@ pub type Time = DateTime<Utc>;
 
 /// A length of time.
 pub type Span = TimeDelta;
+
+/// Where `now` comes from, for the floors that have to ask while they work. The domain never does.
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
 /// The instant as it is kept: cut to milliseconds, so that what was written and read again is equal.
 pub fn kept(at: Time) -> Time {

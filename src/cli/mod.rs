@@ -1,0 +1,1 @@
+//! Commands as operators type them: arguments, one file per command, and rendering.

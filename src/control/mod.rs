@@ -1,0 +1,1 @@
+//! What is said over the Unix socket: the protocol (pure), the server and the client.

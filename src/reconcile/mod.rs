@@ -1,0 +1,1 @@
+//! One pass: observe, plan, execute, settle. Awaits the ports; opens nothing itself.

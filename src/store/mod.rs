@@ -1,0 +1,1 @@
+//! The port over log and fold, and what stands behind it.
