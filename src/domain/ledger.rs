@@ -10,7 +10,7 @@ use super::booking::BookingRef;
 use super::decision::{Credits, MAX_CREDITS};
 use super::fact::{Back, Fact};
 use super::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use super::request::{Charge, ChargeState, MAX_CALLS, Request, RequestState};
+use super::request::{Charge, ChargeState, MAX_CALLS, MAX_OCCURRENCES, Request, RequestState};
 use super::time::Time;
 
 /// A grant or a revocation as it was made: what makes asking twice harmless.
@@ -98,6 +98,8 @@ pub enum Violation {
         id: RequestId,
         expected: &'static str,
     },
+    #[error("request {0} has as many bookings as one may have ({MAX_OCCURRENCES})")]
+    TooManyOccurrences(RequestId),
     #[error("account {0} would not add up")]
     DoesNotAddUp(AccountId),
 }
@@ -353,6 +355,7 @@ fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
     if read(records.charge(&booking.uid))?.is_some() {
         return Err(Violation::ChargeExists(booking.uid.clone()).into());
     }
+    joins(records, request, booking)?;
     with(records, account, |account| {
         take(account, parts)?;
         account.totals.held += credits;
@@ -373,6 +376,23 @@ fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
         moved_from: None,
         note: None,
     });
+    Ok(())
+}
+
+/// An occurrence that turned up after the decision becomes part of the request it is held for.
+fn joins<R: Records>(records: &mut R, id: &RequestId, booking: &BookingRef) -> Applied<R> {
+    let mut request = intent(records, id)?;
+    if request
+        .bookings
+        .iter()
+        .all(|known| known.uid != booking.uid)
+    {
+        if request.bookings.len() >= MAX_OCCURRENCES {
+            return Err(Violation::TooManyOccurrences(id.clone()).into());
+        }
+        request.bookings.push(booking.clone());
+        records.put_request(request);
+    }
     Ok(())
 }
 

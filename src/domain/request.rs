@@ -33,8 +33,12 @@ pub struct Request {
     pub end: Time,
     pub created: Time,
     pub decision: Decision,
+    /// What one booking costs.
+    pub cost: Credits,
     /// What confirming costs in all; what is carried from predecessors included.
     pub credits: Credits,
+    /// What is to be sent, for an intent.
+    pub call: Option<CallKind>,
     pub reasons: Vec<Reason>,
     pub findings: Vec<Finding>,
     /// What the booker is told with a decline.
@@ -44,6 +48,8 @@ pub struct Request {
     /// The hash of the policy that decided.
     pub policy: String,
     pub decided: Time,
+    /// When it was first judged: a wait counts from here.
+    pub first: Time,
     pub state: RequestState,
     /// Failed calls so far, and the instant of the last.
     pub failures: u32,

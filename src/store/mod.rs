@@ -1,1 +1,3 @@
 //! The port over log and fold, and what stands behind it.
+
+pub mod port;

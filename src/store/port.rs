@@ -1,0 +1,143 @@
+//! The store as the pass and the commands need it: reads of what the facts add up to, and one
+//! write. Synchronous; whoever awaits calls it from the store's own thread.
+
+use crate::domain::account::Account;
+use crate::domain::fact::Fact;
+use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
+use crate::domain::ledger::{Given, Violation};
+use crate::domain::request::{Charge, Request};
+use crate::domain::time::Time;
+
+/// An account as it was when the caller decided: its version, or none when it did not exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    pub account: AccountId,
+    pub version: Option<u64>,
+}
+
+/// The last commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// 0 before the first commit.
+    pub seq: u64,
+    /// The hash of its line, in hexadecimal.
+    pub hash: String,
+}
+
+/// Why a commit was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// An account changed since the caller looked: look again and decide again. Nothing was written.
+    #[error("account {0} was changed meanwhile")]
+    Conflict(AccountId),
+    /// The facts do not fit what is there. Nothing was written.
+    #[error("the facts do not fit")]
+    Violation(#[from] Violation),
+    /// It is not known whether the commit is durable. Nothing more may be written by this process:
+    /// the next start reads the log and knows.
+    #[error("it is not known whether the commit was made durable")]
+    Indeterminate(#[source] StoreError),
+    /// Could not be tried. Nothing was written.
+    #[error("the commit could not be made")]
+    Failed(#[source] StoreError),
+}
+
+/// What stands in the way of a read or a write: texts for people, naming file and remedy.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct StoreError {
+    pub text: String,
+    #[source]
+    pub source: Option<std::io::Error>,
+}
+
+/// Whose history is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    Account(AccountId),
+    /// A booking's entries (hold, post, void, refund, move).
+    Booking(BookingUid),
+    /// A request's decision, calls and settlement.
+    Request(RequestId),
+}
+
+/// One fact with its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub seq: u64,
+    pub at: Time,
+    pub fact: Fact,
+}
+
+/// The store. Reads see every commit that was acknowledged.
+pub trait Store: Send {
+    /// Writes the facts as one commit: all or none, durable when this returns `Ok`.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; only `Indeterminate` may have written anything.
+    fn commit(
+        &mut self,
+        at: Time,
+        facts: Vec<Fact>,
+        expected: &[Expected],
+    ) -> Result<Head, CommitError>;
+
+    fn head(&self) -> Head;
+
+    /// # Errors
+    /// When the record cannot be read; so for all below.
+    fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError>;
+
+    /// The account whose name or alias the address is.
+    fn resolve(&self, address: &Address) -> Result<Option<AccountId>, StoreError>;
+
+    /// Accounts in the order of their names, after the given one.
+    fn accounts(&self, after: Option<&AccountId>, limit: usize)
+    -> Result<Vec<Account>, StoreError>;
+
+    /// Whether no account was ever opened.
+    fn is_empty(&self) -> Result<bool, StoreError>;
+
+    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError>;
+
+    fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError>;
+
+    /// The request that a booking was decided with: its own, or its series'.
+    fn request_of(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError>;
+
+    /// Intents not settled yet, oldest decision first. Does not walk over settled ones.
+    fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError>;
+
+    /// Requests in order of their decision, newest first: those decided at or after `since` and, to
+    /// page on, before the given (decision time, request).
+    fn decided(
+        &self,
+        since: Option<Time>,
+        before: Option<&(Time, RequestId)>,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError>;
+
+    fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError>;
+
+    /// Charges that are held or open, in order of their booking's uid, after the given one. Does not
+    /// walk over closed ones.
+    fn open_charges(
+        &self,
+        after: Option<&BookingUid>,
+        limit: usize,
+    ) -> Result<Vec<Charge>, StoreError>;
+
+    /// What was written about the subject, newest first; to page on, before the given sequence.
+    fn history(
+        &self,
+        subject: &Subject,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Written>, StoreError>;
+
+    /// Makes the quick part durable and marks it as closed cleanly. The store is not used after.
+    ///
+    /// # Errors
+    /// When it could not be marked: the next start rebuilds from the log, and nothing is lost.
+    fn close(&mut self) -> Result<(), StoreError>;
+}
