@@ -6,6 +6,7 @@ pub mod account;
 pub mod booking;
 pub mod decision;
 pub mod fact;
+pub mod gate;
 
 pub mod id;
 pub mod ledger;

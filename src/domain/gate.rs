@@ -1,0 +1,137 @@
+//! The policy: what the operator configured, as the plan needs it. Gates say which event types are
+//! guarded and what they cost; nothing outside a gate is ever touched.
+
+use super::booking::Booking;
+use super::decision::{Code, Credits};
+use super::id::{Address, EventTypeId, HostId};
+use super::time::Span;
+
+/// All that decides, apart from the snapshot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// In the order of the configuration; the first that names an event type guards it.
+    pub gates: Vec<Gate>,
+    /// Hosts whose bookings are answered besides those of the key's user.
+    pub hosts: Vec<HostKey>,
+    pub refuse_with: RefuseWith,
+    pub limits: Limits,
+    /// The hash of the configuration this came from; stamped on every decision.
+    pub hash: String,
+}
+
+/// What guards one or more event types.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gate {
+    pub name: String,
+    pub event_types: Vec<EventTypeKey>,
+    /// What one booking costs; an occurrence of a series is a booking. 0: membership is enough.
+    pub cost: Credits,
+    pub unknown_booker: OnUnknown,
+    pub short_of_credit: OnShort,
+    pub taken: OnTaken,
+}
+
+/// How an operator names an event type.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventTypeKey {
+    Slug(String),
+    Id(EventTypeId),
+}
+
+/// How an operator names a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostKey {
+    Id(HostId),
+    Address(Address),
+}
+
+/// What is sent to refuse a booking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefuseWith {
+    Decline,
+    Cancel,
+}
+
+/// What becomes of a booker without an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnknown {
+    Decline,
+    /// Until an account turns up, at the latest until the booking starts.
+    Wait,
+    Review,
+    Leave,
+}
+
+/// What becomes of a booker with too little credit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnShort {
+    Decline,
+    Review,
+    /// Left pending so long from when it was first judged, at the latest until the booking starts.
+    Wait(Span),
+}
+
+/// What becomes of a request whose time is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnTaken {
+    Decline,
+    /// Until the time is free again, at the latest until the booking starts.
+    Wait,
+    Leave,
+}
+
+/// Bounds of one pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// New decisions of one pass that lead to a call.
+    pub requests_per_pass: usize,
+    /// New declines of one pass; a mistake in the configuration refuses no more than these.
+    pub declines_per_pass: usize,
+    /// How old the last sight of a booking may be when a call for it is sent.
+    pub max_observation_age: Span,
+    /// How long a series must have been quiet before it is decided: a poll may see a part of it.
+    pub series_settle: Span,
+}
+
+impl Policy {
+    /// The gate that guards the booking's event type.
+    pub fn gate(&self, booking: &Booking) -> Option<&Gate> {
+        let event_type = booking.event_type.as_ref()?;
+        self.gates.iter().find(|gate| {
+            gate.event_types.iter().any(|key| match key {
+                EventTypeKey::Id(id) => *id == event_type.id,
+                EventTypeKey::Slug(slug) => event_type.slug.as_deref() == Some(slug),
+            })
+        })
+    }
+
+    /// Whether the booking's host is the key's user or a configured one.
+    pub fn hosts(&self, me: HostId, booking: &Booking) -> bool {
+        let Some(host) = &booking.host else {
+            return false;
+        };
+        host.id == Some(me)
+            || self.hosts.iter().any(|key| match key {
+                HostKey::Id(id) => host.id == Some(*id),
+                HostKey::Address(address) => host.address.as_ref() == Some(address),
+            })
+    }
+
+    /// The gate of a booking that is ours to answer, or why it is none of our business.
+    ///
+    /// # Errors
+    /// With the code of the reason: a foreign host, no event type, no gate, seats.
+    pub fn guards(&self, me: HostId, booking: &Booking) -> Result<&Gate, Code> {
+        if !self.hosts(me, booking) {
+            return Err(Code::ForeignHost);
+        }
+        if booking.event_type.is_none() {
+            return Err(Code::NoEventType);
+        }
+        let gate = self.gate(booking).ok_or(Code::Ungated)?;
+        if booking.seated {
+            return Err(Code::Seated);
+        }
+        Ok(gate)
+    }
+}
