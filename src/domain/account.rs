@@ -133,6 +133,17 @@ impl Account {
         (missing == 0).then_some(parts)
     }
 
+    /// Takes the parts from their lots without booking where they go, as a plan does to see what the
+    /// next request may still spend.
+    pub fn spend(&mut self, parts: &[Part]) {
+        for part in parts {
+            if let Some(lot) = self.lot(&part.grant) {
+                lot.left = lot.left.saturating_sub(part.credits);
+            }
+        }
+        self.sweep();
+    }
+
     /// Promise 1: granted + refunded = available + held + posted + expired + revoked.
     pub fn adds_up(&self) -> bool {
         let left: Credits = self.lots.iter().map(|lot| lot.left).sum();

@@ -7,9 +7,12 @@ pub mod booking;
 pub mod decision;
 pub mod fact;
 pub mod gate;
-
 pub mod id;
+pub mod intent;
+pub mod judge;
 pub mod ledger;
+pub mod plan;
 pub mod request;
-
+pub mod snapshot;
+pub mod text;
 pub mod time;

@@ -19,8 +19,8 @@ pub struct Request {
     pub id: RequestId,
     /// The occurrences the decision is about, in order of start; one for a single booking.
     pub bookings: Vec<BookingRef>,
-    /// The series' uid, when the request is a series.
-    pub series: bool,
+    /// The series they belong to, if they do.
+    pub series: Option<RequestId>,
     pub title: String,
     pub event_type: Option<EventTypeId>,
     pub slug: Option<String>,

@@ -1,0 +1,284 @@
+//! What to do next about a decision that was written down: one function, from what its bookings
+//! *are*, never from what a call's status or text said. There is no other way to settle one.
+
+use std::collections::BTreeMap;
+
+use super::account::Part;
+use super::booking::{Booking, BookingRef, Reading, Status};
+use super::decision::{Decision, Outcome};
+use super::fact::{Back, Fact};
+use super::id::BookingUid;
+use super::request::{CallKind, Charge, ChargeState, Request};
+use super::time::{Span, Time};
+
+/// Failures after which an intent is retried at once: a passing trouble is over by then.
+const QUICK_FAILURES: u32 = 3;
+
+/// The first pause after the quick ones; it doubles with each further failure.
+const FIRST_PAUSE: Span = Span::seconds(30);
+
+/// The longest pause: nothing waits longer than this for a server that is well again.
+const LONGEST_PAUSE: Span = Span::hours(1);
+
+/// Failures from which an operator should look.
+pub const ATTENTION: u32 = 5;
+
+/// What one booking of an intent is now, and its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    Pending,
+    Accepted,
+    /// Accepted, though it was moved away to a successor: a confirmation met it too late.
+    AcceptedAfterMove,
+    Rejected,
+    Cancelled,
+    /// There is no such booking any more, or it is in a state that cannot be answered.
+    Gone,
+    /// Not known.
+    Unread,
+}
+
+impl Sight {
+    pub fn of(reading: &Reading) -> Self {
+        match reading {
+            Reading::Gone => Self::Gone,
+            Reading::Is(booking) => Self::of_booking(booking),
+        }
+    }
+
+    pub fn of_booking(booking: &Booking) -> Self {
+        match &booking.status {
+            // Moved away while pending: the server shows it cancelled, but a stale answer may not.
+            Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,
+            Status::Pending => Self::Pending,
+            Status::Accepted if booking.rescheduled_to.is_some() => Self::AcceptedAfterMove,
+            Status::Accepted => Self::Accepted,
+            Status::Rejected => Self::Rejected,
+            Status::Cancelled => Self::Cancelled,
+            Status::AwaitingHost | Status::Other(_) => Self::Gone,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "is still pending",
+            Self::Accepted => "was accepted",
+            Self::AcceptedAfterMove => "was moved to another time",
+            Self::Rejected => "was declined",
+            Self::Cancelled => "was cancelled",
+            Self::Gone => "is gone",
+            Self::Unread => "could not be read",
+        }
+    }
+}
+
+/// What to do about an intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Send the call for this booking.
+    Call(BookingRef),
+    /// Finish it with these facts.
+    Settle {
+        outcome: Outcome,
+        facts: Vec<Fact>,
+        /// Something an operator should know about.
+        problem: Option<String>,
+    },
+    /// Nothing can be said before all its bookings are read.
+    Unclear,
+}
+
+/// The one transition of an intent. `charges` are its holds; `carried` the charge it takes over.
+pub fn next(
+    request: &Request,
+    charges: &[Charge],
+    carried: Option<&Charge>,
+    sights: &BTreeMap<BookingUid, Sight>,
+) -> Next {
+    let sight = |uid: &BookingUid| sights.get(uid).copied().unwrap_or(Sight::Unread);
+    // A pending one first: whatever the others are, it still wants its answer.
+    let mut unread = false;
+    for booking in &request.bookings {
+        match sight(&booking.uid) {
+            Sight::Pending => return Next::Call(booking.clone()),
+            Sight::Unread => unread = true,
+            Sight::Accepted
+            | Sight::AcceptedAfterMove
+            | Sight::Rejected
+            | Sight::Cancelled
+            | Sight::Gone => {}
+        }
+    }
+    if unread {
+        return Next::Unclear;
+    }
+    match request.decision {
+        Decision::Confirm => confirmed(request, charges, carried, &sight),
+        Decision::Decline => declined(request, &sight),
+        Decision::Wait { .. } | Decision::Review | Decision::Leave => Next::Unclear,
+    }
+}
+
+/// Gives up an intent without another call: what it holds is given back.
+pub fn supersede(request: &Request, charges: &[Charge], why: &str) -> Vec<Fact> {
+    let mut facts: Vec<Fact> = charges
+        .iter()
+        .filter(|charge| charge.state == ChargeState::Held)
+        .map(|charge| Fact::Void {
+            booking: charge.booking.uid.clone(),
+            reason: why.to_owned(),
+        })
+        .collect();
+    facts.push(Fact::Settled {
+        request: request.id.clone(),
+        outcome: Outcome::Superseded,
+    });
+    facts
+}
+
+/// Whether an intent that failed before may be tried again at `now`.
+pub fn due(request: &Request, now: Time) -> bool {
+    request
+        .last_failure
+        .is_none_or(|last| now >= last + pause(request.failures))
+}
+
+fn pause(failures: u32) -> Span {
+    if failures <= QUICK_FAILURES {
+        return Span::zero();
+    }
+    // 2^7 times the first pause is past the longest one.
+    let doublings = (failures - QUICK_FAILURES - 1).min(7);
+    (FIRST_PAUSE * (1 << doublings)).min(LONGEST_PAUSE)
+}
+
+fn confirmed(
+    request: &Request,
+    charges: &[Charge],
+    carried: Option<&Charge>,
+    sight: &impl Fn(&BookingUid) -> Sight,
+) -> Next {
+    let mut facts = Vec::new();
+    let mut problem = None;
+    let mut any = false;
+    for booking in &request.bookings {
+        let seen = sight(&booking.uid);
+        let held = charges
+            .iter()
+            .find(|charge| charge.booking.uid == booking.uid)
+            .filter(|charge| charge.state == ChargeState::Held);
+        match (seen, held) {
+            (Sight::Accepted, Some(_)) => facts.push(Fact::Post {
+                booking: booking.uid.clone(),
+            }),
+            (Sight::Accepted, None) => {}
+            (_, Some(_)) => facts.push(Fact::Void {
+                booking: booking.uid.clone(),
+                reason: format!("the booking {}", seen.word()),
+            }),
+            (_, None) => {}
+        }
+        if seen == Sight::Accepted {
+            any = true;
+            if let Some(from) = &request.carries {
+                facts.extend(take_over(request, booking, from, carried, &mut problem));
+            }
+        }
+        if seen == Sight::AcceptedAfterMove {
+            problem = Some(format!(
+                "booking {} was confirmed although it had just been moved to another time; it is \
+                 accepted again at Cal.com and charges nobody: cancel it there",
+                booking.uid
+            ));
+        }
+    }
+    let outcome = if any {
+        Outcome::Confirmed
+    } else {
+        Outcome::Superseded
+    };
+    facts.push(Fact::Settled {
+        request: request.id.clone(),
+        outcome,
+    });
+    Next::Settle {
+        outcome,
+        facts,
+        problem,
+    }
+}
+
+/// The predecessor's charge goes on with the successor; what it paid too much comes back.
+fn take_over(
+    request: &Request,
+    to: &BookingRef,
+    from: &BookingUid,
+    carried: Option<&Charge>,
+    problem: &mut Option<String>,
+) -> Vec<Fact> {
+    let Some(charge) = carried.filter(|charge| charge.state == ChargeState::Open) else {
+        *problem = Some(format!(
+            "booking {} should have taken over the charge of {from}, but that is closed: it is \
+             confirmed and only what was held for it is charged",
+            to.uid
+        ));
+        return Vec::new();
+    };
+    let mut facts = vec![Fact::Move {
+        from: from.clone(),
+        to: to.clone(),
+        start: request.start,
+        end: request.end,
+        reason: "rescheduled".to_owned(),
+    }];
+    let surplus = charge.credits().saturating_sub(request.credits);
+    if surplus > 0 {
+        facts.push(Fact::Refund {
+            booking: to.uid.clone(),
+            parts: last_paid_first(&charge.parts, surplus),
+            close: false,
+            reason: "rescheduled to a booking that costs less".to_owned(),
+        });
+    }
+    facts
+}
+
+/// Which parts of a payment come back when not all of it does: the reverse of the order of payment.
+pub fn last_paid_first(parts: &[Part], credits: u64) -> Vec<Back> {
+    let mut missing = credits;
+    let mut back = Vec::new();
+    for part in parts.iter().rev() {
+        if missing == 0 {
+            break;
+        }
+        let credits = part.credits.min(missing);
+        missing -= credits;
+        back.push(Back {
+            grant: part.grant.clone(),
+            credits,
+            restored: None,
+        });
+    }
+    back
+}
+
+fn declined(request: &Request, sight: &impl Fn(&BookingUid) -> Sight) -> Next {
+    let cancels = request.call == Some(CallKind::Cancel);
+    let ours = request.bookings.iter().any(|booking| {
+        let seen = sight(&booking.uid);
+        seen == Sight::Rejected || (cancels && seen == Sight::Cancelled)
+    });
+    let outcome = if ours {
+        Outcome::Declined
+    } else {
+        Outcome::Superseded
+    };
+    Next::Settle {
+        outcome,
+        facts: vec![Fact::Settled {
+            request: request.id.clone(),
+            outcome,
+        }],
+        problem: None,
+    }
+}

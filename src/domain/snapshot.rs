@@ -1,0 +1,61 @@
+//! All that a plan may look at. Observing fills it; the plan reads nothing else, so that the same
+//! snapshot gives the same plan.
+
+use std::collections::BTreeMap;
+
+use super::account::Account;
+use super::booking::{Booking, EventType, Observed};
+use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
+use super::intent::Sight;
+use super::request::{Charge, Request};
+use super::time::Time;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    pub now: Time,
+    /// The key's user.
+    pub me: HostId,
+    /// The bookings that wait for an answer, each once.
+    pub pending: Vec<Observed>,
+    /// The series that the pending occurrences belong to, read whole. A dialect that cannot tell
+    /// series gives bookings without one.
+    pub series: BTreeMap<RequestId, Series>,
+    /// Accepted bookings in the time that the pending ones span.
+    pub accepted: Vec<Booking>,
+    /// Event types of the pending bookings; `None` when the calendar does not describe one.
+    pub event_types: BTreeMap<EventTypeId, Option<EventType>>,
+    pub accounts: BTreeMap<AccountId, Account>,
+    /// Which account an address leads to.
+    pub names: BTreeMap<Address, AccountId>,
+    /// What was decided before of the pending bookings, by the request they were decided with.
+    pub records: BTreeMap<RequestId, Request>,
+    /// Decisions begun and not finished.
+    pub intents: Vec<OpenIntent>,
+    /// The charge that a pending booking would take over from the one it replaced.
+    pub carried: BTreeMap<BookingUid, Charge>,
+    /// No account was ever opened.
+    pub ledger_is_empty: bool,
+}
+
+/// A series as it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Series {
+    /// Every occurrence, whatever its state.
+    Whole(Vec<Booking>),
+    /// Why it could not be read.
+    Unread(String),
+}
+
+/// An intent with its holds and what its bookings are now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenIntent {
+    pub request: Request,
+    pub charges: Vec<Charge>,
+    pub sights: BTreeMap<BookingUid, Sight>,
+    /// Pending occurrences of the series that the decision does not know.
+    pub grown: Vec<Booking>,
+    /// The charge to be taken over, as it is now.
+    pub carried: Option<Charge>,
+    /// When its bookings were read.
+    pub at: Time,
+}
