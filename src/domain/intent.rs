@@ -59,7 +59,8 @@ impl Sight {
         }
     }
 
-    fn word(self) -> &'static str {
+    /// Reads after "the booking".
+    pub fn word(self) -> &'static str {
         match self {
             Self::Pending => "is still pending",
             Self::Accepted => "was accepted",

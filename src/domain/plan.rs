@@ -425,7 +425,6 @@ impl<'a> Planner<'a> {
                  (limits.declines-per-pass): if that is right, the next passes go on; if not, \
                  correct the configuration or the ledger now",
             );
-            self.plan.more = self.policy.limits.declines_per_pass > 0;
             return self.note(request, record, false);
         }
         if self.sends_left == 0 {

@@ -1,1 +1,10 @@
 //! One pass: observe, plan, execute, settle. Awaits the ports; opens nothing itself.
+
+pub mod deliver;
+pub mod execute;
+pub mod known;
+pub mod observe;
+pub mod pass;
+pub mod ports;
+pub mod report;
+pub mod sight;

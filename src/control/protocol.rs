@@ -1,0 +1,390 @@
+//! What is said over the control socket, and what commands print with `--format json`: one
+//! documented, versioned shape per command. Times are RFC 3339 in UTC, words are lower case.
+//!
+//! One line of JSON each way per connection: a [`Request`], then a [`Response`].
+
+use serde::{Deserialize, Serialize};
+
+/// The version of every shape here. A newer daemon refuses an older client by it, and says so.
+pub const SCHEMA: u32 = 1;
+
+/// The longest request line: an import of a large club fits.
+pub const MAX_REQUEST: usize = 16 * 1024 * 1024;
+
+/// The longest response line.
+pub const MAX_RESPONSE: usize = 64 * 1024 * 1024;
+
+/// What a client asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    pub schema: u32,
+    pub command: Command,
+}
+
+/// What the daemon says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Response {
+    Ok(Box<Answer>),
+    Err(Refusal),
+}
+
+/// Why a command was not carried out. Also what commands print on stderr with `--format json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{text}")]
+pub struct Refusal {
+    /// The exit code that fits.
+    pub exit: u8,
+    /// A word for machines: `usage`, `not-found`, `conflict`, `store`, `calendar`, `credential`,
+    /// `configuration`, `unreachable`, `held`, `internal`.
+    pub code: String,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Command {
+    /// What a pass would do now.
+    Plan {},
+    /// Run a pass now and wait for its report.
+    Pass {},
+    Status {},
+    /// No passes until `resume`; what is open waits.
+    Pause {},
+    Resume {},
+    Grant(Grant),
+    Revoke(Revoke),
+    /// Rows of a CSV file, already parsed. All or nothing.
+    Import {
+        rows: Vec<ImportRow>,
+        dry_run: bool,
+    },
+    /// Grants of one account, newest first.
+    Grants {
+        account: String,
+    },
+    AccountShow {
+        account: String,
+    },
+    AccountList {
+        after: Option<String>,
+        limit: u32,
+    },
+    AccountAlias {
+        account: String,
+        alias: String,
+        remove: bool,
+    },
+    /// What became of an account's credits, newest first.
+    AccountStatement {
+        account: String,
+        limit: u32,
+    },
+    Decisions {
+        /// RFC 3339.
+        since: Option<String>,
+        limit: u32,
+    },
+    /// All that is known of a booking, or of the request it belongs to.
+    Explain {
+        booking: String,
+    },
+    /// Judges the booking in the text (an API item or a webhook payload) as if it were pending.
+    Evaluate {
+        text: String,
+        at: Option<String>,
+    },
+    /// Walks the whole log and compares it with what the store says.
+    Verify {},
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    pub account: String,
+    pub credits: u64,
+    /// RFC 3339; none: never.
+    pub expires: Option<String>,
+    pub reason: Option<String>,
+    /// None: one is made up, and the command is not safe to repeat.
+    pub reference: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revoke {
+    pub account: String,
+    pub credits: u64,
+    pub reason: Option<String>,
+    pub reference: Option<String>,
+}
+
+/// One row of an import, with its line in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportRow {
+    pub line: u64,
+    pub account: String,
+    pub credits: u64,
+    pub expires: Option<String>,
+    pub reason: Option<String>,
+    pub reference: String,
+}
+
+/// What a command gives back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    Pass(PassView),
+    Status(StatusView),
+    Given(GivenView),
+    Import(ImportView),
+    Grants(GrantsView),
+    Account(AccountView),
+    Accounts(AccountsView),
+    Statement(StatementView),
+    Decisions(DecisionsView),
+    Explain(Box<ExplainView>),
+    Evaluate(EvaluateView),
+    Verify(VerifyView),
+}
+
+/// A pass or a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassView {
+    pub schema: u32,
+    pub pass: PassHead,
+    pub steps: Vec<StepView>,
+    pub problems: Vec<ProblemView>,
+    /// Requests were left for the next pass.
+    pub more: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassHead {
+    pub started: String,
+    pub finished: String,
+    pub observed: usize,
+    pub calls: u64,
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepView {
+    pub request: String,
+    pub bookings: Vec<String>,
+    pub title: String,
+    pub start: String,
+    pub booker: Option<String>,
+    pub account: Option<String>,
+    pub gate: Option<String>,
+    pub decision: String,
+    pub credits: u64,
+    pub outcome: String,
+    pub reasons: Vec<ReasonView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReasonView {
+    pub code: String,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemView {
+    pub code: String,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    pub schema: u32,
+    pub version: String,
+    pub pid: u32,
+    pub started: String,
+    pub paused: bool,
+    /// The last pass that came to its end.
+    pub last_pass: Option<PassHead>,
+    /// Why the last pass did not come to its end, when it did not.
+    pub last_error: Option<String>,
+    pub passes: u64,
+    pub next_pass: Option<String>,
+    pub open_intents: usize,
+    pub log_sequence: u64,
+    /// The hash of the policy in force.
+    pub policy: String,
+}
+
+/// A grant or a revocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenView {
+    pub schema: u32,
+    pub account: String,
+    /// `grant`, `revoke` or `restored`.
+    pub kind: String,
+    pub credits: u64,
+    pub expires: Option<String>,
+    pub reason: String,
+    pub reference: String,
+    pub at: String,
+    /// Whether it had been made before under the same reference: nothing was done this time.
+    pub existed: bool,
+    pub available: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportView {
+    pub schema: u32,
+    pub rows: usize,
+    /// Rows that gave credits now.
+    pub granted: usize,
+    /// Rows that had been imported before.
+    pub existed: usize,
+    pub credits: u64,
+    pub accounts_opened: usize,
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantsView {
+    pub schema: u32,
+    pub account: String,
+    pub grants: Vec<GivenView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountView {
+    pub schema: u32,
+    pub account: String,
+    pub available: u64,
+    pub held: u64,
+    pub posted: u64,
+    pub refunded: u64,
+    pub expired: u64,
+    pub revoked: u64,
+    pub granted: u64,
+    pub aliases: Vec<String>,
+    pub lots: Vec<LotView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LotView {
+    pub grant: String,
+    pub left: u64,
+    pub granted: u64,
+    pub expires: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountsView {
+    pub schema: u32,
+    pub accounts: Vec<AccountView>,
+    /// Where to go on, when there are more.
+    pub next: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementView {
+    pub schema: u32,
+    pub account: String,
+    pub entries: Vec<EntryView>,
+    pub balance: AccountView,
+}
+
+/// One fact, as a line for people and in its parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryView {
+    pub sequence: u64,
+    pub at: String,
+    /// `grant`, `hold`, `post`, `void`, `refund`, `move`, `revoke`, `expire`, `decided`, `called`,
+    /// `settled`, `closed`, …
+    pub kind: String,
+    pub credits: Option<u64>,
+    pub booking: Option<String>,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionsView {
+    pub schema: u32,
+    pub decisions: Vec<DecisionView>,
+    /// There are more than were asked for.
+    pub more: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionView {
+    pub decided: String,
+    #[serde(flatten)]
+    pub step: StepView,
+    pub policy: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainView {
+    pub schema: u32,
+    pub decision: DecisionView,
+    pub findings: Vec<FindingView>,
+    /// What the booker was told, when declined.
+    pub told: Option<String>,
+    pub calls: Vec<CallView>,
+    pub charges: Vec<ChargeView>,
+    /// Everything written about it, oldest first.
+    pub entries: Vec<EntryView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingView {
+    pub rule: String,
+    pub passed: bool,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallView {
+    pub at: String,
+    pub booking: String,
+    pub call: String,
+    pub answered: bool,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChargeView {
+    pub booking: String,
+    pub account: String,
+    /// `held`, `void`, `open`, `final`, `refunded` or `moved`.
+    pub state: String,
+    pub credits: u64,
+    pub refunded: u64,
+    pub start: String,
+    pub end: String,
+    /// Where it went, when moved.
+    pub moved_to: Option<String>,
+    pub moved_from: Option<String>,
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvaluateView {
+    pub schema: u32,
+    pub at: String,
+    pub decision: StepView,
+    pub findings: Vec<FindingView>,
+    /// What the booker would be told.
+    pub told: Option<String>,
+    /// What could not be known from a file, and was assumed.
+    pub assumed: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyView {
+    pub schema: u32,
+    pub commits: u64,
+    pub facts: u64,
+    pub accounts: u64,
+    pub head: String,
+    /// Differences between the log and the store; none when all is well.
+    pub differences: Vec<String>,
+}

@@ -1,0 +1,381 @@
+//! Delivering a batch: each booking is seen pending right before its call, the calls run side by
+//! side, and what the bookings are afterwards settles the intents.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, stream};
+
+use super::observe::ends_the_pass;
+use super::ports::{PassError, Ports};
+use super::report::Ended;
+use super::sight::look;
+use crate::calcom::port::CallError;
+use crate::domain::booking::Reading;
+use crate::domain::fact::Fact;
+use crate::domain::id::{AccountId, BookingUid};
+use crate::domain::intent::{self, Next, Sight};
+use crate::domain::plan::{self, Call, Problem};
+use crate::domain::request::{CallKind, CallNote, Charge, Request};
+use crate::domain::time::{Span, Time, kept};
+
+/// Calls under way at once: a confirmation takes Cal.com seconds, and these are all of one host.
+const CALLS_AT_ONCE: usize = 8;
+
+/// Times a batch is looked at and called again for calls whose turn did not come in time. Each such
+/// round waits for the rate limit's window, so that this is minutes.
+const MAX_ROUNDS: usize = 5;
+
+/// Characters of a server's message kept with a call.
+const MAX_NOTE: usize = 300;
+
+/// An intent that stands in the log, with the call it wants.
+#[derive(Debug)]
+pub struct Delivery {
+    pub request: Request,
+    pub charges: Vec<Charge>,
+    pub carried: Option<Charge>,
+    pub call: Call,
+}
+
+/// How a batch ended.
+#[derive(Debug, Default)]
+pub struct Delivered {
+    pub steps: Vec<(Request, Ended)>,
+    pub problems: Vec<Problem>,
+    /// The key was refused or the store cannot write: nothing more may be tried.
+    pub stopped: Option<PassError>,
+}
+
+/// One delivery under way.
+struct Way {
+    delivery: Delivery,
+    sights: BTreeMap<BookingUid, Sight>,
+    notes: Vec<CallNote>,
+    state: State,
+    /// Calls that may still be sent: a server that answers a series one by one needs one each.
+    calls_left: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// To be looked at, and called when still pending.
+    Waiting,
+    /// Its bookings are known; to be settled.
+    Known,
+    /// The call had no answer that can be used.
+    Unresolved,
+    /// Cal.com said no and the booking is as it was.
+    Failed,
+}
+
+/// Sends a batch's calls and settles what is known. Never returns early with something unsettled
+/// that could be settled.
+pub async fn deliver(
+    ports: &Ports<'_>,
+    max_age: Span,
+    batch: Vec<Delivery>,
+    versions: &mut BTreeMap<AccountId, Option<u64>>,
+) -> Delivered {
+    let mut ways: Vec<Way> = batch
+        .into_iter()
+        .map(|delivery| Way {
+            sights: BTreeMap::new(),
+            notes: Vec::new(),
+            state: State::Waiting,
+            calls_left: delivery.request.bookings.len(),
+            delivery,
+        })
+        .collect();
+    let mut done = Delivered::default();
+    for _ in 0..MAX_ROUNDS {
+        if done.stopped.is_some() || ports.stop.is_set() {
+            break;
+        }
+        let waiting = ways.iter().any(|way| way.state == State::Waiting);
+        if !waiting {
+            break;
+        }
+        if let Err(error) = round(ports, max_age, &mut ways).await {
+            done.stopped = Some(error);
+        }
+        if let Err(error) = settle(ports, &mut ways, &mut done, versions).await {
+            done.stopped = Some(error);
+            return done;
+        }
+    }
+    // What is left waits in the log: the next pass reads and goes on.
+    for way in ways {
+        done.steps.push((way.delivery.request, Ended::Unresolved));
+    }
+    done
+}
+
+/// Looks at everything that waits, then calls what is still pending.
+async fn round(ports: &Ports<'_>, max_age: Span, ways: &mut [Way]) -> Result<(), PassError> {
+    let waiting: Vec<usize> = (0..ways.len())
+        .filter(|n| ways[*n].state == State::Waiting)
+        .collect();
+    let mut seen: BTreeMap<BookingUid, Time> = BTreeMap::new();
+    if !ports.calendar.reads_before_acting() {
+        let wanted: Vec<_> = waiting
+            .iter()
+            .map(|n| ways[*n].delivery.call.booking.clone())
+            .collect();
+        let looked = look(ports, &wanted).await?;
+        for n in &waiting {
+            let way = &mut ways[*n];
+            match looked.get(&way.delivery.call.booking.uid) {
+                Some((Sight::Pending, at)) => {
+                    seen.insert(way.delivery.call.booking.uid.clone(), *at);
+                }
+                Some((sight, _)) => {
+                    let sight = *sight;
+                    let uid = way.delivery.call.booking.uid.clone();
+                    way.sights.insert(uid, sight);
+                }
+                None => way.state = State::Unresolved,
+            }
+        }
+    }
+    let now = (ports.clock)();
+    let jobs: Vec<(usize, Call, Time)> = waiting
+        .iter()
+        .filter(|n| ways[**n].state == State::Waiting && ways[**n].calls_left > 0)
+        .filter_map(|n| {
+            let call = ways[*n].delivery.call.clone();
+            let at = if ports.calendar.reads_before_acting() {
+                now
+            } else {
+                *seen.get(&call.booking.uid)?
+            };
+            Some((*n, call, at + max_age))
+        })
+        .collect();
+    let mut answers = stream::iter(jobs.into_iter().map(|(n, call, deadline)| async move {
+        if ports.stop.is_set() {
+            return (n, call, Err(CallError::TooLate));
+        }
+        let answer = send(ports, &call, deadline).await;
+        (n, call, answer)
+    }))
+    .buffer_unordered(CALLS_AT_ONCE);
+    let mut stopped = None;
+    while let Some((n, call, answer)) = answers.next().await {
+        if let Err(error @ CallError::Credential(_)) = &answer {
+            stopped = Some(PassError::from(error.clone()));
+        }
+        heard(ports, &mut ways[n], &call, answer);
+        if stopped.is_some() {
+            break;
+        }
+    }
+    drop(answers);
+    if let Some(error) = stopped {
+        return Err(error);
+    }
+    read_the_rest(ports, ways, &waiting).await
+}
+
+async fn send(
+    ports: &Ports<'_>,
+    call: &Call,
+    deadline: Time,
+) -> Result<Option<Reading>, CallError> {
+    let text = call.text.as_deref().unwrap_or_default();
+    match call.kind {
+        CallKind::Confirm => ports.calendar.confirm(&call.booking, deadline).await,
+        CallKind::Decline => ports.calendar.decline(&call.booking, text, deadline).await,
+        CallKind::Cancel => ports.calendar.cancel(&call.booking, text, deadline).await,
+    }
+}
+
+/// Takes in what a call gave.
+fn heard(
+    ports: &Ports<'_>,
+    way: &mut Way,
+    call: &Call,
+    answer: Result<Option<Reading>, CallError>,
+) {
+    let uid = call.booking.uid.clone();
+    let (answered, text) = match answer {
+        Ok(Some(reading)) => {
+            let sight = Sight::of(&reading);
+            way.sights.insert(uid.clone(), sight);
+            way.calls_left -= 1;
+            if sight == Sight::Pending {
+                way.state = State::Failed;
+                (
+                    false,
+                    "the server said yes, but the booking is still pending".to_owned(),
+                )
+            } else {
+                (true, format!("the booking {}", sight.word()))
+            }
+        }
+        Ok(None) => {
+            way.calls_left -= 1;
+            (true, "the server said yes".to_owned())
+        }
+        // Nothing was sent: its turn comes again.
+        Err(CallError::TooLate | CallError::Limited { .. }) => return,
+        Err(error @ (CallError::Refused(_) | CallError::NotYours(_))) => {
+            // The booking itself tells why; `read_the_rest` asks it.
+            way.calls_left -= 1;
+            way.state = State::Failed;
+            (false, error.to_string())
+        }
+        Err(error) => {
+            way.state = State::Unresolved;
+            (false, error.to_string())
+        }
+    };
+    way.notes.push(CallNote {
+        at: kept((ports.clock)()),
+        booking: uid,
+        kind: call.kind,
+        answered,
+        text: text.chars().take(MAX_NOTE).collect(),
+    });
+}
+
+/// Reads what the calls left open: the other occurrences of a series, a booking whose answer did not
+/// show it, and one whose call was refused (it may have been answered by somebody else).
+async fn read_the_rest(
+    ports: &Ports<'_>,
+    ways: &mut [Way],
+    waiting: &[usize],
+) -> Result<(), PassError> {
+    let wanted: Vec<usize> = waiting
+        .iter()
+        .copied()
+        .filter(|n| ways[*n].wants_reading())
+        .collect();
+    let reads: Vec<_> = wanted
+        .into_iter()
+        .map(|n| (n, ways[n].delivery.request.clone(), ways[n].sights.clone()))
+        .collect();
+    let mut reads = stream::iter(reads.into_iter().map(|(n, request, sights)| async move {
+        (n, super::sight::all(ports, &request, sights).await)
+    }))
+    .buffer_unordered(CALLS_AT_ONCE);
+    while let Some((n, read)) = reads.next().await {
+        match read {
+            Ok(sights) => ways[n].sights = sights,
+            Err(error) if ends_the_pass(&error) => return Err(error.into()),
+            Err(_) if ways[n].state == State::Waiting => ways[n].state = State::Unresolved,
+            Err(_) => {}
+        }
+    }
+    drop(reads);
+    for n in waiting {
+        ways[*n].go_on();
+    }
+    Ok(())
+}
+
+impl Way {
+    fn next(&self) -> Next {
+        intent::next(
+            &self.delivery.request,
+            &self.delivery.charges,
+            self.delivery.carried.as_ref(),
+            &self.sights,
+        )
+    }
+
+    /// Whether something happened that only a reading can tell the end of.
+    fn wants_reading(&self) -> bool {
+        let called = !self.notes.is_empty() || !self.sights.is_empty();
+        match self.state {
+            State::Waiting => called && self.next() == Next::Unclear,
+            State::Failed => {
+                self.notes.last().is_some_and(|note| !note.answered)
+                    && !self.sights.contains_key(&self.delivery.call.booking.uid)
+            }
+            State::Known | State::Unresolved => false,
+        }
+    }
+
+    /// Decides what the sights mean for this delivery.
+    fn go_on(&mut self) {
+        match self.next() {
+            Next::Settle { .. } => self.state = State::Known,
+            // A server that answers one occurrence at a time: the next one is to be called.
+            Next::Call(booking)
+                if self.state == State::Waiting
+                    && self.calls_left > 0
+                    && booking.uid != self.delivery.call.booking.uid =>
+            {
+                if let Some(call) = plan::call(&self.delivery.request, &booking) {
+                    self.delivery.call = call;
+                    self.sights.clear();
+                }
+            }
+            Next::Call(_) | Next::Unclear => {}
+        }
+    }
+}
+
+/// Writes in one commit what is known: the calls, and the end of every intent that has one. What is
+/// finished or given up for this pass leaves the list.
+async fn settle(
+    ports: &Ports<'_>,
+    ways: &mut Vec<Way>,
+    done: &mut Delivered,
+    versions: &mut BTreeMap<AccountId, Option<u64>>,
+) -> Result<(), PassError> {
+    let mut facts = Vec::new();
+    let mut rest = Vec::new();
+    let mut ended = Vec::new();
+    for mut way in ways.drain(..) {
+        let request = &way.delivery.request;
+        facts.extend(way.notes.drain(..).map(|call| Fact::Called {
+            request: request.id.clone(),
+            call,
+        }));
+        match (way.next(), way.state) {
+            (
+                Next::Settle {
+                    outcome,
+                    facts: end,
+                    problem,
+                },
+                _,
+            ) => {
+                facts.extend(end);
+                done.problems.extend(problem.map(|text| Problem {
+                    code: "surprise",
+                    text,
+                }));
+                ended.push((way.delivery.request, outcome.into()));
+            }
+            (Next::Call(_) | Next::Unclear, State::Waiting | State::Known) => rest.push(way),
+            (Next::Call(_) | Next::Unclear, State::Unresolved) => {
+                ended.push((way.delivery.request, Ended::Unresolved));
+            }
+            (Next::Call(_) | Next::Unclear, State::Failed) => {
+                ended.push((way.delivery.request, Ended::Failed));
+            }
+        }
+    }
+    *ways = rest;
+    if !facts.is_empty() {
+        let touched: Vec<AccountId> = versions.keys().cloned().collect();
+        let at = (ports.clock)();
+        let now = ports
+            .store
+            .with(move |store| {
+                store.commit(at, facts, &[]).map_err(PassError::Commit)?;
+                let mut now = BTreeMap::new();
+                for id in touched {
+                    let account = store.account(&id).map_err(PassError::Store)?;
+                    now.insert(id, account.map(|account| account.version));
+                }
+                Ok::<_, PassError>(now)
+            })
+            .await?;
+        versions.extend(now);
+    }
+    done.steps.extend(ended);
+    Ok(())
+}

@@ -1,0 +1,316 @@
+//! Executing a plan: write down, act, settle. Steps go in batches: one commit records the intents
+//! and holds of a batch, the calls run side by side, one commit settles what is known. The executor
+//! decides nothing: what a booking *is* after a call goes through `domain::intent` like any reading.
+
+use std::collections::BTreeMap;
+
+use super::deliver::{Delivered, Delivery, deliver};
+use super::known;
+use super::ports::{PassError, Ports};
+use super::report::{Ended, Reported};
+use crate::domain::fact::Fact;
+use crate::domain::gate::Limits;
+use crate::domain::id::{AccountId, RequestId};
+use crate::domain::plan::{Action, Call, Plan, Problem, Step};
+use crate::domain::request::Request;
+use crate::domain::time::{Span, Time};
+use crate::store::port::{CommitError, Expected};
+
+/// Requests in one commit.
+pub const MAX_BATCH: usize = 256;
+
+/// How long a plan may be begun on: after that the rest is planned anew by the next pass, because
+/// accepted bookings and balances may have changed.
+const PLAN_FRESH: Span = Span::minutes(1);
+
+/// What executing gave.
+#[derive(Debug, Default)]
+pub struct Executed {
+    pub steps: Vec<Reported>,
+    pub problems: Vec<Problem>,
+    /// Steps were left for the next pass.
+    pub more: bool,
+}
+
+/// A step with something to send.
+struct Send {
+    request: Request,
+    facts: Vec<Fact>,
+    looked_at: Option<(AccountId, Option<u64>)>,
+    call: Call,
+}
+
+/// Does what the plan says.
+///
+/// # Errors
+/// When the key is refused or the store can no longer write. What was begun is in the log.
+pub async fn execute(
+    ports: &Ports<'_>,
+    limits: &Limits,
+    planned_at: Time,
+    plan: Plan,
+    done: &mut Executed,
+) -> Result<(), PassError> {
+    done.problems.extend(plan.problems);
+    done.more |= plan.more;
+    let mut sends = Vec::new();
+    let mut quiet: Vec<(Step, Vec<Fact>, Ended)> = Vec::new();
+    for step in plan.steps {
+        match step.action.clone() {
+            Action::Send {
+                facts,
+                looked_at,
+                call,
+            } => sends.push(Send {
+                request: step.request,
+                facts,
+                looked_at,
+                call,
+            }),
+            Action::Settle {
+                facts,
+                outcome,
+                problem,
+            } => {
+                done.problems.extend(problem.map(surprise));
+                quiet.push((step, facts, outcome.into()));
+            }
+            Action::Note { write } => {
+                let facts = if write {
+                    vec![Fact::Decided {
+                        request: Box::new(step.request.clone()),
+                    }]
+                } else {
+                    Vec::new()
+                };
+                quiet.push((step, facts, Ended::Nothing));
+            }
+            Action::Postpone { why } => {
+                tracing::debug!(request = %step.request.id, why, "postponed");
+                quiet.push((step, Vec::new(), Ended::Unresolved));
+            }
+        }
+    }
+    write_quiet(ports, quiet, done).await?;
+    send_all(ports, limits, planned_at, sends, done).await
+}
+
+fn surprise(text: String) -> Problem {
+    Problem {
+        code: "surprise",
+        text,
+    }
+}
+
+/// Steps that need no call: what finished meanwhile, and notes.
+async fn write_quiet(
+    ports: &Ports<'_>,
+    steps: Vec<(Step, Vec<Fact>, Ended)>,
+    done: &mut Executed,
+) -> Result<(), PassError> {
+    let mut steps = steps.into_iter().peekable();
+    while steps.peek().is_some() {
+        let batch: Vec<_> = steps.by_ref().take(MAX_BATCH).collect();
+        let facts: Vec<Fact> = batch
+            .iter()
+            .flat_map(|(_, facts, _)| facts.clone())
+            .collect();
+        if !facts.is_empty() {
+            let at = (ports.clock)();
+            let written = ports
+                .store
+                .with(move |store| store.commit(at, facts, &[]))
+                .await;
+            written.map_err(PassError::Commit)?;
+        }
+        for (step, _, ended) in batch {
+            log_end(&step.request, ended);
+            done.steps.push(Reported {
+                request: step.request,
+                ended,
+            });
+        }
+    }
+    Ok(())
+}
+
+async fn send_all(
+    ports: &Ports<'_>,
+    limits: &Limits,
+    planned_at: Time,
+    sends: Vec<Send>,
+    done: &mut Executed,
+) -> Result<(), PassError> {
+    let mut versions: BTreeMap<AccountId, Option<u64>> = BTreeMap::new();
+    let mut sends = sends.into_iter().peekable();
+    while sends.peek().is_some() {
+        if ports.stop.is_set() || (ports.clock)() - planned_at > PLAN_FRESH {
+            done.more = true;
+            done.steps.extend(sends.map(|send| Reported {
+                ended: if send.facts.is_empty() {
+                    Ended::Unresolved
+                } else {
+                    Ended::Nothing
+                },
+                request: send.request,
+            }));
+            return Ok(());
+        }
+        let size = ports.calendar.ready().clamp(1, MAX_BATCH);
+        let batch: Vec<Send> = sends.by_ref().take(size).collect();
+        let begun = begin(ports, batch, &mut versions, done).await?;
+        let ended = deliver(ports, limits.max_observation_age, begun, &mut versions).await;
+        finish(ended, done)?;
+    }
+    Ok(())
+}
+
+fn finish(ended: Delivered, done: &mut Executed) -> Result<(), PassError> {
+    done.problems.extend(ended.problems);
+    for (request, ended) in ended.steps {
+        log_end(&request, ended);
+        done.steps.push(Reported { request, ended });
+    }
+    match ended.stopped {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// Records a batch: all its intents and holds in one commit. A step whose account was changed by an
+/// operator meanwhile is left out; the next pass decides it anew.
+async fn begin(
+    ports: &Ports<'_>,
+    mut batch: Vec<Send>,
+    versions: &mut BTreeMap<AccountId, Option<u64>>,
+    done: &mut Executed,
+) -> Result<Vec<Delivery>, PassError> {
+    loop {
+        let mut facts = Vec::new();
+        let mut expected: BTreeMap<AccountId, Option<u64>> = BTreeMap::new();
+        for send in &batch {
+            if send.facts.is_empty() {
+                continue;
+            }
+            facts.extend(send.facts.iter().cloned());
+            if let Some((account, version)) = &send.looked_at {
+                let version = versions.get(account).unwrap_or(version);
+                expected.insert(account.clone(), *version);
+            }
+        }
+        let written = record(ports, facts, expected, batch.iter().map(|s| &s.request.id)).await?;
+        match written {
+            Ok((begun, now)) => {
+                versions.extend(now);
+                let sends = batch.into_iter().zip(begun);
+                return Ok(sends
+                    .map(|(send, (request, charges, carried))| Delivery {
+                        request,
+                        charges,
+                        carried,
+                        call: send.call,
+                    })
+                    .collect());
+            }
+            Err(account) => {
+                let touches = |send: &Send| {
+                    !send.facts.is_empty()
+                        && send
+                            .looked_at
+                            .as_ref()
+                            .is_some_and(|(id, _)| *id == account)
+                };
+                let (changed, rest): (Vec<_>, Vec<_>) = batch.into_iter().partition(touches);
+                assert!(
+                    !changed.is_empty(),
+                    "a conflict names an account of the batch"
+                );
+                tracing::info!(requests = changed.len(), "an account was changed meanwhile");
+                done.more = true;
+                done.steps.extend(changed.into_iter().map(|send| Reported {
+                    request: send.request,
+                    ended: Ended::Nothing,
+                }));
+                batch = rest;
+            }
+        }
+    }
+}
+
+type Begun = (
+    Request,
+    Vec<crate::domain::request::Charge>,
+    Option<crate::domain::request::Charge>,
+);
+type Recorded = Result<(Vec<Begun>, BTreeMap<AccountId, Option<u64>>), AccountId>;
+
+/// One visit to the store: commit, then read back what was begun and the accounts' new versions.
+async fn record(
+    ports: &Ports<'_>,
+    facts: Vec<Fact>,
+    expected: BTreeMap<AccountId, Option<u64>>,
+    requests: impl Iterator<Item = &RequestId>,
+) -> Result<Recorded, PassError> {
+    let at = (ports.clock)();
+    let requests: Vec<RequestId> = requests.cloned().collect();
+    ports
+        .store
+        .with(move |store| {
+            let accounts: Vec<AccountId> = expected.keys().cloned().collect();
+            let expected: Vec<Expected> = expected
+                .into_iter()
+                .map(|(account, version)| Expected { account, version })
+                .collect();
+            if !facts.is_empty() {
+                match store.commit(at, facts, &expected) {
+                    Ok(_) => {}
+                    Err(CommitError::Conflict(account)) => return Ok(Err(account)),
+                    Err(error) => return Err(PassError::Commit(error)),
+                }
+            }
+            let mut begun = Vec::new();
+            for id in &requests {
+                let request = store.request(id).map_err(PassError::Store)?;
+                let request = request.expect("an intent that was committed can be read");
+                let (charges, carried) = known::holds(store, &request).map_err(PassError::Store)?;
+                begun.push((request, charges, carried));
+            }
+            let mut versions = BTreeMap::new();
+            for id in accounts {
+                let account = store.account(&id).map_err(PassError::Store)?;
+                versions.insert(id, account.map(|account| account.version));
+            }
+            Ok(Ok((begun, versions)))
+        })
+        .await
+}
+
+fn log_end(request: &Request, ended: Ended) {
+    let gate = request.gate.as_deref().unwrap_or("-");
+    let codes: Vec<&str> = request.reasons.iter().map(|r| r.code.as_str()).collect();
+    let reasons = codes.join(",");
+    match ended {
+        Ended::Confirmed | Ended::Declined | Ended::Superseded => tracing::info!(
+            request = %request.id,
+            gate,
+            credits = request.credits,
+            reasons,
+            "{}",
+            ended.as_str()
+        ),
+        Ended::Unresolved | Ended::Failed => tracing::warn!(
+            request = %request.id,
+            gate,
+            decision = request.decision.as_str(),
+            "{}: the next pass goes on",
+            ended.as_str()
+        ),
+        Ended::Planned | Ended::Nothing => tracing::debug!(
+            request = %request.id,
+            gate,
+            decision = request.decision.as_str(),
+            reasons,
+            "nothing done"
+        ),
+    }
+}

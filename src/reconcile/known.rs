@@ -1,0 +1,153 @@
+//! What the store knows of a snapshot's bookings: gathered in one visit to the store's thread each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::account::Account;
+use crate::domain::booking::{Booking, Status};
+use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
+use crate::domain::intent::Sight;
+use crate::domain::request::{Charge, ChargeState, Request};
+use crate::domain::snapshot::OpenIntent;
+use crate::store::port::{Store, StoreError};
+
+/// Earlier decisions about bookings.
+#[derive(Debug, Default)]
+pub struct Known {
+    pub records: BTreeMap<RequestId, Request>,
+    pub ledger_is_empty: bool,
+}
+
+impl Known {
+    pub fn extend(&mut self, other: Self) {
+        self.records.extend(other.records);
+        self.ledger_is_empty = other.ledger_is_empty;
+    }
+}
+
+/// Whose accounts and which predecessors' charges are wanted.
+#[derive(Debug, Default)]
+pub struct People {
+    addresses: BTreeSet<Address>,
+    accounts: BTreeSet<AccountId>,
+    /// A booking and the one it replaced.
+    moved: Vec<(BookingUid, BookingUid)>,
+}
+
+#[derive(Debug, Default)]
+pub struct Found {
+    pub accounts: BTreeMap<AccountId, Account>,
+    pub names: BTreeMap<Address, AccountId>,
+    pub carried: BTreeMap<BookingUid, Charge>,
+}
+
+/// The decisions about these bookings: by the request they would be, and by their own name, which
+/// is the request of an occurrence that turned up late.
+pub fn records(
+    store: &mut dyn Store,
+    asked: &[(RequestId, BookingUid)],
+) -> Result<Known, StoreError> {
+    let mut records = BTreeMap::new();
+    for (request, booking) in asked {
+        let own = RequestId::from(booking);
+        for id in [request, &own] {
+            if let Some(record) = store.request(id)? {
+                records.insert(id.clone(), record);
+            }
+        }
+    }
+    Ok(Known {
+        records,
+        ledger_is_empty: store.is_empty()?,
+    })
+}
+
+/// The intents that are open, with their holds; nothing of their bookings is known yet.
+pub fn intents(store: &mut dyn Store, limit: usize) -> Result<Vec<OpenIntent>, StoreError> {
+    let mut open = Vec::new();
+    for request in store.open_intents(limit)? {
+        let (charges, carried) = holds(store, &request)?;
+        open.push(OpenIntent {
+            at: request.decided,
+            request,
+            charges,
+            sights: BTreeMap::new(),
+            grown: Vec::new(),
+            carried,
+        });
+    }
+    Ok(open)
+}
+
+/// A request's holds, and the charge it takes over.
+pub fn holds(
+    store: &mut dyn Store,
+    request: &Request,
+) -> Result<(Vec<Charge>, Option<Charge>), StoreError> {
+    let mut charges = Vec::new();
+    for booking in &request.bookings {
+        charges.extend(store.charge(&booking.uid)?);
+    }
+    let carried = match &request.carries {
+        Some(from) => store.charge(from)?,
+        None => None,
+    };
+    Ok((charges, carried))
+}
+
+/// What an intent's bookings are, from its series as it was read whole.
+pub fn sight_series(open: &mut OpenIntent, all: Vec<Booking>) {
+    for booking in &open.request.bookings {
+        let sight = all
+            .iter()
+            .find(|read| read.uid == booking.uid)
+            .map_or(Sight::Gone, Sight::of_booking);
+        open.sights.insert(booking.uid.clone(), sight);
+    }
+    open.grown = all
+        .into_iter()
+        .filter(|read| read.status == Status::Pending)
+        .filter(|read| !open.sights.contains_key(&read.uid))
+        .collect();
+}
+
+/// Whom to look up for these bookings.
+pub fn people<'a>(bookings: impl Iterator<Item = &'a Booking>, intents: &[OpenIntent]) -> People {
+    let mut people = People::default();
+    for booking in bookings {
+        if let Some(booker) = &booking.booker {
+            people.addresses.insert(booker.address.clone());
+        }
+        if let Some(from) = &booking.rescheduled_from {
+            people.moved.push((booking.uid.clone(), from.clone()));
+        }
+    }
+    for intent in intents {
+        people.accounts.extend(intent.request.account.clone());
+    }
+    people
+}
+
+/// Looks them up.
+pub fn look_up(store: &mut dyn Store, people: &People) -> Result<Found, StoreError> {
+    let mut found = Found::default();
+    let mut wanted = people.accounts.clone();
+    for address in &people.addresses {
+        if let Some(id) = store.resolve(address)? {
+            wanted.insert(id.clone());
+            found.names.insert(address.clone(), id);
+        }
+    }
+    for id in wanted {
+        if let Some(account) = store.account(&id)? {
+            found.accounts.insert(id, account);
+        }
+    }
+    for (booking, from) in &people.moved {
+        if let Some(charge) = store.charge(from)?
+            && charge.state == ChargeState::Open
+        {
+            found.carried.insert(booking.clone(), charge);
+        }
+    }
+    Ok(found)
+}

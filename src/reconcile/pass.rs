@@ -1,0 +1,59 @@
+//! One pass, from looking to reporting. The caller gives the ports and sees to it that passes do
+//! not overlap.
+
+use super::execute::{Executed, execute};
+use super::observe::observe;
+use super::ports::{PassError, Ports, Session};
+use super::report::Report;
+use crate::domain::gate::Policy;
+
+/// Runs a pass. `dry_run` stops before anything is written or sent.
+///
+/// # Errors
+/// When the key is refused, Cal.com cannot be listed, or the store fails. What was begun is in the
+/// log, and the next pass goes on.
+pub async fn pass(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    session: &mut Session,
+    dry_run: bool,
+) -> Result<Report, PassError> {
+    let started = (ports.clock)();
+    let calls = ports.calendar.calls();
+    let observation = observe(ports, policy, session).await?;
+    let mut report = Report {
+        started,
+        finished: started,
+        observed: observation.seen,
+        calls: 0,
+        dry_run,
+        steps: Vec::new(),
+        problems: observation.problems,
+        more: false,
+    };
+    if dry_run {
+        report.steps = Report::of_plan(&observation.plan);
+        report.problems.extend(observation.plan.problems);
+    } else {
+        let mut done = Executed::default();
+        let planned_at = observation.snapshot.now;
+        let limits = &policy.limits;
+        let end = execute(ports, limits, planned_at, observation.plan, &mut done).await;
+        report.steps = done.steps;
+        report.problems.extend(done.problems);
+        report.more = done.more;
+        if let Err(error) = end {
+            // A rate limit that outlasts the pass is no failure of it: the next one goes on.
+            if !matches!(error, PassError::Limited { .. }) {
+                return Err(error);
+            }
+            report.problems.push(crate::domain::plan::Problem {
+                code: "rate-limited",
+                text: error.to_string(),
+            });
+        }
+    }
+    report.finished = (ports.clock)();
+    report.calls = ports.calendar.calls() - calls;
+    Ok(report)
+}

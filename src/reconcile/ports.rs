@@ -1,0 +1,82 @@
+//! What a pass is given: the two ports, the clock, and the word to stop. And why it can fail.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::calcom::port::{Calendar, CallError, Me};
+use crate::domain::booking::EventType;
+use crate::domain::id::EventTypeId;
+use crate::domain::time::{Clock, Time};
+use crate::store::handle::StoreHandle;
+use crate::store::port::{CommitError, StoreError};
+
+/// The outside world of a pass.
+#[derive(Clone, Copy)]
+pub struct Ports<'a> {
+    pub calendar: &'a dyn Calendar,
+    pub store: &'a StoreHandle,
+    pub clock: &'a Clock,
+    pub stop: &'a Stop,
+}
+
+/// Set once, from anywhere: the step in hand is finished and settled, nothing new is begun.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What is remembered from pass to pass; all of it can be asked again.
+#[derive(Debug, Default)]
+pub struct Session {
+    pub(super) me: Option<Me>,
+    pub(super) event_types: BTreeMap<EventTypeId, Option<EventType>>,
+    /// When the event types were asked for.
+    pub(super) asked: Option<Time>,
+}
+
+/// Why a pass did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The credential is refused: nothing can work before the operator acts.
+    #[error(
+        "Cal.com refuses the API key: {0}; create a new one under Settings > Developer > API keys \
+         and put it where `maitred check` says"
+    )]
+    Credential(String),
+    #[error("Cal.com's rate limit is used up until {until}")]
+    Limited { until: Time },
+    #[error(
+        "Cal.com answers in another shape than expected: {0}; see calcom.base-url and calcom.dialect"
+    )]
+    Contract(String),
+    #[error("{0}")]
+    Calendar(CallError),
+    #[error("the store cannot be read: {0}")]
+    Store(StoreError),
+    #[error("the store cannot be written")]
+    Commit(#[source] CommitError),
+}
+
+impl From<CallError> for PassError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Credential(text) => Self::Credential(text),
+            CallError::Limited { until } => Self::Limited { until },
+            CallError::Contract(text) => Self::Contract(text),
+            CallError::NotYours(_)
+            | CallError::TooLate
+            | CallError::Unreachable(_)
+            | CallError::Unknown(_)
+            | CallError::Refused(_) => Self::Calendar(error),
+        }
+    }
+}

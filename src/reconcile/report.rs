@@ -1,0 +1,120 @@
+//! What a pass did, for logs, operators and exit codes.
+
+use crate::domain::booking::BookingRef;
+use crate::domain::decision::Outcome;
+use crate::domain::plan::{Action, Plan, Problem, Step};
+use crate::domain::request::{Request, RequestState};
+use crate::domain::time::Time;
+
+/// A finished pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub started: Time,
+    pub finished: Time,
+    /// Pending bookings seen, whoever's they are.
+    pub observed: usize,
+    /// Calls sent to Cal.com.
+    pub calls: u64,
+    pub dry_run: bool,
+    pub steps: Vec<Reported>,
+    pub problems: Vec<Problem>,
+    /// There is more to do than this pass took on: look again at once.
+    pub more: bool,
+}
+
+/// One step and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    pub request: Request,
+    pub ended: Ended,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Would be done; this was a dry run.
+    Planned,
+    Confirmed,
+    Declined,
+    Superseded,
+    /// Written down or begun, and not finished: the next pass goes on.
+    Unresolved,
+    /// Cal.com said no; the next passes try again, ever more slowly.
+    Failed,
+    /// Nothing was to be done.
+    Nothing,
+}
+
+impl Ended {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Confirmed => "confirmed",
+            Self::Declined => "declined",
+            Self::Superseded => "superseded",
+            Self::Unresolved => "unresolved",
+            Self::Failed => "failed",
+            Self::Nothing => "none",
+        }
+    }
+}
+
+impl From<Outcome> for Ended {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Confirmed => Self::Confirmed,
+            Outcome::Declined => Self::Declined,
+            Outcome::Superseded => Self::Superseded,
+        }
+    }
+}
+
+impl Report {
+    /// What a dry run reports: the plan, with nothing done.
+    pub fn of_plan(plan: &Plan) -> Vec<Reported> {
+        plan.steps
+            .iter()
+            .map(|step| Reported {
+                request: step.request.clone(),
+                ended: if step.does_something() {
+                    Ended::Planned
+                } else {
+                    Ended::Nothing
+                },
+            })
+            .collect()
+    }
+
+    /// Whether every step that was begun is finished.
+    pub fn is_clean(&self) -> bool {
+        self.steps
+            .iter()
+            .all(|step| !matches!(step.ended, Ended::Unresolved | Ended::Failed))
+    }
+
+    /// Whether there is anything to do (for `plan --exit-code`).
+    pub fn has_steps(&self) -> bool {
+        self.steps.iter().any(|step| step.ended == Ended::Planned)
+    }
+}
+
+impl Step {
+    /// Whether the step sends or writes a decision; a note is none.
+    pub fn does_something(&self) -> bool {
+        match &self.action {
+            Action::Send { .. } | Action::Settle { .. } | Action::Postpone { .. } => true,
+            Action::Note { .. } => false,
+        }
+    }
+}
+
+impl Reported {
+    /// Whether the decision stands in the log.
+    pub fn is_written(&self) -> bool {
+        !matches!(self.request.state, RequestState::Noted)
+    }
+
+    pub fn bookings(&self) -> &[BookingRef] {
+        &self.request.bookings
+    }
+}

@@ -1,0 +1,116 @@
+//! Looking at bookings by name: right before a call, and after one whose answer did not say enough.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt, stream};
+
+use super::observe::ends_the_pass;
+use super::ports::{PassError, Ports};
+use crate::calcom::port::{CallError, Select};
+use crate::domain::booking::BookingRef;
+use crate::domain::id::BookingUid;
+use crate::domain::intent::Sight;
+use crate::domain::request::Request;
+use crate::domain::time::Time;
+
+/// From this many bookings on, a page of the list is cheaper than reading each by name.
+const LIST_FROM: usize = 3;
+
+/// Reads that are under way at once.
+const READS_AT_ONCE: usize = 8;
+
+/// What the bookings are now, and when each was seen; those that cannot be read are left out. The
+/// list of pending bookings shows hundreds in one call; what it does not show is read by name,
+/// because absence from a page proves nothing.
+///
+/// # Errors
+/// When nothing else may be tried with the key.
+pub async fn look(
+    ports: &Ports<'_>,
+    wanted: &[BookingRef],
+) -> Result<BTreeMap<BookingUid, (Sight, Time)>, PassError> {
+    let mut found = BTreeMap::new();
+    if wanted.len() >= LIST_FROM {
+        list(ports, wanted, &mut found).await?;
+    }
+    let missing: Vec<&BookingRef> = wanted
+        .iter()
+        .filter(|booking| !found.contains_key(&booking.uid))
+        .collect();
+    let mut reads = stream::iter(missing.into_iter().map(|booking| async move {
+        let at = (ports.clock)();
+        (booking, at, ports.calendar.get(booking).await)
+    }))
+    .buffer_unordered(READS_AT_ONCE);
+    while let Some((booking, at, read)) = reads.next().await {
+        match read {
+            Ok(reading) => {
+                found.insert(booking.uid.clone(), (Sight::of(&reading), at));
+            }
+            Err(error) if ends_the_pass(&error) => return Err(error.into()),
+            Err(error) => {
+                tracing::debug!(booking = %booking.uid, %error, "could not be read");
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Pages on as long as a page shows enough of what is wanted to be worth its call.
+async fn list(
+    ports: &Ports<'_>,
+    wanted: &[BookingRef],
+    found: &mut BTreeMap<BookingUid, (Sight, Time)>,
+) -> Result<(), PassError> {
+    let wanted: BTreeSet<&BookingUid> = wanted.iter().map(|booking| &booking.uid).collect();
+    let mut next = Some(0);
+    while let Some(number) = next {
+        let at = (ports.clock)();
+        let page = match ports.calendar.list(&Select::Pending, number).await {
+            Ok(page) => page,
+            Err(error) if ends_the_pass(&error) => return Err(error.into()),
+            Err(_) => return Ok(()),
+        };
+        let mut hits = 0;
+        for booking in &page.bookings {
+            if wanted.contains(&booking.uid) {
+                hits += 1;
+                found.insert(booking.uid.clone(), (Sight::of_booking(booking), at));
+            }
+        }
+        let missing = wanted.len() - found.len();
+        next = page.next.filter(|_| hits > 0 && missing >= LIST_FROM);
+    }
+    Ok(())
+}
+
+/// What all bookings of a request are now; what is known already is not asked again, but the
+/// occurrences of a series are read together.
+///
+/// # Errors
+/// When one cannot be read.
+pub async fn all(
+    ports: &Ports<'_>,
+    request: &Request,
+    mut sights: BTreeMap<BookingUid, Sight>,
+) -> Result<BTreeMap<BookingUid, Sight>, CallError> {
+    if let Some(series) = &request.series
+        && let Some(read) = ports.calendar.series(&series.uid()).await?
+    {
+        for booking in &request.bookings {
+            let sight = read
+                .iter()
+                .find(|read| read.uid == booking.uid)
+                .map_or(Sight::Gone, Sight::of_booking);
+            sights.insert(booking.uid.clone(), sight);
+        }
+        return Ok(sights);
+    }
+    for booking in &request.bookings {
+        if !sights.contains_key(&booking.uid) {
+            let reading = ports.calendar.get(booking).await?;
+            sights.insert(booking.uid.clone(), Sight::of(&reading));
+        }
+    }
+    Ok(sights)
+}
