@@ -388,3 +388,25 @@ pub struct VerifyView {
     /// Differences between the log and the store; none when all is well.
     pub differences: Vec<String>,
 }
+
+/// What `check` found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckView {
+    pub schema: u32,
+    /// Whether there is no error.
+    pub ok: bool,
+    pub findings: Vec<CheckFinding>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckFinding {
+    /// `ok`, `warning` or `error`.
+    pub level: String,
+    /// The exit code that fits when this is an error.
+    pub exit: u8,
+    /// What was looked at: `key`, `event type book-club (gate main)`, `config.toml:12:3`.
+    pub subject: String,
+    pub text: String,
+    /// What to do.
+    pub help: String,
+}

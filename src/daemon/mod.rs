@@ -1,3 +1,15 @@
 //! The process: its loop, its clock, its signals, and the answers it gives.
 
+pub mod answer;
+pub mod backoff;
+pub mod calendar;
 pub mod clock;
+pub mod doctor;
+pub mod failure;
+pub mod once;
+pub mod run;
+pub mod schedule;
+pub mod signals;
+pub mod telemetry;
+pub mod views;
+pub mod wake;

@@ -1,0 +1,319 @@
+//! Giving and taking credits, one at a time and by the hundred. Every grant has a reference: the
+//! same one twice is the same grant asked twice, with other contents it is an error.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use super::parse;
+use crate::control::protocol::{
+    Answer, Grant, GrantsView, ImportRow, ImportView, Refusal, Revoke, SCHEMA,
+};
+use crate::daemon::views;
+use crate::domain::decision::Credits;
+use crate::domain::fact::{Fact, MAX_FACTS};
+use crate::domain::id::{AccountId, Reference};
+use crate::domain::ledger::{Given, GivenKind};
+use crate::domain::plan::write_off;
+use crate::domain::time::Time;
+use crate::store::port::{Store, Subject};
+
+/// Grants shown of one account.
+const MAX_GRANTS: usize = 1_000;
+
+/// Problems named of one import; with more, the file is the wrong one.
+const MAX_PROBLEMS: usize = 100;
+
+pub fn grant(store: &mut dyn Store, now: Time, asked: &Grant) -> Result<Answer, Refusal> {
+    let account = parse::account_id(store, &asked.account)?;
+    let wanted = Given {
+        reference: reference(store, "grant", &account, asked.credits, asked.reference.as_deref())?,
+        credits: parse::credits(asked.credits)?,
+        kind: GivenKind::Grant,
+        expires: None,
+        reason: parse::reason(asked.reason.as_deref(), "granted")?,
+        at: now,
+        account,
+    };
+    if let Some(there) = existing(store, &wanted.reference)? {
+        let expires = asked
+            .expires
+            .as_deref()
+            .map(|text| parse::time("the expiry", text))
+            .transpose()?;
+        let wanted = Given { expires, ..wanted };
+        same(&there, &wanted)?;
+        return shown(store, &there, true, now);
+    }
+    let wanted = Given {
+        expires: parse::expiry(asked.expires.as_deref(), now)?,
+        ..wanted
+    };
+    let mut facts = expired(store, &wanted.account, now)?;
+    facts.push(grant_fact(&wanted));
+    store
+        .commit(now, facts, &[])
+        .map_err(|e| parse::commit_failed(&e))?;
+    tracing::info!(reference = %wanted.reference, credits = wanted.credits, "granted");
+    shown(store, &wanted, false, now)
+}
+
+pub fn revoke(store: &mut dyn Store, now: Time, asked: &Revoke) -> Result<Answer, Refusal> {
+    let mut account = parse::account(store, &asked.account)?;
+    let credits = parse::credits(asked.credits)?;
+    let id = account.id.clone();
+    let wanted = Given {
+        reference: reference(store, "revoke", &id, credits, asked.reference.as_deref())?,
+        account: id,
+        credits,
+        kind: GivenKind::Revoke,
+        expires: None,
+        reason: parse::reason(asked.reason.as_deref(), "revoked")?,
+        at: now,
+    };
+    if let Some(there) = existing(store, &wanted.reference)? {
+        same(&there, &wanted)?;
+        return shown(store, &there, true, now);
+    }
+    let mut facts = write_off(&mut account, now);
+    let Some(parts) = account.pick(credits, now) else {
+        return Err(parse::refused(
+            "short-of-credit",
+            format!(
+                "account {} has {} available, {credits} cannot be taken back; what is held or \
+                 spent is not touched by a revocation",
+                account.id,
+                crate::domain::text::credits(account.available(now)),
+            ),
+        ));
+    };
+    facts.push(Fact::Revoke {
+        reference: wanted.reference.clone(),
+        account: wanted.account.clone(),
+        parts,
+        reason: wanted.reason.clone(),
+    });
+    store
+        .commit(now, facts, &[])
+        .map_err(|e| parse::commit_failed(&e))?;
+    tracing::info!(reference = %wanted.reference, credits, "revoked");
+    shown(store, &wanted, false, now)
+}
+
+pub fn grants(store: &dyn Store, now: Time, account: &str) -> Result<Answer, Refusal> {
+    let account = parse::account(store, account)?;
+    let available = account.available(now);
+    let subject = Subject::Account(account.id.clone());
+    let history = store
+        .history(&subject, None, MAX_GRANTS)
+        .map_err(|e| parse::store_failed(&e))?;
+    let mut grants = Vec::new();
+    for written in history {
+        let (Fact::Grant { reference, .. } | Fact::Revoke { reference, .. }) = &written.fact else {
+            continue;
+        };
+        if let Some(there) = existing(store, reference)? {
+            grants.push(views::given(&there, true, available));
+        }
+    }
+    Ok(Answer::Grants(GrantsView {
+        schema: SCHEMA,
+        account: account.id.to_string(),
+        grants,
+    }))
+}
+
+/// All rows or none: every bad row is named by its line.
+pub fn import(
+    store: &mut dyn Store,
+    now: Time,
+    rows: &[ImportRow],
+    dry_run: bool,
+) -> Result<Answer, Refusal> {
+    if rows.len() > MAX_FACTS / 2 {
+        return Err(parse::usage(format!(
+            "{} rows are more than one import may have ({}): split the file",
+            rows.len(),
+            MAX_FACTS / 2
+        )));
+    }
+    let sorted = sort(store, now, rows)?;
+    if !dry_run && !sorted.facts.is_empty() {
+        store
+            .commit(now, sorted.facts, &[])
+            .map_err(|e| parse::commit_failed(&e))?;
+        tracing::info!(rows = sorted.view.granted, credits = sorted.view.credits, "imported");
+    }
+    Ok(Answer::Import(ImportView {
+        dry_run,
+        ..sorted.view
+    }))
+}
+
+struct Sorted {
+    facts: Vec<Fact>,
+    view: ImportView,
+}
+
+fn sort(store: &dyn Store, now: Time, rows: &[ImportRow]) -> Result<Sorted, Refusal> {
+    let mut problems = Vec::new();
+    let mut facts = Vec::new();
+    let mut lines: BTreeMap<Reference, u64> = BTreeMap::new();
+    let mut opened = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    let mut view = ImportView {
+        schema: SCHEMA,
+        rows: rows.len(),
+        granted: 0,
+        existed: 0,
+        credits: 0,
+        accounts_opened: 0,
+        dry_run: false,
+    };
+    for row in rows {
+        match row_of(store, now, row) {
+            Err(refusal) => problems.push(format!("line {}: {}", row.line, refusal.text)),
+            Ok((wanted, existed)) => {
+                if let Some(line) = lines.insert(wanted.reference.clone(), row.line) {
+                    problems.push(format!(
+                        "line {}: the reference {:?} was used in line {line} already",
+                        row.line,
+                        wanted.reference.as_str()
+                    ));
+                } else if existed {
+                    view.existed += 1;
+                } else {
+                    view.granted += 1;
+                    view.credits += wanted.credits;
+                    if store
+                        .account(&wanted.account)
+                        .map_err(|e| parse::store_failed(&e))?
+                        .is_none()
+                    {
+                        opened.insert(wanted.account.clone());
+                    }
+                    if seen.insert(wanted.account.clone()) {
+                        facts.extend(expired(store, &wanted.account, now)?);
+                    }
+                    facts.push(grant_fact(&wanted));
+                }
+            }
+        }
+    }
+    view.accounts_opened = opened.len();
+    if problems.is_empty() {
+        return Ok(Sorted { facts, view });
+    }
+    let count = problems.len();
+    problems.truncate(MAX_PROBLEMS);
+    if count > MAX_PROBLEMS {
+        problems.push(format!("and {} more", count - MAX_PROBLEMS));
+    }
+    Err(parse::usage(format!(
+        "nothing was imported:\n  {}",
+        problems.join("\n  ")
+    )))
+}
+
+/// One row as a grant, and whether it was made before.
+fn row_of(store: &dyn Store, now: Time, row: &ImportRow) -> Result<(Given, bool), Refusal> {
+    let account = parse::account_id(store, &row.account)?;
+    let mut wanted = Given {
+        reference: parse::reference(&row.reference)?,
+        account,
+        credits: parse::credits(row.credits)?,
+        kind: GivenKind::Grant,
+        expires: row
+            .expires
+            .as_deref()
+            .map(|text| parse::time("the expiry", text))
+            .transpose()?,
+        reason: parse::reason(row.reason.as_deref(), "imported")?,
+        at: now,
+    };
+    if let Some(there) = existing(store, &wanted.reference)? {
+        same(&there, &wanted)?;
+        return Ok((wanted, true));
+    }
+    wanted.expires = parse::expiry(row.expires.as_deref(), now)?;
+    Ok((wanted, false))
+}
+
+fn grant_fact(given: &Given) -> Fact {
+    Fact::Grant {
+        reference: given.reference.clone(),
+        account: given.account.clone(),
+        credits: given.credits,
+        expires: given.expires,
+        reason: given.reason.clone(),
+    }
+}
+
+/// Write-offs that are due; a grant is a good time to say so.
+fn expired(store: &dyn Store, account: &AccountId, now: Time) -> Result<Vec<Fact>, Refusal> {
+    let there = store.account(account).map_err(|e| parse::store_failed(&e))?;
+    Ok(there.map_or_else(Vec::new, |mut there| write_off(&mut there, now)))
+}
+
+fn existing(store: &dyn Store, reference: &Reference) -> Result<Option<Given>, Refusal> {
+    store.given(reference).map_err(|e| parse::store_failed(&e))
+}
+
+/// Asking the same again is harmless; asking something else under the same reference is an error.
+fn same(there: &Given, wanted: &Given) -> Result<(), Refusal> {
+    let key = |given: &Given| (given.account.clone(), given.credits, given.kind, given.expires);
+    if key(there) == key(wanted) {
+        return Ok(());
+    }
+    Err(parse::refused(
+        "reference-used",
+        format!(
+            "the reference {:?} was used on {} for something else ({} {} for {}): give another one",
+            there.reference.as_str(),
+            views::time(there.at),
+            match there.kind {
+                GivenKind::Grant => "grant of",
+                GivenKind::Revoke => "revocation of",
+                GivenKind::Restored => "refund of",
+            },
+            there.credits,
+            there.account,
+        ),
+    ))
+}
+
+fn shown(
+    store: &dyn Store,
+    given: &Given,
+    existed: bool,
+    now: Time,
+) -> Result<Answer, Refusal> {
+    let account = store
+        .account(&given.account)
+        .map_err(|e| parse::store_failed(&e))?;
+    let available = account.map_or(0, |account| account.available(now));
+    Ok(Answer::Given(views::given(given, existed, available)))
+}
+
+/// The operator's reference, or one made from the log's head, which no two commits share.
+fn reference(
+    store: &dyn Store,
+    kind: &str,
+    account: &AccountId,
+    credits: Credits,
+    given: Option<&str>,
+) -> Result<Reference, Refusal> {
+    if let Some(text) = given {
+        return parse::reference(text);
+    }
+    let head = store.head();
+    let mut hash = Sha256::new();
+    hash.update(format!("{kind}\n{account}\n{credits}\n{}\n{}", head.seq, head.hash));
+    let hex: String = hash
+        .finalize()
+        .iter()
+        .take(5)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    parse::reference(&format!("{kind}-{}-{hex}", head.seq + 1))
+}

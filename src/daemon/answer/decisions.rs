@@ -1,0 +1,89 @@
+//! What was decided, and why.
+
+use super::parse;
+use crate::control::protocol::{Answer, DecisionsView, ExplainView, Refusal, SCHEMA};
+use crate::daemon::views;
+use crate::domain::id::{BookingUid, RequestId};
+use crate::domain::request::Request;
+use crate::store::port::{Store, Subject, Written};
+
+/// Decisions in one answer.
+const MAX_DECISIONS: u32 = 10_000;
+
+/// Entries shown of one request.
+const MAX_ENTRIES: usize = 1_000;
+
+pub fn list(store: &dyn Store, since: Option<&str>, limit: u32) -> Result<Answer, Refusal> {
+    let since = since
+        .map(|text| parse::time("--since", text))
+        .transpose()?;
+    let limit = usize::try_from(limit.clamp(1, MAX_DECISIONS)).unwrap_or(usize::MAX);
+    let mut decided = store
+        .decided(since, None, limit + 1)
+        .map_err(|e| parse::store_failed(&e))?;
+    let more = decided.len() > limit;
+    decided.truncate(limit);
+    Ok(Answer::Decisions(DecisionsView {
+        schema: SCHEMA,
+        decisions: decided.iter().map(views::decision).collect(),
+        more,
+    }))
+}
+
+pub fn explain(store: &dyn Store, booking: &str) -> Result<Answer, Refusal> {
+    let uid = BookingUid::parse(booking.trim())
+        .map_err(|why| parse::usage(format!("the booking {booking:?} {why}")))?;
+    let request = find(store, &uid)?;
+    let mut entries = history(store, &Subject::Request(request.id.clone()))?;
+    let mut charges = Vec::new();
+    for booking in &request.bookings {
+        entries.extend(history(store, &Subject::Booking(booking.uid.clone()))?);
+        let charge = store.charge(&booking.uid).map_err(|e| parse::store_failed(&e))?;
+        charges.extend(charge.as_ref().map(views::charge));
+    }
+    let mut entries: Vec<_> = entries.iter().map(views::entry).collect();
+    entries.sort_by_key(|entry| (entry.sequence, rank(&entry.kind)));
+    entries.dedup();
+    Ok(Answer::Explain(Box::new(ExplainView {
+        schema: SCHEMA,
+        decision: views::decision(&request),
+        findings: request.findings.iter().map(views::finding).collect(),
+        told: request.text.clone(),
+        calls: views::calls(&request),
+        charges,
+        entries,
+    })))
+}
+
+/// The order of facts within one commit, for reading.
+fn rank(kind: &str) -> u8 {
+    match kind {
+        "decided" => 0,
+        "hold" => 1,
+        "called" => 2,
+        "settled" => 4,
+        _ => 3,
+    }
+}
+
+fn find(store: &dyn Store, uid: &BookingUid) -> Result<Request, Refusal> {
+    let id = store
+        .request_of(uid)
+        .map_err(|e| parse::store_failed(&e))?
+        .unwrap_or_else(|| RequestId::from(uid));
+    store
+        .request(&id)
+        .map_err(|e| parse::store_failed(&e))?
+        .ok_or_else(|| {
+            parse::not_found(format!(
+                "nothing was decided about booking {uid}: it was never seen pending behind a gate; \
+                 `maitred plan` shows what waits now and why it is left alone"
+            ))
+        })
+}
+
+fn history(store: &dyn Store, subject: &Subject) -> Result<Vec<Written>, Refusal> {
+    store
+        .history(subject, None, MAX_ENTRIES)
+        .map_err(|e| parse::store_failed(&e))
+}

@@ -1,0 +1,9 @@
+//! What each command does with the store: one implementation, reached over the socket or directly.
+//! Runs on the store's thread; needs no calendar.
+
+pub mod accounts;
+pub mod credits;
+pub mod decisions;
+pub mod evaluate;
+pub mod parse;
+pub mod route;

@@ -1,0 +1,130 @@
+//! Arguments of commands, from text to the domain, with errors that say what and where.
+
+use crate::control::protocol::Refusal;
+use crate::domain::account::Account;
+use crate::domain::decision::{Credits, MAX_CREDITS};
+use crate::domain::id::{AccountId, Address, Reference};
+use crate::domain::time::{Time, kept};
+use crate::store::port::{CommitError, Store, StoreError};
+
+/// The longest reason an operator may give, in characters.
+const MAX_REASON: usize = 500;
+
+/// Exit codes that answers use; the whole list is in `cli::exit`.
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+
+pub fn usage(text: impl Into<String>) -> Refusal {
+    Refusal {
+        exit: USAGE,
+        code: "usage".to_owned(),
+        text: text.into(),
+    }
+}
+
+pub fn refused(code: &str, text: impl Into<String>) -> Refusal {
+    Refusal {
+        exit: FAILED,
+        code: code.to_owned(),
+        text: text.into(),
+    }
+}
+
+pub fn not_found(text: impl Into<String>) -> Refusal {
+    refused("not-found", text)
+}
+
+pub fn store_failed(error: &StoreError) -> Refusal {
+    refused("store", error.to_string())
+}
+
+/// The whole chain of a failed commit as one text.
+pub fn commit_failed(error: &CommitError) -> Refusal {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    let code = match error {
+        CommitError::Violation(_) => "refused",
+        CommitError::Conflict(_) => "conflict",
+        CommitError::Indeterminate(_) | CommitError::Failed(_) => "store",
+    };
+    refused(code, text)
+}
+
+pub fn time(name: &str, text: &str) -> Result<Time, Refusal> {
+    chrono::DateTime::parse_from_rfc3339(text)
+        .map(|at| kept(at.to_utc()))
+        .map_err(|_| {
+            usage(format!(
+                "{name} {text:?} is not a time (expected something like 2026-12-01T09:00:00Z)"
+            ))
+        })
+}
+
+pub fn expiry(text: Option<&str>, now: Time) -> Result<Option<Time>, Refusal> {
+    let Some(text) = text else { return Ok(None) };
+    let at = time("the expiry", text)?;
+    if at <= now {
+        return Err(usage(format!(
+            "the expiry {text} is not in the future: the credits could never be spent"
+        )));
+    }
+    Ok(Some(at))
+}
+
+pub fn credits(credits: u64) -> Result<Credits, Refusal> {
+    if (1..=MAX_CREDITS).contains(&credits) {
+        Ok(credits)
+    } else {
+        Err(usage(format!(
+            "{credits} credits cannot be given or taken: expected 1 to {MAX_CREDITS}"
+        )))
+    }
+}
+
+pub fn reason(text: Option<&str>, default: &str) -> Result<String, Refusal> {
+    let text = text.unwrap_or(default).trim();
+    if text.chars().count() > MAX_REASON {
+        return Err(usage(format!(
+            "the reason is longer than {MAX_REASON} characters"
+        )));
+    }
+    if let Some(c) = text.chars().find(|c| c.is_control()) {
+        return Err(usage(format!(
+            "the reason contains a control character ({c:?})"
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+pub fn reference(text: &str) -> Result<Reference, Refusal> {
+    Reference::parse(text).map_err(|why| usage(format!("the reference {text:?} {why}")))
+}
+
+/// The account that a name leads to: its own name, or an alias. A name of nobody is the account it
+/// would be.
+pub fn account_id(store: &dyn Store, text: &str) -> Result<AccountId, Refusal> {
+    let id = AccountId::parse(text).map_err(|why| usage(format!("the account {text:?} {why}")))?;
+    if let Ok(address) = Address::parse(text)
+        && let Some(known) = store.resolve(&address).map_err(|e| store_failed(&e))?
+    {
+        return Ok(known);
+    }
+    Ok(id)
+}
+
+pub fn account(store: &dyn Store, text: &str) -> Result<Account, Refusal> {
+    let id = account_id(store, text)?;
+    store
+        .account(&id)
+        .map_err(|e| store_failed(&e))?
+        .ok_or_else(|| {
+            not_found(format!(
+                "there is no account {id}; `maitred account list` shows those there are, \
+                 `maitred credits grant {id} CREDITS` opens it"
+            ))
+        })
+}

@@ -1,0 +1,108 @@
+//! Which command is answered by which part.
+
+use super::{accounts, credits, decisions, evaluate, parse};
+use crate::control::protocol::{Answer, Command, Refusal, SCHEMA, VerifyView};
+use crate::domain::gate::Policy;
+use crate::domain::time::Time;
+use crate::store::port::Store;
+
+/// Whether the command needs the store and nothing else; the others are the daemon's own.
+pub fn is_for_the_store(command: &Command) -> bool {
+    match command {
+        Command::Plan {}
+        | Command::Pass {}
+        | Command::Status {}
+        | Command::Pause {}
+        | Command::Resume {} => false,
+        Command::Grant(_)
+        | Command::Revoke(_)
+        | Command::Import { .. }
+        | Command::Grants { .. }
+        | Command::AccountShow { .. }
+        | Command::AccountList { .. }
+        | Command::AccountAlias { .. }
+        | Command::AccountStatement { .. }
+        | Command::Decisions { .. }
+        | Command::Explain { .. }
+        | Command::Evaluate { .. }
+        | Command::Verify {} => true,
+    }
+}
+
+/// Whether the command may write: then the store is made when there is none yet.
+pub fn writes(command: &Command) -> bool {
+    match command {
+        Command::Grant(_) | Command::Revoke(_) | Command::AccountAlias { .. } => true,
+        Command::Import { dry_run, .. } => !dry_run,
+        Command::Plan {}
+        | Command::Pass {}
+        | Command::Status {}
+        | Command::Pause {}
+        | Command::Resume {}
+        | Command::Grants { .. }
+        | Command::AccountShow { .. }
+        | Command::AccountList { .. }
+        | Command::AccountStatement { .. }
+        | Command::Decisions { .. }
+        | Command::Explain { .. }
+        | Command::Evaluate { .. }
+        | Command::Verify {} => false,
+    }
+}
+
+/// Answers a command with the store.
+///
+/// # Errors
+/// With what was wrong and what to do.
+pub fn answer(
+    store: &mut dyn Store,
+    policy: &Policy,
+    now: Time,
+    command: &Command,
+) -> Result<Answer, Refusal> {
+    match command {
+        Command::Grant(asked) => credits::grant(store, now, asked),
+        Command::Revoke(asked) => credits::revoke(store, now, asked),
+        Command::Import { rows, dry_run } => credits::import(store, now, rows, *dry_run),
+        Command::Grants { account } => credits::grants(store, now, account),
+        Command::AccountShow { account } => accounts::show(store, now, account),
+        Command::AccountList { after, limit } => {
+            accounts::list(store, now, after.as_deref(), *limit)
+        }
+        Command::AccountAlias {
+            account,
+            alias,
+            remove,
+        } => accounts::alias(store, now, account, alias, *remove),
+        Command::AccountStatement { account, limit } => {
+            accounts::statement(store, now, account, *limit)
+        }
+        Command::Decisions { since, limit } => decisions::list(store, since.as_deref(), *limit),
+        Command::Explain { booking } => decisions::explain(store, booking),
+        Command::Evaluate { text, at } => {
+            evaluate::evaluate(store, policy, now, text, at.as_deref())
+        }
+        Command::Verify {} => verify(store),
+        Command::Plan {}
+        | Command::Pass {}
+        | Command::Status {}
+        | Command::Pause {}
+        | Command::Resume {} => Err(parse::refused(
+            "internal",
+            "the command is the daemon's own and was sent to the store",
+        )),
+    }
+}
+
+fn verify(store: &mut dyn Store) -> Result<Answer, Refusal> {
+    let head = store.head();
+    let verified = store.verify().map_err(|e| parse::store_failed(&e))?;
+    Ok(Answer::Verify(VerifyView {
+        schema: SCHEMA,
+        commits: verified.commits,
+        facts: verified.facts,
+        accounts: verified.accounts,
+        head: head.hash,
+        differences: verified.differences,
+    }))
+}

@@ -1,0 +1,31 @@
+//! Everything that moves the daemon's loop. One closed enum: other tasks only send.
+
+use tokio::sync::oneshot;
+
+use crate::control::protocol::{Command, Response};
+use crate::reconcile::ports::{PassError, Session};
+use crate::reconcile::report::Report;
+
+/// Wakes that may wait for the loop; senders beyond wait their turn.
+pub const QUEUE: usize = 64;
+
+#[derive(Debug)]
+pub enum Wake {
+    /// A second has passed: something may be due.
+    Tick,
+    /// An operator asks.
+    Asked {
+        command: Command,
+        answer: oneshot::Sender<Response>,
+    },
+    /// The pass under way came to its end.
+    PassEnded {
+        session: Session,
+        dry_run: bool,
+        result: Result<Report, PassError>,
+    },
+    /// Read the configuration anew.
+    Reload,
+    /// Finish the step in hand, settle, and end. Twice: end now.
+    Shutdown { signal: &'static str },
+}
