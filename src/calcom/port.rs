@@ -55,6 +55,9 @@ pub enum CallError {
     /// The rate limit is used up; nothing may be sent before the instant.
     #[error("Cal.com's rate limit is used up until {until}")]
     Limited { until: Time },
+    /// Its turn would have come after the deadline; nothing was sent.
+    #[error("the call's turn did not come in time")]
+    TooLate,
     /// Could not be reached: no connection was made, so nothing was done.
     #[error("Cal.com cannot be reached: {0}")]
     Unreachable(String),
@@ -91,15 +94,24 @@ pub trait Calendar: Send + Sync {
     /// dialect cannot ask (v1).
     async fn series(&self, series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError>;
 
-    /// Confirms. The reading is of the booking after the call where the server gave one; `None` when
+    /// Whether `confirm`, `decline` and `cancel` read the booking themselves right before they change
+    /// it, and leave it alone unless it is pending (v1: nothing there checks a state).
+    fn reads_before_acting(&self) -> bool;
+
+    /// Confirms, unless the call could only be sent after the deadline. The reading is of the booking after the call where the server gave one; `None` when
     /// it said yes without showing it.
-    async fn confirm(&self, booking: &BookingRef) -> Result<Option<Reading>, CallError>;
+    async fn confirm(
+        &self,
+        booking: &BookingRef,
+        deadline: Time,
+    ) -> Result<Option<Reading>, CallError>;
 
     /// Declines with a reason for the booker.
     async fn decline(
         &self,
         booking: &BookingRef,
         reason: &str,
+        deadline: Time,
     ) -> Result<Option<Reading>, CallError>;
 
     /// Cancels with a reason for the booker.
@@ -107,6 +119,7 @@ pub trait Calendar: Send + Sync {
         &self,
         booking: &BookingRef,
         reason: &str,
+        deadline: Time,
     ) -> Result<Option<Reading>, CallError>;
 
     /// Calls sent so far, for the report of a pass.
