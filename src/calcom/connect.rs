@@ -12,6 +12,7 @@ use crate::domain::time::Clock;
 
 use super::gate::Gate;
 use super::http::{Auth, Parts, Sender};
+use super::pace::Pace;
 use super::port::{Calendar, Dialect};
 use super::redact::Redactor;
 use super::{v1, v2};
@@ -69,12 +70,14 @@ pub fn connect(settings: Settings) -> Result<Arc<dyn Calendar>, ConnectError> {
         Dialect::V2 => Auth::Header(bearer(&settings.key)?),
         Dialect::V1 => Auth::Query(settings.key),
     };
+    // v1 locks the account of who is refused too often.
+    let pace = Pace::new(settings.budget, settings.dialect == Dialect::V1);
     let sender = Sender::new(Parts {
         base,
         auth,
         timeout: settings.timeout,
         connect_timeout: settings.connect_timeout,
-        gate: Gate::new(settings.budget, settings.clock.clone()),
+        gate: Gate::new(pace, settings.clock.clone()),
         clock: settings.clock,
         redactor,
     });

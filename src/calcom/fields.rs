@@ -173,13 +173,14 @@ pub(super) fn status(object: &Object) -> Result<Status, Unreadable> {
         field: "status",
         why: "is missing",
     })?;
+    let shown = word.chars().filter(|c| !c.is_control());
     Ok(match word.to_ascii_lowercase().as_str() {
         "pending" => Status::Pending,
         "accepted" => Status::Accepted,
         "rejected" => Status::Rejected,
         "cancelled" => Status::Cancelled,
         "awaiting_host" => Status::AwaitingHost,
-        _ => Status::Other(word.chars().take(MAX_STATUS_CHARS).collect()),
+        _ => Status::Other(shown.take(MAX_STATUS_CHARS).collect()),
     })
 }
 

@@ -37,9 +37,9 @@ pub(super) struct Ticket<'a> {
 }
 
 impl Gate {
-    pub(super) fn new(share: f64, clock: Clock) -> Self {
+    pub(super) fn new(pace: Pace, clock: Clock) -> Self {
         Self {
-            pace: Mutex::new(Pace::new(share)),
+            pace: Mutex::new(pace),
             clock,
             places: Semaphore::new(MAX_AT_ONCE),
             turn: tokio::sync::Mutex::new(()),
@@ -167,5 +167,116 @@ impl Drop for Ticket<'_> {
             self.gate.pace().lost(self.cost, now);
             self.gate.freed.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future, poll_fn};
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    /// A gate that has heard of a limit, and its clock in seconds.
+    fn gate(limit: u32, remaining: u32) -> (Gate, Arc<AtomicI64>) {
+        let seconds = Arc::new(AtomicI64::new(0));
+        let now = Arc::clone(&seconds);
+        let clock: Clock = Arc::new(move || at(now.load(Ordering::Relaxed)));
+        let mut pace = Pace::new(1.0, false);
+        pace.sent(1);
+        pace.heard(1, stated(limit, remaining), at(0));
+        (Gate::new(pace, clock), seconds)
+    }
+
+    fn at(seconds: i64) -> Time {
+        Time::from_timestamp(1_795_420_000 + seconds, 0).expect("a time")
+    }
+
+    fn stated(limit: u32, remaining: u32) -> Vec<Limit> {
+        let name = String::new();
+        let resets = Some(at(60));
+        vec![Limit {
+            name,
+            limit,
+            remaining,
+            resets,
+        }]
+    }
+
+    /// Polls once; whether it still waits.
+    async fn waits<F: Future>(future: &mut Pin<Box<F>>) -> bool {
+        poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+    }
+
+    fn refusal(result: Result<Ticket<'_>, CallError>) -> CallError {
+        result.err().expect("it may not go")
+    }
+
+    #[tokio::test]
+    async fn calls_go_in_the_order_they_came_and_giving_up_frees_the_place() {
+        let (gate, _) = gate(10, 2);
+        let first = gate.enter(2, None).await.expect("there is room for it");
+        let mut second = Box::pin(gate.enter(1, None));
+        let mut third = Box::pin(gate.enter(1, None));
+        assert!(waits(&mut second).await);
+        assert!(waits(&mut third).await);
+        // Given up while it was first in the queue.
+        drop(second);
+        assert!(waits(&mut third).await);
+        let mut first = first;
+        first.heard(stated(10, 2), at(1));
+        drop(first);
+        let third = third.await.expect("there is room again");
+        drop(third);
+        // Not answered, so counted as spent.
+        assert_eq!(gate.ready(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_cannot_go_in_time_is_told_at_once() {
+        let (gate, seconds) = gate(10, 0);
+        assert_eq!(
+            refusal(gate.enter(1, Some(at(59))).await),
+            CallError::TooLate
+        );
+        assert_eq!(
+            refusal(gate.enter(1, Some(at(-1))).await),
+            CallError::TooLate
+        );
+        seconds.store(60, Ordering::Relaxed);
+        assert_eq!(
+            refusal(gate.enter(1, Some(at(59))).await),
+            CallError::TooLate
+        );
+        assert!(gate.enter(1, Some(at(60))).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_refusal_by_the_server_stops_everybody() {
+        let (gate, _) = gate(10, 5);
+        let mut ticket = gate.enter(1, None).await.expect("there is room");
+        let until = ticket.refused(&[], Some(Span::seconds(600)), at(0));
+        ticket.heard(Vec::new(), at(0));
+        assert_eq!(until, at(601));
+        for deadline in [None, Some(at(10))] {
+            let error = refusal(gate.enter(1, deadline).await);
+            assert_eq!(error, CallError::Limited { until });
+        }
+        assert_eq!(gate.ready(), 0);
+    }
+
+    #[tokio::test]
+    async fn no_more_than_a_few_are_under_way() {
+        let (gate, _) = gate(1000, 1000);
+        let mut tickets = Vec::new();
+        for _ in 0..MAX_AT_ONCE {
+            tickets.push(gate.enter(1, None).await.expect("there is room"));
+        }
+        let mut next = Box::pin(gate.enter(1, None));
+        assert!(waits(&mut next).await);
+        tickets.pop();
+        assert!(next.await.is_ok());
     }
 }

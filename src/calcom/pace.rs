@@ -28,8 +28,8 @@ const BLOCK_MARGIN: Span = Span::seconds(1);
 /// Spread of the unstated block, so that several daemons behind one address do not return at once.
 const JITTER_MS: i64 = 5_000;
 
-/// v1 locks the account at the fifth refusal within half an hour: at the third we wait until the
-/// first has left that window.
+/// Where the server locks the account at the fifth refusal within half an hour (v1): at the third we
+/// wait until the first has left that window, so that two more in flight do no harm.
 const MAX_REFUSALS: usize = 3;
 const REFUSAL_MEMORY: Span = Span::minutes(30);
 
@@ -70,14 +70,17 @@ pub(super) struct Pace {
     in_flight: u32,
     /// Since when, and until when nothing is sent.
     blocked: Option<(Time, Time)>,
+    /// Whether the server locks accounts that are refused too often.
+    locks: bool,
     refusals: VecDeque<Time>,
 }
 
 impl Pace {
-    pub(super) fn new(share: f64) -> Self {
+    pub(super) fn new(share: f64, locks: bool) -> Self {
         assert!(share > 0.0 && share <= 1.0, "a share of the limit");
         Self {
             share,
+            locks,
             windows: Vec::new(),
             in_flight: 0,
             blocked: None,
@@ -132,17 +135,25 @@ impl Pace {
             Some(at) => at + BLOCK_MARGIN,
             None => now + BLOCK + Span::milliseconds(now.timestamp_millis().rem_euclid(JITTER_MS)),
         };
-        self.refusals
-            .retain(|at| *at <= now && now - *at < REFUSAL_MEMORY);
-        self.refusals.push_back(now);
-        if self.refusals.len() >= MAX_REFUSALS {
-            until = until.max(self.refusals[0] + REFUSAL_MEMORY + BLOCK_MARGIN);
-            self.refusals.pop_front();
+        if self.locks {
+            until = until.max(self.after_refusals(now));
         }
         let before = self.blocked_until(now).unwrap_or(now);
         let until = until.max(before);
         self.blocked = Some((now, until));
         until
+    }
+
+    /// Remembers a refusal. Returns when calls may go as far as the lock is concerned.
+    fn after_refusals(&mut self, now: Time) -> Time {
+        self.refusals
+            .retain(|at| *at <= now && now - *at < REFUSAL_MEMORY);
+        self.refusals.push_back(now);
+        if self.refusals.len() < MAX_REFUSALS {
+            return now;
+        }
+        let first = self.refusals.pop_front();
+        first.expect("one was just pushed") + REFUSAL_MEMORY + BLOCK_MARGIN
     }
 
     /// How many calls of cost 1 could go now, at most [`MAX_READY`].
@@ -305,4 +316,278 @@ fn leading_number(value: &str) -> Option<i64> {
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(value.len());
     value[..end].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Time {
+        Time::from_timestamp(1_795_420_000 + seconds, 0).unwrap()
+    }
+
+    fn stated(limit: u32, remaining: u32, resets: i64) -> Vec<Limit> {
+        vec![Limit {
+            name: String::new(),
+            limit,
+            remaining,
+            resets: Some(at(resets)),
+        }]
+    }
+
+    /// A budget that has heard once, at second 0.
+    fn heard(share: f64, limit: u32, remaining: u32, resets: i64) -> Pace {
+        let mut pace = Pace::new(share, false);
+        pace.sent(1);
+        pace.heard(1, stated(limit, remaining, resets), at(0));
+        pace
+    }
+
+    #[test]
+    fn headers_are_read_whatever_their_spelling() {
+        let now = at(0);
+        let default = |limit, remaining, resets| Limit {
+            name: "-default".to_owned(),
+            limit,
+            remaining,
+            resets,
+        };
+        let plain = |limit, remaining, resets| Limit {
+            name: String::new(),
+            limit,
+            remaining,
+            resets,
+        };
+        type Row<'a> = (&'a [(&'a str, &'a str)], Vec<Limit>);
+        let rows: [Row; 9] = [
+            (
+                &[
+                    ("X-RateLimit-Limit-Default", "120"),
+                    ("X-RateLimit-Remaining-Default", "119"),
+                    ("X-RateLimit-Reset-Default", "60"),
+                ],
+                vec![default(120, 119, Some(at(60)))],
+            ),
+            (
+                &[
+                    ("x-ratelimit-limit", "30"),
+                    ("x-ratelimit-remaining", "7"),
+                    ("x-ratelimit-reset", "1795420057000"),
+                ],
+                vec![plain(30, 7, Some(at(57)))],
+            ),
+            (
+                &[
+                    ("x-ratelimit-limit", "30"),
+                    ("x-ratelimit-remaining", "7"),
+                    ("x-ratelimit-reset", "1795420057"),
+                ],
+                vec![plain(30, 7, Some(at(57)))],
+            ),
+            (
+                &[
+                    ("x-ratelimit-limit", "30, 30;w=60"),
+                    ("x-ratelimit-remaining", "7"),
+                ],
+                vec![plain(30, 7, None)],
+            ),
+            (
+                &[
+                    ("x-ratelimit-limit-default", "120"),
+                    ("x-ratelimit-remaining-default", "100"),
+                    ("x-ratelimit-limit-burst", "10"),
+                    ("x-ratelimit-remaining-burst", "9"),
+                    ("x-ratelimit-reset-burst", "1"),
+                ],
+                vec![
+                    default(120, 100, None),
+                    Limit {
+                        name: "-burst".to_owned(),
+                        limit: 10,
+                        remaining: 9,
+                        resets: Some(at(1)),
+                    },
+                ],
+            ),
+            (&[("x-ratelimit-limit", "30")], vec![]),
+            (
+                &[
+                    ("x-ratelimit-limit", "many"),
+                    ("x-ratelimit-remaining", "-1"),
+                ],
+                vec![],
+            ),
+            (&[("retry-after", "5"), ("date", "x")], vec![]),
+            (
+                &[
+                    ("x-ratelimit-limit", "99999999999"),
+                    ("x-ratelimit-remaining", "99999999999"),
+                    ("x-ratelimit-reset", "999999999"),
+                ],
+                vec![plain(u32::MAX, u32::MAX, Some(now + MAX_WINDOW))],
+            ),
+        ];
+        for (headers, expect) in rows {
+            let got = limits(headers.iter().copied(), now, None);
+            assert_eq!(got, expect, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn an_absolute_reset_is_measured_against_the_servers_own_clock() {
+        let headers = [
+            ("x-ratelimit-limit", "30"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1795420057000"),
+        ];
+        // The server's clock is 50 s ahead of ours.
+        let got = limits(headers.into_iter(), at(0), Some(at(50)));
+        assert_eq!(got[0].resets, Some(at(7)));
+        // A reset in its past has happened.
+        let got = limits(headers.into_iter(), at(0), Some(at(90)));
+        assert_eq!(got[0].resets, Some(at(0)));
+    }
+
+    #[test]
+    fn a_share_of_the_limit_is_kept_free() {
+        // share, limit, remaining, resets, cost, now -> wait
+        let rows = [
+            (0.5, 120, 119, 60, 1, 0, 0),
+            (0.5, 120, 61, 60, 1, 0, 0),
+            (0.5, 120, 60, 60, 1, 0, 60),
+            (0.5, 120, 61, 60, 2, 0, 60),
+            (0.5, 120, 0, 60, 1, 0, 60),
+            (0.5, 120, 0, 60, 1, 20, 40),
+            (0.5, 120, 0, 60, 1, 60, 0),
+            (1.0, 120, 1, 60, 1, 0, 0),
+            (1.0, 120, 0, 60, 1, 0, 60),
+            (0.01, 120, 119, 60, 1, 0, 0),
+            (0.01, 120, 118, 60, 1, 0, 60),
+            // A limit below the cost of a list would else never let one go.
+            (0.5, 1, 1, 60, 2, 0, 0),
+            (0.5, 1, 0, 60, 2, 0, 60),
+            // Meaningless: v1 without a limiter.
+            (0.5, 10, 999, 0, 2, 0, 0),
+            (0.5, 0, 0, 60, 1, 0, 0),
+            // No window is longer than an hour.
+            (0.5, 120, 0, 1_000_000, 1, 0, 3600),
+        ];
+        for (share, limit, remaining, resets, cost, now, expect) in rows {
+            let pace = heard(share, limit, remaining, resets);
+            let wait = pace.wait(at(now), cost);
+            assert_eq!(
+                wait,
+                Span::seconds(expect),
+                "{share} {limit} {remaining} {resets} {cost} {now}"
+            );
+        }
+        assert_eq!(Pace::new(0.5, false).wait(at(0), 2), Span::zero());
+    }
+
+    #[test]
+    fn calls_in_flight_count_until_they_end() {
+        let mut pace = heard(0.5, 10, 8, 60);
+        assert_eq!(pace.ready(at(1)), 3);
+        for _ in 0..3 {
+            assert_eq!(pace.wait(at(1), 1), Span::zero());
+            pace.sent(1);
+        }
+        assert_eq!(pace.wait(at(1), 1), Span::seconds(59));
+        assert_eq!(pace.ready(at(1)), 0);
+        // Answered: what is left is what the server says.
+        pace.heard(1, stated(10, 7, 60), at(1));
+        assert_eq!(pace.ready(at(1)), 0);
+        // Not answered: it may have been counted.
+        pace.lost(1, at(1));
+        assert_eq!(pace.ready(at(1)), 0);
+        // Answered out of order: the lowest number stays.
+        pace.heard(1, stated(10, 8, 60), at(1));
+        assert_eq!(pace.ready(at(1)), 1);
+        // The next window is a new one.
+        assert_eq!(pace.ready(at(60)), 5);
+        pace.sent(1);
+        pace.heard(1, stated(10, 9, 121), at(61));
+        assert_eq!(pace.ready(at(61)), 4);
+    }
+
+    #[test]
+    fn the_tightest_of_several_limits_governs() {
+        let mut pace = Pace::new(1.0, false);
+        pace.sent(1);
+        let mut both = stated(120, 100, 60);
+        both.push(Limit {
+            name: "-burst".to_owned(),
+            limit: 5,
+            remaining: 0,
+            resets: Some(at(3)),
+        });
+        pace.heard(1, both, at(0));
+        assert_eq!(pace.wait(at(0), 1), Span::seconds(3));
+        assert_eq!(pace.wait(at(3), 1), Span::zero());
+        assert_eq!(pace.ready(at(3)), 5);
+    }
+
+    #[test]
+    fn a_new_window_is_not_overrun_before_it_is_heard_of() {
+        let mut pace = heard(1.0, 3, 0, 60);
+        for _ in 0..3 {
+            assert_eq!(pace.wait(at(60), 1), Span::zero());
+            pace.sent(1);
+        }
+        assert!(pace.wait(at(60), 1) > Span::zero());
+        for _ in 0..3 {
+            pace.lost(1, at(61));
+        }
+        assert!(pace.wait(at(61), 1) > Span::zero());
+        assert_eq!(pace.wait(at(121), 1), Span::zero());
+    }
+
+    #[test]
+    fn after_a_refusal_nothing_goes() {
+        let second = Span::seconds(1);
+        let mut pace = Pace::new(1.0, false);
+        pace.sent(1);
+        let until = pace.refused(&stated(120, 0, 60), None, at(0));
+        pace.heard(1, stated(120, 0, 60), at(0));
+        assert_eq!(until, at(61));
+        assert_eq!(pace.wait(at(0), 1), Span::seconds(61));
+        assert_eq!(pace.wait(at(60), 1), second);
+        assert_eq!(pace.ready(at(60)), 0);
+        assert_eq!(pace.wait(at(61), 1), Span::zero());
+        // A later, shorter statement does not shorten it.
+        let mut pace = Pace::new(1.0, false);
+        pace.refused(&stated(120, 0, 60), None, at(0));
+        assert_eq!(pace.refused(&stated(120, 0, 10), None, at(0)), at(61));
+        // Retry-After counts too, and without anything a minute and a little.
+        let mut pace = Pace::new(1.0, false);
+        assert_eq!(pace.refused(&[], Some(Span::seconds(90)), at(0)), at(91));
+        let mut pace = Pace::new(1.0, false);
+        let until = pace.refused(&[], None, at(7));
+        assert!(until >= at(67) && until < at(72), "{until}");
+    }
+
+    #[test]
+    fn where_the_server_locks_the_third_refusal_waits_out_the_half_hour() {
+        let mut pace = Pace::new(1.0, true);
+        assert_eq!(pace.refused(&stated(30, 0, 60), None, at(0)), at(61));
+        assert_eq!(pace.refused(&stated(30, 0, 122), None, at(62)), at(123));
+        assert_eq!(pace.refused(&stated(30, 0, 184), None, at(124)), at(1801));
+        // Those that are long over are forgotten.
+        assert_eq!(
+            pace.refused(&stated(30, 0, 10_060), None, at(10_000)),
+            at(10_061)
+        );
+        let mut pace = Pace::new(1.0, false);
+        for _ in 0..9 {
+            assert_eq!(pace.refused(&stated(30, 0, 60), None, at(0)), at(61));
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_stop_the_daemon() {
+        let mut pace = heard(1.0, 10, 0, 60);
+        pace.refused(&stated(10, 0, 60), None, at(0));
+        assert!(pace.wait(at(-5), 1) > Span::zero());
+        assert_eq!(pace.wait(at(-7200), 1), Span::zero());
+    }
 }

@@ -4,7 +4,6 @@
 
 use std::fmt;
 
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
 /// The longest server text that is shown or stored, in characters: a sentence or two, not a page.
@@ -17,23 +16,10 @@ const MIN_TAIL: usize = 8;
 const KEY: &str = "[key]";
 const ADDRESS: &str = "[address]";
 
-/// What a query component escapes at the least.
-const QUERY: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b'&')
-    .add(b'+')
-    .add(b'<')
-    .add(b'=')
-    .add(b'>')
-    .add(b'?');
-
-/// The spellings of one key. Its `Debug` shows none of them.
+/// Knows one key. Its `Debug` does not show it.
 pub(super) struct Redactor {
-    /// In lower case, the longest first.
-    spellings: Vec<SecretString>,
+    /// The key and its tails, the longest first.
+    secrets: Vec<SecretString>,
 }
 
 impl fmt::Debug for Redactor {
@@ -45,15 +31,14 @@ impl fmt::Debug for Redactor {
 impl Redactor {
     pub(super) fn new(key: &SecretString) -> Self {
         let key = key.expose_secret();
-        let mut plain = vec![key];
-        plain.extend(key.strip_prefix("cal_").filter(|rest| !rest.is_empty()));
+        let mut secrets = vec![key];
+        secrets.extend(key.strip_prefix("cal_").filter(|rest| !rest.is_empty()));
         let tails = key.match_indices('_').map(|(at, _)| &key[at + 1..]);
-        plain.extend(tails.filter(|tail| tail.len() >= MIN_TAIL));
-        let mut spellings: Vec<String> = plain.into_iter().flat_map(spelt).collect();
-        spellings.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        spellings.dedup();
+        secrets.extend(tails.filter(|tail| tail.len() >= MIN_TAIL));
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.dedup();
         Self {
-            spellings: spellings.into_iter().map(SecretString::from).collect(),
+            secrets: secrets.into_iter().map(SecretString::from).collect(),
         }
     }
 
@@ -65,7 +50,7 @@ impl Redactor {
         let text = self.without_key(&text);
         let text = without_addresses(&text);
         let text = shorten(&text);
-        if self.finds(&text.to_ascii_lowercase()) {
+        if self.finds(&text) {
             return String::new();
         }
         text
@@ -73,40 +58,59 @@ impl Redactor {
 
     fn without_key(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for spelling in &self.spellings {
-            let spelling = spelling.expose_secret();
-            // Lower case of ASCII alone leaves every byte at its place.
-            let lower = text.to_ascii_lowercase();
+        for secret in &self.secrets {
+            let secret = secret.expose_secret().as_bytes();
             let mut kept = String::with_capacity(text.len());
-            let mut from = 0;
-            for (at, found) in lower.match_indices(spelling) {
-                kept.push_str(&text[from..at]);
+            let mut rest = text.as_str();
+            while let Some((at, length)) = find(rest.as_bytes(), secret) {
+                kept.push_str(&rest[..at]);
                 kept.push_str(KEY);
-                from = at + found.len();
+                rest = &rest[at + length..];
             }
-            kept.push_str(&text[from..]);
+            kept.push_str(rest);
             text = kept;
         }
         text
     }
 
-    fn finds(&self, lower: &str) -> bool {
-        let mut spellings = self.spellings.iter();
-        spellings.any(|spelling| lower.contains(spelling.expose_secret()))
+    fn finds(&self, text: &str) -> bool {
+        let mut secrets = self.secrets.iter();
+        secrets.any(|secret| find(text.as_bytes(), secret.expose_secret().as_bytes()).is_some())
     }
 }
 
-/// A secret as it is, and percent-encoded, each in lower case (the search ignores case).
-fn spelt(secret: &str) -> [String; 3] {
-    [
-        secret.to_ascii_lowercase(),
-        utf8_percent_encode(secret, NON_ALPHANUMERIC)
-            .to_string()
-            .to_ascii_lowercase(),
-        utf8_percent_encode(secret, QUERY)
-            .to_string()
-            .to_ascii_lowercase(),
-    ]
+/// Where the secret stands in the text, and how many bytes it takes there. Keys are ASCII, so both
+/// ends are ends of characters.
+fn find(text: &[u8], secret: &[u8]) -> Option<(usize, usize)> {
+    (0..text.len()).find_map(|at| {
+        let length = spelt_here(&text[at..], secret, true);
+        let length = length.or_else(|| spelt_here(&text[at..], secret, false));
+        length.map(|length| (at, length))
+    })
+}
+
+/// How many bytes the secret takes at the head of the text, in either case, each byte as it is or,
+/// where `decode` says so, percent-encoded: servers and proxies differ in what they encode.
+fn spelt_here(text: &[u8], secret: &[u8], decode: bool) -> Option<usize> {
+    let mut at = 0;
+    for byte in secret {
+        let encoded = text.get(at..at + 3).filter(|_| decode).and_then(decoded);
+        at += match encoded {
+            Some(found) if found.eq_ignore_ascii_case(byte) => 3,
+            _ if text.get(at)?.eq_ignore_ascii_case(byte) => 1,
+            _ => return None,
+        };
+    }
+    Some(at)
+}
+
+/// The byte that `%41` stands for.
+fn decoded(three: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    match three {
+        [b'%', high, low] => u8::try_from(digit(*high)? * 16 + digit(*low)?).ok(),
+        _ => None,
+    }
 }
 
 /// Line breaks become blanks, other control characters and those that hide or turn text go, runs of
@@ -152,6 +156,7 @@ fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
     use proptest::prelude::*;
 
     use super::*;
@@ -192,6 +197,7 @@ mod tests {
             "/v1/me?apiKey=cal_a%2Bb/c%3Dd%25e",
             "/v1/me?apiKey=cal_a%2bb%2fc%3dd%25e",
             "/v1/me?apiKey=cal%5Fa%2Bb%2Fc%3Dd%25e",
+            "/v1/me?apiKey=%63al_a+b%2fc=d%e",
         ] {
             assert_eq!(redactor.clean(text), "/v1/me?apiKey=[key]");
         }

@@ -80,8 +80,8 @@ pub(in crate::calcom) fn reading(
     let read = read.map_err(|why| CallError::Unknown(format!("booking.{why}")))?;
     if read.uid != booking.uid {
         return Err(CallError::Unknown(format!(
-            "asked for {}, the server showed {}",
-            booking.uid, read.uid
+            "asked for {}, the server showed another booking",
+            booking.uid
         )));
     }
     Ok(Reading::Is(Box::new(read)))

@@ -183,9 +183,8 @@ pub(in crate::calcom) fn series(
         .iter()
         .find(|booking| booking.request().as_str() != series.as_str());
     match stranger {
-        Some(booking) => Err(CallError::Unknown(format!(
-            "asked for the series {series}, the server showed {} too",
-            booking.uid
+        Some(_) => Err(CallError::Unknown(format!(
+            "asked for the series {series}, the server showed another booking too"
         ))),
         None => Ok(bookings),
     }
@@ -217,8 +216,7 @@ fn shown(row: &Value, uid: &BookingUid) -> Result<Reading, CallError> {
     let booking = booking.map_err(|why| CallError::Unknown(format!("data.{why}")))?;
     if booking.uid != *uid {
         return Err(CallError::Unknown(format!(
-            "asked for {uid}, the server showed {}",
-            booking.uid
+            "asked for {uid}, the server showed another booking"
         )));
     }
     Ok(Reading::Is(Box::new(booking)))
