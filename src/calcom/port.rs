@@ -7,6 +7,16 @@ use crate::domain::booking::{Booking, BookingRef, EventType, Reading};
 use crate::domain::id::{Address, BookingUid, EventTypeId, HostId};
 use crate::domain::time::Time;
 
+/// Which of Cal.com's two languages the server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// The current one, with the header `cal-api-version: 2024-08-13`.
+    V2,
+    /// The one before it, which old self-hosted servers still speak. An accept through it sends no
+    /// mail and makes no calendar entry.
+    V1,
+}
+
 /// Who the key acts as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Me {
@@ -95,11 +105,12 @@ pub trait Calendar: Send + Sync {
     async fn series(&self, series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError>;
 
     /// Whether `confirm`, `decline` and `cancel` read the booking themselves right before they change
-    /// it, and leave it alone unless it is pending (v1: nothing there checks a state).
+    /// it, and leave it alone unless it is pending, or for `cancel` accepted (v1: nothing there checks
+    /// a state). What they return is then that reading.
     fn reads_before_acting(&self) -> bool;
 
-    /// Confirms, unless the call could only be sent after the deadline. The reading is of the booking after the call where the server gave one; `None` when
-    /// it said yes without showing it.
+    /// Confirms, unless the call could only be sent after the deadline. The reading is of the booking
+    /// after the call where the server gave one; `None` when it said yes without showing it.
     async fn confirm(
         &self,
         booking: &BookingRef,

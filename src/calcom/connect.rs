@@ -1,0 +1,251 @@
+//! Opens one of the two dialects behind the port. What is wrong with the settings is said here, once,
+//! and never shows the key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::domain::time::Clock;
+
+use super::gate::Gate;
+use super::http::{Auth, Parts, Sender};
+use super::pace::Pace;
+use super::port::{Calendar, Dialect};
+use super::redact::Redactor;
+use super::{v1, v2};
+
+/// The longest key that is taken. Cal.com's have some 40 characters, tokens of the OAuth kind some
+/// hundreds; servers cut headers at 8 KiB.
+const MAX_KEY: usize = 4096;
+
+/// All that is needed to speak to a server.
+pub struct Settings {
+    /// Where the API answers, path prefix included: `https://api.cal.com`. The dialect adds its own
+    /// `/v2` or `/v1`; if it stands there already, that is the same.
+    pub base_url: String,
+    pub dialect: Dialect,
+    pub key: SecretString,
+    /// For one call, from sending it to the last byte of its answer.
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    /// The share of the server's rate limit that may be used, above 0 and at most 1.
+    pub budget: f64,
+    pub clock: Clock,
+}
+
+/// Why no calendar can be opened. Nothing was sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    #[error("base-url {0} (expected something like https://api.cal.com)")]
+    BaseUrl(String),
+    #[error("the API key {0}")]
+    Key(&'static str),
+    #[error("budget must be above 0% and at most 100%")]
+    Budget,
+    #[error("time limits must be above zero")]
+    Timeout,
+    #[error("no HTTP client can be made: {0}")]
+    Client(String),
+}
+
+/// Opens the dialect. Nothing is sent yet. Proxies are taken from the environment (`HTTPS_PROXY`,
+/// `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
+///
+/// # Errors
+/// When a setting cannot be used.
+pub fn connect(settings: Settings) -> Result<Arc<dyn Calendar>, ConnectError> {
+    let base = base(&settings.base_url, settings.dialect)?;
+    check_key(settings.key.expose_secret())?;
+    if !(settings.budget > 0.0 && settings.budget <= 1.0) {
+        return Err(ConnectError::Budget);
+    }
+    if settings.timeout.is_zero() || settings.connect_timeout.is_zero() {
+        return Err(ConnectError::Timeout);
+    }
+    let redactor = Redactor::new(&settings.key);
+    let auth = match settings.dialect {
+        Dialect::V2 => Auth::Header(bearer(&settings.key)?),
+        Dialect::V1 => Auth::Query(settings.key),
+    };
+    // v1 locks the account of who is refused too often.
+    let pace = Pace::new(settings.budget, settings.dialect == Dialect::V1);
+    let sender = Sender::new(Parts {
+        base,
+        auth,
+        timeout: settings.timeout,
+        connect_timeout: settings.connect_timeout,
+        gate: Gate::new(pace, settings.clock.clone()),
+        clock: settings.clock,
+        redactor,
+    });
+    let sender = sender.map_err(ConnectError::Client)?;
+    Ok(match settings.dialect {
+        Dialect::V2 => Arc::new(v2::client::Client::new(sender)),
+        Dialect::V1 => Arc::new(v1::client::Client::new(sender)),
+    })
+}
+
+fn base(text: &str, dialect: Dialect) -> Result<Url, ConnectError> {
+    let wrong = |why: &str| ConnectError::BaseUrl(why.to_owned());
+    let mut url = Url::parse(text.trim()).map_err(|error| {
+        // The parser's words do not repeat the text, which may hold a password.
+        ConnectError::BaseUrl(format!("is not a URL: {error}"))
+    })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong("must begin with https:// or http://"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("must not hold a user or a password"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("must not hold a query or a fragment"));
+    }
+    let own = match dialect {
+        Dialect::V2 => "v2",
+        Dialect::V1 => "v1",
+    };
+    let last = url
+        .path_segments()
+        .and_then(|parts| parts.rev().find(|part| !part.is_empty()));
+    let repeats = last == Some(own);
+    let mut path = url.path_segments_mut().map_err(|()| wrong("has no host"))?;
+    path.pop_if_empty();
+    if repeats {
+        path.pop();
+    }
+    drop(path);
+    Ok(url)
+}
+
+fn check_key(key: &str) -> Result<(), ConnectError> {
+    if key.is_empty() {
+        return Err(ConnectError::Key("is empty"));
+    }
+    if key.len() > MAX_KEY {
+        return Err(ConnectError::Key("is longer than 4096 bytes"));
+    }
+    if !key.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(ConnectError::Key(
+            "holds a blank, a line break or another character that no key has",
+        ));
+    }
+    Ok(())
+}
+
+fn bearer(key: &SecretString) -> Result<HeaderValue, ConnectError> {
+    let value = format!("Bearer {}", key.expose_secret());
+    let mut value =
+        HeaderValue::from_str(&value).map_err(|_| ConnectError::Key("cannot stand in a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(base_url: &str, key: &str) -> Settings {
+        Settings {
+            base_url: base_url.to_owned(),
+            dialect: Dialect::V2,
+            key: SecretString::from(key),
+            timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(10),
+            budget: 0.5,
+            clock: Arc::new(|| chrono::DateTime::UNIX_EPOCH),
+        }
+    }
+
+    #[test]
+    fn the_base_keeps_its_prefix_and_loses_the_dialects_own() {
+        let rows = [
+            ("https://api.cal.com", Dialect::V2, "https://api.cal.com/"),
+            ("https://api.cal.com/", Dialect::V2, "https://api.cal.com/"),
+            (
+                "https://api.cal.com/v2",
+                Dialect::V2,
+                "https://api.cal.com/",
+            ),
+            (
+                "https://api.cal.com/v2/",
+                Dialect::V2,
+                "https://api.cal.com/",
+            ),
+            (
+                "https://c.example/api/v2/",
+                Dialect::V2,
+                "https://c.example/api",
+            ),
+            (
+                "https://c.example/api/",
+                Dialect::V2,
+                "https://c.example/api",
+            ),
+            ("https://c.example/v2", Dialect::V1, "https://c.example/v2"),
+            (
+                "http://127.0.0.1:3003/v1",
+                Dialect::V1,
+                "http://127.0.0.1:3003/",
+            ),
+            ("http://[::1]:3003", Dialect::V1, "http://[::1]:3003/"),
+        ];
+        for (text, dialect, expect) in rows {
+            let base = base(text, dialect).map(|url| url.to_string());
+            assert_eq!(base, Ok(expect.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_base_is_said_without_repeating_it() {
+        for text in [
+            "",
+            "api.cal.com",
+            "ftp://api.cal.com",
+            "https://",
+            "https://user@api.cal.com",
+            "https://:secret@api.cal.com",
+            "https://api.cal.com?apiKey=secret",
+            "https://api.cal.com#secret",
+            "mailto:secret@x",
+            "https://secret:80:80",
+        ] {
+            let error = base(text, Dialect::V2).unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_setting_that_cannot_be_used_is_an_error_without_the_key() {
+        let ok = "https://api.cal.com";
+        let long = "x".repeat(MAX_KEY + 1);
+        for key in [
+            "",
+            "cal_se cret",
+            "cal_secret\n",
+            "cal_sécret",
+            "cal_secret\u{0}",
+            &long,
+        ] {
+            let error = connect(settings(ok, key)).err().unwrap();
+            assert!(matches!(error, ConnectError::Key(_)), "{error}");
+            assert!(!format!("{error} {error:?}").contains("secret"));
+        }
+        for budget in [0.0, -1.0, 1.01, f64::NAN] {
+            let error = connect(Settings {
+                budget,
+                ..settings(ok, "cal_key")
+            });
+            assert_eq!(error.err(), Some(ConnectError::Budget));
+        }
+        let timeout = Duration::ZERO;
+        let error = connect(Settings {
+            timeout,
+            ..settings(ok, "cal_key")
+        });
+        assert_eq!(error.err(), Some(ConnectError::Timeout));
+        assert!(connect(settings(ok, "cal_key")).is_ok());
+    }
+}

@@ -1,0 +1,97 @@
+//! One exchange with the server, as a value: what is asked, and what came back. The dialects make
+//! calls and judge answers; only `http` moves them.
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::domain::id::BookingUid;
+use crate::domain::time::Time;
+
+/// What a call is for. Decides how its failures are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Me,
+    EventTypes,
+    EventType,
+    List,
+    Get,
+    Series,
+    Confirm,
+    Decline,
+    Cancel,
+}
+
+impl Kind {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Me => "me",
+            Self::EventTypes => "event-types",
+            Self::EventType => "event-type",
+            Self::List => "list",
+            Self::Get => "get",
+            Self::Series => "series",
+            Self::Confirm => "confirm",
+            Self::Decline => "decline",
+            Self::Cancel => "cancel",
+        }
+    }
+
+    /// Whether it changes something at Cal.com.
+    pub(super) fn writes(self) -> bool {
+        match self {
+            Self::Confirm | Self::Decline | Self::Cancel => true,
+            Self::Me
+            | Self::EventTypes
+            | Self::EventType
+            | Self::List
+            | Self::Get
+            | Self::Series => false,
+        }
+    }
+
+    /// Whether it is about one booking, so that a refusal may be about that booking alone.
+    pub(super) fn of_a_booking(self) -> bool {
+        match self {
+            Self::Get | Self::Series | Self::Confirm | Self::Decline | Self::Cancel => true,
+            Self::Me | Self::EventTypes | Self::EventType | Self::List => false,
+        }
+    }
+}
+
+/// What is asked of the server. The key is added by the sender and never stands here.
+#[derive(Debug, Clone)]
+pub(super) struct Call<'a> {
+    pub(super) kind: Kind,
+    pub(super) method: Method,
+    /// The path behind the base, segment by segment.
+    pub(super) path: Vec<String>,
+    pub(super) query: Vec<(&'static str, String)>,
+    /// The value of `cal-api-version`.
+    pub(super) version: Option<&'static str>,
+    pub(super) body: Option<Value>,
+    /// For the log.
+    pub(super) booking: Option<&'a BookingUid>,
+    /// What the call takes from the request budget.
+    pub(super) cost: u32,
+    /// After this it must not be sent any more.
+    pub(super) deadline: Option<Time>,
+}
+
+/// What came back, whatever its status.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// The body says, or its type does, that it is a page for people.
+    pub(super) page: bool,
+    /// Where a redirect points to: scheme, host and path only.
+    pub(super) location: Option<String>,
+    /// The server's clock (`Date`).
+    pub(super) server_time: Option<Time>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}

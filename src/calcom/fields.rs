@@ -1,0 +1,415 @@
+//! Fields of a wire object, read leniently: what is absent, null, empty or of another type is
+//! absent. What a row cannot do without is asked for by the functions that return `Result`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::domain::booking::{Answer, EventType, Status};
+use crate::domain::id::{Address, BookingUid, EventTypeId, RequestId};
+use crate::domain::time::{Time, kept};
+
+pub(super) type Object = Map<String, Value>;
+
+/// Of a state that we do not know, this much is kept to be shown.
+const MAX_STATUS_CHARS: usize = 40;
+
+/// Why a row is not a booking: which field, and what is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    /// Empty when it is the row itself.
+    pub(super) field: &'static str,
+    pub(super) why: &'static str,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.field.is_empty() {
+            return f.write_str(self.why);
+        }
+        write!(f, "{} {}", self.field, self.why)
+    }
+}
+
+/// The row as an object.
+pub(super) fn row(value: &Value) -> Result<&Object, Unreadable> {
+    value.as_object().ok_or(Unreadable {
+        field: "",
+        why: "is not an object",
+    })
+}
+
+/// A text that is not empty.
+pub(super) fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
+    object.get(name)?.as_str().filter(|text| !text.is_empty())
+}
+
+pub(super) fn owned(object: &Object, name: &str) -> Option<String> {
+    text(object, name).map(str::to_owned)
+}
+
+pub(super) fn flag(object: &Object, name: &str) -> bool {
+    object.get(name).and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// A whole number, however it is written (`77`, `77.0`).
+pub(super) fn number(object: &Object, name: &str) -> Option<i64> {
+    whole(object.get(name)?)
+}
+
+/// As [`number`], of the value itself.
+pub(super) fn whole(value: &Value) -> Option<i64> {
+    /// Beyond this a float no longer names one whole number.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if let Some(number) = value.as_i64() {
+        return Some(number);
+    }
+    let number = value.as_f64()?;
+    (number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64)
+}
+
+pub(super) fn object<'a>(object: &'a Object, name: &str) -> Option<&'a Object> {
+    object.get(name)?.as_object()
+}
+
+/// The items of a list; none when it is no list.
+pub(super) fn list<'a>(object: &'a Object, name: &str) -> &'a [Value] {
+    match object.get(name) {
+        Some(Value::Array(items)) => items,
+        Some(_) | None => &[],
+    }
+}
+
+pub(super) fn address(object: &Object, name: &str) -> Option<Address> {
+    Address::parse(text(object, name)?).ok()
+}
+
+/// The addresses of a list of texts; what is none is left out.
+pub(super) fn addresses(items: &[Value]) -> Vec<Address> {
+    let texts = items.iter().filter_map(Value::as_str);
+    texts.filter_map(|text| Address::parse(text).ok()).collect()
+}
+
+/// A person's name: a text, or `{firstName, lastName}`.
+pub(super) fn name(object: &Object, field: &str) -> Option<String> {
+    let parts = match object.get(field)? {
+        Value::String(text) => return Some(text.trim().to_owned()).filter(|name| !name.is_empty()),
+        Value::Object(parts) => parts,
+        _ => return None,
+    };
+    let both = [text(parts, "firstName"), text(parts, "lastName")];
+    let name = both.into_iter().flatten().map(str::trim);
+    let name = name.collect::<Vec<_>>().join(" ").trim().to_owned();
+    Some(name).filter(|name| !name.is_empty())
+}
+
+/// The booking's own uid.
+pub(super) fn uid(object: &Object) -> Result<BookingUid, Unreadable> {
+    let field = "uid";
+    let text = text(object, field).ok_or(Unreadable {
+        field,
+        why: "is missing",
+    })?;
+    BookingUid::parse(text).map_err(|_| Unreadable {
+        field,
+        why: "is not a usable uid",
+    })
+}
+
+/// The uid of another booking. Unlike other optional fields, one that is there but is no uid makes
+/// the row unreadable: such a link decides who is charged and what is confirmed along with it.
+pub(super) fn link(object: &Object, field: &'static str) -> Result<Option<BookingUid>, Unreadable> {
+    let text = match object.get(field) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) if text.is_empty() => return Ok(None),
+        Some(Value::String(text)) => text,
+        Some(_) => return Err(no_uid(field)),
+    };
+    BookingUid::parse(text).map(Some).map_err(|_| no_uid(field))
+}
+
+/// As [`link`], of the series.
+pub(super) fn series(
+    object: &Object,
+    field: &'static str,
+) -> Result<Option<RequestId>, Unreadable> {
+    Ok(link(object, field)?.as_ref().map(RequestId::from))
+}
+
+fn no_uid(field: &'static str) -> Unreadable {
+    Unreadable {
+        field,
+        why: "is not a usable uid",
+    }
+}
+
+/// An instant that must be there.
+pub(super) fn instant(object: &Object, field: &'static str) -> Result<Time, Unreadable> {
+    let text = text(object, field).ok_or(Unreadable {
+        field,
+        why: "is missing",
+    })?;
+    parse_instant(text).ok_or(Unreadable {
+        field,
+        why: "is not an instant",
+    })
+}
+
+/// An instant that may be absent.
+pub(super) fn maybe_instant(object: &Object, field: &str) -> Option<Time> {
+    parse_instant(text(object, field)?)
+}
+
+fn parse_instant(text: &str) -> Option<Time> {
+    let at = DateTime::parse_from_rfc3339(text).ok()?;
+    Some(kept(at.with_timezone(&Utc)))
+}
+
+/// The state. v2 writes it in lower case, v1 in capitals.
+pub(super) fn status(object: &Object) -> Result<Status, Unreadable> {
+    let word = text(object, "status").ok_or(Unreadable {
+        field: "status",
+        why: "is missing",
+    })?;
+    let shown = word.chars().filter(|c| !c.is_control());
+    Ok(match word.to_ascii_lowercase().as_str() {
+        "pending" => Status::Pending,
+        "accepted" => Status::Accepted,
+        "rejected" => Status::Rejected,
+        "cancelled" => Status::Cancelled,
+        "awaiting_host" => Status::AwaitingHost,
+        _ => Status::Other(shown.take(MAX_STATUS_CHARS).collect()),
+    })
+}
+
+/// Start and end, which must be in that order.
+pub(super) fn stretch(
+    object: &Object,
+    start: &'static str,
+    end: &'static str,
+) -> Result<(Time, Time), Unreadable> {
+    let stretch = (instant(object, start)?, instant(object, end)?);
+    if stretch.1 < stretch.0 {
+        return Err(Unreadable {
+            field: end,
+            why: "is before the start",
+        });
+    }
+    Ok(stretch)
+}
+
+/// An object's values as rules see them.
+pub(super) fn answers(object: Option<&Object>) -> BTreeMap<String, Answer> {
+    let fields = object.into_iter().flatten();
+    fields
+        .map(|(name, value)| (name.clone(), answer(value)))
+        .collect()
+}
+
+fn answer(value: &Value) -> Answer {
+    match value {
+        Value::Null => Answer::Null,
+        Value::Bool(value) => Answer::Bool(*value),
+        Value::Number(value) => value.as_f64().map_or(Answer::Null, Answer::Number),
+        Value::String(value) => Answer::Text(value.clone()),
+        Value::Array(items) => Answer::List(items.iter().map(answer).collect()),
+        Value::Object(fields) => Answer::Map(answers(Some(fields))),
+    }
+}
+
+/// An event type's number, slug and title; without the first two it cannot be named in a gate.
+pub(super) fn names(object: &Object) -> Result<(EventTypeId, String, String), Unreadable> {
+    let id = number(object, "id").ok_or(Unreadable {
+        field: "id",
+        why: "is missing or no whole number",
+    })?;
+    let slug = owned(object, "slug").ok_or(Unreadable {
+        field: "slug",
+        why: "is missing",
+    })?;
+    let title = owned(object, "title").unwrap_or_else(|| slug.clone());
+    Ok((EventTypeId(id), slug, title))
+}
+
+/// The larger of an event type's own price and what its payment apps say: the column may lag behind
+/// (`calcom/api.md` 3.5). Fractions are rounded up, so that what is not free never looks free.
+pub(super) fn price(object: &Object) -> i64 {
+    let column = object.get("price").map_or(0, rounded_up);
+    let apps = object
+        .get("metadata")
+        .and_then(|metadata| metadata.get("apps"))
+        .and_then(Value::as_object);
+    let prices = apps
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, app)| app.get("price"));
+    prices.map(rounded_up).fold(column, i64::max)
+}
+
+fn rounded_up(value: &Value) -> i64 {
+    match whole(value) {
+        Some(number) => number,
+        None => value.as_f64().map_or(0, |number| number.ceil() as i64),
+    }
+}
+
+/// Whether the named field says that seats are sold one by one. v2 writes `{"disabled": true}` or
+/// the details, v1 a number or null.
+pub(super) fn seats(value: Option<&Value>) -> bool {
+    match value {
+        Some(Value::Object(seats)) => !flag(seats, "disabled"),
+        Some(value) => whole(value).is_some_and(|seats| seats > 0),
+        None => false,
+    }
+}
+
+/// A length in minutes; nought when it is not shown.
+pub(super) fn minutes(object: &Object, field: &str) -> u32 {
+    let minutes = number(object, field).and_then(|minutes| u32::try_from(minutes).ok());
+    minutes.unwrap_or(0)
+}
+
+/// Those event types that can be read. One that cannot is reported and left out: whatever is gated
+/// by it is then found missing by name.
+pub(super) fn event_types(
+    items: &[Value],
+    decode: impl Fn(&Value) -> Result<EventType, Unreadable>,
+) -> Vec<EventType> {
+    let mut types = Vec::with_capacity(items.len());
+    for (place, item) in items.iter().enumerate() {
+        match decode(item) {
+            Ok(event_type) => types.push(event_type),
+            Err(why) => tracing::warn!(place, %why, "an event type could not be read"),
+        }
+    }
+    types
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(value: Value) -> Object {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_name_is_a_text_or_two_parts() {
+        let rows = [
+            (json!({"n": " Bo "}), Some("Bo")),
+            (
+                json!({"n": {"firstName": "Bo", "lastName": "Booker"}}),
+                Some("Bo Booker"),
+            ),
+            (json!({"n": {"firstName": "Bo"}}), Some("Bo")),
+            (json!({"n": {"firstName": "", "lastName": " "}}), None),
+            (json!({"n": ""}), None),
+            (json!({"n": 5}), None),
+            (json!({"n": null}), None),
+            (json!({}), None),
+        ];
+        for (value, expect) in rows {
+            assert_eq!(name(&of(value.clone()), "n").as_deref(), expect, "{value}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_whole_however_written() {
+        let rows = [
+            (json!(77), Some(77)),
+            (json!(77.0), Some(77)),
+            (json!(-1), Some(-1)),
+            (json!(77.5), None),
+            (json!("77"), None),
+            (json!(1e300), None),
+            (json!(null), None),
+            (json!([7]), None),
+        ];
+        for (value, expect) in rows {
+            assert_eq!(whole(&value), expect, "{value}");
+        }
+    }
+
+    #[test]
+    fn instants_are_kept_to_the_millisecond() {
+        let rows = [
+            ("2026-12-01T10:00:00.123Z", Some("2026-12-01T10:00:00.123Z")),
+            (
+                "2026-12-01T10:00:00.123999Z",
+                Some("2026-12-01T10:00:00.123Z"),
+            ),
+            (
+                "2026-12-01T12:00:00+02:00",
+                Some("2026-12-01T10:00:00.000Z"),
+            ),
+            ("2026-12-01", None),
+            ("yesterday", None),
+            ("2026-13-01T10:00:00Z", None),
+        ];
+        for (text, expect) in rows {
+            let got = parse_instant(text)
+                .map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
+            assert_eq!(got.as_deref(), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_link_that_is_no_uid_is_never_taken_for_none() {
+        let bad = Err(no_uid("l"));
+        let rows = [
+            (json!({}), Ok(None)),
+            (json!({"l": null}), Ok(None)),
+            (json!({"l": ""}), Ok(None)),
+            (json!({"l": "abc"}), Ok(Some("abc".to_owned()))),
+            (json!({"l": "a/b"}), bad.clone()),
+            (json!({"l": 5}), bad.clone()),
+            (json!({"l": {}}), bad),
+        ];
+        for (value, expect) in rows {
+            let got = link(&of(value.clone()), "l").map(|l| l.map(|uid| uid.to_string()));
+            assert_eq!(got, expect, "{value}");
+        }
+    }
+
+    #[test]
+    fn the_price_is_the_larger_of_column_and_apps() {
+        let rows = [
+            (json!({}), 0),
+            (json!({"price": 500}), 500),
+            (json!({"price": 0.5}), 1),
+            (
+                json!({"price": 0, "metadata": {"apps": {"stripe": {"price": 900}}}}),
+                900,
+            ),
+            (
+                json!({"price": 1000, "metadata": {"apps": {"stripe": {"price": 900}}}}),
+                1000,
+            ),
+            (json!({"price": "free", "metadata": {"apps": []}}), 0),
+            (json!({"price": null, "metadata": null}), 0),
+        ];
+        for (value, expect) in rows {
+            assert_eq!(price(&of(value.clone())), expect, "{value}");
+        }
+    }
+
+    #[test]
+    fn seats_are_told_by_their_details() {
+        let rows = [
+            (json!({"disabled": true}), false),
+            (json!({"seatsPerTimeSlot": 3}), true),
+            (json!(4), true),
+            (json!(0), false),
+            (json!(null), false),
+            (json!("3"), false),
+        ];
+        for (value, expect) in rows {
+            assert_eq!(seats(Some(&value)), expect, "{value}");
+        }
+        assert!(!seats(None));
+    }
+}

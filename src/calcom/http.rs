@@ -1,0 +1,292 @@
+//! Sends one call and brings back its answer, whatever it is: the only place that opens a
+//! connection. It must never follow a redirect, never send a call twice, and never let the key or
+//! a URL into an error or a log.
+
+use std::error::Error;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Response, Url};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::domain::time::{Clock, Span, Time};
+
+use super::exchange::{Answer, Call};
+use super::gate::{Gate, Ticket};
+use super::pace;
+use super::port::CallError;
+use super::redact::Redactor;
+
+/// The largest body that is read, after decompression. 250 bookings take 230 kB; a whole v1 list of
+/// 3000 took 1.9 MB.
+const MAX_BODY: usize = 8 * 1024 * 1024;
+
+/// Below Cal.com's keep-alive of 5 s: a call sent into a connection that the server is just closing
+/// ends in doubt about what it did.
+const POOL_IDLE: Duration = Duration::from_secs(3);
+
+/// Causes of an error that are told; deeper ones repeat what was said.
+const MAX_CAUSES: usize = 6;
+
+/// How the key is shown to the server.
+pub(super) enum Auth {
+    /// `Authorization`, marked sensitive.
+    Header(HeaderValue),
+    /// `?apiKey=`.
+    Query(SecretString),
+}
+
+pub(super) struct Sender {
+    client: reqwest::Client,
+    base: Url,
+    auth: Auth,
+    timeout: Duration,
+    clock: Clock,
+    gate: Gate,
+    redactor: Redactor,
+    sent: AtomicU64,
+}
+
+/// What a sender is made of.
+pub(super) struct Parts {
+    pub(super) base: Url,
+    pub(super) auth: Auth,
+    pub(super) timeout: Duration,
+    pub(super) connect_timeout: Duration,
+    pub(super) clock: Clock,
+    pub(super) gate: Gate,
+    pub(super) redactor: Redactor,
+}
+
+impl Sender {
+    /// # Errors
+    /// What reqwest says when no client can be made (no root certificates, for instance).
+    pub(super) fn new(parts: Parts) -> Result<Self, String> {
+        let redactor = parts.redactor;
+        let client = client(parts.connect_timeout).map_err(|error| told(error, &redactor))?;
+        Ok(Self {
+            client,
+            base: parts.base,
+            auth: parts.auth,
+            timeout: parts.timeout,
+            clock: parts.clock,
+            gate: parts.gate,
+            redactor,
+            sent: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    pub(super) fn now(&self) -> Time {
+        (self.clock)()
+    }
+
+    pub(super) fn calls(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn ready(&self) -> usize {
+        self.gate.ready()
+    }
+
+    /// Sends the call when the budget allows, once.
+    ///
+    /// # Errors
+    /// `Limited`, also by the server (429); `TooLate` past its deadline; `Unreachable` when no connection was made; `Unknown` when
+    /// it may have been carried out. Every other answer is the dialect's to judge.
+    pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, CallError> {
+        let mut ticket = self.gate.enter(call.cost, call.deadline).await?;
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let begun = self.now();
+        let exchange = self.exchange(call, &mut ticket);
+        let result = match tokio::time::timeout(self.timeout, exchange).await {
+            Ok(result) => result,
+            Err(_elapsed) => Err(CallError::Unknown(format!(
+                "no complete answer within {:?}",
+                self.timeout
+            ))),
+        };
+        tracing::debug!(
+            call = call.kind.word(),
+            booking = call.booking.map(tracing::field::display),
+            status = result.as_ref().ok().map(|answer| answer.status),
+            ms = (self.now() - begun).num_milliseconds(),
+            error = result.as_ref().err().map(tracing::field::display),
+            "call to Cal.com"
+        );
+        result
+    }
+
+    async fn exchange(
+        &self,
+        call: &Call<'_>,
+        ticket: &mut Ticket<'_>,
+    ) -> Result<Answer, CallError> {
+        let request = self.request(call)?;
+        let response = match self.client.execute(request).await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() => {
+                return Err(CallError::Unreachable(told(error, &self.redactor)));
+            }
+            Err(error) => return Err(CallError::Unknown(told(error, &self.redactor))),
+        };
+        self.account(&response, ticket)?;
+        let status = response.status().as_u16();
+        let headers = response.headers();
+        let server_time = server_time(headers);
+        let location = location(&response);
+        let html = is_html(headers);
+        let body = self.body(response).await?;
+        Ok(Answer {
+            status,
+            page: html || begins_like_a_page(&body),
+            location,
+            server_time,
+            body,
+        })
+    }
+
+    fn request(&self, call: &Call<'_>) -> Result<reqwest::Request, CallError> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .expect("a base URL has a host and so a path")
+            .pop_if_empty()
+            .extend(&call.path);
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&call.query);
+        }
+        let mut request = match &self.auth {
+            Auth::Header(value) => self
+                .client
+                .request(call.method.clone(), url)
+                .header(header::AUTHORIZATION, value.clone()),
+            Auth::Query(key) => {
+                url.query_pairs_mut()
+                    .append_pair("apiKey", key.expose_secret());
+                self.client.request(call.method.clone(), url)
+            }
+        };
+        if let Some(version) = call.version {
+            request = request.header("cal-api-version", version);
+        }
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        let request = request.header(header::ACCEPT, "application/json").build();
+        request.map_err(|error| CallError::Unreachable(told(error, &self.redactor)))
+    }
+
+    /// Tells the budget what the head of the answer says of it.
+    fn account(&self, response: &Response, ticket: &mut Ticket<'_>) -> Result<(), CallError> {
+        let now = self.now();
+        let headers = response.headers();
+        let texts = headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let limits = pace::limits(texts, now, server_time(headers));
+        let until = (response.status().as_u16() == 429)
+            .then(|| ticket.refused(&limits, retry_after(headers), now));
+        ticket.heard(limits, now);
+        match until {
+            Some(until) => Err(CallError::Limited { until }),
+            None => Ok(()),
+        }
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, CallError> {
+        let too_large =
+            || CallError::Unknown(format!("an answer of more than {} MiB", MAX_BODY >> 20));
+        if response
+            .content_length()
+            .is_some_and(|length| length > MAX_BODY as u64)
+        {
+            return Err(too_large());
+        }
+        let mut body = Vec::new();
+        loop {
+            let chunk = response.chunk().await;
+            let chunk = chunk.map_err(|error| CallError::Unknown(told(error, &self.redactor)))?;
+            let Some(chunk) = chunk else { return Ok(body) };
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+    }
+}
+
+fn client(connect_timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        // An error means that one is installed already, which serves as well.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+    });
+    reqwest::Client::builder()
+        .user_agent(concat!("maitred/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(connect_timeout)
+        .pool_idle_timeout(POOL_IDLE)
+        .redirect(reqwest::redirect::Policy::none())
+        // Not even what HTTP/2 calls safe to repeat: the next pass is the retry.
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .build()
+}
+
+/// An error and its causes on one line, without the URL.
+fn told(error: reqwest::Error, redactor: &Redactor) -> String {
+    let error = error.without_url();
+    let mut parts = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(inner) = cause.filter(|_| parts.len() < MAX_CAUSES) {
+        let text = inner.to_string();
+        if !parts.iter().any(|said| said.contains(&text)) {
+            parts.push(text);
+        }
+        cause = inner.source();
+    }
+    redactor.clean(&parts.join(": "))
+}
+
+fn server_time(headers: &HeaderMap) -> Option<Time> {
+    let text = headers.get(header::DATE)?.to_str().ok()?;
+    let at = DateTime::parse_from_rfc2822(text).ok()?;
+    Some(at.with_timezone(&Utc))
+}
+
+/// Only the form in seconds; the other is not known to be used and costs at most a shorter wait.
+fn retry_after(headers: &HeaderMap) -> Option<Span> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    let seconds: u32 = text.trim().parse().ok()?;
+    Some(Span::seconds(i64::from(seconds)))
+}
+
+/// Where a redirect leads, without query, fragment and user: v1 has the key in them.
+fn location(response: &Response) -> Option<String> {
+    let text = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    let mut place = response.url().join(text).ok()?;
+    place.set_query(None);
+    place.set_fragment(None);
+    place.set_username("").ok()?;
+    place.set_password(None).ok()?;
+    Some(place.to_string())
+}
+
+fn is_html(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.trim_start()
+        .to_ascii_lowercase()
+        .starts_with("text/html")
+}
+
+/// No JSON begins so.
+fn begins_like_a_page(body: &[u8]) -> bool {
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    first == Some(&b'<')
+}

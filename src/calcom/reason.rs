@@ -1,0 +1,57 @@
+//! The reason for the booker, made fit to be sent: what a server would refuse, or answer with a 500,
+//! is taken out beforehand.
+
+/// The longest reason that is sent, in characters. Cal.com keeps 5000; v1 carries it in the URL,
+/// where each may take twelve bytes, and proxies cut URLs at 8 KiB or more.
+const MAX_CHARS: usize = 600;
+
+/// What is said when no reason was given: a host's cancellation without one is refused, and v1 would
+/// mail "Not Provided".
+const NONE_GIVEN: &str = "No reason was given.";
+
+/// Without control characters (a NUL is a 500 there), trimmed, never empty, cut to length.
+pub(super) fn fit(reason: &str) -> String {
+    let clean = reason.replace("\r\n", "\n");
+    let clean = clean
+        .chars()
+        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'));
+    let clean: String = clean.collect();
+    let clean = clean.trim();
+    if clean.is_empty() {
+        return NONE_GIVEN.to_owned();
+    }
+    if clean.chars().nth(MAX_CHARS).is_none() {
+        return clean.to_owned();
+    }
+    tracing::warn!(
+        limit = MAX_CHARS,
+        "a reason is longer than is sent and was cut"
+    );
+    let mut cut: String = clean.chars().take(MAX_CHARS - 1).collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_never_empty_nor_too_long() {
+        let long = "ä".repeat(MAX_CHARS + 1);
+        let cut = format!("{}…", "ä".repeat(MAX_CHARS - 1));
+        let exact = "x".repeat(MAX_CHARS);
+        let rows = [
+            ("", NONE_GIVEN),
+            (" \n ", NONE_GIVEN),
+            ("\u{0}", NONE_GIVEN),
+            (" No credits left. ", "No credits left."),
+            ("one\r\ntwo\u{7}", "one\ntwo"),
+            (exact.as_str(), exact.as_str()),
+            (long.as_str(), cut.as_str()),
+        ];
+        for (reason, expect) in rows {
+            assert_eq!(fit(reason), expect, "{reason:?}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Exchanges with real servers, put to what judges answers.

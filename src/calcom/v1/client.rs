@@ -1,0 +1,300 @@
+//! How v1 is spoken. Every write reads the booking first and does nothing unless it is in the state
+//! that the write is for, since the server would not mind; and reads it again afterwards.
+
+use async_trait::async_trait;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::calcom::exchange::{Call, Kind};
+use crate::calcom::http::Sender;
+use crate::calcom::port::{Calendar, CallError, Me, Page, Select};
+use crate::calcom::reason::fit;
+use crate::domain::booking::{Booking, BookingRef, EventType, Reading, Status};
+use crate::domain::id::{BookingUid, EventTypeId};
+use crate::domain::time::Time;
+
+use super::answers::{self, Rows};
+use super::listing::{MAX_NARROWING, MAX_PAGES, TAKE, following, query, wanted};
+
+/// What the list takes from the budget; everything else takes 1.
+const LIST_COST: u32 = 2;
+
+pub(in crate::calcom) struct Client {
+    http: Sender,
+}
+
+impl Client {
+    pub(in crate::calcom) fn new(http: Sender) -> Self {
+        Self { http }
+    }
+
+    /// Rows `first..first + size` of a listing; `size` divides `first`.
+    async fn rows(
+        &self,
+        select: &Select,
+        now: Time,
+        first: u32,
+        size: u32,
+    ) -> Result<(Rows, Option<Time>), CallError> {
+        let mut call = call(Kind::List, &["bookings"]);
+        call.cost = LIST_COST;
+        call.query = query(select, now);
+        call.query.push(("take", size.to_string()));
+        call.query.push(("page", (first / size + 1).to_string()));
+        let answer = self.http.send(&call).await?;
+        let rows = answers::list(&answer, first as usize, self.http.redactor())?;
+        Ok((rows, answer.server_time))
+    }
+
+    /// A page that was refused as a whole, read in ever smaller parts, so that one row that does not
+    /// fit the server's schema hides no other. `refusal` is returned when no part can be read.
+    async fn narrowed(
+        &self,
+        select: &Select,
+        now: Time,
+        first: u32,
+        refusal: CallError,
+    ) -> Result<(Rows, Option<Time>), CallError> {
+        let mut rows = Rows {
+            bookings: Vec::new(),
+            unreadable: Vec::new(),
+            count: 0,
+        };
+        let mut server_time = None;
+        let mut calls = 0;
+        // The leftmost part last, as it is taken next.
+        let mut parts = halves(first, TAKE);
+        while let Some((first, size)) = parts.pop() {
+            if calls == MAX_NARROWING {
+                let end = first + size;
+                rows.unreadable
+                    .push(format!("bookings[{first}..{end}]: not read: {refusal}"));
+                rows.count += size as usize;
+                continue;
+            }
+            calls += 1;
+            match self.rows(select, now, first, size).await {
+                Ok((part, at)) => {
+                    server_time = at.or(server_time);
+                    let ended = part.count < size as usize;
+                    rows.count += part.count;
+                    rows.bookings.extend(part.bookings);
+                    rows.unreadable.extend(part.unreadable);
+                    if ended {
+                        break;
+                    }
+                }
+                Err(CallError::Refused(why)) if size == 1 => {
+                    rows.count += 1;
+                    rows.unreadable.push(format!("bookings[{first}]: {why}"));
+                }
+                Err(CallError::Refused(_)) => parts.extend(halves(first, size)),
+                Err(error) => return Err(error),
+            }
+        }
+        if server_time.is_none() && rows.bookings.is_empty() {
+            return Err(refusal);
+        }
+        Ok((rows, server_time))
+    }
+
+    async fn read(
+        &self,
+        booking: &BookingRef,
+        deadline: Option<Time>,
+    ) -> Result<Reading, CallError> {
+        let mut call = call(Kind::Get, &["bookings", &number(booking)?]);
+        call.query = vec![("expand", "team".to_owned())];
+        call.booking = Some(&booking.uid);
+        call.deadline = deadline;
+        let answer = self.http.send(&call).await?;
+        answers::reading(&answer, booking, self.http.redactor())
+    }
+
+    /// The booking after a write that was done. That it cannot be read now does not undo the yes.
+    async fn read_after(&self, booking: &BookingRef) -> Option<Reading> {
+        match self.read(booking, None).await {
+            Ok(reading) => Some(reading),
+            Err(error) => {
+                tracing::debug!(booking = %booking.uid, %error, "not read after the call");
+                None
+            }
+        }
+    }
+
+    /// Decline and cancel are one call here, from other states.
+    async fn delete(
+        &self,
+        kind: Kind,
+        booking: &BookingRef,
+        reason: &str,
+        from: &[Status],
+        deadline: Time,
+    ) -> Result<Option<Reading>, CallError> {
+        let before = self.read(booking, Some(deadline)).await?;
+        if !is_in(&before, from) {
+            return Ok(Some(before));
+        }
+        let mut call = call(kind, &["bookings", &number(booking)?]);
+        call.method = Method::DELETE;
+        call.query = vec![("cancellationReason", fit(reason))];
+        call.booking = Some(&booking.uid);
+        call.deadline = Some(deadline);
+        let answer = self.http.send(&call).await?;
+        answers::cancelled(&answer, kind, self.http.redactor())?;
+        Ok(self.read_after(booking).await)
+    }
+}
+
+#[async_trait]
+impl Calendar for Client {
+    async fn me(&self) -> Result<Me, CallError> {
+        let answer = self.http.send(&call(Kind::Me, &["me"])).await?;
+        answers::me(&answer, self.http.redactor())
+    }
+
+    async fn event_types(&self) -> Result<Vec<EventType>, CallError> {
+        let call = call(Kind::EventTypes, &["event-types"]);
+        let answer = self.http.send(&call).await?;
+        answers::event_types(&answer, self.http.redactor())
+    }
+
+    async fn event_type(&self, id: EventTypeId) -> Result<Option<EventType>, CallError> {
+        let call = call(Kind::EventType, &["event-types", &id.to_string()]);
+        let answer = self.http.send(&call).await?;
+        answers::event_type(&answer, self.http.redactor())
+    }
+
+    async fn list(&self, select: &Select, page: u32) -> Result<Page, CallError> {
+        let now = self.http.now();
+        let first = page.saturating_mul(TAKE);
+        let (mut rows, server_time) = match self.rows(select, now, first, TAKE).await {
+            Err(refusal @ CallError::Refused(_)) => {
+                self.narrowed(select, now, first, refusal).await?
+            }
+            result => result?,
+        };
+        rows.bookings.retain(|booking| wanted(booking, select, now));
+        let full = rows.count >= TAKE as usize;
+        let next = if full { following(select, page) } else { None };
+        if full && next.is_none() && page + 1 >= MAX_PAGES {
+            rows.unreadable.push(format!(
+                "bookings: more than {MAX_PAGES} pages; the rest was not read"
+            ));
+        }
+        Ok(Page {
+            bookings: rows.bookings,
+            unreadable: rows.unreadable,
+            next,
+            server_time,
+        })
+    }
+
+    async fn get(&self, booking: &BookingRef) -> Result<Reading, CallError> {
+        self.read(booking, None).await
+    }
+
+    async fn series(&self, _series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError> {
+        Ok(None)
+    }
+
+    fn reads_before_acting(&self) -> bool {
+        true
+    }
+
+    async fn confirm(
+        &self,
+        booking: &BookingRef,
+        deadline: Time,
+    ) -> Result<Option<Reading>, CallError> {
+        let before = self.read(booking, Some(deadline)).await?;
+        if !is_in(&before, &[Status::Pending]) {
+            return Ok(Some(before));
+        }
+        let mut call = call(Kind::Confirm, &["bookings", &number(booking)?]);
+        call.method = Method::PATCH;
+        call.body = Some(json!({ "status": "ACCEPTED" }));
+        call.booking = Some(&booking.uid);
+        call.deadline = Some(deadline);
+        let answer = self.http.send(&call).await?;
+        let state = answers::patched(&answer, self.http.redactor())?;
+        match self.read_after(booking).await {
+            Some(reading) => Ok(Some(reading)),
+            None if state == Some(Status::Accepted) => Ok(None),
+            None => Err(CallError::Unknown(
+                "the answer to the PATCH does not say ACCEPTED".to_owned(),
+            )),
+        }
+    }
+
+    async fn decline(
+        &self,
+        booking: &BookingRef,
+        reason: &str,
+        deadline: Time,
+    ) -> Result<Option<Reading>, CallError> {
+        let from = [Status::Pending];
+        self.delete(Kind::Decline, booking, reason, &from, deadline)
+            .await
+    }
+
+    async fn cancel(
+        &self,
+        booking: &BookingRef,
+        reason: &str,
+        deadline: Time,
+    ) -> Result<Option<Reading>, CallError> {
+        // A rejected one would become cancelled, and its booker be mailed again.
+        let from = [Status::Pending, Status::Accepted];
+        self.delete(Kind::Cancel, booking, reason, &from, deadline)
+            .await
+    }
+
+    fn calls(&self) -> u64 {
+        self.http.calls()
+    }
+
+    fn ready(&self) -> usize {
+        self.http.ready()
+    }
+}
+
+fn is_in(reading: &Reading, states: &[Status]) -> bool {
+    match reading {
+        Reading::Is(booking) => states.contains(&booking.status),
+        Reading::Gone => false,
+    }
+}
+
+/// The two halves of a part, the right one first.
+fn halves(first: u32, size: u32) -> Vec<(u32, u32)> {
+    let half = size / 2;
+    vec![(first + half, half), (first, half)]
+}
+
+/// The booking's number as it stands in a path. The server takes 32 bits.
+fn number(booking: &BookingRef) -> Result<String, CallError> {
+    let number = booking.id.and_then(|id| u32::try_from(id).ok());
+    match number.filter(|number| *number > 0 && *number <= i32::MAX as u32) {
+        Some(number) => Ok(number.to_string()),
+        None => Err(CallError::Refused(format!(
+            "API v1 names bookings by number, and {} was recorded without a usable one",
+            booking.uid
+        ))),
+    }
+}
+
+fn call<'a>(kind: Kind, path: &[&str]) -> Call<'a> {
+    let path = std::iter::once("v1").chain(path.iter().copied());
+    Call {
+        kind,
+        method: Method::GET,
+        path: path.map(str::to_owned).collect(),
+        query: Vec::new(),
+        version: None,
+        body: None,
+        booking: None,
+        cost: 1,
+        deadline: None,
+    }
+}

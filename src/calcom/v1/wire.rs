@@ -1,0 +1,164 @@
+//! The shapes of v1 (`calcom/v1.md`), turned into the domain's. It shows payments, and neither
+//! series nor seats nor absences.
+
+use serde_json::Value;
+
+use crate::calcom::fields::{
+    Object, Unreadable, address, addresses, answers, flag, instant, link, list, maybe_instant,
+    minutes, name, names, number, object, owned, price, row, seats, status, stretch, text, uid,
+};
+use crate::calcom::identify::booker;
+use crate::calcom::port::Me;
+use crate::domain::booking::{
+    Attendee, Booking, Confirmation, EventType, EventTypeRef, Host, Payment, Status,
+};
+use crate::domain::id::{EventTypeId, HostId};
+
+pub(in crate::calcom) fn booking(value: &Value) -> Result<Booking, Unreadable> {
+    let row = row(value)?;
+    let uid = uid(row)?;
+    // v1 names a booking by number: without one it could be neither read again nor answered.
+    let id = number(row, "id").ok_or(Unreadable {
+        field: "id",
+        why: "is missing or no whole number",
+    })?;
+    let status = status(row)?;
+    let (start, end) = stretch(row, "startTime", "endTime")?;
+    let responses = object(row, "responses");
+    let metadata = object(row, "metadata");
+    let attendees = attendees(row);
+    Ok(Booking {
+        uid,
+        id: Some(id),
+        series: None,
+        title: owned(row, "title").unwrap_or_default(),
+        description: owned(row, "description"),
+        status,
+        host: host(row),
+        event_type: event_type_ref(row),
+        start,
+        end,
+        created: instant(row, "createdAt")?,
+        updated: maybe_instant(row, "updatedAt"),
+        booker: booker(responses, &attendees),
+        attendees,
+        guests: responses.map_or_else(Vec::new, |of| addresses(list(of, "guests"))),
+        seated: false,
+        rescheduled_from: link(row, "fromReschedule")?,
+        rescheduled_to: None,
+        rescheduled_by: address(row, "rescheduledBy"),
+        cancelled_by: address(row, "cancelledBy"),
+        cancellation_reason: None,
+        absent_host: false,
+        location: metadata.and_then(|metadata| owned(metadata, "videoCallUrl")),
+        answers: answers(responses),
+        metadata: answers(metadata),
+        payment: payment(row),
+    })
+}
+
+/// The state alone, of an answer that shows the booking without its people.
+pub(in crate::calcom) fn state(value: &Value) -> Option<Status> {
+    status(row(value).ok()?).ok()
+}
+
+fn host(row: &Object) -> Option<Host> {
+    let id = number(row, "userId").map(HostId);
+    let user = object(row, "user");
+    if id.is_none() && user.is_none() {
+        return None;
+    }
+    Some(Host {
+        id,
+        address: user.and_then(|user| address(user, "email")),
+        name: user.and_then(|user| owned(user, "name")),
+        time_zone: user.and_then(|user| owned(user, "timeZone")),
+    })
+}
+
+fn event_type_ref(row: &Object) -> Option<EventTypeRef> {
+    Some(EventTypeRef {
+        id: EventTypeId(number(row, "eventTypeId")?),
+        slug: object(row, "eventType").and_then(|of| owned(of, "slug")),
+    })
+}
+
+fn attendees(row: &Object) -> Vec<Attendee> {
+    let attendees = list(row, "attendees").iter().filter_map(Value::as_object);
+    attendees
+        .map(|attendee| Attendee {
+            address: address(attendee, "email"),
+            name: name(attendee, "name"),
+            time_zone: owned(attendee, "timeZone"),
+            language: owned(attendee, "locale"),
+            absent: false,
+            seat: None,
+        })
+        .collect()
+}
+
+/// One payment that did not succeed is enough for unpaid.
+fn payment(row: &Object) -> Payment {
+    let payments = list(row, "payment");
+    let paid = |payment: &Value| payment.get("success").and_then(Value::as_bool) == Some(true);
+    if payments.is_empty() {
+        Payment::NotShown
+    } else if payments.iter().all(paid) {
+        Payment::Paid
+    } else {
+        Payment::Unpaid
+    }
+}
+
+pub(in crate::calcom) fn me(value: &Value) -> Result<Me, Unreadable> {
+    let me = row(value)?;
+    Ok(Me {
+        id: number(me, "id").map(HostId).ok_or(Unreadable {
+            field: "id",
+            why: "is missing or no whole number",
+        })?,
+        username: owned(me, "username"),
+        address: address(me, "email"),
+        time_zone: owned(me, "timeZone"),
+        admin: text(me, "role").is_some_and(|role| role.eq_ignore_ascii_case("admin")),
+    })
+}
+
+pub(in crate::calcom) fn event_type(value: &Value) -> Result<EventType, Unreadable> {
+    let row = row(value)?;
+    let (id, slug, title) = names(row)?;
+    Ok(EventType {
+        id,
+        slug,
+        title,
+        length_minutes: minutes(row, "length"),
+        price: price(row),
+        seated: seats(row.get("seatsPerTimeSlot")),
+        recurring: object(row, "recurringEvent").is_some(),
+        confirmation: confirmation(row),
+        verifies_address: row
+            .get("requiresBookerEmailVerification")
+            .and_then(Value::as_bool),
+    })
+}
+
+fn confirmation(row: &Object) -> Confirmation {
+    let metadata = object(row, "metadata");
+    let threshold = metadata.and_then(|of| object(of, "requiresConfirmationThreshold"));
+    match (
+        row.get("requiresConfirmation").and_then(Value::as_bool),
+        threshold,
+    ) {
+        (None, _) => Confirmation::Unknown,
+        (Some(false), _) => Confirmation::Disabled,
+        (Some(true), None) => Confirmation::Always {
+            blocks_slot: flag(row, "requiresConfirmationWillBlockSlot"),
+        },
+        (Some(true), Some(threshold)) => Confirmation::ByNotice {
+            text: match (number(threshold, "time"), text(threshold, "unit")) {
+                (Some(time), Some(unit)) => format!("{time} {unit}"),
+                _ => "a threshold that is not shown".to_owned(),
+            },
+        },
+    }
+}

@@ -1,0 +1,254 @@
+//! What an answer of v2 means, without a socket: from status and body to the domain's types, or to
+//! the reason why not.
+
+use serde_json::{Map, Value};
+
+use crate::calcom::errors::not_json;
+use crate::calcom::exchange::{Answer, Kind};
+use crate::calcom::port::{CallError, Me, Page, Select};
+use crate::calcom::redact::Redactor;
+use crate::calcom::{fields, json, rows};
+use crate::domain::booking::{Booking, EventType, Reading};
+use crate::domain::id::BookingUid;
+
+use super::refusal::{OLDER, is_gone, refusal};
+use super::wire;
+
+/// The largest page that the server gives.
+pub(super) const TAKE: u32 = 250;
+
+/// Pages of one listing: 100 000 bookings. Totals are the server's word only, and must not keep us
+/// for ever.
+const MAX_PAGES: u32 = 400;
+
+pub(in crate::calcom) fn me(answer: &Answer, redactor: &Redactor) -> Result<Me, CallError> {
+    let data = data(answer, Kind::Me, redactor)?;
+    wire::me(&data).map_err(|why| CallError::Contract(format!("me: data.{why}")))
+}
+
+pub(in crate::calcom) fn event_types(
+    answer: &Answer,
+    redactor: &Redactor,
+) -> Result<Vec<EventType>, CallError> {
+    match data(answer, Kind::EventTypes, redactor)? {
+        Value::Array(items) => Ok(fields::event_types(&items, wire::event_type)),
+        _ => Err(CallError::Contract(
+            "event types: the data is no list; the server took another cal-api-version than \
+             2024-06-14"
+                .to_owned(),
+        )),
+    }
+}
+
+pub(in crate::calcom) fn event_type(
+    answer: &Answer,
+    redactor: &Redactor,
+) -> Result<Option<EventType>, CallError> {
+    // 403: a team's that this key may not see. A bad key is refused by every other call.
+    if is_gone(answer) || answer.status == 403 {
+        return Ok(None);
+    }
+    let data = data(answer, Kind::EventType, redactor)?;
+    if data.is_null() {
+        return Ok(None);
+    }
+    let event_type = wire::event_type(&data);
+    let event_type =
+        event_type.map_err(|why| CallError::Contract(format!("event type: data.{why}")))?;
+    Ok(Some(event_type))
+}
+
+/// One page of a listing. What the window does not touch is left out: the filters of old servers
+/// do nothing.
+pub(in crate::calcom) fn page(
+    answer: &Answer,
+    select: &Select,
+    page: u32,
+    redactor: &Redactor,
+) -> Result<Page, CallError> {
+    let mut envelope = envelope(answer, Kind::List, redactor)?;
+    let rows = match envelope.remove("data") {
+        Some(Value::Array(rows)) => rows,
+        _ => {
+            return Err(CallError::Contract(format!(
+                "the list is no list of bookings: {OLDER}"
+            )));
+        }
+    };
+    if rows.iter().any(wire::is_older_booking) {
+        return Err(CallError::Contract(format!(
+            "the bookings have another shape: {OLDER}"
+        )));
+    }
+    let pagination = fields::object(&envelope, "pagination");
+    if pagination.is_some_and(|pagination| pagination.contains_key("hasMore")) {
+        return Err(CallError::Contract(
+            "the list is paged by cursors, as in cal-api-version 2026-05-01, though 2024-08-13 was \
+             asked for; look for a proxy that changes the header cal-api-version"
+                .to_owned(),
+        ));
+    }
+    let more = more(select, rows.len(), pagination);
+    let (mut bookings, mut unreadable) = rows::read(&rows, "data", 0, wire::booking);
+    bookings.retain(|booking| touches(booking, select));
+    if more && page + 1 >= MAX_PAGES {
+        unreadable.push(format!(
+            "data: more than {MAX_PAGES} pages; the rest was not read"
+        ));
+    }
+    Ok(Page {
+        bookings,
+        unreadable,
+        next: (more && page + 1 < MAX_PAGES).then_some(page + 1),
+        server_time: answer.server_time,
+    })
+}
+
+/// Whether another page follows (`calcom/api.md` 2.4). The server's word is taken where it counts
+/// rightly: a page may be short because a row vanished while it was read. With a filter on
+/// `updatedAt` it counts wrongly, and only a full page leads on.
+fn more(select: &Select, rows: usize, pagination: Option<&Map<String, Value>>) -> bool {
+    let full = rows >= TAKE as usize;
+    let says = pagination.and_then(|pagination| pagination.get("hasNextPage")?.as_bool());
+    match select {
+        Select::Pending | Select::Upcoming { .. } | Select::Past { .. } => {
+            rows > 0 && says.unwrap_or(full)
+        }
+        Select::UpdatedSince(_) => full,
+    }
+}
+
+fn touches(booking: &Booking, select: &Select) -> bool {
+    match select {
+        Select::Upcoming { from, to } | Select::Past { from, to } => {
+            booking.start <= *to && booking.end >= *from
+        }
+        Select::Pending | Select::UpdatedSince(_) => true,
+    }
+}
+
+/// What reading one booking gave.
+pub(in crate::calcom) fn reading(
+    answer: &Answer,
+    uid: &BookingUid,
+    redactor: &Redactor,
+) -> Result<Reading, CallError> {
+    if is_gone(answer) {
+        return Ok(Reading::Gone);
+    }
+    let data = data(answer, Kind::Get, redactor)?;
+    match &data {
+        // The uid is that of a series too: only the booking that was asked for will do.
+        Value::Array(rows) => {
+            let named = |row: &&Value| row.get("uid").and_then(Value::as_str) == Some(uid.as_str());
+            let Some(row) = rows.iter().find(named) else {
+                return Err(CallError::Unknown(format!(
+                    "{uid} names a series, not a booking"
+                )));
+            };
+            shown(row, uid)
+        }
+        row if wire::is_older_booking(row) => Err(CallError::Contract(format!(
+            "the booking has another shape: {OLDER}"
+        ))),
+        row => shown(row, uid),
+    }
+}
+
+/// All occurrences of a series. One that cannot be read makes the whole unusable: they are counted,
+/// and one confirm answers all.
+pub(in crate::calcom) fn series(
+    answer: &Answer,
+    series: &BookingUid,
+    redactor: &Redactor,
+) -> Result<Vec<Booking>, CallError> {
+    if is_gone(answer) {
+        return Ok(Vec::new());
+    }
+    let data = data(answer, Kind::Series, redactor)?;
+    let rows = match &data {
+        Value::Array(rows) => rows.as_slice(),
+        row if wire::is_older_booking(row) => {
+            return Err(CallError::Contract(format!(
+                "the booking has another shape: {OLDER}"
+            )));
+        }
+        row => std::slice::from_ref(row),
+    };
+    let (bookings, unreadable) = rows::read(rows, "data", 0, wire::booking);
+    if !unreadable.is_empty() {
+        return Err(CallError::Unknown(unreadable.join("; ")));
+    }
+    let stranger = bookings
+        .iter()
+        .find(|booking| booking.request().as_str() != series.as_str());
+    match stranger {
+        Some(_) => Err(CallError::Unknown(format!(
+            "asked for the series {series}, the server showed another booking too"
+        ))),
+        None => Ok(bookings),
+    }
+}
+
+/// What confirm, decline or cancel gave. A yes that does not show the booking readably is still a
+/// yes: whoever called reads it.
+pub(in crate::calcom) fn acted(
+    answer: &Answer,
+    kind: Kind,
+    uid: &BookingUid,
+    redactor: &Redactor,
+) -> Result<Option<Reading>, CallError> {
+    let data = data(answer, kind, redactor)?;
+    if data.get("uid").is_none() || wire::is_older_booking(&data) {
+        return Ok(None);
+    }
+    match shown(&data, uid) {
+        Ok(reading) => Ok(Some(reading)),
+        Err(error) => {
+            tracing::warn!(call = kind.word(), booking = %uid, %error, "the answer shows no booking");
+            Ok(None)
+        }
+    }
+}
+
+fn shown(row: &Value, uid: &BookingUid) -> Result<Reading, CallError> {
+    let booking = wire::booking(row);
+    let booking = booking.map_err(|why| CallError::Unknown(format!("data.{why}")))?;
+    if booking.uid != *uid {
+        return Err(CallError::Unknown(format!(
+            "asked for {uid}, the server showed another booking"
+        )));
+    }
+    Ok(Reading::Is(Box::new(booking)))
+}
+
+fn data(answer: &Answer, kind: Kind, redactor: &Redactor) -> Result<Value, CallError> {
+    let mut envelope = envelope(answer, kind, redactor)?;
+    Ok(envelope.remove("data").unwrap_or(Value::Null))
+}
+
+/// The object around `data`, if the answer is a good one.
+fn envelope(
+    answer: &Answer,
+    kind: Kind,
+    redactor: &Redactor,
+) -> Result<Map<String, Value>, CallError> {
+    if !answer.success() {
+        return Err(refusal(answer, kind, redactor));
+    }
+    let value = json::read(&answer.body).map_err(|error| not_json(answer, &error, kind))?;
+    let good = |object: &Map<String, Value>| {
+        fields::text(object, "status") == Some("success") && object.contains_key("data")
+    };
+    match value {
+        Value::Object(object) if good(&object) => Ok(object),
+        _ if kind.writes() => Err(CallError::Unknown(format!(
+            "{} without Cal.com's \"status\": \"success\"",
+            answer.status
+        ))),
+        _ => Err(CallError::Contract(format!(
+            "{} without Cal.com's \"status\": \"success\"; base-url is not that of its API v2",
+            answer.status
+        ))),
+    }
+}

@@ -1,0 +1,191 @@
+//! How v2 is spoken: which path, which header, which body. What comes back is judged by `answers`.
+
+use async_trait::async_trait;
+use chrono::SecondsFormat;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::calcom::exchange::{Call, Kind};
+use crate::calcom::http::Sender;
+use crate::calcom::port::{Calendar, CallError, Me, Page, Select};
+use crate::calcom::reason::fit;
+use crate::domain::booking::{Booking, BookingRef, EventType, Reading};
+use crate::domain::id::{BookingUid, EventTypeId};
+use crate::domain::time::{Span, Time};
+
+use super::answers;
+
+const BOOKINGS: &str = "2024-08-13";
+const EVENT_TYPES: &str = "2024-06-14";
+
+/// The server's window holds only bookings that lie in it as a whole. Asked for this much more on
+/// both sides, it shows all that touch ours, but those longer than a day.
+const WIDER: Span = Span::hours(24);
+
+pub(in crate::calcom) struct Client {
+    http: Sender,
+}
+
+impl Client {
+    pub(in crate::calcom) fn new(http: Sender) -> Self {
+        Self { http }
+    }
+
+    async fn act(
+        &self,
+        kind: Kind,
+        booking: &BookingRef,
+        body: Option<Value>,
+        deadline: Time,
+    ) -> Result<Option<Reading>, CallError> {
+        let mut call = call(kind, &["bookings", booking.uid.as_str(), kind.word()]);
+        call.method = Method::POST;
+        call.body = body;
+        call.booking = Some(&booking.uid);
+        call.deadline = Some(deadline);
+        let answer = self.http.send(&call).await?;
+        answers::acted(&answer, kind, &booking.uid, self.http.redactor())
+    }
+}
+
+#[async_trait]
+impl Calendar for Client {
+    async fn me(&self) -> Result<Me, CallError> {
+        let answer = self.http.send(&call(Kind::Me, &["me"])).await?;
+        answers::me(&answer, self.http.redactor())
+    }
+
+    async fn event_types(&self) -> Result<Vec<EventType>, CallError> {
+        let call = call(Kind::EventTypes, &["event-types"]);
+        let answer = self.http.send(&call).await?;
+        answers::event_types(&answer, self.http.redactor())
+    }
+
+    async fn event_type(&self, id: EventTypeId) -> Result<Option<EventType>, CallError> {
+        let call = call(Kind::EventType, &["event-types", &id.to_string()]);
+        let answer = self.http.send(&call).await?;
+        answers::event_type(&answer, self.http.redactor())
+    }
+
+    async fn list(&self, select: &Select, page: u32) -> Result<Page, CallError> {
+        let mut call = call(Kind::List, &["bookings"]);
+        call.query = query(select, page);
+        let answer = self.http.send(&call).await?;
+        answers::page(&answer, select, page, self.http.redactor())
+    }
+
+    async fn get(&self, booking: &BookingRef) -> Result<Reading, CallError> {
+        let mut call = call(Kind::Get, &["bookings", booking.uid.as_str()]);
+        call.booking = Some(&booking.uid);
+        let answer = self.http.send(&call).await?;
+        answers::reading(&answer, &booking.uid, self.http.redactor())
+    }
+
+    async fn series(&self, series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError> {
+        let mut call = call(Kind::Series, &["bookings", series.as_str()]);
+        call.booking = Some(series);
+        let answer = self.http.send(&call).await?;
+        answers::series(&answer, series, self.http.redactor()).map(Some)
+    }
+
+    fn reads_before_acting(&self) -> bool {
+        false
+    }
+
+    async fn confirm(
+        &self,
+        booking: &BookingRef,
+        deadline: Time,
+    ) -> Result<Option<Reading>, CallError> {
+        self.act(Kind::Confirm, booking, None, deadline).await
+    }
+
+    async fn decline(
+        &self,
+        booking: &BookingRef,
+        reason: &str,
+        deadline: Time,
+    ) -> Result<Option<Reading>, CallError> {
+        let body = json!({ "reason": fit(reason) });
+        self.act(Kind::Decline, booking, Some(body), deadline).await
+    }
+
+    async fn cancel(
+        &self,
+        booking: &BookingRef,
+        reason: &str,
+        deadline: Time,
+    ) -> Result<Option<Reading>, CallError> {
+        let body = json!({ "cancellationReason": fit(reason) });
+        self.act(Kind::Cancel, booking, Some(body), deadline).await
+    }
+
+    fn calls(&self) -> u64 {
+        self.http.calls()
+    }
+
+    fn ready(&self) -> usize {
+        self.http.ready()
+    }
+}
+
+fn call<'a>(kind: Kind, path: &[&str]) -> Call<'a> {
+    let path = std::iter::once("v2").chain(path.iter().copied());
+    Call {
+        kind,
+        method: Method::GET,
+        path: path.map(str::to_owned).collect(),
+        query: Vec::new(),
+        version: Some(match kind {
+            Kind::EventTypes | Kind::EventType => EVENT_TYPES,
+            Kind::Me
+            | Kind::List
+            | Kind::Get
+            | Kind::Series
+            | Kind::Confirm
+            | Kind::Decline
+            | Kind::Cancel => BOOKINGS,
+        }),
+        body: None,
+        booking: None,
+        cost: 1,
+        deadline: None,
+    }
+}
+
+fn query(select: &Select, page: u32) -> Vec<(&'static str, String)> {
+    let of = |name: &'static str, value: &str| (name, value.to_owned());
+    let window = |from: &Time, to: &Time| {
+        let (from, to) = (*from - WIDER, *to + WIDER);
+        [("afterStart", instant(from)), ("beforeEnd", instant(to))]
+    };
+    let mut query = match select {
+        Select::Pending => vec![of("status", "unconfirmed"), of("sortCreated", "asc")],
+        Select::Upcoming { from, to } => {
+            let mut query = vec![of("status", "upcoming"), of("sortStart", "asc")];
+            query.extend(window(from, to));
+            query
+        }
+        Select::Past { from, to } => {
+            let mut query = vec![of("status", "past"), of("sortStart", "asc")];
+            query.extend(window(from, to));
+            query
+        }
+        Select::UpdatedSince(since) => {
+            vec![
+                of("sortUpdatedAt", "asc"),
+                ("afterUpdatedAt", instant(*since)),
+            ]
+        }
+    };
+    query.push(("take", answers::TAKE.to_string()));
+    query.push((
+        "skip",
+        (u64::from(page) * u64::from(answers::TAKE)).to_string(),
+    ));
+    query
+}
+
+fn instant(at: Time) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
