@@ -142,3 +142,38 @@ fn patience(config: &Config, report: &mut Report<'_>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::SHIPPED;
+
+    #[test]
+    fn the_shipped_text_tells_the_defects_of_v1_in_the_same_words() {
+        let words: Vec<&str> = SHIPPED
+            .split_whitespace()
+            .filter(|word| *word != "#")
+            .collect();
+        let text = words.join(" ");
+        for defect in V1_DEFECTS {
+            assert!(text.contains(&format!("- {defect}")), "{defect}");
+        }
+    }
+
+    #[test]
+    fn what_stays_on_this_machine() {
+        let rows = [
+            ("localhost", true),
+            ("cal.localhost", true),
+            ("127.0.0.1", true),
+            ("127.9.9.9", true),
+            ("[::1]", true),
+            ("10.0.0.1", false),
+            ("localhost.example.com", false),
+            ("api.cal.com", false),
+        ];
+        for (host, expect) in rows {
+            assert_eq!(is_local(host), expect, "{host}");
+        }
+    }
+}

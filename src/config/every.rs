@@ -406,12 +406,12 @@ mod tests {
                 "2026-11-01T04:00:00Z",
                 &["01T05:00:15Z", "02T06:00:15Z"],
             ),
-            // Half an hour, and before dawn in UTC: 5 April 2026, 15:00 UTC.
+            // Lord Howe goes back by half an hour, from 02:00 to 01:30, on 4 April 2026 at 15:00 UTC.
             (
                 "*/20 * * * *",
                 lord_howe,
                 "2026-04-04T14:30:00Z",
-                &["14:40:00Z", "15:00:00Z", "15:10:00Z", "15:30:00Z"],
+                &["14:40:00Z", "15:10:00Z", "15:30:00Z", "15:50:00Z"],
             ),
         ];
         for (expression, zone, after, expect) in rows {

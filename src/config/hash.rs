@@ -110,3 +110,85 @@ fn taken(what: OnTaken) -> &'static str {
         OnTaken::Leave => "leave",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::parse::parse;
+
+    /// The hash of a policy with one gate, after one replacement in its text.
+    fn hash(from: &str, to: &str) -> String {
+        let text = "\
+[calcom]
+refuse-with = \"decline\"
+hosts = [7, \"bo@example.com\"]
+[limits]
+requests-per-pass = 100
+declines-per-pass = 10
+max-observation-age = \"10s\"
+series-settle = \"20s\"
+[[gate]]
+name = \"club\"
+event-types = [\"book-club\", 77]
+cost = 1
+unknown-booker = \"decline\"
+short-of-credit = { wait = \"24h\" }
+taken = \"decline\"
+";
+        assert!(text.contains(from), "{from}");
+        let loaded = parse(&text.replacen(from, to, 1), "config.toml").expect(to);
+        loaded.config.policy.hash
+    }
+
+    #[test]
+    fn only_what_decides_changes_the_hash() {
+        let same = hash("", "");
+        assert_eq!(same.len(), super::DIGITS);
+        let rows = [
+            ("name", "# a comment\n\nname", true),
+            ("\"10s\"", "\"10000ms\"", true),
+            ("wait = \"24h\"", "wait = \"1day\"", true),
+            ("\"book-club\", 77", "77, \"book-club\"", true),
+            ("7, \"bo@example.com\"", "\"Bo@Example.com\", 7", true),
+            ("[limits]", "[schedule]\npoll = \"30s\"\n[limits]", true),
+            (
+                "refuse-with = \"decline\"",
+                "refuse-with = \"cancel\"",
+                false,
+            ),
+            ("7, ", "", false),
+            ("bo@", "al@", false),
+            ("= 100", "= 101", false),
+            ("pass = 10\n", "pass = 11\n", false),
+            ("\"10s\"", "\"11s\"", false),
+            ("\"20s\"", "\"21s\"", false),
+            ("\"club\"", "\"society\"", false),
+            (", 77", "", false),
+            ("77", "78", false),
+            ("cost = 1", "cost = 0", false),
+            (
+                "unknown-booker = \"decline\"",
+                "unknown-booker = \"review\"",
+                false,
+            ),
+            ("{ wait = \"24h\" }", "\"decline\"", false),
+            ("24h", "25h", false),
+            ("taken = \"decline\"", "taken = \"leave\"", false),
+            ("[[gate]]", "[[gate]]\nevent-types = [5]\n[[gate]]", false),
+        ];
+        for (from, to, expect) in rows {
+            assert_eq!(hash(from, to) == same, expect, "{from} -> {to}");
+        }
+    }
+
+    #[test]
+    fn texts_cannot_imitate_the_rest() {
+        let plain = hash("\"book-club\", 77", "\"a\", \"b\"");
+        assert_ne!(
+            plain,
+            hash(
+                "\"book-club\", 77",
+                "'a\"\u{1}\"b'".replace('\u{1}', ",").as_str()
+            )
+        );
+    }
+}

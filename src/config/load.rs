@@ -61,3 +61,51 @@ fn hint(source: &io::Error) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::model::SHIPPED;
+
+    #[test]
+    fn files_that_are_no_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let large = "#".repeat(usize::try_from(MAX_BYTES).unwrap() + 1);
+        let rows: [(&str, Option<&[u8]>, &str); 4] = [
+            (
+                "none",
+                None,
+                "(copy config.toml from the distribution there",
+            ),
+            (
+                "large",
+                Some(large.as_bytes()),
+                "it is larger than 1048576 bytes",
+            ),
+            ("bytes", Some(b"\xff\xfe"), "it is not UTF-8 text"),
+            ("wrong", Some(b"poll = 1"), "wrong:1:1 (poll)"),
+        ];
+        for (name, bytes, expect) in rows {
+            let path = folder.path().join(name);
+            if let Some(bytes) = bytes {
+                fs::write(&path, bytes).unwrap();
+            }
+            let err = load(&path).unwrap_err().to_string();
+            assert!(err.contains(expect), "{err}");
+            assert!(err.contains(&path.display().to_string()), "{err}");
+        }
+    }
+
+    #[test]
+    fn relative_paths_start_at_the_folder_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, SHIPPED.replace("/var/lib/maitred", "state")).unwrap();
+        let config = load(&path).unwrap().config;
+        assert_eq!(config.store.path, folder.path().join("state"));
+        let socket = folder.path().join("state/control.sock");
+        assert_eq!(config.control.socket, Some(socket));
+    }
+}

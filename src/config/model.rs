@@ -168,3 +168,86 @@ pub(super) fn policy(
     policy.hash = hash::of(&policy);
     policy
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::parse::{self, parse};
+    use crate::config::report::Report;
+    use crate::domain::gate::EventTypeKey;
+    use crate::domain::id::EventTypeId;
+
+    /// The shipped text with its example gate switched on, as an operator would do it.
+    fn with_gate() -> String {
+        let mut text = String::new();
+        for line in SHIPPED.lines() {
+            let bare = line
+                .strip_prefix('#')
+                .filter(|rest| rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()));
+            text.push_str(bare.unwrap_or(line));
+            text.push('\n');
+        }
+        text
+    }
+
+    #[test]
+    fn the_shipped_text_says_the_defaults() {
+        let loaded = parse(SHIPPED, "config.toml").expect("the shipped text is right");
+        assert_eq!(loaded.config, Config::default());
+        let problems: Vec<&str> = loaded.findings.iter().map(|f| f.problem.as_str()).collect();
+        assert_eq!(
+            problems,
+            ["there is no [[gate]]: no booking will be touched"]
+        );
+        assert_eq!(
+            parse("", "config.toml"),
+            Ok(parse(SHIPPED, "config.toml").unwrap())
+        );
+    }
+
+    #[test]
+    fn the_example_gate_says_the_defaults_and_raises_no_warning() {
+        let loaded = parse(&with_gate(), "config.toml").expect("the example is right");
+        let expect = Gate {
+            name: "club".to_owned(),
+            event_types: vec![
+                EventTypeKey::Slug("book-club".to_owned()),
+                EventTypeKey::Id(EventTypeId(77)),
+            ],
+            ..gate()
+        };
+        assert_eq!(loaded.config.policy.gates, [expect]);
+        assert_eq!(loaded.findings, []);
+    }
+
+    /// What is asked for only in the other form of a value, and is shown in prose.
+    const IN_PROSE: [&str; 1] = ["gate[].short-of-credit.wait"];
+
+    #[test]
+    fn every_key_that_is_read_is_shown_and_every_key_shown_is_read() {
+        let text = with_gate() + "[[gate]]\nevent-types = [1]\nshort-of-credit = { wait = '1h' }\n";
+        let mut report = Report::new(&text, "config.toml");
+        parse::read(&text, "config.toml", &mut report).expect("the text is right");
+        let mut shown = BTreeSet::new();
+        let mut section = String::new();
+        for line in with_gate().lines().filter(|line| !line.starts_with('#')) {
+            if let Some(name) = line.strip_prefix("[[").and_then(|l| l.strip_suffix("]]")) {
+                shown.insert(name.to_owned());
+                section = format!("{name}[]");
+            } else if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+                shown.insert(name.to_owned());
+                section = name.to_owned();
+            } else if let Some((key, _)) = line.split_once(" = ") {
+                shown.insert(format!("{section}.{key}"));
+            }
+        }
+        shown.extend(IN_PROSE.map(str::to_owned));
+        assert_eq!(report.asked(), &shown);
+        for key in IN_PROSE {
+            let last = key.rsplit('.').next().unwrap();
+            assert!(SHIPPED.contains(&format!("{{ {last} = ")), "{key}");
+        }
+    }
+}

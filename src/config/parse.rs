@@ -58,7 +58,8 @@ pub fn parse(text: &str, source: &str) -> Result<Loaded, Findings> {
     }
 }
 
-fn read(text: &str, source: &str, report: &mut Report<'_>) -> Option<Config> {
+/// What can be made of the text; `None` when it is no TOML.
+pub(super) fn read(text: &str, source: &str, report: &mut Report<'_>) -> Option<Config> {
     let (tree, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // What the parser makes of the rest is a guess; findings about it could mislead.

@@ -189,3 +189,143 @@ fn hint(source: &io::Error) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::fs::Permissions;
+
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    const KEY: &str = "cal_live_0123456789abcdef";
+
+    /// Three places for a key, all empty at first.
+    struct Places {
+        folder: tempfile::TempDir,
+        variable: Option<&'static str>,
+    }
+
+    impl Places {
+        fn new() -> Self {
+            Self {
+                folder: tempfile::tempdir().unwrap(),
+                variable: None,
+            }
+        }
+
+        fn write(&self, name: &str, text: &[u8], mode: u32) {
+            let path = self.folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        }
+
+        fn find(&self) -> Result<ApiKey, SecretError> {
+            let calcom = Calcom {
+                api_key_file: self.folder.path().join("file"),
+                ..Calcom::default()
+            };
+            api_key(&calcom, &|name| match name {
+                KEY_VARIABLE => self.variable.map(str::to_owned),
+                CREDENTIALS_VARIABLE => Some(self.folder.path().display().to_string()),
+                _ => None,
+            })
+        }
+    }
+
+    #[test]
+    fn the_first_place_that_has_one_counts() {
+        let mut places = Places::new();
+        let err = places.find().unwrap_err().to_string();
+        for place in [KEY_VARIABLE, CREDENTIAL, "/file (calcom.api-key-file)"] {
+            assert!(err.contains(place), "{err}");
+        }
+        places.write("file", b"from-file\n", 0o600);
+        let found = places.find().unwrap();
+        assert_eq!(found.secret.expose_secret(), "from-file");
+        assert_eq!(
+            found.origin,
+            Origin::File(places.folder.path().join("file"))
+        );
+        places.write(CREDENTIAL, b"  from-credential\r\n", 0o400);
+        let found = places.find().unwrap();
+        assert_eq!(found.secret.expose_secret(), "from-credential");
+        places.variable = Some("from-variable");
+        let found = places.find().unwrap();
+        assert_eq!(found.secret.expose_secret(), "from-variable");
+        assert_eq!(found.origin, Origin::Variable);
+    }
+
+    #[test]
+    fn an_unusable_key_is_refused_and_never_shown() {
+        let long = KEY.repeat(1 + MAX_KEY / KEY.len());
+        let far_too_long = KEY.repeat(1 + 3 * MAX_KEY / KEY.len());
+        let rows: [(&[u8], Flaw); 8] = [
+            (b"", Flaw::Empty),
+            (b" \n", Flaw::Empty),
+            (long.as_bytes(), Flaw::TooLong),
+            (far_too_long.as_bytes(), Flaw::TooLong),
+            (
+                b"cal_live_0123456789abcdef\ncal_live_0123456789abcdef",
+                Flaw::Character,
+            ),
+            (b"cal_live_0123456789abcdef\0", Flaw::Character),
+            (
+                "cal_live_0123456789abcdef\u{e4}".as_bytes(),
+                Flaw::Character,
+            ),
+            (b"cal_live_0123456789abcdef\xff", Flaw::Character),
+        ];
+        for (text, expect) in rows {
+            let places = Places::new();
+            places.write("file", text, 0o600);
+            let err = places.find().unwrap_err();
+            assert!(!format!("{err} {err:?}").contains("0123456789"), "{err}");
+            match err {
+                SecretError::Unusable { flaw, .. } => assert_eq!(flaw, expect),
+                SecretError::Missing { .. } | SecretError::Read { .. } => panic!("{err}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_variable_is_no_way_to_say_look_elsewhere() {
+        let mut places = Places::new();
+        places.write("file", KEY.as_bytes(), 0o600);
+        places.variable = Some("");
+        let err = places.find().unwrap_err().to_string();
+        assert_eq!(
+            err,
+            "use the API key from the variable MAITRED_API_KEY: it is empty"
+        );
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_mentioned() {
+        let rows = [
+            (0o600, None),
+            (0o400, None),
+            (0o640, Some("its group can read the API key")),
+            (
+                0o644,
+                Some("everybody on this machine can read the API key"),
+            ),
+        ];
+        for (mode, expect) in rows {
+            let places = Places::new();
+            places.write("file", KEY.as_bytes(), mode);
+            let found = places.find().unwrap();
+            let problem = found.findings.first().map(|f| f.problem.as_str());
+            assert_eq!(problem, expect, "{mode:o}");
+            assert!(!format!("{found:?}").contains(KEY));
+        }
+    }
+
+    #[test]
+    fn a_folder_in_its_place_is_no_missing_key() {
+        let places = Places::new();
+        fs::create_dir(places.folder.path().join("file")).unwrap();
+        assert!(matches!(places.find(), Err(SecretError::Read { .. })));
+    }
+}
