@@ -1,0 +1,148 @@
+//! The section `[calcom]`.
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::model::{Calcom, Dialect};
+use super::parse::set;
+use super::reader::{Item, KEY_BELONGS, Table};
+use super::report::Report;
+use super::{hush, value};
+use crate::domain::gate::{HostKey, RefuseWith};
+use crate::domain::id::{Address, HostId};
+
+/// For one whole call: under a second no server answers for certain, and a call that takes longer
+/// than ten minutes holds up the pass for nothing.
+const TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
+
+/// For the connection alone; a minute is what the slowest resolvers and routes take.
+const CONNECT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
+
+/// What the section says: the part that speaks, and the part that decides.
+pub(super) struct Section {
+    pub(super) calcom: Calcom,
+    pub(super) refuse_with: RefuseWith,
+    pub(super) hosts: Vec<HostKey>,
+}
+
+pub(super) fn read(mut table: Table<'_>, base: &Path, report: &mut Report<'_>) -> Section {
+    let mut calcom = Calcom::default();
+    let mut refuse_with = RefuseWith::Decline;
+    let mut hosts = Vec::new();
+    if let Some(item) = table.get("base-url", report) {
+        set(&mut calcom.base_url, base_url(&item, report));
+    }
+    if let Some(item) = table.get("dialect", report) {
+        let words = [("v2", Dialect::V2), ("v1", Dialect::V1)];
+        set(&mut calcom.dialect, item.word(&words, report));
+    }
+    if let Some(item) = table.get("api-key-file", report) {
+        set(&mut calcom.api_key_file, key_file(&item, base, report));
+    }
+    if let Some(item) = table.get("timeout", report) {
+        set(&mut calcom.timeout, value::duration(&item, TIMEOUT, report));
+    }
+    if let Some(item) = table.get("connect-timeout", report) {
+        let timeout = value::duration(&item, CONNECT, report);
+        set(&mut calcom.connect_timeout, timeout);
+    }
+    if let Some(item) = table.get("budget", report) {
+        set(&mut calcom.budget, value::percent(&item, report));
+    }
+    if let Some(item) = table.get("refuse-with", report) {
+        let words = [
+            ("decline", RefuseWith::Decline),
+            ("cancel", RefuseWith::Cancel),
+        ];
+        set(&mut refuse_with, item.word(&words, report));
+    }
+    if let Some(item) = table.get("hosts", report) {
+        hosts = read_hosts(&item, report);
+    }
+    table.close(report);
+    Section {
+        calcom,
+        refuse_with,
+        hosts,
+    }
+}
+
+/// The base of all addresses. A slash at its end is dropped.
+fn base_url(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
+    let text = item.text("https://api.cal.com", report)?;
+    let (problem, help) = match Url::parse(text) {
+        Err(err) => (
+            format!("is not a URL ({err})"),
+            "give the whole address, for example \"https://api.cal.com\"",
+        ),
+        Ok(url) if !matches!(url.scheme(), "https" | "http") => (
+            "is not an address of the web".to_owned(),
+            "begin with https:// (or with http:// on this machine)",
+        ),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => (
+            "holds a user name or a password".to_owned(),
+            "leave out all between // and @: Cal.com takes nothing but its API key",
+        ),
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => (
+            "has a query or a fragment".to_owned(),
+            "leave out all from ? or # on",
+        ),
+        Ok(url) => return Some(url.as_str().trim_end_matches('/').to_owned()),
+    };
+    let problem = format!("{} {problem}", report.show(text));
+    report.error(&item.path, problem, help);
+    None
+}
+
+/// The path of the key's file, unless it is the key itself that stands there.
+fn key_file(item: &Item<'_>, base: &Path, report: &mut Report<'_>) -> Option<PathBuf> {
+    let text = item.text("/etc/maitred/calcom-api-key", report)?;
+    if hush::value(text) && !text.contains('/') {
+        let problem = "this looks like an API key, not like the path of its file".to_owned();
+        report.error(&item.path, problem, KEY_BELONGS);
+        return None;
+    }
+    value::path(item, base, report)
+}
+
+fn read_hosts(list: &Item<'_>, report: &mut Report<'_>) -> Vec<HostKey> {
+    let mut hosts = Vec::new();
+    for item in list.list("[42, \"bo@example.com\"]", report) {
+        let Some(host) = host(&item, report) else {
+            continue;
+        };
+        if hosts.contains(&host) {
+            let problem = "this host stands here twice".to_owned();
+            report.warn(&item.path, problem, "one of the two can go");
+            continue;
+        }
+        hosts.push(host);
+    }
+    hosts
+}
+
+fn host(item: &Item<'_>, report: &mut Report<'_>) -> Option<HostKey> {
+    let help = "give a user's number at Cal.com (42) or the e-mail address (\"bo@example.com\")";
+    if let Some(number) = item.as_number() {
+        if number > 0 {
+            return Some(HostKey::Id(HostId(number)));
+        }
+        report.error(&item.path, "a user's number is 1 or more".to_owned(), help);
+        return None;
+    }
+    let Some(text) = item.as_text() else {
+        item.refuse("a number or a text in quotes", help, report);
+        return None;
+    };
+    match Address::parse(text) {
+        Ok(address) => Some(HostKey::Address(address)),
+        Err(err) => {
+            let problem = format!("{} {err}", report.show(text));
+            report.error(&item.path, problem, help);
+            None
+        }
+    }
+}

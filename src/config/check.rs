@@ -1,0 +1,179 @@
+//! What no single key shows: values that are well formed, and yet hardly what was meant. Warnings
+//! only; the configuration works as it is written.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::model::{Config, Dialect};
+use super::report::Report;
+use crate::domain::time::Span;
+
+/// What an operator of the legacy interface must know. `config.toml` says it in the same words.
+const V1_DEFECTS: [&str; 5] = [
+    "an accept sends no mail and no webhook and makes no calendar entry",
+    "a refusal is a cancellation",
+    "the API key stands in every URL, and so in the logs of proxies",
+    "30 requests in 60 s at most, where a list counts as two, and the fifth refusal for that within \
+     30 minutes locks the account",
+    "each occurrence of a series is decided on its own",
+];
+
+/// Hosts that show the web pages of Cal.com and answer no API.
+const WEB_HOSTS: [&str; 5] = [
+    "app.cal.com",
+    "cal.com",
+    "www.cal.com",
+    "app.cal.eu",
+    "cal.eu",
+];
+
+/// The hosted API.
+const HOSTED: &str = "api.cal.com";
+
+/// Up to this share of the rate limit there is room for whatever else uses the key.
+const MAX_BUDGET: u8 = 80;
+
+/// Polling the hosted service more often takes a fifth of its limit for lists that show nothing new.
+const SHORTEST_POLL: Span = Span::seconds(5);
+
+/// A confirm makes calendar entries and sends mails before it is answered.
+const SHORTEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Looks at the whole.
+pub(super) fn check(config: &Config, report: &mut Report<'_>) {
+    if let Ok(url) = Url::parse(&config.calcom.base_url) {
+        address(&url, config, report);
+    }
+    dialect(config, report);
+    pace(config, report);
+    patience(config, report);
+    if config.policy.limits.declines_per_pass == 0 {
+        let problem = "with 0 nobody is ever declined".to_owned();
+        let help = "what would be declined stays pending and is shown by `maitred plan`; give 1 or \
+            more to decline";
+        report.warn("limits.declines-per-pass", problem, help);
+    }
+    if config.policy.gates.is_empty() {
+        let problem = "there is no [[gate]]: no booking will be touched".to_owned();
+        let help = "add a [[gate]] with the event types that maitred is to answer";
+        report.warn("gate", problem, help);
+    }
+}
+
+fn address(url: &Url, config: &Config, report: &mut Report<'_>) {
+    let key = "calcom.base-url";
+    let host = url.host_str().unwrap_or_default();
+    if url.scheme() == "http" && !is_local(host) {
+        let problem = "the API key would cross the network unencrypted".to_owned();
+        report.warn(
+            key,
+            problem,
+            "use https, unless the network between is your own",
+        );
+    }
+    if WEB_HOSTS.contains(&host) {
+        let problem = format!("{host} serves web pages and no API");
+        report.warn(key, problem, "the hosted API is at \"https://api.cal.com\"");
+    }
+    let path = url.path().trim_end_matches('/');
+    if let Some(version) = ["/v1", "/v2"].iter().find(|v| path.ends_with(**v)) {
+        let problem = format!("maitred adds the version itself: calls would go to {version}/v…");
+        report.warn(key, problem, format!("leave out {version} at the end"));
+    }
+    if host == HOSTED && config.calcom.dialect == Dialect::V1 {
+        let problem = "the hosted service has had no v1 since 2026-04-08".to_owned();
+        report.warn("calcom.dialect", problem, "set dialect = \"v2\"");
+    }
+}
+
+/// Whether nothing leaves this machine. (IPv6 addresses stand in brackets.)
+fn is_local(host: &str) -> bool {
+    let plain = host.trim_start_matches('[').trim_end_matches(']');
+    let address: Option<IpAddr> = plain.parse().ok();
+    address.is_some_and(|address| address.is_loopback())
+        || host == "localhost"
+        || host.ends_with(".localhost")
+}
+
+fn dialect(config: &Config, report: &mut Report<'_>) {
+    match config.calcom.dialect {
+        Dialect::V2 => {}
+        Dialect::V1 => {
+            let problem = format!("dialect v1 has defects: {}", V1_DEFECTS.join("; "));
+            let help = "use \"v2\" wherever the server has it: the same key works";
+            report.warn("calcom.dialect", problem, help);
+        }
+    }
+}
+
+fn pace(config: &Config, report: &mut Report<'_>) {
+    let budget = config.calcom.budget;
+    if budget > MAX_BUDGET {
+        let problem = format!("{budget}% leaves next to nothing for others that use the key");
+        let help = "Cal.com counts all calls of a key, also those refused, and locks accounts that \
+            often go over the limit; \"50%\" is safe";
+        report.warn("calcom.budget", problem, help);
+    }
+    let poll = config.schedule.poll.shortest();
+    if config.calcom.base_url.contains(HOSTED) && poll < SHORTEST_POLL {
+        let problem = "polling the hosted service this often uses up its limit".to_owned();
+        let help = "it allows 120 calls in 60 s, and 60 of them at a budget of 50%; \"15s\" is quick \
+            enough for a person who waits";
+        report.warn("schedule.poll", problem, help);
+    }
+}
+
+fn patience(config: &Config, report: &mut Report<'_>) {
+    let calcom = &config.calcom;
+    if calcom.timeout < SHORTEST_TIMEOUT {
+        let problem = "calls may be given up that go on at the server".to_owned();
+        let help = "a confirm makes calendar entries and sends mails before it is answered: give \
+            \"15s\" or more";
+        report.warn("calcom.timeout", problem, help);
+    }
+    if calcom.connect_timeout > calcom.timeout {
+        let problem = "this is longer than calcom.timeout, and so never reached".to_owned();
+        report.warn(
+            "calcom.connect-timeout",
+            problem,
+            "make it the shorter of the two",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::SHIPPED;
+
+    #[test]
+    fn the_shipped_text_tells_the_defects_of_v1_in_the_same_words() {
+        let words: Vec<&str> = SHIPPED
+            .split_whitespace()
+            .filter(|word| *word != "#")
+            .collect();
+        let text = words.join(" ");
+        for defect in V1_DEFECTS {
+            assert!(text.contains(&format!("- {defect}")), "{defect}");
+        }
+    }
+
+    #[test]
+    fn what_stays_on_this_machine() {
+        let rows = [
+            ("localhost", true),
+            ("cal.localhost", true),
+            ("127.0.0.1", true),
+            ("127.9.9.9", true),
+            ("[::1]", true),
+            ("10.0.0.1", false),
+            ("localhost.example.com", false),
+            ("api.cal.com", false),
+        ];
+        for (host, expect) in rows {
+            assert_eq!(is_local(host), expect, "{host}");
+        }
+    }
+}

@@ -1,0 +1,506 @@
+//! When something that repeats is due next. Pure: both instants are parameters.
+//!
+//! croner is only ever asked within a stretch of constant UTC offset. Asked across a clock change it
+//! can answer with an instant that has passed (in the doubled hour), or leave that hour out.
+
+use std::fmt;
+use std::str::FromStr as _;
+
+use chrono::{FixedOffset, NaiveDateTime, Offset as _, SubsecRound as _, TimeZone as _};
+use chrono_tz::Tz;
+use croner::Cron;
+use croner::parser::{CronParser, Year};
+
+use crate::domain::time::{Span, Time};
+
+/// The longest cron expression that is read: real ones have a few dozen characters.
+const MAX_EXPRESSION: usize = 200;
+
+/// How far apart the UTC offset is looked at while searching for a clock change. No zone ever changed
+/// twice within a day.
+const STRIDE: Span = Span::days(1);
+
+/// How many clock changes one search crosses before it gives up: two a year for longer than any
+/// expression with a day and a month can take to come round again.
+const MAX_CHANGES: usize = 1_000;
+
+/// A rhythm.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Every {
+    /// That long after the last time. Never zero.
+    Span(Span),
+    /// Whenever the clock on the wall of the zone shows a time that matches.
+    Cron { expression: Expression, zone: Tz },
+}
+
+/// A cron expression of five or six fields that comes round; with six, the first is seconds.
+#[derive(Clone)]
+pub struct Expression {
+    /// As it was written.
+    text: String,
+    cron: Cron,
+}
+
+/// Why a text is not a cron expression that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExpressionError {
+    #[error("is longer than {MAX_EXPRESSION} bytes")]
+    TooLong,
+    #[error("is not a cron expression of five or six fields ({0})")]
+    Syntax(String),
+    #[error("is a cron expression that never comes round")]
+    Never,
+}
+
+impl Expression {
+    /// # Errors
+    /// When the text is no such expression, or there is no day on which it is due.
+    pub fn parse(text: &str) -> Result<Self, ExpressionError> {
+        if text.len() > MAX_EXPRESSION {
+            return Err(ExpressionError::TooLong);
+        }
+        let cron = CronParser::builder()
+            .year(Year::Disallowed)
+            .build()
+            .parse(text)
+            .map_err(|err| ExpressionError::Syntax(err.to_string().trim().to_owned()))?;
+        let expression = Self {
+            text: text.trim().to_owned(),
+            cron,
+        };
+        // The calendar repeats after 400 years, and croner searches for thousands.
+        let utc = FixedOffset::east_opt(0).expect("zero is a valid offset");
+        match expression.matching(Time::UNIX_EPOCH, utc) {
+            Some(_) => Ok(expression),
+            None => Err(ExpressionError::Never),
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The first match after the instant, were the offset to stay as it is.
+    fn matching(&self, after: Time, offset: FixedOffset) -> Option<Time> {
+        self.cron
+            .find_next_occurrence(&after.with_timezone(&offset), false)
+            .ok()
+            .map(|at| at.to_utc())
+    }
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text.fmt(f)
+    }
+}
+
+impl Every {
+    /// When it is due next: never before `now`; equal to `now` when it is due at once, whatever was
+    /// missed meanwhile. `last` is when it was done last.
+    ///
+    /// A span that was never done is due at once; a cron expression at its next match. A `last` in the
+    /// future (the clock was set back) counts as `now`.
+    ///
+    /// Where clocks change, a match that the skipped hour swallows is due at the end of that hour. In
+    /// the doubled hour an expression is due as often as the clock shows a match; but a single time of
+    /// day only once, at its first showing.
+    pub fn next_after(&self, last: Option<Time>, now: Time) -> Time {
+        let last = last.map(|last| last.min(now));
+        match self {
+            Self::Span(span) => match last {
+                Some(last) => last
+                    .checked_add_signed(*span)
+                    .map_or(Time::MAX_UTC, |due| due.max(now)),
+                None => now,
+            },
+            Self::Cron { expression, zone } => {
+                // Without a last time, a match at this very instant counts.
+                let after = last.unwrap_or(now - Span::milliseconds(1)).trunc_subsecs(0);
+                next_match(expression, *zone, after).map_or(Time::MAX_UTC, |due| due.max(now))
+            }
+        }
+    }
+
+    /// The shortest time between two dues, as far as a few tell.
+    pub fn shortest(&self) -> Span {
+        /// Enough to see the gap within a minute and between minutes.
+        const LOOKED_AT: usize = 70;
+        match self {
+            Self::Span(span) => *span,
+            Self::Cron { expression, .. } => {
+                let utc = FixedOffset::east_opt(0).expect("zero is a valid offset");
+                let mut at = Time::UNIX_EPOCH;
+                let mut shortest = Span::MAX;
+                for round in 0..LOOKED_AT {
+                    let Some(next) = expression.matching(at, utc) else {
+                        break;
+                    };
+                    if round > 0 {
+                        shortest = shortest.min(next - at);
+                    }
+                    at = next;
+                }
+                shortest
+            }
+        }
+    }
+}
+
+impl fmt::Display for Every {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Span(span) => {
+                let span = span.to_std().unwrap_or_default();
+                write!(f, "every {}", humantime::format_duration(span))
+            }
+            Self::Cron { expression, zone } => write!(f, "{} ({zone})", expression.text),
+        }
+    }
+}
+
+/// A time zone by its IANA name.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn zone(name: &str) -> Result<Tz, chrono_tz::ParseError> {
+    Tz::from_str(name)
+}
+
+/// The first instant after `after` at which the expression is due, with whole seconds.
+fn next_match(expression: &Expression, zone: Tz, after: Time) -> Option<Time> {
+    let single = expression.cron.determine_job_type() == croner::JobType::FixedTime;
+    let mut after = after;
+    for _ in 0..MAX_CHANGES {
+        let offset = offset_at(zone, after);
+        let found = expression.matching(after, offset);
+        let change = next_change(zone, after, found.unwrap_or(Time::MAX_UTC));
+        match (found, change) {
+            (Some(due), None) if single && is_repeat(zone, due) => after = due,
+            (found, None) => return found,
+            (_, Some(change)) => {
+                if swallows(expression, zone, change) {
+                    return Some(change);
+                }
+                // The first instant of the new stretch counts as well.
+                after = change - Span::seconds(1);
+                let at_change = expression.matching(after, offset_at(zone, change));
+                if at_change == Some(change) && !(single && is_repeat(zone, change)) {
+                    return Some(change);
+                }
+                after = change;
+            }
+        }
+    }
+    None
+}
+
+/// The first instant in `(after, until]` at which the offset is another than at `after`.
+fn next_change(zone: Tz, after: Time, until: Time) -> Option<Time> {
+    let offset = offset_at(zone, after);
+    let (mut same, mut other) = (after, after);
+    while offset_at(zone, other) == offset {
+        same = other;
+        if same >= until {
+            return None;
+        }
+        other = same.checked_add_signed(STRIDE)?.min(until);
+    }
+    while other - same > Span::seconds(1) {
+        let middle = (same + (other - same) / 2).trunc_subsecs(0);
+        match offset_at(zone, middle) == offset {
+            true => same = middle,
+            false => other = middle,
+        }
+    }
+    Some(other)
+}
+
+/// Whether clocks go forward at the instant, and the expression matches a time that they skip.
+fn swallows(expression: &Expression, zone: Tz, change: Time) -> bool {
+    let before = offset_at(zone, change - Span::seconds(1));
+    let skipped = offset_at(zone, change).local_minus_utc() - before.local_minus_utc();
+    if skipped <= 0 {
+        return false;
+    }
+    // What the old clock would have shown from the change on is what nobody saw.
+    expression
+        .matching(change - Span::seconds(1), before)
+        .is_some_and(|at| at < change + Span::seconds(i64::from(skipped)))
+}
+
+/// Whether the clock on the wall has shown this time before.
+fn is_repeat(zone: Tz, at: Time) -> bool {
+    let wall: NaiveDateTime = at.with_timezone(&zone).naive_local();
+    zone.from_local_datetime(&wall)
+        .earliest()
+        .is_some_and(|first| first.to_utc() < at)
+}
+
+fn offset_at(zone: Tz, at: Time) -> FixedOffset {
+    zone.offset_from_utc_datetime(&at.naive_utc()).fix()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Time {
+        text.parse().expect("the row holds an RFC 3339 time")
+    }
+
+    fn cron(expression: &str, zone: Tz) -> Every {
+        Every::Cron {
+            expression: Expression::parse(expression).expect("the row holds an expression"),
+            zone,
+        }
+    }
+
+    /// The next few dues after the instant, in UTC.
+    fn dues(every: &Every, after: &str, number: usize) -> Vec<String> {
+        let mut last = at(after);
+        let mut dues = Vec::new();
+        for _ in 0..number {
+            last = every.next_after(Some(last), last);
+            dues.push(last.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true));
+        }
+        dues
+    }
+
+    #[test]
+    fn spans() {
+        let every = Every::Span(Span::seconds(15));
+        let now = at("2026-11-24T12:00:00Z");
+        let rows = [
+            ("never done: at once", None, 0),
+            ("just done", Some(0), 15),
+            ("done a while ago", Some(-5), 10),
+            ("due now", Some(-15), 0),
+            ("missed several: once, at once", Some(-100), 0),
+            (
+                "done in the future, as the clock was set back",
+                Some(3600),
+                15,
+            ),
+        ];
+        for (why, last, expect) in rows {
+            let last = last.map(|seconds| now + Span::seconds(seconds));
+            let due = every.next_after(last, now);
+            assert_eq!(due - now, Span::seconds(expect), "{why}");
+        }
+        let last = Some(Time::MAX_UTC);
+        assert_eq!(every.next_after(last, Time::MAX_UTC), Time::MAX_UTC);
+    }
+
+    #[test]
+    fn expressions() {
+        let every = cron("*/10 * * * *", Tz::UTC);
+        let rows = [
+            // (last, now, expect)
+            (None, "12:00:00Z", "12:00:00Z"),
+            (None, "12:00:00.300Z", "12:10:00Z"),
+            (Some("12:00:00Z"), "12:00:00.200Z", "12:10:00Z"),
+            (Some("11:59:59.900Z"), "12:00:00Z", "12:00:00Z"),
+            (Some("11:50:00Z"), "12:00:00.500Z", "12:00:00.500Z"),
+            (Some("09:00:00Z"), "12:03:00Z", "12:03:00Z"),
+            (Some("18:00:00Z"), "12:03:00Z", "12:10:00Z"),
+        ];
+        for (last, now, expect) in rows {
+            let day = |time: &str| at(&format!("2026-11-24T{time}"));
+            let due = every.next_after(last.map(day), day(now));
+            assert_eq!(due, day(expect), "{last:?} {now}");
+        }
+    }
+
+    #[test]
+    fn clock_changes() {
+        let berlin = Tz::Europe__Berlin;
+        let new_york = Tz::America__New_York;
+        let lord_howe = Tz::Australia__Lord_Howe;
+        let rows: [(&str, Tz, &str, &[&str]); 13] = [
+            // Berlin, 29 March 2026: 02:00 CET is followed by 03:00 CEST, at 01:00 UTC.
+            (
+                "*/30 * * * *",
+                berlin,
+                "2026-03-29T00:00:00Z",
+                &["00:30:00Z", "01:00:00Z", "01:30:00Z", "02:00:00Z"],
+            ),
+            // A time that does not exist that day is due at the end of the gap, and back to its hour
+            // on the next.
+            (
+                "30 2 * * *",
+                berlin,
+                "2026-03-28T12:00:00Z",
+                &["29T01:00:00Z", "30T00:30:00Z"],
+            ),
+            (
+                "30 2,14 * * *",
+                berlin,
+                "2026-03-28T14:00:00Z",
+                &["29T01:00:00Z", "29T12:30:00Z", "30T00:30:00Z"],
+            ),
+            // The first instant after the gap is due once, though swallowed times fall on it as well.
+            (
+                "0 2,3 * * *",
+                berlin,
+                "2026-03-28T14:00:00Z",
+                &["29T01:00:00Z", "30T00:00:00Z"],
+            ),
+            // Nothing in the gap, nothing at its end.
+            (
+                "0 4 * * *",
+                berlin,
+                "2026-03-28T14:00:00Z",
+                &["29T02:00:00Z"],
+            ),
+            // Berlin, 25 October 2026: 03:00 CEST is followed by 02:00 CET, at 01:00 UTC. The hour
+            // from two to three comes twice.
+            (
+                "*/30 * * * *",
+                berlin,
+                "2026-10-25T00:00:00Z",
+                &["00:30:00Z", "01:00:00Z", "01:30:00Z", "02:00:00Z"],
+            ),
+            (
+                "30 2 * * *",
+                berlin,
+                "2026-10-24T12:00:00Z",
+                &["25T00:30:00Z", "26T01:30:00Z"],
+            ),
+            // Asked within the second showing.
+            (
+                "30 2 * * *",
+                berlin,
+                "2026-10-25T01:10:00Z",
+                &["26T01:30:00Z"],
+            ),
+            // At the very instant of the change.
+            (
+                "0 2 * * *",
+                berlin,
+                "2026-10-25T00:30:00Z",
+                &["26T01:00:00Z"],
+            ),
+            // New York, 8 March 2026 at 07:00 UTC, and 1 November 2026 at 06:00 UTC.
+            (
+                "30 2 * * *",
+                new_york,
+                "2026-03-07T12:00:00Z",
+                &["08T07:00:00Z", "09T06:30:00Z"],
+            ),
+            (
+                "30 1 * * *",
+                new_york,
+                "2026-10-31T12:00:00Z",
+                &["01T05:30:00Z", "02T06:30:00Z"],
+            ),
+            (
+                "15 0 1 * * *",
+                new_york,
+                "2026-11-01T04:00:00Z",
+                &["01T05:00:15Z", "02T06:00:15Z"],
+            ),
+            // Lord Howe goes back by half an hour, from 02:00 to 01:30, on 4 April 2026 at 15:00 UTC.
+            (
+                "*/20 * * * *",
+                lord_howe,
+                "2026-04-04T14:30:00Z",
+                &["14:40:00Z", "15:10:00Z", "15:30:00Z", "15:50:00Z"],
+            ),
+        ];
+        for (expression, zone, after, expect) in rows {
+            let found = dues(&cron(expression, zone), after, expect.len());
+            for (found, expect) in found.iter().zip(expect) {
+                assert!(
+                    found.ends_with(expect),
+                    "{expression} {zone}: {found}, not {expect}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_leap_day_is_found_across_many_clock_changes() {
+        let every = cron("0 12 29 2 *", Tz::Europe__Berlin);
+        assert_eq!(
+            dues(&every, "2096-03-01T00:00:00Z", 1),
+            ["2104-02-29T11:00:00Z"]
+        );
+    }
+
+    #[test]
+    fn it_always_moves_on() {
+        for zone in [
+            Tz::Europe__Berlin,
+            Tz::America__New_York,
+            Tz::Australia__Lord_Howe,
+        ] {
+            let every = cron("*/7 * * * *", zone);
+            let mut last = at("2026-03-28T00:00:00Z");
+            let end = at("2026-03-30T00:00:00Z");
+            while last < end {
+                let due = every.next_after(Some(last), last);
+                assert!(
+                    due > last && due - last <= Span::minutes(7),
+                    "{zone} {last}"
+                );
+                last = due;
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_expression() {
+        let rows = [
+            ("* * * *", "Syntax"),
+            ("* * * * * * *", "Syntax"),
+            ("61 * * * *", "Syntax"),
+            ("a b c d e", "Syntax"),
+            ("0 0 30 2 *", "Never"),
+            ("0 0 31 4,6,9,11 *", "Never"),
+            (&"* ".repeat(150), "TooLong"),
+        ];
+        for (text, expect) in rows {
+            let err = Expression::parse(text).expect_err(text);
+            let kind = match err {
+                ExpressionError::TooLong => "TooLong",
+                ExpressionError::Syntax(_) => "Syntax",
+                ExpressionError::Never => "Never",
+            };
+            assert_eq!(kind, expect, "{text}");
+        }
+        for text in [
+            "* * * * *",
+            "*/5 8-18 * * MON-FRI",
+            "0 0 29 2 *",
+            "@daily",
+            "5 4 3 2 1 0",
+        ] {
+            assert!(Expression::parse(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_shortest_gap() {
+        let rows = [
+            ("* * * * * *", 1),
+            ("0,3 * * * * *", 3),
+            ("* * * * *", 60),
+            ("0,2 0 * * *", 120),
+            ("0 0 * * *", 86_400),
+        ];
+        for (expression, seconds) in rows {
+            assert_eq!(
+                cron(expression, Tz::UTC).shortest(),
+                Span::seconds(seconds),
+                "{expression}"
+            );
+        }
+    }
+}

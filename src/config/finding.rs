@@ -1,0 +1,141 @@
+//! What is wrong with a configuration, one finding at a time: how bad it is, where it stands, what
+//! it is and what to do. Rendered with the line and a caret, as compilers do.
+
+use std::fmt;
+
+/// The most findings that are rendered. Past these, a reader mends the first ones and asks again.
+const MAX_SHOWN: usize = 40;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Nothing starts with such a configuration.
+    Error,
+    /// It starts, and somebody may want to look.
+    Warning,
+}
+
+impl Severity {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// One thing that is wrong, or may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub severity: Severity,
+    /// The file it stands in.
+    pub file: String,
+    /// The key, as a path from the top: `gate[1].cost`, counted from 0. Empty when it is none's.
+    pub key: String,
+    /// `None` when it stands nowhere: something is missing, or a default does not fit the rest.
+    pub place: Option<Place>,
+    /// What is wrong, as a lower-case fragment.
+    pub problem: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+/// Where in the file; both count from 1, the column in characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub line: usize,
+    pub column: usize,
+    /// `None` when the file seems to hold a secret: then no line of it is shown.
+    pub excerpt: Option<Excerpt>,
+}
+
+/// A line of the file, cut to what can be shown, and what of it is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    pub text: String,
+    /// How many characters stand before what is meant.
+    pub before: usize,
+    /// How many characters are meant; at least one.
+    pub width: usize,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {}\n  --> {}",
+            self.severity.word(),
+            self.problem,
+            self.file
+        )?;
+        if let Some(place) = &self.place {
+            write!(f, ":{}:{}", place.line, place.column)?;
+        }
+        if !self.key.is_empty() {
+            write!(f, " ({})", self.key)?;
+        }
+        let gutter = match &self.place {
+            Some(place) => place.line.to_string().len(),
+            None => 1,
+        };
+        if let Some(place) = &self.place {
+            match &place.excerpt {
+                Some(excerpt) => excerpt.write(f, place.line, gutter)?,
+                None => write!(
+                    f,
+                    "\n{:gutter$} | (not shown: the file seems to hold a secret)",
+                    place.line
+                )?,
+            }
+        }
+        write!(f, "\n{:gutter$} = help: {}", "", self.help)
+    }
+}
+
+impl Excerpt {
+    fn write(&self, f: &mut fmt::Formatter<'_>, line: usize, gutter: usize) -> fmt::Result {
+        let caret = "^".repeat(self.width);
+        let before = self.before;
+        write!(
+            f,
+            "\n{:gutter$} |\n{line} | {}\n{:gutter$} | {:before$}{caret}",
+            "", self.text, "", ""
+        )
+    }
+}
+
+/// All that is wrong with one configuration, in the order of the file; at least one is an error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Findings(pub Vec<Finding>);
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in self.0.iter().take(MAX_SHOWN) {
+            write!(f, "{finding}\n\n")?;
+        }
+        if let Some(more) = self.0.len().checked_sub(MAX_SHOWN).filter(|n| *n > 0) {
+            write!(f, "and {more} more\n\n")?;
+        }
+        f.write_str(&tally(&self.0))
+    }
+}
+
+/// The findings in numbers: "2 errors, 1 warning".
+pub fn tally(findings: &[Finding]) -> String {
+    let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
+    let errors = counted(count(Severity::Error), "error");
+    let warnings = counted(count(Severity::Warning), "warning");
+    match (errors, warnings) {
+        (Some(errors), Some(warnings)) => format!("{errors}, {warnings}"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => "no findings".to_owned(),
+    }
+}
+
+fn counted(number: usize, word: &str) -> Option<String> {
+    match number {
+        0 => None,
+        1 => Some(format!("1 {word}")),
+        _ => Some(format!("{number} {word}s")),
+    }
+}

@@ -1,0 +1,194 @@
+//! The hash of a policy: the same for two configurations that decide the same, however they are
+//! written. Every decision is stamped with it.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::gate::{
+    EventTypeKey, Gate, HostKey, OnShort, OnTaken, OnUnknown, Policy, RefuseWith,
+};
+
+/// How many hexadecimal digits are kept. It tells apart the few policies that one house ever has; it
+/// guards nothing.
+const DIGITS: usize = 16;
+
+/// The hash; whatever hash the policy has already plays no part.
+pub(super) fn of(policy: &Policy) -> String {
+    let digest = Sha256::digest(canonical(policy));
+    let mut hex = String::with_capacity(2 * digest.len());
+    for byte in digest {
+        hex.push_str(&format!("{byte:02x}"));
+    }
+    hex.truncate(DIGITS);
+    hex
+}
+
+/// One line for each thing that decides. Texts stand in quotes, so that no two policies read the
+/// same; what has no order is sorted.
+fn canonical(policy: &Policy) -> String {
+    let limits = &policy.limits;
+    let mut lines = vec![
+        "policy 1".to_owned(),
+        format!("refuse-with {}", refuse_with(policy.refuse_with)),
+        format!("requests-per-pass {}", limits.requests_per_pass),
+        format!("declines-per-pass {}", limits.declines_per_pass),
+        format!(
+            "max-observation-age {}",
+            limits.max_observation_age.num_milliseconds()
+        ),
+        format!("series-settle {}", limits.series_settle.num_milliseconds()),
+    ];
+    let mut hosts: Vec<String> = policy.hosts.iter().map(host).collect();
+    hosts.sort();
+    lines.extend(hosts);
+    lines.extend(policy.gates.iter().map(gate));
+    lines.join("\n")
+}
+
+fn gate(gate: &Gate) -> String {
+    let mut event_types: Vec<&EventTypeKey> = gate.event_types.iter().collect();
+    event_types.sort();
+    let mut line = format!(
+        "gate {} cost {} unknown-booker {} short-of-credit {} taken {}",
+        quoted(&gate.name),
+        gate.cost,
+        unknown(gate.unknown_booker),
+        short(gate.short_of_credit),
+        taken(gate.taken)
+    );
+    for key in event_types {
+        let written = match key {
+            EventTypeKey::Slug(slug) => write!(line, " {}", quoted(slug)),
+            EventTypeKey::Id(id) => write!(line, " {id}"),
+        };
+        written.expect("writing to a string cannot fail");
+    }
+    line
+}
+
+fn host(host: &HostKey) -> String {
+    match host {
+        HostKey::Id(id) => format!("host {id}"),
+        HostKey::Address(address) => format!("host {}", quoted(address.as_str())),
+    }
+}
+
+/// In ASCII whatever the text, so that the rendering never depends on a version of Unicode.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.escape_default())
+}
+
+fn refuse_with(how: RefuseWith) -> &'static str {
+    match how {
+        RefuseWith::Decline => "decline",
+        RefuseWith::Cancel => "cancel",
+    }
+}
+
+fn unknown(what: OnUnknown) -> &'static str {
+    match what {
+        OnUnknown::Decline => "decline",
+        OnUnknown::Wait => "wait",
+        OnUnknown::Review => "review",
+        OnUnknown::Leave => "leave",
+    }
+}
+
+fn short(what: OnShort) -> String {
+    match what {
+        OnShort::Decline => "decline".to_owned(),
+        OnShort::Review => "review".to_owned(),
+        OnShort::Wait(span) => format!("wait {}", span.num_milliseconds()),
+    }
+}
+
+fn taken(what: OnTaken) -> &'static str {
+    match what {
+        OnTaken::Decline => "decline",
+        OnTaken::Wait => "wait",
+        OnTaken::Leave => "leave",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::parse::parse;
+
+    /// The hash of a policy with one gate, after one replacement in its text.
+    fn hash(from: &str, to: &str) -> String {
+        let text = "\
+[calcom]
+refuse-with = \"decline\"
+hosts = [7, \"bo@example.com\"]
+[limits]
+requests-per-pass = 100
+declines-per-pass = 10
+max-observation-age = \"10s\"
+series-settle = \"20s\"
+[[gate]]
+name = \"club\"
+event-types = [\"book-club\", 77]
+cost = 1
+unknown-booker = \"decline\"
+short-of-credit = { wait = \"24h\" }
+taken = \"decline\"
+";
+        assert!(text.contains(from), "{from}");
+        let loaded = parse(&text.replacen(from, to, 1), "config.toml").expect(to);
+        loaded.config.policy.hash
+    }
+
+    #[test]
+    fn only_what_decides_changes_the_hash() {
+        let same = hash("", "");
+        assert_eq!(same.len(), super::DIGITS);
+        let rows = [
+            ("name", "# a comment\n\nname", true),
+            ("\"10s\"", "\"10000ms\"", true),
+            ("wait = \"24h\"", "wait = \"1day\"", true),
+            ("\"book-club\", 77", "77, \"book-club\"", true),
+            ("7, \"bo@example.com\"", "\"Bo@Example.com\", 7", true),
+            ("[limits]", "[schedule]\npoll = \"30s\"\n[limits]", true),
+            (
+                "refuse-with = \"decline\"",
+                "refuse-with = \"cancel\"",
+                false,
+            ),
+            ("7, ", "", false),
+            ("bo@", "al@", false),
+            ("= 100", "= 101", false),
+            ("pass = 10\n", "pass = 11\n", false),
+            ("\"10s\"", "\"11s\"", false),
+            ("\"20s\"", "\"21s\"", false),
+            ("\"club\"", "\"society\"", false),
+            (", 77", "", false),
+            ("77", "78", false),
+            ("cost = 1", "cost = 0", false),
+            (
+                "unknown-booker = \"decline\"",
+                "unknown-booker = \"review\"",
+                false,
+            ),
+            ("{ wait = \"24h\" }", "\"decline\"", false),
+            ("24h", "25h", false),
+            ("taken = \"decline\"", "taken = \"leave\"", false),
+            ("[[gate]]", "[[gate]]\nevent-types = [5]\n[[gate]]", false),
+        ];
+        for (from, to, expect) in rows {
+            assert_eq!(hash(from, to) == same, expect, "{from} -> {to}");
+        }
+    }
+
+    #[test]
+    fn texts_cannot_imitate_the_rest() {
+        let plain = hash("\"book-club\", 77", "\"a\", \"b\"");
+        assert_ne!(
+            plain,
+            hash(
+                "\"book-club\", 77",
+                "'a\"\u{1}\"b'".replace('\u{1}', ",").as_str()
+            )
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! Reading the configuration's file.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::finding::Findings;
+use super::parse::{Loaded, parse};
+
+/// The largest file that is read: thousands of gates fit, and a wrong file does no harm.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("read the configuration {}{}", path.display(), hint(source))]
+    Read { path: PathBuf, source: io::Error },
+    #[error("read the configuration {}: it is larger than {MAX_BYTES} bytes", path.display())]
+    TooLarge { path: PathBuf },
+    #[error("read the configuration {}: it is not UTF-8 text", path.display())]
+    NotText { path: PathBuf },
+    #[error("accept the configuration\n{0}")]
+    Wrong(Findings),
+}
+
+/// Reads and checks the file.
+///
+/// # Errors
+/// When it cannot be read, or anything in it is wrong; then with all findings at once.
+pub fn load(path: &Path) -> Result<Loaded, LoadError> {
+    let text = read(path)?;
+    parse(&text, &path.display().to_string()).map_err(LoadError::Wrong)
+}
+
+fn read(path: &Path) -> Result<String, LoadError> {
+    let failed = |source| LoadError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(LoadError::TooLarge {
+            path: path.to_owned(),
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| LoadError::NotText {
+        path: path.to_owned(),
+    })
+}
+
+fn hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => {
+            " (copy config.toml from the distribution there, or name another with --config)"
+        }
+        io::ErrorKind::PermissionDenied => " (the user that runs maitred must be able to read it)",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::model::SHIPPED;
+
+    #[test]
+    fn files_that_are_no_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let large = "#".repeat(usize::try_from(MAX_BYTES).unwrap() + 1);
+        let rows: [(&str, Option<&[u8]>, &str); 4] = [
+            (
+                "none",
+                None,
+                "(copy config.toml from the distribution there",
+            ),
+            (
+                "large",
+                Some(large.as_bytes()),
+                "it is larger than 1048576 bytes",
+            ),
+            ("bytes", Some(b"\xff\xfe"), "it is not UTF-8 text"),
+            ("wrong", Some(b"poll = 1"), "wrong:1:1 (poll)"),
+        ];
+        for (name, bytes, expect) in rows {
+            let path = folder.path().join(name);
+            if let Some(bytes) = bytes {
+                fs::write(&path, bytes).unwrap();
+            }
+            let err = load(&path).unwrap_err().to_string();
+            assert!(err.contains(expect), "{err}");
+            assert!(err.contains(&path.display().to_string()), "{err}");
+        }
+    }
+
+    #[test]
+    fn relative_paths_start_at_the_folder_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, SHIPPED.replace("/var/lib/maitred", "state")).unwrap();
+        let config = load(&path).unwrap().config;
+        assert_eq!(config.store.path, folder.path().join("state"));
+        let socket = folder.path().join("state/control.sock");
+        assert_eq!(config.control.socket, Some(socket));
+    }
+}

@@ -1,0 +1,253 @@
+//! The configuration as plain values, and its defaults. `config.toml` at the top of the repository
+//! says the same in the operator's words; a test holds the two together.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::every::Every;
+use super::hash;
+use crate::domain::gate::{Gate, HostKey, Limits, OnShort, OnTaken, OnUnknown, Policy, RefuseWith};
+use crate::domain::time::Span;
+
+/// The shipped default, as an operator gets it.
+pub const SHIPPED: &str = include_str!("../../config.toml");
+
+/// Where the configuration is looked for when nothing else is said.
+pub const DEFAULT_PATH: &str = "/etc/maitred/config.toml";
+
+/// All that an operator can set, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub calcom: Calcom,
+    pub schedule: Schedule,
+    pub store: StoreConfig,
+    pub control: Control,
+    /// What decides: gates, hosts, limits. The only part that the domain sees.
+    pub policy: Policy,
+}
+
+/// Which Cal.com, and how it is spoken to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Calcom {
+    /// Without the version (`/v2`) and without a slash at the end.
+    pub base_url: String,
+    pub dialect: Dialect,
+    /// The last of the places in which the key is looked for; see `secret`.
+    pub api_key_file: PathBuf,
+    /// For one whole call.
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    /// Percent of the server's rate limit that may be used, 1 to 100.
+    pub budget: u8,
+}
+
+/// Which of Cal.com's interfaces is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    V2,
+    V1,
+}
+
+impl Dialect {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::V2 => "v2",
+            Self::V1 => "v1",
+        }
+    }
+}
+
+/// When passes run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    /// Looks at what waits for an answer.
+    pub poll: Every,
+    /// Looks at what became of confirmed bookings.
+    pub watch: Every,
+}
+
+/// Where the log and the fold are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreConfig {
+    pub path: PathBuf,
+}
+
+/// Where a running daemon answers commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// `None`: turned off.
+    pub socket: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            calcom: Calcom::default(),
+            schedule: Schedule::default(),
+            store: StoreConfig::default(),
+            control: Control::default(),
+            policy: policy(Vec::new(), Vec::new(), RefuseWith::Decline, limits()),
+        }
+    }
+}
+
+impl Default for Calcom {
+    fn default() -> Self {
+        Self {
+            base_url: "https://api.cal.com".to_owned(),
+            dialect: Dialect::V2,
+            api_key_file: PathBuf::from("/etc/maitred/calcom-api-key"),
+            timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(10),
+            budget: 50,
+        }
+    }
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            poll: Every::Span(Span::seconds(15)),
+            watch: Every::Span(Span::minutes(5)),
+        }
+    }
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("/var/lib/maitred"),
+        }
+    }
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            socket: Some(PathBuf::from("/var/lib/maitred/control.sock")),
+        }
+    }
+}
+
+/// The bounds of a pass when the configuration says nothing.
+pub(super) fn limits() -> Limits {
+    Limits {
+        requests_per_pass: 250,
+        declines_per_pass: 25,
+        max_observation_age: Span::seconds(10),
+        series_settle: Span::seconds(10),
+    }
+}
+
+/// A gate of which only the event types were said. Its name is theirs to give.
+pub(super) fn gate() -> Gate {
+    Gate {
+        name: String::new(),
+        event_types: Vec::new(),
+        cost: 1,
+        unknown_booker: OnUnknown::Decline,
+        short_of_credit: OnShort::Decline,
+        taken: OnTaken::Decline,
+    }
+}
+
+/// A policy with its hash.
+pub(super) fn policy(
+    gates: Vec<Gate>,
+    hosts: Vec<HostKey>,
+    refuse_with: RefuseWith,
+    limits: Limits,
+) -> Policy {
+    let mut policy = Policy {
+        gates,
+        hosts,
+        refuse_with,
+        limits,
+        hash: String::new(),
+    };
+    policy.hash = hash::of(&policy);
+    policy
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::parse::{self, parse};
+    use crate::config::report::Report;
+    use crate::domain::gate::EventTypeKey;
+    use crate::domain::id::EventTypeId;
+
+    /// The shipped text with its example gate switched on, as an operator would do it.
+    fn with_gate() -> String {
+        let mut text = String::new();
+        for line in SHIPPED.lines() {
+            let bare = line
+                .strip_prefix('#')
+                .filter(|rest| rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()));
+            text.push_str(bare.unwrap_or(line));
+            text.push('\n');
+        }
+        text
+    }
+
+    #[test]
+    fn the_shipped_text_says_the_defaults() {
+        let loaded = parse(SHIPPED, "config.toml").expect("the shipped text is right");
+        assert_eq!(loaded.config, Config::default());
+        let problems: Vec<&str> = loaded.findings.iter().map(|f| f.problem.as_str()).collect();
+        assert_eq!(
+            problems,
+            ["there is no [[gate]]: no booking will be touched"]
+        );
+        assert_eq!(
+            parse("", "config.toml"),
+            Ok(parse(SHIPPED, "config.toml").unwrap())
+        );
+    }
+
+    #[test]
+    fn the_example_gate_says_the_defaults_and_raises_no_warning() {
+        let loaded = parse(&with_gate(), "config.toml").expect("the example is right");
+        let expect = Gate {
+            name: "club".to_owned(),
+            event_types: vec![
+                EventTypeKey::Slug("book-club".to_owned()),
+                EventTypeKey::Id(EventTypeId(77)),
+            ],
+            ..gate()
+        };
+        assert_eq!(loaded.config.policy.gates, [expect]);
+        assert_eq!(loaded.findings, []);
+    }
+
+    /// What is asked for only in the other form of a value, and is shown in prose.
+    const IN_PROSE: [&str; 1] = ["gate[].short-of-credit.wait"];
+
+    #[test]
+    fn every_key_that_is_read_is_shown_and_every_key_shown_is_read() {
+        let text = with_gate() + "[[gate]]\nevent-types = [1]\nshort-of-credit = { wait = '1h' }\n";
+        let mut report = Report::new(&text, "config.toml");
+        parse::read(&text, "config.toml", &mut report).expect("the text is right");
+        let mut shown = BTreeSet::new();
+        let mut section = String::new();
+        for line in with_gate().lines().filter(|line| !line.starts_with('#')) {
+            if let Some(name) = line.strip_prefix("[[").and_then(|l| l.strip_suffix("]]")) {
+                shown.insert(name.to_owned());
+                section = format!("{name}[]");
+            } else if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+                shown.insert(name.to_owned());
+                section = name.to_owned();
+            } else if let Some((key, _)) = line.split_once(" = ") {
+                shown.insert(format!("{section}.{key}"));
+            }
+        }
+        shown.extend(IN_PROSE.map(str::to_owned));
+        assert_eq!(report.asked(), &shown);
+        for key in IN_PROSE {
+            let last = key.rsplit('.').next().unwrap();
+            assert!(SHIPPED.contains(&format!("{{ {last} = ")), "{key}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The spanned tree of a TOML text, read key by key. Every value is asked for by name and by kind; a
+//! wrong kind is one finding, and a key that nobody asked for is another. Nothing stops the reading.
+
+use std::ops::RangeInclusive;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::report::Report;
+use super::{hush, suggest};
+
+/// Where a key belongs that was written into the configuration.
+pub(super) const KEY_BELONGS: &str = "keep the API key out of this file (and make a new one if \
+    others could read it): put it alone into the file that `api-key-file` names, or into systemd's \
+    credential `calcom-api-key`, or into the variable MAITRED_API_KEY";
+
+/// One table, and which of its keys are known.
+pub(super) struct Table<'t> {
+    path: String,
+    entries: Option<&'t DeTable<'t>>,
+    known: Vec<&'static str>,
+}
+
+/// One value and its path.
+#[derive(Clone)]
+pub(super) struct Item<'t> {
+    pub(super) path: String,
+    value: &'t DeValue<'t>,
+}
+
+impl<'t> Table<'t> {
+    pub(super) fn new(path: &str, entries: Option<&'t DeTable<'t>>) -> Self {
+        Self {
+            path: path.to_owned(),
+            entries,
+            known: Vec::new(),
+        }
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The key's value, if it is there.
+    pub(super) fn get(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<Item<'t>> {
+        self.known.push(key);
+        let path = join(&self.path, key);
+        report.ask(&path);
+        let value = self.entries?.get(key)?;
+        report.found(&path, value.span());
+        Some(Item {
+            path,
+            value: value.get_ref(),
+        })
+    }
+
+    /// The table of that name; an empty one if there is none.
+    pub(super) fn table(&mut self, key: &'static str, report: &mut Report<'_>) -> Table<'t> {
+        let path = join(&self.path, key);
+        let entries = self.get(key, report).and_then(|item| match item.value {
+            DeValue::Table(entries) => Some(entries),
+            _ => {
+                item.refuse(
+                    "a table",
+                    &format!("write [{path}] on a line of its own"),
+                    report,
+                );
+                None
+            }
+        });
+        Table::new(&path, entries)
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub(super) fn close(self, report: &mut Report<'_>) {
+        for (key, value) in self.entries.into_iter().flatten() {
+            let name = key.get_ref().as_ref();
+            if self.known.contains(&name) {
+                continue;
+            }
+            let path = join(&self.path, name);
+            report.found(&path, key.span());
+            let nearest = suggest::nearest(name, self.known.iter().copied());
+            if nearest.is_none() && hush::name(name) && !value.get_ref().is_table() {
+                let problem = "a secret does not belong into the configuration".to_owned();
+                report.error(&path, problem, KEY_BELONGS);
+                continue;
+            }
+            let help = match nearest {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!("known here: {}", self.known.join(", ")),
+            };
+            let shown = match hush::key(name) {
+                true => "unknown key".to_owned(),
+                false => format!("unknown key `{}`", name.escape_debug()),
+            };
+            report.error(&path, shown, help);
+        }
+    }
+}
+
+impl<'t> Item<'t> {
+    pub(super) fn as_text(&self) -> Option<&'t str> {
+        self.value.as_str()
+    }
+
+    pub(super) fn as_table(&self) -> Option<&'t DeTable<'t>> {
+        self.value.as_table()
+    }
+
+    /// The text, or a finding.
+    pub(super) fn text(&self, example: &str, report: &mut Report<'_>) -> Option<&'t str> {
+        let text = self.value.as_str();
+        if text.is_none() {
+            self.refuse(
+                "a text in quotes",
+                &format!("for example \"{example}\""),
+                report,
+            );
+        }
+        text
+    }
+
+    /// The whole number, if the value is one that fits.
+    pub(super) fn as_number(&self) -> Option<i64> {
+        let number = self.value.as_integer()?;
+        i64::from_str_radix(number.as_str(), number.radix()).ok()
+    }
+
+    /// The whole number within the range, or a finding.
+    pub(super) fn number(
+        &self,
+        range: RangeInclusive<u64>,
+        report: &mut Report<'_>,
+    ) -> Option<u64> {
+        let (least, most) = (range.start(), range.end());
+        let help = format!("give a whole number from {least} to {most}");
+        let Some(integer) = self.value.as_integer() else {
+            self.refuse("a whole number", &help, report);
+            return None;
+        };
+        let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let shown = report.show(&integer.to_string());
+            report.error(&self.path, format!("{shown} is out of range"), help);
+        }
+        number
+    }
+
+    /// One of a few words, or a finding.
+    pub(super) fn word<T: Copy>(
+        &self,
+        words: &[(&'static str, T)],
+        report: &mut Report<'_>,
+    ) -> Option<T> {
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let text = self.text(known[0], report)?;
+        let found = words.iter().find(|(word, _)| *word == text);
+        if found.is_none() {
+            let shown = report.show(text);
+            let help = match suggest::nearest(text, known.iter().copied()) {
+                Some(nearest) => format!("did you mean \"{nearest}\"?"),
+                None => format!("give one of \"{}\"", known.join("\", \"")),
+            };
+            report.error(&self.path, format!("{shown} is not known here"), help);
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    /// The items of the list, or a finding and none.
+    pub(super) fn list(&self, example: &str, report: &mut Report<'_>) -> Vec<Item<'t>> {
+        let Some(values) = self.value.as_array() else {
+            self.refuse("a list", &format!("for example {example}"), report);
+            return Vec::new();
+        };
+        let item = |(number, value): (usize, &'t Spanned<DeValue<'t>>)| {
+            let path = format!("{}[{number}]", self.path);
+            report.found(&path, value.span());
+            Item {
+                path,
+                value: value.get_ref(),
+            }
+        };
+        values.iter().enumerate().map(item).collect()
+    }
+
+    /// Reports that the value is of the wrong kind.
+    pub(super) fn refuse(&self, expected: &str, help: &str, report: &mut Report<'_>) {
+        let found = match self.value {
+            DeValue::String(_) => "a text",
+            DeValue::Integer(_) => "a whole number",
+            DeValue::Float(_) => "a fraction",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date or time",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        report.error(
+            &self.path,
+            format!("expected {expected}, found {found}"),
+            help,
+        );
+    }
+}
+
+/// Reports every text in the tree that is one of Cal.com's keys, whatever the key it was given to.
+pub(super) fn refuse_keys(table: &DeTable<'_>, path: &str, report: &mut Report<'_>) {
+    for (name, value) in table {
+        refuse_key(value, &join(path, name.get_ref()), report);
+    }
+}
+
+/// As deep as the text is nested; the parser bounds that.
+fn refuse_key(value: &Spanned<DeValue<'_>>, path: &str, report: &mut Report<'_>) {
+    match value.get_ref() {
+        DeValue::String(text) if hush::key(text) => {
+            report.found(path, value.span());
+            let problem = "this looks like an API key".to_owned();
+            report.error(path, problem, KEY_BELONGS);
+        }
+        DeValue::Table(table) => refuse_keys(table, path, report),
+        DeValue::Array(values) => {
+            for (number, value) in values.iter().enumerate() {
+                refuse_key(value, &format!("{path}[{number}]"), report);
+            }
+        }
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_) => {}
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    match path {
+        "" => key.to_owned(),
+        _ => format!("{path}.{key}"),
+    }
+}

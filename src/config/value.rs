@@ -1,0 +1,205 @@
+//! Values that have a form of their own: durations, shares, schedules, time zones, paths.
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono_tz::{TZ_VARIANTS, Tz};
+use humantime::format_duration;
+
+use super::every::{self, Every, Expression};
+use super::reader::Item;
+use super::report::Report;
+use super::suggest;
+use crate::domain::time::Span;
+
+/// A duration in words, within bounds.
+pub(super) fn duration(
+    item: &Item<'_>,
+    bounds: RangeInclusive<Duration>,
+    report: &mut Report<'_>,
+) -> Option<Duration> {
+    if item.as_number().is_some() {
+        item.refuse(
+            "a duration in quotes",
+            "write the unit too, for example \"15s\"",
+            report,
+        );
+        return None;
+    }
+    let text = item.text("15s", report)?;
+    match humantime::parse_duration(text) {
+        Ok(duration) => within(item, text, duration, &bounds, report),
+        Err(err) => {
+            let problem = format!("{} is not a duration", report.show(text));
+            report.error(&item.path, problem, duration_help(&err, &bounds));
+            None
+        }
+    }
+}
+
+/// The same as the domain has it.
+pub(super) fn span(
+    item: &Item<'_>,
+    bounds: RangeInclusive<Duration>,
+    report: &mut Report<'_>,
+) -> Option<Span> {
+    duration(item, bounds, report).map(to_span)
+}
+
+fn to_span(duration: Duration) -> Span {
+    Span::from_std(duration).expect("every bound is far below what a span holds")
+}
+
+fn within(
+    item: &Item<'_>,
+    text: &str,
+    duration: Duration,
+    bounds: &RangeInclusive<Duration>,
+    report: &mut Report<'_>,
+) -> Option<Duration> {
+    let what = if duration < *bounds.start() {
+        "too short"
+    } else if duration > *bounds.end() {
+        "too long"
+    } else if !duration.subsec_nanos().is_multiple_of(1_000_000) {
+        "finer than a millisecond"
+    } else {
+        return Some(duration);
+    };
+    let problem = format!("{} is {what}", report.show(text));
+    report.error(&item.path, problem, bounds_help(bounds));
+    None
+}
+
+fn bounds_help(bounds: &RangeInclusive<Duration>) -> String {
+    let (least, most) = (*bounds.start(), *bounds.end());
+    format!(
+        "give a duration from {} to {}",
+        format_duration(least),
+        format_duration(most)
+    )
+}
+
+fn duration_help(err: &humantime::DurationError, bounds: &RangeInclusive<Duration>) -> String {
+    use humantime::DurationError as Error;
+    match err {
+        Error::UnknownUnit { unit, value, .. } if unit.is_empty() => {
+            format!("write the unit too, for example \"{value}s\"")
+        }
+        Error::UnknownUnit { .. } => {
+            "units are ms, s, m, h, days, weeks; for example \"90s\" or \"1h 30m\"".to_owned()
+        }
+        Error::InvalidCharacter(_)
+        | Error::NumberExpected(_)
+        | Error::NumberOverflow
+        | Error::Empty => {
+            format!("{}, for example \"90s\" or \"1h 30m\"", bounds_help(bounds))
+        }
+    }
+}
+
+/// A share: `"50%"`.
+pub(super) fn percent(item: &Item<'_>, report: &mut Report<'_>) -> Option<u8> {
+    let help = "give a share from \"1%\" to \"100%\"";
+    let text = item.text("50%", report)?;
+    let number = text
+        .trim()
+        .strip_suffix('%')
+        .map(|n| n.trim().parse::<u8>());
+    match number {
+        Some(Ok(share @ 1..=100)) => Some(share),
+        Some(Ok(_) | Err(_)) | None => {
+            let problem = format!("{} is not such a share", report.show(text));
+            report.error(&item.path, problem, help);
+            None
+        }
+    }
+}
+
+/// A duration or a cron expression.
+pub(super) fn every(
+    item: &Item<'_>,
+    bounds: RangeInclusive<Duration>,
+    zone: Tz,
+    report: &mut Report<'_>,
+) -> Option<Every> {
+    let Some(text) = item.as_text().filter(|text| is_cron(text)) else {
+        return span(item, bounds, report).map(Every::Span);
+    };
+    match Expression::parse(text) {
+        Ok(expression) => Some(Every::Cron { expression, zone }),
+        Err(err) => {
+            let problem = match &err {
+                every::ExpressionError::Syntax(_) => {
+                    format!(
+                        "{} is neither a duration nor a cron expression",
+                        report.show(text)
+                    )
+                }
+                every::ExpressionError::TooLong | every::ExpressionError::Never => {
+                    format!("{} {err}", report.show(text))
+                }
+            };
+            let help = "minute hour day month weekday, with seconds before them if wanted: \
+                \"*/5 8-18 * * MON-FRI\"; or a duration: \"15s\"";
+            report.error(&item.path, problem, help);
+            None
+        }
+    }
+}
+
+/// Whether the text was meant as a cron expression. Durations have no such characters, and five words
+/// that are no duration are most likely five fields.
+fn is_cron(text: &str) -> bool {
+    let fields = text.split_whitespace().count() >= 5;
+    text.contains(['*', '@', '/', ',', '?', '#'])
+        || (fields && humantime::parse_duration(text).is_err())
+}
+
+/// A time zone by its IANA name.
+pub(super) fn zone(item: &Item<'_>, report: &mut Report<'_>) -> Option<Tz> {
+    let text = item.text("Europe/Berlin", report)?;
+    if let Ok(zone) = every::zone(text.trim()) {
+        return Some(zone);
+    }
+    let problem = format!("{} is no time zone", report.show(text));
+    let help = match like_zone(text.trim()) {
+        Some(name) => format!("did you mean \"{name}\"?"),
+        None => "give the zone's IANA name, for example \"Europe/Berlin\" or \"UTC\"".to_owned(),
+    };
+    report.error(&item.path, problem, help);
+    None
+}
+
+/// The zone whose city was named, or else the nearest by its whole name.
+fn like_zone(text: &str) -> Option<&'static str> {
+    let city = text.replace(' ', "_");
+    let named = |name: &&'static str| {
+        let last = name.rsplit('/').next();
+        last.is_some_and(|last| last.eq_ignore_ascii_case(&city))
+    };
+    let mut names = TZ_VARIANTS.iter().map(|zone| zone.name());
+    let found = names.clone().find(|name| name.contains('/') && named(name));
+    found.or_else(|| suggest::nearest(text, &mut names))
+}
+
+/// A path; a relative one starts at the folder of the configuration.
+pub(super) fn path(item: &Item<'_>, base: &Path, report: &mut Report<'_>) -> Option<PathBuf> {
+    let text = item.text("/var/lib/maitred", report)?;
+    let (problem, help) = if text.trim().is_empty() {
+        ("is empty", "give a path")
+    } else if text.contains(char::is_control) {
+        ("has a control character", "give a path without")
+    } else if text.starts_with('~') {
+        (
+            "starts with `~`, which nothing replaces here",
+            "write the whole path",
+        )
+    } else {
+        return Some(base.join(text));
+    };
+    let problem = format!("the path {problem}");
+    report.error(&item.path, problem, help);
+    None
+}
