@@ -1,9 +1,16 @@
 //! One booking from a file: an item as the API lists it, in either dialect, or the payload of a
-//! BOOKING_REQUESTED or BOOKING_CREATED webhook (`calcom/api.md` section 10).
+//! webhook such as BOOKING_REQUESTED or BOOKING_CREATED (`calcom/api.md` 10). What the file does not
+//! say is assumed, and named.
 
 use serde_json::Value;
 
-use crate::domain::booking::Booking;
+use super::fields::{
+    Object, answers, instant, list, maybe_instant, name, number, object, owned, price, uid,
+};
+use super::identify::booker;
+use super::{json, v1, v2};
+use crate::domain::booking::{Attendee, Booking, EventTypeRef, Host, Payment, Status};
+use crate::domain::id::{Address, EventTypeId, HostId};
 use crate::domain::time::Time;
 
 /// The longest file that is read as one booking.
@@ -13,10 +20,294 @@ pub const MAX_FILE: usize = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq)]
 pub struct FromFile {
     pub booking: Booking,
-    /// When the webhook was sent, or the booking was asked for.
+    /// When the webhook was sent; `None` when the file does not say.
     pub at: Option<Time>,
     /// What the payload says of the event type's price.
     pub price: Option<i64>,
     /// What the file does not say, and was assumed.
     pub assumed: Vec<String>,
+}
+
+/// Why a text is not one booking. Reads after "the file".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    #[error("is larger than {MAX_FILE} bytes, which no booking is")]
+    TooLarge,
+    #[error("is not JSON: {0}")]
+    NotJson(String),
+    #[error("holds {0} bookings; put the one to be judged into a file of its own")]
+    Several(usize),
+    #[error(
+        "is neither a booking as Cal.com's API lists it (with uid, start, end, status) nor a webhook \
+         payload (with triggerEvent, createdAt, payload)"
+    )]
+    NoBooking,
+    #[error("holds a booking that cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// Reads the text of a file.
+///
+/// # Errors
+/// When it is not exactly one booking.
+pub fn read(text: &str) -> Result<FromFile, FileError> {
+    if text.len() > MAX_FILE {
+        return Err(FileError::TooLarge);
+    }
+    let value =
+        json::read(text.as_bytes()).map_err(|error| FileError::NotJson(error.to_string()))?;
+    if let Some(envelope) = value.as_object()
+        && let Some(payload) = object(envelope, "payload")
+    {
+        return webhook(envelope, payload);
+    }
+    item(single(&value)?)
+}
+
+/// The item itself, or the only one in the API's envelope or in a list.
+fn single(value: &Value) -> Result<&Value, FileError> {
+    match value {
+        Value::Array(items) => match items.as_slice() {
+            [item] => Ok(item),
+            items => Err(FileError::Several(items.len())),
+        },
+        Value::Object(fields) => {
+            let inner = ["data", "booking", "bookings"];
+            match inner.into_iter().find_map(|name| fields.get(name)) {
+                Some(inner) => single(inner),
+                None => Ok(value),
+            }
+        }
+        _ => Err(FileError::NoBooking),
+    }
+}
+
+fn item(value: &Value) -> Result<FromFile, FileError> {
+    let fields = value.as_object().ok_or(FileError::NoBooking)?;
+    let booking = if fields.contains_key("start") {
+        v2::wire::booking(value)
+    } else if fields.contains_key("startTime") {
+        v1::wire::booking(value)
+    } else {
+        return Err(FileError::NoBooking);
+    };
+    Ok(FromFile {
+        booking: booking.map_err(|error| FileError::Unreadable(error.to_string()))?,
+        at: None,
+        price: None,
+        assumed: Vec::new(),
+    })
+}
+
+fn webhook(envelope: &Object, payload: &Object) -> Result<FromFile, FileError> {
+    let unreadable = |error: super::fields::Unreadable| FileError::Unreadable(error.to_string());
+    let mut assumed = Vec::new();
+    let at = maybe_instant(envelope, "createdAt");
+    let start = instant(payload, "startTime").map_err(unreadable)?;
+    let end = instant(payload, "endTime").map_err(unreadable)?;
+    if end < start {
+        return Err(FileError::Unreadable(
+            "endTime is before startTime".to_owned(),
+        ));
+    }
+    // The payload does not say when the booking was asked for; the webhook is sent right then.
+    let created = at.unwrap_or(start);
+    if at.is_none() {
+        assumed.push("that it was asked for when it starts (the file has no createdAt)".to_owned());
+    }
+    let responses = flat(object(payload, "responses"));
+    let attendees = attendees(payload);
+    let kind = event_type(payload);
+    if kind.is_none() {
+        return Err(FileError::Unreadable(
+            "payload.eventTypeId is missing".to_owned(),
+        ));
+    }
+    let booking = Booking {
+        uid: uid(payload).map_err(unreadable)?,
+        id: number(payload, "bookingId"),
+        series: None,
+        title: owned(payload, "title").unwrap_or_default(),
+        description: owned(payload, "additionalNotes"),
+        status: status(payload),
+        host: object(payload, "organizer").map(host),
+        event_type: kind,
+        start,
+        end,
+        created,
+        updated: None,
+        booker: booker(Some(&responses), &attendees),
+        attendees,
+        guests: guests(&responses),
+        seated: false,
+        rescheduled_from: None,
+        rescheduled_to: None,
+        rescheduled_by: None,
+        cancelled_by: None,
+        cancellation_reason: None,
+        absent_host: false,
+        location: owned(payload, "location"),
+        answers: answers(Some(&responses)),
+        metadata: answers(object(payload, "metadata")),
+        payment: Payment::NotShown,
+    };
+    let price = payload.contains_key("price").then(|| price(payload));
+    Ok(FromFile {
+        booking,
+        at,
+        price,
+        assumed,
+    })
+}
+
+/// A webhook wraps each answer: `{"label": …, "value": …, "isHidden": …}`.
+fn flat(responses: Option<&Object>) -> Object {
+    let fields = responses.into_iter().flatten();
+    fields
+        .map(|(name, wrapped)| {
+            let value = match wrapped.as_object().and_then(|inner| inner.get("value")) {
+                Some(value) => value.clone(),
+                None => wrapped.clone(),
+            };
+            (name.clone(), value)
+        })
+        .collect()
+}
+
+fn event_type(payload: &Object) -> Option<EventTypeRef> {
+    Some(EventTypeRef {
+        id: EventTypeId(number(payload, "eventTypeId")?),
+        slug: owned(payload, "type"),
+    })
+}
+
+/// A payload without a state is of a booking that waits or has just been accepted; `evaluate` judges
+/// it as waiting in any case.
+fn status(payload: &Object) -> Status {
+    super::fields::status(payload).unwrap_or(Status::Pending)
+}
+
+fn host(organizer: &Object) -> Host {
+    Host {
+        id: number(organizer, "id").map(HostId),
+        address: super::fields::address(organizer, "email"),
+        name: owned(organizer, "name"),
+        time_zone: owned(organizer, "timeZone"),
+    }
+}
+
+fn attendees(payload: &Object) -> Vec<Attendee> {
+    let attendees = list(payload, "attendees")
+        .iter()
+        .filter_map(Value::as_object);
+    attendees
+        .map(|attendee| Attendee {
+            address: super::fields::address(attendee, "email"),
+            name: name(attendee, "name"),
+            time_zone: owned(attendee, "timeZone"),
+            language: object(attendee, "language").and_then(|of| owned(of, "locale")),
+            absent: false,
+            seat: None,
+        })
+        .collect()
+}
+
+fn guests(responses: &Object) -> Vec<Address> {
+    let texts = list(responses, "guests").iter().filter_map(Value::as_str);
+    texts.filter_map(|text| Address::parse(text).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WEBHOOK: &str = r#"{
+      "triggerEvent": "BOOKING_CREATED",
+      "createdAt": "2026-11-20T08:15:30.123Z",
+      "payload": {
+        "type": "book-club", "title": "Book club between Ada and Bo", "description": "",
+        "additionalNotes": "about chapter 3", "customInputs": {},
+        "startTime": "2026-12-01T09:00:00Z", "endTime": "2026-12-01T10:00:00Z",
+        "organizer": {"id": 12, "name": "Ada Host", "email": "ada@example.org",
+          "timeZone": "Europe/Berlin", "language": {"locale": "en"}},
+        "responses": {
+          "name": {"label": "your_name", "value": "Bo Booker", "isHidden": false},
+          "email": {"label": "email_address", "value": "Bo@Example.com", "isHidden": false},
+          "guests": {"label": "additional_guests", "value": ["cy@example.com"], "isHidden": false},
+          "company": {"label": "Company", "value": "Acme", "isHidden": false}
+        },
+        "attendees": [{"email": "Bo@Example.com", "name": "Bo Booker", "timeZone": "Europe/Paris",
+          "language": {"locale": "fr"}}],
+        "location": "integrations:daily", "uid": "bFJeNb2uX8ANpT3JL5EfXw", "metadata": {},
+        "eventTypeId": 77, "bookingId": 91, "price": 0, "currency": "usd", "length": 60,
+        "requiresConfirmation": true, "status": "ACCEPTED"
+      }
+    }"#;
+
+    #[test]
+    fn a_webhook_payload_is_a_booking() {
+        let read = read(WEBHOOK).unwrap();
+        let booking = read.booking;
+        assert_eq!(booking.uid.as_str(), "bFJeNb2uX8ANpT3JL5EfXw");
+        assert_eq!(booking.id, Some(91));
+        assert_eq!(booking.host_id(), Some(HostId(12)));
+        assert_eq!(
+            booking.event_type.unwrap().slug.as_deref(),
+            Some("book-club")
+        );
+        let booker = booking.booker.unwrap();
+        assert_eq!(booker.address.as_str(), "bo@example.com");
+        assert_eq!(booker.name.as_deref(), Some("Bo Booker"));
+        assert_eq!(booker.language.as_deref(), Some("fr"));
+        assert_eq!(booking.guests[0].as_str(), "cy@example.com");
+        assert_eq!(booking.status, Status::Accepted);
+        assert_eq!(
+            booking.answers["company"],
+            crate::domain::booking::Answer::Text("Acme".to_owned())
+        );
+        assert_eq!(read.price, Some(0));
+        assert_eq!(
+            read.at.unwrap().to_rfc3339(),
+            "2026-11-20T08:15:30.123+00:00"
+        );
+        assert_eq!(read.assumed, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_no_single_booking_is_refused_with_the_reason() {
+        let without = |field: &str| WEBHOOK.replace(&format!("\"{field}\""), "\"x\"");
+        let rows: [(String, &str); 9] = [
+            (String::new(), "is not JSON"),
+            ("{".to_owned(), "is not JSON"),
+            ("[]".to_owned(), "holds 0 bookings"),
+            (r#"{"data":[{},{}]}"#.to_owned(), "holds 2 bookings"),
+            ("{}".to_owned(), "is neither a booking"),
+            ("7".to_owned(), "is neither a booking"),
+            (without("uid"), "uid is missing"),
+            (without("startTime"), "startTime is missing"),
+            (without("eventTypeId"), "payload.eventTypeId is missing"),
+        ];
+        for (text, expect) in rows {
+            let error = read(&text).unwrap_err().to_string();
+            assert!(error.contains(expect), "{text}: {error}");
+        }
+        let huge = " ".repeat(MAX_FILE + 1);
+        assert_eq!(read(&huge), Err(FileError::TooLarge));
+    }
+
+    #[test]
+    fn api_items_are_read_bare_or_in_their_envelope() {
+        let item = r#"{"id":1,"uid":"abc","title":"t","status":"pending",
+            "start":"2026-12-01T09:00:00.000Z","end":"2026-12-01T10:00:00.000Z",
+            "createdAt":"2026-11-20T08:15:30.123Z","eventType":{"id":77,"slug":"lesson"},
+            "hosts":[{"id":12,"email":"ada@example.org"}],
+            "attendees":[{"email":"bo@example.com","name":"Bo"}],
+            "bookingFieldsResponses":{"email":"bo@example.com"}}"#;
+        let enveloped = format!(r#"{{"status":"success","data":[{item}]}}"#);
+        let single = format!(r#"{{"status":"success","data":{item}}}"#);
+        let bare = read(item).unwrap();
+        assert_eq!(bare.booking.uid.as_str(), "abc");
+        assert_eq!(read(&enveloped), Ok(bare.clone()));
+        assert_eq!(read(&single), Ok(bare));
+    }
 }

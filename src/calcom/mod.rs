@@ -7,6 +7,7 @@
 //! `refusal`), the latter without a socket, so that recorded exchanges can be put to it.
 
 pub mod connect;
+pub mod file;
 pub mod port;
 
 mod errors;

@@ -2,11 +2,24 @@
 
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+
 use crate::calcom::connect::{ConnectError, Settings, connect};
 use crate::calcom::port::{Calendar, Dialect};
 use crate::config::model::{self, Config};
 use crate::config::secret::{ApiKey, SecretError, api_key};
 use crate::domain::time::Clock;
+
+/// A hash of the key, to see whether it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyPrint([u8; 32]);
+
+/// A calendar with the print of its key.
+pub struct Opened {
+    pub calendar: Arc<dyn Calendar>,
+    pub print: KeyPrint,
+}
 
 /// Why there is no calendar to speak to.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +34,10 @@ pub enum CalendarError {
 ///
 /// # Errors
 /// When there is no usable key, or a setting cannot be used.
-pub fn open(config: &Config, clock: &Clock) -> Result<Arc<dyn Calendar>, CalendarError> {
+pub fn open(config: &Config, clock: &Clock) -> Result<Opened, CalendarError> {
     let key = key(config)?;
-    Ok(connect(Settings {
+    let print = KeyPrint(Sha256::digest(key.secret.expose_secret().as_bytes()).into());
+    let calendar = connect(Settings {
         base_url: config.calcom.base_url.clone(),
         dialect: match config.calcom.dialect {
             model::Dialect::V2 => Dialect::V2,
@@ -34,7 +48,8 @@ pub fn open(config: &Config, clock: &Clock) -> Result<Arc<dyn Calendar>, Calenda
         connect_timeout: config.calcom.connect_timeout,
         budget: f64::from(config.calcom.budget) / 100.0,
         clock: Arc::clone(clock),
-    })?)
+    })?;
+    Ok(Opened { calendar, print })
 }
 
 /// The key, as the process was given it.

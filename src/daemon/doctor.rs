@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::calcom::port::{CallError, Calendar, Select};
+use crate::calcom::port::{Calendar, CallError, Select};
 use crate::control::protocol::CheckFinding;
 use crate::domain::booking::{Confirmation, EventType};
 use crate::domain::gate::{EventTypeKey, Gate, Policy};
@@ -19,7 +19,10 @@ pub async fn examine(calendar: &dyn Calendar, policy: &Policy, clock: &Clock) ->
     match calendar.me().await {
         Ok(me) => {
             let name = me.username.as_deref().unwrap_or("without a user name");
-            findings.push(fine("key", format!("accepted; it acts as {name} (id {})", me.id)));
+            findings.push(fine(
+                "key",
+                format!("accepted; it acts as {name} (id {})", me.id),
+            ));
             if me.admin {
                 findings.push(warning(
                     "key",
@@ -38,7 +41,10 @@ pub async fn examine(calendar: &dyn Calendar, policy: &Policy, clock: &Clock) ->
     match calendar.list(&Select::Pending, 0).await {
         Ok(page) => {
             let count = page.bookings.len();
-            findings.push(fine("bookings", format!("the list can be read ({count} waiting)")));
+            findings.push(fine(
+                "bookings",
+                format!("the list can be read ({count} waiting)"),
+            ));
             for row in &page.unreadable {
                 findings.push(warning(
                     "bookings",
@@ -51,7 +57,10 @@ pub async fn examine(calendar: &dyn Calendar, policy: &Policy, clock: &Clock) ->
             {
                 findings.push(warning(
                     "clock",
-                    format!("the server's clock is {} s away", (server - at).num_seconds().abs()),
+                    format!(
+                        "the server's clock is {} s away",
+                        (server - at).num_seconds().abs()
+                    ),
                     "set this machine's clock (NTP)",
                 ));
             }

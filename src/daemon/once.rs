@@ -12,11 +12,7 @@ const MAX_PASSES: usize = 60;
 ///
 /// # Errors
 /// As a pass.
-pub async fn once(
-    ports: &Ports<'_>,
-    policy: &Policy,
-    dry_run: bool,
-) -> Result<Report, PassError> {
+pub async fn once(ports: &Ports<'_>, policy: &Policy, dry_run: bool) -> Result<Report, PassError> {
     let mut session = Session::default();
     let mut report = pass(ports, policy, &mut session, dry_run).await?;
     for _ in 1..MAX_PASSES {

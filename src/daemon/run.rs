@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::answer::parse::refused;
 use super::answer::route;
 use super::backoff::Backoff;
-use super::calendar;
+use super::calendar::{self, KeyPrint};
 use super::failure::Failure;
 use super::views;
 use super::wake::Wake;
@@ -37,6 +37,7 @@ pub struct Daemon {
     /// Where the configuration came from, to read it anew.
     pub config_path: PathBuf,
     pub calendar: Arc<dyn Calendar>,
+    pub print: KeyPrint,
     pub store: StoreHandle,
     pub clock: Clock,
     pub wakes: mpsc::Sender<Wake>,
@@ -67,6 +68,8 @@ struct Loop {
     last_pass: Option<crate::control::protocol::PassHead>,
     last_error: Option<String>,
     shutting_down: bool,
+    /// The session that is away belongs to a calendar that was replaced.
+    stale_session: bool,
 }
 
 /// Runs until a signal ends it.
@@ -91,6 +94,7 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<(), 
         last_pass: None,
         last_error: None,
         shutting_down: false,
+        stale_session: false,
     };
     while let Some(wake) = wakes.recv().await {
         match wake {
@@ -171,7 +175,11 @@ impl Loop {
         dry_run: bool,
         result: Result<Report, PassError>,
     ) -> Result<(), Failure> {
-        self.session = Some(session);
+        self.session = Some(if std::mem::take(&mut self.stale_session) {
+            Session::default()
+        } else {
+            session
+        });
         if let Some(answer) = self.waiting.take() {
             let response = match &result {
                 Ok(report) => Response::Ok(Box::new(Answer::Pass(views::pass(report)))),
@@ -212,7 +220,11 @@ impl Loop {
         self.due = if report.more {
             now
         } else {
-            self.daemon.config.schedule.poll.next_after(self.last_begun, now)
+            self.daemon
+                .config
+                .schedule
+                .poll
+                .next_after(self.last_begun, now)
         };
     }
 
@@ -228,14 +240,22 @@ impl Loop {
                 tracing::warn!("{failure}; the next pass looks again");
             }
         }
-        let regular = self.daemon.config.schedule.poll.next_after(self.last_begun, now);
+        let regular = self
+            .daemon
+            .config
+            .schedule
+            .poll
+            .next_after(self.last_begun, now);
         self.due = regular.max(now + self.backoff.failed());
         Ok(())
     }
 
     fn asked(&mut self, command: Command, answer: oneshot::Sender<Response>) {
         if self.shutting_down {
-            let refusal = refused("unreachable", "the daemon is ending; ask again when it is up");
+            let refusal = refused(
+                "unreachable",
+                "the daemon is ending; ask again when it is up",
+            );
             let _ = answer.send(Response::Err(refusal));
             return;
         }
@@ -346,15 +366,16 @@ impl Loop {
         {
             tracing::warn!("store.path and control.socket change with a restart only");
         }
-        // A session of the old key or server says nothing about the new one.
-        if let Some(session) = &mut self.session {
-            *session = Session::default();
-        }
-        if loaded.config.calcom != self.daemon.config.calcom {
+        // The same server and key keep their session and their count of the rate limit.
+        let same = loaded.config.calcom == self.daemon.config.calcom
+            && calendar.print == self.daemon.print;
+        if !same {
+            self.stale_session = self.session.is_none();
+            self.session = self.session.take().map(|_| Session::default());
             self.backoff = Backoff::default();
+            self.daemon.calendar = calendar.calendar;
+            self.daemon.print = calendar.print;
         }
-        // The same server and key keep their rate limit's count.
-        self.daemon.calendar = calendar;
         self.policy = Arc::new(loaded.config.policy.clone());
         self.daemon.config = loaded.config;
         self.due = (self.daemon.clock)();

@@ -227,7 +227,11 @@ fn told(fact: &Fact) -> Told {
             ("frozen", None, None, text)
         }
         Fact::Pinned { hash, .. } => {
-            let text = if hash.is_some() { "PIN set" } else { "PIN removed" };
+            let text = if hash.is_some() {
+                "PIN set"
+            } else {
+                "PIN removed"
+            };
             ("pinned", None, None, text.to_owned())
         }
         Fact::Grant {

@@ -2,8 +2,9 @@
 //! side, and what the bookings are afterwards settles the intents.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 
 use super::observe::ends_the_pass;
 use super::ports::{PassError, Ports};
@@ -151,23 +152,31 @@ async fn round(ports: &Ports<'_>, max_age: Span, ways: &mut [Way]) -> Result<(),
             Some((*n, call, at + max_age))
         })
         .collect();
-    let mut answers = stream::iter(jobs.into_iter().map(|(n, call, deadline)| async move {
-        if ports.stop.is_set() {
-            return (n, call, Err(CallError::TooLate));
-        }
-        let answer = send(ports, &call, deadline).await;
-        (n, call, answer)
-    }))
-    .buffer_unordered(CALLS_AT_ONCE);
+    // A refused key ends the pass: what is under way may finish, nothing else is begun.
+    let halt = AtomicBool::new(false);
+    let halted = &halt;
+    let mut calls = Vec::new();
+    for (n, call, deadline) in jobs {
+        calls.push(
+            async move {
+                let answer = if ports.stop.is_set() || halted.load(Ordering::Relaxed) {
+                    Err(CallError::TooLate)
+                } else {
+                    send(ports, &call, deadline).await
+                };
+                (n, call, answer)
+            }
+            .boxed(),
+        );
+    }
+    let mut answers = stream::iter(calls).buffer_unordered(CALLS_AT_ONCE);
     let mut stopped = None;
     while let Some((n, call, answer)) = answers.next().await {
         if let Err(error @ CallError::Credential(_)) = &answer {
             stopped = Some(PassError::from(error.clone()));
+            halt.store(true, Ordering::Relaxed);
         }
         heard(ports, &mut ways[n], &call, answer);
-        if stopped.is_some() {
-            break;
-        }
     }
     drop(answers);
     if let Some(error) = stopped {
@@ -250,14 +259,14 @@ async fn read_the_rest(
         .copied()
         .filter(|n| ways[*n].wants_reading())
         .collect();
-    let reads: Vec<_> = wanted
-        .into_iter()
-        .map(|n| (n, ways[n].delivery.request.clone(), ways[n].sights.clone()))
-        .collect();
-    let mut reads = stream::iter(reads.into_iter().map(|(n, request, sights)| async move {
-        (n, super::sight::all(ports, &request, sights).await)
-    }))
-    .buffer_unordered(CALLS_AT_ONCE);
+    let mut reads = Vec::new();
+    for n in wanted {
+        let request = ways[n].delivery.request.clone();
+        let sights = ways[n].sights.clone();
+        let read = async move { (n, super::sight::all(ports, &request, sights).await) };
+        reads.push(read.boxed());
+    }
+    let mut reads = stream::iter(reads).buffer_unordered(CALLS_AT_ONCE);
     while let Some((n, read)) = reads.next().await {
         match read {
             Ok(sights) => ways[n].sights = sights,

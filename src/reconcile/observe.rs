@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 
 use super::known::{self, Known};
 use super::ports::{PassError, Ports, Session};
@@ -231,17 +231,15 @@ async fn intents(
         .await;
     let now = (ports.clock)();
     let mut open = Vec::new();
-    let reads = found.map_err(PassError::Store)?.into_iter().map(|intent| {
+    let mut reads = Vec::new();
+    for intent in found.map_err(PassError::Store)? {
         // One that failed often waits its turn without costing calls.
-        let due = intent::due(&intent.request, now);
-        async move {
-            if due {
-                sight(ports, intent, pending).await
-            } else {
-                Ok((intent, None))
-            }
+        if intent::due(&intent.request, now) {
+            reads.push(sight(ports, intent, pending).boxed());
+        } else {
+            open.push(intent);
         }
-    });
+    }
     let mut reads = stream::iter(reads).buffered(READS_AT_ONCE);
     while let Some(read) = reads.next().await {
         let (intent, problem) = read?;
@@ -351,12 +349,11 @@ async fn series(
         .filter_map(|booking| booking.series.as_ref())
         .collect();
     let mut found = BTreeMap::new();
-    let mut reads = stream::iter(
-        wanted
-            .into_iter()
-            .map(|id| async move { (id, ports.calendar.series(&id.uid()).await) }),
-    )
-    .buffered(READS_AT_ONCE);
+    let mut reads = Vec::new();
+    for id in wanted {
+        reads.push(async move { (id, ports.calendar.series(&id.uid()).await) }.boxed());
+    }
+    let mut reads = stream::iter(reads).buffered(READS_AT_ONCE);
     while let Some((id, read)) = reads.next().await {
         let series = match read {
             Ok(Some(all)) => Series::Whole(all),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 
 use super::observe::ends_the_pass;
 use super::ports::{PassError, Ports};
@@ -33,15 +33,18 @@ pub async fn look(
     if wanted.len() >= LIST_FROM {
         list(ports, wanted, &mut found).await?;
     }
-    let missing: Vec<&BookingRef> = wanted
-        .iter()
-        .filter(|booking| !found.contains_key(&booking.uid))
-        .collect();
-    let mut reads = stream::iter(missing.into_iter().map(|booking| async move {
-        let at = (ports.clock)();
-        (booking, at, ports.calendar.get(booking).await)
-    }))
-    .buffer_unordered(READS_AT_ONCE);
+    let mut reads = Vec::new();
+    for booking in wanted {
+        if found.contains_key(&booking.uid) {
+            continue;
+        }
+        let read = async move {
+            let at = (ports.clock)();
+            (booking, at, ports.calendar.get(booking).await)
+        };
+        reads.push(read.boxed());
+    }
+    let mut reads = stream::iter(reads).buffer_unordered(READS_AT_ONCE);
     while let Some((booking, at, read)) = reads.next().await {
         match read {
             Ok(reading) => {

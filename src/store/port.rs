@@ -69,6 +69,16 @@ pub struct Written {
     pub fact: Fact,
 }
 
+/// What walking the whole log found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    pub commits: u64,
+    pub facts: u64,
+    pub accounts: u64,
+    /// Where the fold says something else than the log adds up to; empty when all is well.
+    pub differences: Vec<String>,
+}
+
 /// The store. Reads see every commit that was acknowledged.
 pub trait Store: Send {
     /// Writes the facts as one commit: all or none, durable when this returns `Ok`.
@@ -134,6 +144,12 @@ pub trait Store: Send {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<Written>, StoreError>;
+
+    /// Walks the whole log, checks every line, and compares what it adds up to with the fold.
+    ///
+    /// # Errors
+    /// When a line is damaged, with its file and number, or something cannot be read.
+    fn verify(&self) -> Result<Verified, StoreError>;
 
     /// Makes the quick part durable and marks it as closed cleanly. The store is not used after.
     ///

@@ -57,8 +57,8 @@ pub fn alias(
     remove: bool,
 ) -> Result<Answer, Refusal> {
     let account = parse::account(store, account)?;
-    let alias = Address::parse(alias)
-        .map_err(|why| parse::usage(format!("the alias {alias:?} {why}")))?;
+    let alias =
+        Address::parse(alias).map_err(|why| parse::usage(format!("the alias {alias:?} {why}")))?;
     let there = account.aliases.contains(&alias);
     if there == remove {
         let id = account.id.clone();

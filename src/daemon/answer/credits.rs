@@ -27,7 +27,13 @@ const MAX_PROBLEMS: usize = 100;
 pub fn grant(store: &mut dyn Store, now: Time, asked: &Grant) -> Result<Answer, Refusal> {
     let account = parse::account_id(store, &asked.account)?;
     let wanted = Given {
-        reference: reference(store, "grant", &account, asked.credits, asked.reference.as_deref())?,
+        reference: reference(
+            store,
+            "grant",
+            &account,
+            asked.credits,
+            asked.reference.as_deref(),
+        )?,
         credits: parse::credits(asked.credits)?,
         kind: GivenKind::Grant,
         expires: None,
@@ -142,7 +148,11 @@ pub fn import(
         store
             .commit(now, sorted.facts, &[])
             .map_err(|e| parse::commit_failed(&e))?;
-        tracing::info!(rows = sorted.view.granted, credits = sorted.view.credits, "imported");
+        tracing::info!(
+            rows = sorted.view.granted,
+            credits = sorted.view.credits,
+            "imported"
+        );
     }
     Ok(Answer::Import(ImportView {
         dry_run,
@@ -251,7 +261,9 @@ fn grant_fact(given: &Given) -> Fact {
 
 /// Write-offs that are due; a grant is a good time to say so.
 fn expired(store: &dyn Store, account: &AccountId, now: Time) -> Result<Vec<Fact>, Refusal> {
-    let there = store.account(account).map_err(|e| parse::store_failed(&e))?;
+    let there = store
+        .account(account)
+        .map_err(|e| parse::store_failed(&e))?;
     Ok(there.map_or_else(Vec::new, |mut there| write_off(&mut there, now)))
 }
 
@@ -261,7 +273,14 @@ fn existing(store: &dyn Store, reference: &Reference) -> Result<Option<Given>, R
 
 /// Asking the same again is harmless; asking something else under the same reference is an error.
 fn same(there: &Given, wanted: &Given) -> Result<(), Refusal> {
-    let key = |given: &Given| (given.account.clone(), given.credits, given.kind, given.expires);
+    let key = |given: &Given| {
+        (
+            given.account.clone(),
+            given.credits,
+            given.kind,
+            given.expires,
+        )
+    };
     if key(there) == key(wanted) {
         return Ok(());
     }
@@ -282,12 +301,7 @@ fn same(there: &Given, wanted: &Given) -> Result<(), Refusal> {
     ))
 }
 
-fn shown(
-    store: &dyn Store,
-    given: &Given,
-    existed: bool,
-    now: Time,
-) -> Result<Answer, Refusal> {
+fn shown(store: &dyn Store, given: &Given, existed: bool, now: Time) -> Result<Answer, Refusal> {
     let account = store
         .account(&given.account)
         .map_err(|e| parse::store_failed(&e))?;
@@ -308,7 +322,10 @@ fn reference(
     }
     let head = store.head();
     let mut hash = Sha256::new();
-    hash.update(format!("{kind}\n{account}\n{credits}\n{}\n{}", head.seq, head.hash));
+    hash.update(format!(
+        "{kind}\n{account}\n{credits}\n{}\n{}",
+        head.seq, head.hash
+    ));
     let hex: String = hash
         .finalize()
         .iter()

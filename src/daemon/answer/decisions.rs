@@ -14,9 +14,7 @@ const MAX_DECISIONS: u32 = 10_000;
 const MAX_ENTRIES: usize = 1_000;
 
 pub fn list(store: &dyn Store, since: Option<&str>, limit: u32) -> Result<Answer, Refusal> {
-    let since = since
-        .map(|text| parse::time("--since", text))
-        .transpose()?;
+    let since = since.map(|text| parse::time("--since", text)).transpose()?;
     let limit = usize::try_from(limit.clamp(1, MAX_DECISIONS)).unwrap_or(usize::MAX);
     let mut decided = store
         .decided(since, None, limit + 1)
@@ -38,7 +36,9 @@ pub fn explain(store: &dyn Store, booking: &str) -> Result<Answer, Refusal> {
     let mut charges = Vec::new();
     for booking in &request.bookings {
         entries.extend(history(store, &Subject::Booking(booking.uid.clone()))?);
-        let charge = store.charge(&booking.uid).map_err(|e| parse::store_failed(&e))?;
+        let charge = store
+            .charge(&booking.uid)
+            .map_err(|e| parse::store_failed(&e))?;
         charges.extend(charge.as_ref().map(views::charge));
     }
     let mut entries: Vec<_> = entries.iter().map(views::entry).collect();
