@@ -1,0 +1,252 @@
+//! The house's own rules about its sources: arrows run down, the domain is pure, `mod.rs` files hold
+//! prose and `mod` lines only, every file says what it is.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// For each part, the parts it may import. ARCHITECTURE.md shows the same as floors.
+fn may_import() -> BTreeMap<&'static str, Vec<&'static str>> {
+    BTreeMap::from([
+        ("main", vec!["cli"]),
+        (
+            "cli",
+            vec!["daemon", "control", "config", "sandbox", "domain"],
+        ),
+        (
+            "daemon",
+            vec![
+                "reconcile",
+                "store",
+                "calcom",
+                "control",
+                "config",
+                "domain",
+            ],
+        ),
+        (
+            "reconcile",
+            vec!["store::port", "store::handle", "calcom::port", "domain"],
+        ),
+        ("store", vec!["domain"]),
+        ("calcom", vec!["domain"]),
+        ("config", vec!["domain"]),
+        ("sandbox", vec!["domain"]),
+        ("domain", vec![]),
+        ("control", vec![]),
+    ])
+}
+
+/// What the domain must not know: the world outside, in whatever form it comes.
+const IMPURE: [&str; 14] = [
+    "serde",
+    "tokio",
+    "reqwest",
+    "sled",
+    "hyper",
+    "tracing",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "SystemTime",
+    "Instant::now",
+    "Utc::now",
+];
+
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// The part it belongs to: the first folder below `src`, or the file's own name.
+    fn part(&self) -> String {
+        let below = self.path.strip_prefix(src()).unwrap();
+        let first = below.components().next().unwrap();
+        let name = first.as_os_str().to_string_lossy();
+        name.trim_end_matches(".rs").to_owned()
+    }
+
+    /// Lines without comments, numbered from 1.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.text.lines().enumerate();
+        lines
+            .map(|(n, line)| (n + 1, line))
+            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+    }
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn sources() -> Vec<Source> {
+    let mut found = Vec::new();
+    let mut folders = vec![src()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push(Source { path, text });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// Every `crate::…` or `maitred::…` path of a line, up to two segments; groups are split.
+fn imports(line: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for root in ["crate::", "maitred::"] {
+        for (at, _) in line.match_indices(root) {
+            let before = line[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+                continue;
+            }
+            let rest = &line[at + root.len()..];
+            let path: String = rest
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ':'))
+                .collect();
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn allowed(part: &str, import: &str, allowed: &[&str]) -> bool {
+    let first = import.split("::").next().unwrap_or_default();
+    first == part
+        || allowed
+            .iter()
+            .any(|may| import == *may || import.starts_with(&format!("{may}::")))
+}
+
+#[test]
+fn arrows_run_down() {
+    let table = may_import();
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let part = source.part();
+        if part == "lib" {
+            continue;
+        }
+        let may = table
+            .get(part.as_str())
+            .unwrap_or_else(|| panic!("{part} stands in no row of the import table"));
+        for (line, text) in source.code() {
+            for import in imports(text) {
+                if !allowed(&part, &import, may) {
+                    wrong.push(format!("{}:{line}: {import}", source.path.display()));
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "imports that run up:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn the_check_of_imports_sees_what_it_should() {
+    let rows = [
+        ("use crate::store::port::Store;", vec!["store::port::Store"]),
+        (
+            "let x = crate::daemon::run(maitred::cli::main());",
+            vec!["daemon::run", "cli::main"],
+        ),
+        ("use subcrate::x;", vec![]),
+        ("use super::x;", vec![]),
+    ];
+    for (line, expect) in rows {
+        assert_eq!(imports(line), expect, "{line}");
+    }
+    assert!(allowed("reconcile", "store::port::Store", &["store::port"]));
+    assert!(!allowed("reconcile", "store::log::Log", &["store::port"]));
+    assert!(!allowed("reconcile", "store::portal", &["store::port"]));
+    assert!(allowed("store", "store::log", &[]));
+}
+
+#[test]
+fn the_domain_is_pure() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|s| s.part() == "domain") {
+        for (line, text) in source.code() {
+            for word in IMPURE {
+                if text.contains(word) {
+                    wrong.push(format!("{}:{line}: {word}", source.path.display()));
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "the domain knows the world:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn mod_files_hold_prose_and_mod_lines_only() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let name = source.path.file_name().unwrap();
+        if name != "mod.rs" && name != "lib.rs" {
+            continue;
+        }
+        for (line, text) in source.code() {
+            let text = text.trim();
+            let modest = text.is_empty()
+                || text.starts_with("#[")
+                || (text.ends_with(';') && (text.contains("mod ")) && !text.contains('{'));
+            if !modest {
+                wrong.push(format!("{}:{line}: {text}", source.path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "code in mod.rs:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let silent: Vec<String> = sources()
+        .iter()
+        .filter(|source| !source.text.starts_with("//!"))
+        .map(|source| source.path.display().to_string())
+        .collect();
+    assert!(
+        silent.is_empty(),
+        "files without `//!`:\n{}",
+        silent.join("\n")
+    );
+}
+
+/// Marks of unfinished work, put together here so that this file does not hold them.
+#[test]
+fn nothing_is_left_unfinished() {
+    let marks = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+        concat!("#[ig", "nore"),
+        concat!("allow(dead", "_code"),
+    ];
+    let mut wrong = Vec::new();
+    for source in sources() {
+        for (n, line) in source.text.lines().enumerate() {
+            if marks.iter().any(|mark| line.contains(mark)) {
+                wrong.push(format!("{}:{}: {line}", source.path.display(), n + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "unfinished:\n{}", wrong.join("\n"));
+}
