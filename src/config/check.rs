@@ -43,11 +43,13 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Looks at the whole.
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
-    if let Ok(url) = Url::parse(&config.calcom.base_url) {
-        address(&url, config, report);
+    let url = Url::parse(&config.calcom.base_url).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    if let Some(url) = &url {
+        address(url, host, report);
     }
-    dialect(config, report);
-    pace(config, report);
+    dialect(config, host, report);
+    pace(config, host, report);
     patience(config, report);
     if config.policy.limits.declines_per_pass == 0 {
         let problem = "with 0 nobody is ever declined".to_owned();
@@ -62,9 +64,8 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-fn address(url: &Url, config: &Config, report: &mut Report<'_>) {
+fn address(url: &Url, host: &str, report: &mut Report<'_>) {
     let key = "calcom.base-url";
-    let host = url.host_str().unwrap_or_default();
     if url.scheme() == "http" && !is_local(host) {
         let problem = "the API key would cross the network unencrypted".to_owned();
         report.warn(
@@ -82,10 +83,6 @@ fn address(url: &Url, config: &Config, report: &mut Report<'_>) {
         let problem = format!("maitred adds the version itself: calls would go to {version}/v…");
         report.warn(key, problem, format!("leave out {version} at the end"));
     }
-    if host == HOSTED && config.calcom.dialect == Dialect::V1 {
-        let problem = "the hosted service has had no v1 since 2026-04-08".to_owned();
-        report.warn("calcom.dialect", problem, "set dialect = \"v2\"");
-    }
 }
 
 /// Whether nothing leaves this machine. (IPv6 addresses stand in brackets.)
@@ -97,10 +94,14 @@ fn is_local(host: &str) -> bool {
         || host.ends_with(".localhost")
 }
 
-fn dialect(config: &Config, report: &mut Report<'_>) {
+fn dialect(config: &Config, host: &str, report: &mut Report<'_>) {
     match config.calcom.dialect {
         Dialect::V2 => {}
         Dialect::V1 => {
+            if host == HOSTED {
+                let problem = "the hosted service has had no v1 since 2026-04-08".to_owned();
+                report.warn("calcom.dialect", problem, "set dialect = \"v2\"");
+            }
             let problem = format!("dialect v1 has defects: {}", V1_DEFECTS.join("; "));
             let help = "use \"v2\" wherever the server has it: the same key works";
             report.warn("calcom.dialect", problem, help);
@@ -108,7 +109,7 @@ fn dialect(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-fn pace(config: &Config, report: &mut Report<'_>) {
+fn pace(config: &Config, host: &str, report: &mut Report<'_>) {
     let budget = config.calcom.budget;
     if budget > MAX_BUDGET {
         let problem = format!("{budget}% leaves next to nothing for others that use the key");
@@ -117,7 +118,7 @@ fn pace(config: &Config, report: &mut Report<'_>) {
         report.warn("calcom.budget", problem, help);
     }
     let poll = config.schedule.poll.shortest();
-    if config.calcom.base_url.contains(HOSTED) && poll < SHORTEST_POLL {
+    if host == HOSTED && poll < SHORTEST_POLL {
         let problem = "polling the hosted service this often uses up its limit".to_owned();
         let help = "it allows 120 calls in 60 s, and 60 of them at a budget of 50%; \"15s\" is quick \
             enough for a person who waits";

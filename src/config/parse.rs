@@ -9,7 +9,7 @@ use toml::de::DeTable;
 
 use super::finding::{Finding, Findings};
 use super::model::{self, Config, Control, Schedule, StoreConfig};
-use super::reader::{self, Item, Table};
+use super::reader::{self, Item, KEY_BELONGS, Table};
 use super::report::Report;
 use super::{calcom, check, gate, value};
 use crate::domain::gate::Limits;
@@ -93,7 +93,15 @@ pub(super) fn read(text: &str, source: &str, report: &mut Report<'_>) -> Option<
 fn syntax(errors: &[toml::de::Error], report: &mut Report<'_>) {
     for error in errors.iter().take(MAX_SYNTAX) {
         let problem = format!("this is not TOML: {}", error.message());
-        let help = "texts stand in quotes, one `key = value` on a line; see https://toml.io".into();
+        let mut help = match error.message().contains("duplicate") {
+            true => "let each key and each section stand once".to_owned(),
+            false => {
+                "texts stand in quotes, one `key = value` on a line; see https://toml.io".to_owned()
+            }
+        };
+        if report.is_hushed() {
+            help = format!("{help}; and {KEY_BELONGS}");
+        }
         report.syntax(error.span().unwrap_or(0..0), problem, help);
     }
 }

@@ -1,6 +1,7 @@
 //! The API key: where it is looked for, and what is taken for one. It is never shown, not even in
 //! part, by anything here.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -37,14 +38,21 @@ pub struct ApiKey {
 }
 
 /// A place in which a key was found.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    #[error("the variable {KEY_VARIABLE}")]
     Variable,
-    #[error("the credential {}", .0.display())]
     Credential(PathBuf),
-    #[error("the file {}", .0.display())]
     File(PathBuf),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable => write!(f, "the variable {KEY_VARIABLE}"),
+            Self::Credential(path) => write!(f, "the credential {}", path.display()),
+            Self::File(path) => write!(f, "the file {}", path.display()),
+        }
+    }
 }
 
 /// Why there is no key.
