@@ -15,8 +15,8 @@ const V1_DEFECTS: [&str; 5] = [
     "an accept sends no mail and no webhook and makes no calendar entry",
     "a refusal is a cancellation",
     "the API key stands in every URL, and so in the logs of proxies",
-    "30 requests in 60 s at most, where a list counts as two, and the fifth refusal for that within \
-     30 minutes locks the account",
+    "30 requests in 60 s at most, where a list counts as two, and the fifth refusal for that \
+     within 30 minutes locks the account",
     "each occurrence of a series is decided on its own",
 ];
 
@@ -35,7 +35,8 @@ const HOSTED: &str = "api.cal.com";
 /// Up to this share of the rate limit there is room for whatever else uses the key.
 const MAX_BUDGET: u8 = 80;
 
-/// Polling the hosted service more often takes a fifth of its limit for lists that show nothing new.
+/// Polling the hosted service more often takes a fifth of its limit for lists that show nothing
+/// new.
 const SHORTEST_POLL: Span = Span::seconds(5);
 
 /// A confirm makes calendar entries and sends mails before it is answered.
@@ -120,8 +121,8 @@ fn pace(config: &Config, host: &str, report: &mut Report<'_>) {
     let poll = config.schedule.poll.shortest();
     if host == HOSTED && poll < SHORTEST_POLL {
         let problem = "polling the hosted service this often uses up its limit".to_owned();
-        let help = "it allows 120 calls in 60 s, and 60 of them at a budget of 50%; \"15s\" is quick \
-            enough for a person who waits";
+        let help = "it allows 120 calls in 60 s, and 60 of them at a budget of 50%; \"15s\" is \
+            quick enough for a person who waits";
         report.warn("schedule.poll", problem, help);
     }
 }

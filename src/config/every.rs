@@ -1,7 +1,7 @@
 //! When something that repeats is due next. Pure: both instants are parameters.
 //!
-//! croner is only ever asked within a stretch of constant UTC offset. Asked across a clock change it
-//! can answer with an instant that has passed (in the doubled hour), or leave that hour out.
+//! croner is only ever asked within a stretch of constant UTC offset. Asked across a clock change
+//! it can answer with an instant that has passed (in the doubled hour), or leave that hour out.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -16,8 +16,8 @@ use crate::domain::time::{Span, Time};
 /// The longest cron expression that is read: real ones have a few dozen characters.
 const MAX_EXPRESSION: usize = 200;
 
-/// How far apart the UTC offset is looked at while searching for a clock change. No zone ever changed
-/// twice within a day.
+/// How far apart the UTC offset is looked at while searching for a clock change. No zone ever
+/// changed twice within a day.
 const STRIDE: Span = Span::days(1);
 
 /// How many clock changes one search crosses before it gives up: two a year for longer than any
@@ -104,12 +104,12 @@ impl Every {
     /// When it is due next: never before `now`; equal to `now` when it is due at once, whatever was
     /// missed meanwhile. `last` is when it was done last.
     ///
-    /// A span that was never done is due at once; a cron expression at its next match. A `last` in the
-    /// future (the clock was set back) counts as `now`.
+    /// A span that was never done is due at once; a cron expression at its next match. A `last` in
+    /// the future (the clock was set back) counts as `now`.
     ///
-    /// Where clocks change, a match that the skipped hour swallows is due at the end of that hour. In
-    /// the doubled hour an expression is due as often as the clock shows a match; but a single time of
-    /// day only once, at its first showing.
+    /// Where clocks change, a match that the skipped hour swallows is due at the end of that hour.
+    /// In the doubled hour an expression is due as often as the clock shows a match; but a single
+    /// time of day only once, at its first showing.
     pub fn next_after(&self, last: Option<Time>, now: Time) -> Time {
         let last = last.map(|last| last.min(now));
         match self {
@@ -178,7 +178,8 @@ fn read(text: &str) -> Option<Cron> {
     parser.parse(text).ok()
 }
 
-/// What is wrong with a text that was not understood: the first field that cannot stand among stars.
+/// What is wrong with a text that was not understood: the first field that cannot stand among
+/// stars.
 fn wrong_field(text: &str) -> ExpressionError {
     const NAMES: [&str; 6] = ["second", "minute", "hour", "day", "month", "weekday"];
     let fields: Vec<&str> = text.split_whitespace().collect();
@@ -354,8 +355,8 @@ mod tests {
                 "2026-03-29T00:00:00Z",
                 &["00:30:00Z", "01:00:00Z", "01:30:00Z", "02:00:00Z"],
             ),
-            // A time that does not exist that day is due at the end of the gap, and back to its hour
-            // on the next.
+            // A time that does not exist that day is due at the end of the gap, and back to its
+            // hour on the next.
             (
                 "30 2 * * *",
                 berlin,
@@ -368,7 +369,8 @@ mod tests {
                 "2026-03-28T14:00:00Z",
                 &["29T01:00:00Z", "29T12:30:00Z", "30T00:30:00Z"],
             ),
-            // The first instant after the gap is due once, though swallowed times fall on it as well.
+            // The first instant after the gap is due once, though swallowed times fall on it as
+            // well.
             (
                 "0 2,3 * * *",
                 berlin,
@@ -429,7 +431,8 @@ mod tests {
                 "2026-11-01T04:00:00Z",
                 &["01T05:00:15Z", "02T06:00:15Z"],
             ),
-            // Lord Howe goes back by half an hour, from 02:00 to 01:30, on 4 April 2026 at 15:00 UTC.
+            // Lord Howe goes back by half an hour, from 02:00 to 01:30, on 4 April 2026 at 15:00
+            // UTC.
             (
                 "*/20 * * * *",
                 lord_howe,

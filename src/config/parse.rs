@@ -14,12 +14,12 @@ use super::report::Report;
 use super::{calcom, check, gate, value};
 use crate::domain::gate::Limits;
 
-/// How often a schedule may come round: more often than once a second no server would bear, and less
-/// often than once a day is what timers are for.
+/// How often a schedule may come round: more often than once a second no server would bear, and
+/// less often than once a day is what timers are for.
 const RHYTHM: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
-/// How old the sight of a booking may be when it is answered. Past a minute too much happens unseen:
-/// Cal.com would revive a booking that was cancelled meanwhile.
+/// How old the sight of a booking may be when it is answered. Past a minute too much happens
+/// unseen: Cal.com would revive a booking that was cancelled meanwhile.
 const OBSERVATION_AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
 
 /// How long a series must have been quiet. It is written within seconds.

@@ -1,5 +1,6 @@
-//! The spanned tree of a TOML text, read key by key. Every value is asked for by name and by kind; a
-//! wrong kind is one finding, and a key that nobody asked for is another. Nothing stops the reading.
+//! The spanned tree of a TOML text, read key by key. Every value is asked for by name and by kind;
+//! a wrong kind is one finding, and a key that nobody asked for is another. Nothing stops the
+//! reading.
 
 use std::ops::RangeInclusive;
 

@@ -59,8 +59,9 @@ impl fmt::Display for Origin {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     #[error(
-        "find the API key: {KEY_VARIABLE} is not set, {}, and there is no file {} (calcom.api-key-file); \
-         make a key in Cal.com under Settings, API keys, and put it into one of the three",
+        "find the API key: {KEY_VARIABLE} is not set, {}, and there is no file {} \
+         (calcom.api-key-file); make a key in Cal.com under Settings, API keys, and put it into \
+         one of the three",
         no_credential(.credential), file.display()
     )]
     Missing {
@@ -85,8 +86,8 @@ pub enum Flaw {
     Character,
 }
 
-/// Finds the key: in the variable, then among systemd's credentials, then in the configured file. The
-/// first that is there counts, and must be usable.
+/// Finds the key: in the variable, then among systemd's credentials, then in the configured file.
+/// The first that is there counts, and must be usable.
 ///
 /// # Errors
 /// When there is none, or the first one found cannot be read or is no key.

@@ -91,8 +91,8 @@ fn in_words(duration: Duration) -> String {
 fn duration_help(err: &humantime::DurationError, bounds: &RangeInclusive<Duration>) -> String {
     use humantime::DurationError as Error;
     match err {
-        Error::UnknownUnit { unit, value, .. } if unit.is_empty() => {
-            format!("write the unit too, for example \"{value}s\"")
+        Error::UnknownUnit { unit, .. } if unit.is_empty() => {
+            "write the unit too, for example \"15s\"".to_owned()
         }
         Error::UnknownUnit { .. } => {
             "units are ms, s, m, h, days, weeks; for example \"90s\" or \"1h 30m\"".to_owned()
@@ -154,8 +154,8 @@ fn cron_help(err: &ExpressionError) -> &'static str {
     }
 }
 
-/// Whether the text was meant as a cron expression. Durations have no such characters, and five words
-/// that are no duration are most likely five fields.
+/// Whether the text was meant as a cron expression. Durations have no such characters, and five
+/// words that are no duration are most likely five fields.
 fn is_cron(text: &str) -> bool {
     let fields = text.split_whitespace().count() >= 5;
     text.contains(['*', '@', '/', ',', '?', '#'])
