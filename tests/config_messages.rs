@@ -128,6 +128,13 @@ fn answers(text: &str) {
     assert!(shown.chars().all(printable), "{shown:?}");
 }
 
+/// Pieces of configurations, in any order.
+const TOML_LIKE: &str = concat!(
+    r"((\[{1,2})?(calcom|schedule|gate|limits|x)(\]{1,2})?",
+    r"|(poll|hosts|cost|name|event-types|api-key) = ",
+    r#"|"[ -~]{0,8}"|[0-9]{1,20}|\{|\}|,|\[|\]|\n|'''|é){0,30}"#
+);
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -138,7 +145,7 @@ proptest! {
 
     #[test]
     fn any_toml_like_text_gets_an_answer(
-        text in r#"((\[{1,2})?(calcom|schedule|gate|limits|x)(\]{1,2})?|(poll|hosts|cost|name|event-types|api-key) = |"[ -~]{0,8}"|[0-9]{1,20}|\{|\}|,|\[|\]|\n|'''|é){0,30}"#
+        text in TOML_LIKE
     ) {
         answers(&text);
     }

@@ -15,8 +15,8 @@ const V1_DEFECTS: [&str; 5] = [
     "an accept sends no mail and no webhook and makes no calendar entry",
     "a refusal is a cancellation",
     "the API key stands in every URL, and so in the logs of proxies",
-    "30 requests in 60 s at most, where a list counts as two, and the fifth refusal for that within \
-     30 minutes locks the account",
+    "30 requests in 60 s at most, where a list counts as two, and the fifth refusal for that \
+     within 30 minutes locks the account",
     "each occurrence of a series is decided on its own",
 ];
 
@@ -35,7 +35,8 @@ const HOSTED: &str = "api.cal.com";
 /// Up to this share of the rate limit there is room for whatever else uses the key.
 const MAX_BUDGET: u8 = 80;
 
-/// Polling the hosted service more often takes a fifth of its limit for lists that show nothing new.
+/// Polling the hosted service more often takes a fifth of its limit for lists that show nothing
+/// new.
 const SHORTEST_POLL: Span = Span::seconds(5);
 
 /// A confirm makes calendar entries and sends mails before it is answered.
@@ -43,11 +44,13 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Looks at the whole.
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
-    if let Ok(url) = Url::parse(&config.calcom.base_url) {
-        address(&url, config, report);
+    let url = Url::parse(&config.calcom.base_url).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    if let Some(url) = &url {
+        address(url, host, report);
     }
-    dialect(config, report);
-    pace(config, report);
+    dialect(config, host, report);
+    pace(config, host, report);
     patience(config, report);
     if config.policy.limits.declines_per_pass == 0 {
         let problem = "with 0 nobody is ever declined".to_owned();
@@ -62,9 +65,8 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-fn address(url: &Url, config: &Config, report: &mut Report<'_>) {
+fn address(url: &Url, host: &str, report: &mut Report<'_>) {
     let key = "calcom.base-url";
-    let host = url.host_str().unwrap_or_default();
     if url.scheme() == "http" && !is_local(host) {
         let problem = "the API key would cross the network unencrypted".to_owned();
         report.warn(
@@ -82,10 +84,6 @@ fn address(url: &Url, config: &Config, report: &mut Report<'_>) {
         let problem = format!("maitred adds the version itself: calls would go to {version}/v…");
         report.warn(key, problem, format!("leave out {version} at the end"));
     }
-    if host == HOSTED && config.calcom.dialect == Dialect::V1 {
-        let problem = "the hosted service has had no v1 since 2026-04-08".to_owned();
-        report.warn("calcom.dialect", problem, "set dialect = \"v2\"");
-    }
 }
 
 /// Whether nothing leaves this machine. (IPv6 addresses stand in brackets.)
@@ -97,10 +95,14 @@ fn is_local(host: &str) -> bool {
         || host.ends_with(".localhost")
 }
 
-fn dialect(config: &Config, report: &mut Report<'_>) {
+fn dialect(config: &Config, host: &str, report: &mut Report<'_>) {
     match config.calcom.dialect {
         Dialect::V2 => {}
         Dialect::V1 => {
+            if host == HOSTED {
+                let problem = "the hosted service has had no v1 since 2026-04-08".to_owned();
+                report.warn("calcom.dialect", problem, "set dialect = \"v2\"");
+            }
             let problem = format!("dialect v1 has defects: {}", V1_DEFECTS.join("; "));
             let help = "use \"v2\" wherever the server has it: the same key works";
             report.warn("calcom.dialect", problem, help);
@@ -108,7 +110,7 @@ fn dialect(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-fn pace(config: &Config, report: &mut Report<'_>) {
+fn pace(config: &Config, host: &str, report: &mut Report<'_>) {
     let budget = config.calcom.budget;
     if budget > MAX_BUDGET {
         let problem = format!("{budget}% leaves next to nothing for others that use the key");
@@ -117,10 +119,10 @@ fn pace(config: &Config, report: &mut Report<'_>) {
         report.warn("calcom.budget", problem, help);
     }
     let poll = config.schedule.poll.shortest();
-    if config.calcom.base_url.contains(HOSTED) && poll < SHORTEST_POLL {
+    if host == HOSTED && poll < SHORTEST_POLL {
         let problem = "polling the hosted service this often uses up its limit".to_owned();
-        let help = "it allows 120 calls in 60 s, and 60 of them at a budget of 50%; \"15s\" is quick \
-            enough for a person who waits";
+        let help = "it allows 120 calls in 60 s, and 60 of them at a budget of 50%; \"15s\" is \
+            quick enough for a person who waits";
         report.warn("schedule.poll", problem, help);
     }
 }

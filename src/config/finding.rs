@@ -61,31 +61,21 @@ pub struct Excerpt {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: {}\n  --> {}",
-            self.severity.word(),
-            self.problem,
-            self.file
-        )?;
+        let line = self.place.as_ref().map(|place| place.line);
+        let gutter = line.map_or(1, |line| line.to_string().len());
+        write!(f, "{}: {}", self.severity.word(), self.problem)?;
+        write!(f, "\n{:gutter$}--> {}", "", self.file)?;
         if let Some(place) = &self.place {
             write!(f, ":{}:{}", place.line, place.column)?;
         }
         if !self.key.is_empty() {
             write!(f, " ({})", self.key)?;
         }
-        let gutter = match &self.place {
-            Some(place) => place.line.to_string().len(),
-            None => 1,
-        };
         if let Some(place) = &self.place {
+            let line = place.line;
             match &place.excerpt {
-                Some(excerpt) => excerpt.write(f, place.line, gutter)?,
-                None => write!(
-                    f,
-                    "\n{:gutter$} | (not shown: the file seems to hold a secret)",
-                    place.line
-                )?,
+                Some(excerpt) => excerpt.write(f, line, gutter)?,
+                None => write!(f, "\n{line} | (not shown: the file seems to hold a secret)")?,
             }
         }
         write!(f, "\n{:gutter$} = help: {}", "", self.help)

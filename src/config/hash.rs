@@ -9,8 +9,8 @@ use crate::domain::gate::{
     EventTypeKey, Gate, HostKey, OnShort, OnTaken, OnUnknown, Policy, RefuseWith,
 };
 
-/// How many hexadecimal digits are kept. It tells apart the few policies that one house ever has; it
-/// guards nothing.
+/// How many hexadecimal digits are kept. It tells apart the few policies that one house ever has;
+/// it guards nothing.
 const DIGITS: usize = 16;
 
 /// The hash; whatever hash the policy has already plays no part.

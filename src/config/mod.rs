@@ -3,8 +3,8 @@
 //! Nothing here opens a connection, and no message ever shows a secret.
 //!
 //! `load` reads the file and `parse` the text; `model` is what comes of it, `finding` what is wrong
-//! with it. `secret` finds the API key, which never stands in the configuration. `every` says when a
-//! schedule is due next.
+//! with it. `secret` finds the API key, which never stands in the configuration. `every` says when
+//! a schedule is due next.
 
 pub mod every;
 pub mod finding;

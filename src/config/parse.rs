@@ -9,17 +9,17 @@ use toml::de::DeTable;
 
 use super::finding::{Finding, Findings};
 use super::model::{self, Config, Control, Schedule, StoreConfig};
-use super::reader::{self, Item, Table};
+use super::reader::{self, Item, KEY_BELONGS, Table};
 use super::report::Report;
 use super::{calcom, check, gate, value};
 use crate::domain::gate::Limits;
 
-/// How often a schedule may come round: more often than once a second no server would bear, and less
-/// often than once a day is what timers are for.
+/// How often a schedule may come round: more often than once a second no server would bear, and
+/// less often than once a day is what timers are for.
 const RHYTHM: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
-/// How old the sight of a booking may be when it is answered. Past a minute too much happens unseen:
-/// Cal.com would revive a booking that was cancelled meanwhile.
+/// How old the sight of a booking may be when it is answered. Past a minute too much happens
+/// unseen: Cal.com would revive a booking that was cancelled meanwhile.
 const OBSERVATION_AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
 
 /// How long a series must have been quiet. It is written within seconds.
@@ -93,7 +93,15 @@ pub(super) fn read(text: &str, source: &str, report: &mut Report<'_>) -> Option<
 fn syntax(errors: &[toml::de::Error], report: &mut Report<'_>) {
     for error in errors.iter().take(MAX_SYNTAX) {
         let problem = format!("this is not TOML: {}", error.message());
-        let help = "texts stand in quotes, one `key = value` on a line; see https://toml.io".into();
+        let mut help = match error.message().contains("duplicate") {
+            true => "let each key and each section stand once".to_owned(),
+            false => {
+                "texts stand in quotes, one `key = value` on a line; see https://toml.io".to_owned()
+            }
+        };
+        if report.is_hushed() {
+            help = format!("{help}; and {KEY_BELONGS}");
+        }
         report.syntax(error.span().unwrap_or(0..0), problem, help);
     }
 }

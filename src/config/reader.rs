@@ -1,5 +1,6 @@
-//! The spanned tree of a TOML text, read key by key. Every value is asked for by name and by kind; a
-//! wrong kind is one finding, and a key that nobody asked for is another. Nothing stops the reading.
+//! The spanned tree of a TOML text, read key by key. Every value is asked for by name and by kind;
+//! a wrong kind is one finding, and a key that nobody asked for is another. Nothing stops the
+//! reading.
 
 use std::ops::RangeInclusive;
 
@@ -86,13 +87,14 @@ impl<'t> Table<'t> {
                 report.error(&path, problem, KEY_BELONGS);
                 continue;
             }
-            let help = match nearest {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => format!("known here: {}", self.known.join(", ")),
+            let help = match (nearest, report.section_of(name)) {
+                (Some(nearest), _) => format!("did you mean `{nearest}`?"),
+                (None, Some(section)) => format!("it belongs under {section}"),
+                (None, None) => format!("known here: {}", self.known.join(", ")),
             };
-            let shown = match hush::key(name) {
-                true => "unknown key".to_owned(),
-                false => format!("unknown key `{}`", name.escape_debug()),
+            let shown = match report.show_key(name) {
+                Some(shown) => format!("unknown key `{shown}`"),
+                None => "unknown key".to_owned(),
             };
             report.error(&path, shown, help);
         }
@@ -155,13 +157,17 @@ impl<'t> Item<'t> {
         report: &mut Report<'_>,
     ) -> Option<T> {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let text = self.text(known[0], report)?;
+        let choice = format!("give one of \"{}\"", known.join("\", \""));
+        let Some(text) = self.as_text() else {
+            self.refuse("a text in quotes", &choice, report);
+            return None;
+        };
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
             let shown = report.show(text);
             let help = match suggest::nearest(text, known.iter().copied()) {
                 Some(nearest) => format!("did you mean \"{nearest}\"?"),
-                None => format!("give one of \"{}\"", known.join("\", \"")),
+                None => choice,
             };
             report.error(&self.path, format!("{shown} is not known here"), help);
         }

@@ -10,7 +10,7 @@ use super::hush;
 /// How much of a long line is shown.
 const MAX_LINE: usize = 100;
 
-/// How much of a value is repeated in a message.
+/// How much of a value or a key is repeated in a message.
 const MAX_VALUE: usize = 60;
 
 /// The findings of one text, while it is read.
@@ -67,28 +67,31 @@ impl<'a> Report<'a> {
 
     /// An error about the key. The first of a key is enough: what follows is mostly its echo.
     pub(super) fn error(&mut self, key: &str, problem: String, help: impl Into<String>) {
-        let known = self
-            .findings
-            .iter()
-            .any(|f| f.finding.severity == Severity::Error && f.key == key);
-        if !known {
-            self.add(Severity::Error, key, problem, help.into());
-        }
+        self.add(Severity::Error, key, problem, help.into());
     }
 
-    /// A warning about the key.
+    /// A warning about the key, unless there is an error about it.
     pub(super) fn warn(&mut self, key: &str, problem: String, help: impl Into<String>) {
         self.add(Severity::Warning, key, problem, help.into());
     }
 
-    /// An error at a place where no key could be read.
+    /// An error at a place where no key could be read. The first of a line is enough.
     pub(super) fn syntax(&mut self, span: Range<usize>, problem: String, help: String) {
         let at = span.start;
+        let place = self.place(span);
+        let line = |found: &Found| found.finding.place.as_ref().map(|place| place.line);
+        if self
+            .findings
+            .iter()
+            .any(|found| line(found) == Some(place.line))
+        {
+            return;
+        }
         let finding = Finding {
             severity: Severity::Error,
             file: self.file.to_owned(),
             key: String::new(),
-            place: Some(self.place(span)),
+            place: Some(place),
             problem,
             help,
         };
@@ -101,11 +104,26 @@ impl<'a> Report<'a> {
         if self.hushed || hush::line(value) {
             return "the value".to_owned();
         }
-        let plain: String = value.chars().flat_map(plain).take(MAX_VALUE).collect();
-        match value.chars().count() > MAX_VALUE {
-            true => format!("`{plain}…`"),
-            false => format!("`{plain}`"),
-        }
+        format!("`{}`", cut(value))
+    }
+
+    /// The name of a key, or the path of one, likewise. Names are shown even where values are not.
+    pub(super) fn show_key(&self, key: &str) -> Option<String> {
+        (!hush::value(key)).then(|| cut(key))
+    }
+
+    pub(super) fn is_hushed(&self) -> bool {
+        self.hushed
+    }
+
+    /// The header of the section in which a key of that name was asked for.
+    pub(super) fn section_of(&self, key: &str) -> Option<String> {
+        let paths = self.asked.iter().filter_map(|path| path.split_once('.'));
+        let (section, _) = { paths }.find(|(_, last)| *last == key)?;
+        Some(match section.strip_suffix("[]") {
+            Some(list) => format!("[[{list}]]"),
+            None => format!("[{section}]"),
+        })
     }
 
     /// All findings, in the order of the text.
@@ -130,15 +148,16 @@ impl<'a> Report<'a> {
     }
 
     fn add(&mut self, severity: Severity, key: &str, problem: String, help: String) {
+        let wrong = |found: &Found| found.finding.severity == Severity::Error && found.key == key;
+        if self.findings.iter().any(wrong) {
+            return;
+        }
         let span = self.spans.get(key).cloned();
         let at = span.as_ref().map_or(usize::MAX, |span| span.start);
         let finding = Finding {
             severity,
             file: self.file.to_owned(),
-            key: match hush::key(key) {
-                true => String::new(),
-                false => key.chars().flat_map(plain).collect(),
-            },
+            key: self.show_key(key).unwrap_or_default(),
             place: span.map(|span| self.place(span)),
             problem,
             help,
@@ -187,6 +206,15 @@ fn excerpt(line: &str, column: usize, width: usize) -> Excerpt {
         width: width.min(length.saturating_sub(before)).max(1),
         text: shown.trim_end().to_owned(),
     }
+}
+
+/// The start of the text, as it can be printed on one line.
+fn cut(text: &str) -> String {
+    let mut start: String = text.chars().take(MAX_VALUE).flat_map(plain).collect();
+    if text.chars().nth(MAX_VALUE).is_some() {
+        start.push('…');
+    }
+    start
 }
 
 /// The character as it can be printed on one line.

@@ -1,6 +1,7 @@
 //! The API key: where it is looked for, and what is taken for one. It is never shown, not even in
 //! part, by anything here.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -37,22 +38,30 @@ pub struct ApiKey {
 }
 
 /// A place in which a key was found.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    #[error("the variable {KEY_VARIABLE}")]
     Variable,
-    #[error("the credential {}", .0.display())]
     Credential(PathBuf),
-    #[error("the file {}", .0.display())]
     File(PathBuf),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable => write!(f, "the variable {KEY_VARIABLE}"),
+            Self::Credential(path) => write!(f, "the credential {}", path.display()),
+            Self::File(path) => write!(f, "the file {}", path.display()),
+        }
+    }
 }
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     #[error(
-        "find the API key: {KEY_VARIABLE} is not set, {}, and there is no file {} (calcom.api-key-file); \
-         make a key in Cal.com under Settings, API keys, and put it into one of the three",
+        "find the API key: {KEY_VARIABLE} is not set, {}, and there is no file {} \
+         (calcom.api-key-file); make a key in Cal.com under Settings, API keys, and put it into \
+         one of the three",
         no_credential(.credential), file.display()
     )]
     Missing {
@@ -77,8 +86,8 @@ pub enum Flaw {
     Character,
 }
 
-/// Finds the key: in the variable, then among systemd's credentials, then in the configured file. The
-/// first that is there counts, and must be usable.
+/// Finds the key: in the variable, then among systemd's credentials, then in the configured file.
+/// The first that is there counts, and must be usable.
 ///
 /// # Errors
 /// When there is none, or the first one found cannot be read or is no key.

@@ -26,8 +26,8 @@ fn plain(word: &str) -> Vec<char> {
         .collect()
 }
 
-/// How many letters must be put in, left out, replaced, or swapped with a neighbour to make one word
-/// of the other.
+/// How many letters must be put in, left out, replaced, or swapped with a neighbour to make one
+/// word of the other.
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();

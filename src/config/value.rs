@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono_tz::{TZ_VARIANTS, Tz};
 use humantime::format_duration;
 
-use super::every::{self, Every, Expression};
+use super::every::{self, Every, Expression, ExpressionError};
 use super::reader::Item;
 use super::report::Report;
 use super::suggest;
@@ -73,19 +73,26 @@ fn within(
 }
 
 fn bounds_help(bounds: &RangeInclusive<Duration>) -> String {
-    let (least, most) = (*bounds.start(), *bounds.end());
-    format!(
-        "give a duration from {} to {}",
-        format_duration(least),
-        format_duration(most)
-    )
+    let (least, most) = (in_words(*bounds.start()), in_words(*bounds.end()));
+    format!("give a duration from {least} to {most}")
+}
+
+/// Whole days as days: the months and years of humantime are not whole.
+fn in_words(duration: Duration) -> String {
+    /// In seconds.
+    const DAY: u64 = 86_400;
+    match duration.as_secs() {
+        DAY => "1day".to_owned(),
+        seconds if seconds > DAY && seconds.is_multiple_of(DAY) => format!("{}days", seconds / DAY),
+        _ => format_duration(duration).to_string(),
+    }
 }
 
 fn duration_help(err: &humantime::DurationError, bounds: &RangeInclusive<Duration>) -> String {
     use humantime::DurationError as Error;
     match err {
-        Error::UnknownUnit { unit, value, .. } if unit.is_empty() => {
-            format!("write the unit too, for example \"{value}s\"")
+        Error::UnknownUnit { unit, .. } if unit.is_empty() => {
+            "write the unit too, for example \"15s\"".to_owned()
         }
         Error::UnknownUnit { .. } => {
             "units are ms, s, m, h, days, weeks; for example \"90s\" or \"1h 30m\"".to_owned()
@@ -130,27 +137,25 @@ pub(super) fn every(
     match Expression::parse(text) {
         Ok(expression) => Some(Every::Cron { expression, zone }),
         Err(err) => {
-            let problem = match &err {
-                every::ExpressionError::Syntax(_) => {
-                    format!(
-                        "{} is neither a duration nor a cron expression",
-                        report.show(text)
-                    )
-                }
-                every::ExpressionError::TooLong | every::ExpressionError::Never => {
-                    format!("{} {err}", report.show(text))
-                }
-            };
-            let help = "minute hour day month weekday, with seconds before them if wanted: \
-                \"*/5 8-18 * * MON-FRI\"; or a duration: \"15s\"";
-            report.error(&item.path, problem, help);
+            let problem = format!("{} {err}", report.show(text));
+            report.error(&item.path, problem, cron_help(&err));
             None
         }
     }
 }
 
-/// Whether the text was meant as a cron expression. Durations have no such characters, and five words
-/// that are no duration are most likely five fields.
+fn cron_help(err: &ExpressionError) -> &'static str {
+    match err {
+        ExpressionError::TooLong | ExpressionError::Fields(_) | ExpressionError::Field(_) => {
+            "write minute, hour, day, month and weekday, with seconds before them if wanted: \
+             \"*/5 8-18 * * MON-FRI\"; or a duration: \"15s\""
+        }
+        ExpressionError::Never => "no month that it names has such a day: give another day",
+    }
+}
+
+/// Whether the text was meant as a cron expression. Durations have no such characters, and five
+/// words that are no duration are most likely five fields.
 fn is_cron(text: &str) -> bool {
     let fields = text.split_whitespace().count() >= 5;
     text.contains(['*', '@', '/', ',', '?', '#'])
