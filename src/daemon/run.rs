@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::views;
 use super::wake::Wake;
 use crate::calcom::port::Calendar;
-use crate::config::load::load;
+use crate::config::load::{LoadError, load};
 use crate::config::model::Config;
 use crate::control::protocol::{Answer, Command, Refusal, Response, SCHEMA, StatusView};
 use crate::domain::gate::Policy;
@@ -346,6 +346,14 @@ impl Loop {
         let path = self.daemon.config_path.display().to_string();
         let loaded = match load(&self.daemon.config_path) {
             Ok(loaded) => loaded,
+            Err(LoadError::Wrong(findings)) => {
+                for finding in &findings.0 {
+                    let line = finding.place.as_ref().map(|place| place.line);
+                    tracing::error!(key = finding.key, line, "the configuration is wrong");
+                }
+                tracing::error!("the configuration stays as it was; see `maitred check`");
+                return;
+            }
             Err(error) => {
                 tracing::error!("the configuration stays as it was: failed to {error}");
                 return;
@@ -359,7 +367,9 @@ impl Loop {
             }
         };
         for finding in &loaded.findings {
-            tracing::warn!("{finding}");
+            // The whole text may name people; `maitred check` shows it.
+            let line = finding.place.as_ref().map(|place| place.line);
+            tracing::warn!(key = finding.key, line, "the configuration has a warning");
         }
         if loaded.config.store != self.daemon.config.store
             || loaded.config.control != self.daemon.config.control
