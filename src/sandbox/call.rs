@@ -1,0 +1,281 @@
+//! One request and one answer as plain values, and what a request is about. Nothing here knows sockets.
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::journal::Kind;
+
+/// A request as it came in. `Debug` shows neither its headers nor its query: a key stands in one of them.
+#[derive(Clone)]
+pub struct Request {
+    pub method: String,
+    /// The target's path as sent, still percent-encoded.
+    pub path: String,
+    /// The target's query as sent.
+    pub query: String,
+    headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Request {
+    /// A request for `target` (path and query).
+    pub fn new(method: &str, target: &str) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers
+            .push((name.to_ascii_lowercase(), value.to_owned()));
+        self
+    }
+
+    #[must_use]
+    pub fn body(mut self, body: Vec<u8>) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// A header's value by its lower-case name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(one, _)| one == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Path and query as they were sent.
+    pub fn target(&self) -> String {
+        match self.query.as_str() {
+            "" => self.path.clone(),
+            query => format!("{}?{query}", self.path),
+        }
+    }
+
+    /// The target without any key, for the list of calls.
+    pub fn target_without_key(&self) -> String {
+        let shown: Vec<&str> = self
+            .query
+            .split('&')
+            .filter(|pair| !pair.to_ascii_lowercase().starts_with("apikey="))
+            .collect();
+        match shown.join("&").as_str() {
+            "" => self.path.clone(),
+            query => format!("{}?{query}", self.path),
+        }
+    }
+
+    /// The query's pairs in order, decoded.
+    pub fn pairs(&self) -> Vec<(String, String)> {
+        let pairs = self.query.split('&').filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs
+            .map(|(name, value)| (decode(name), decode(value)))
+            .collect()
+    }
+
+    /// Every value of one query parameter.
+    pub fn values(&self, name: &str) -> Vec<String> {
+        let mut pairs = self.pairs();
+        pairs.retain(|(one, _)| one == name);
+        pairs.into_iter().map(|(_, value)| value).collect()
+    }
+
+    /// Whether the body claims to be JSON.
+    pub fn is_json(&self) -> bool {
+        let kind = self.get("content-type").unwrap_or("");
+        kind.split(';').next().unwrap_or("").trim() == "application/json"
+    }
+}
+
+/// A part of a path or query as text; what is no UTF-8 is replaced.
+pub fn decode(text: &str) -> String {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+}
+
+/// A path segment as text: there a plus is a plus.
+fn decode_segment(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// An answer before it meets the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    pub status: u16,
+    /// A reason phrase other than the status code's own.
+    pub reason: Option<&'static str>,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+}
+
+/// The type of every JSON answer, as both dialects spell it.
+pub const JSON: &str = "application/json; charset=utf-8";
+
+impl Response {
+    pub fn empty(status: u16) -> Self {
+        Response {
+            status,
+            reason: None,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    pub fn json<T: Serialize + ?Sized>(status: u16, body: &T) -> Self {
+        let bytes = serde_json::to_vec(body).expect("our own answers are JSON with text keys");
+        Response::empty(status).typed(JSON, bytes)
+    }
+
+    pub fn html(status: u16, body: &str) -> Self {
+        Response::empty(status).typed("text/html; charset=utf-8", body.as_bytes().to_vec())
+    }
+
+    fn typed(mut self, kind: &str, body: Vec<u8>) -> Self {
+        self.headers.push(("Content-Type", kind.to_owned()));
+        self.body = body;
+        self
+    }
+
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// A header's value, whatever the case of its name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(one, _)| one.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON; null where it is none.
+    pub fn value(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+}
+
+/// One JSON object of two.
+///
+/// # Panics
+/// Where one of them is none: both are written as objects where this is called.
+pub fn merged(first: Value, second: Value) -> Value {
+    let (Value::Object(mut all), Value::Object(more)) = (first, second) else {
+        unreachable!("answers are merged of objects only");
+    };
+    all.extend(more);
+    Value::Object(all)
+}
+
+/// Which of the two dialects a path belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    V2,
+    V1,
+}
+
+/// What a request asks for, by method and path alone. The one table that faults, scripts, counters and
+/// both dialects go by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    pub dialect: Dialect,
+    pub kind: Kind,
+    /// The path without prefix, split, each part decoded.
+    pub parts: Vec<String>,
+}
+
+impl Route {
+    pub fn of(request: &Request) -> Self {
+        let path = request.path.trim_start_matches('/');
+        let path = path.strip_prefix("api/").unwrap_or(path);
+        let (dialect, rest) = match path.split_once('/') {
+            Some(("v2", rest)) => (Dialect::V2, rest),
+            Some(("v1", rest)) => (Dialect::V1, rest),
+            Some(_) => (Dialect::V1, path),
+            None => match path {
+                "v2" => (Dialect::V2, ""),
+                "v1" => (Dialect::V1, ""),
+                other => (Dialect::V1, other),
+            },
+        };
+        let parts: Vec<String> = match rest {
+            "" => Vec::new(),
+            rest => rest.split('/').map(decode_segment).collect(),
+        };
+        let kind = match dialect {
+            Dialect::V2 => kind_v2(&request.method, &parts),
+            Dialect::V1 => kind_v1(request, &parts),
+        };
+        Route {
+            dialect,
+            kind,
+            parts,
+        }
+    }
+
+    /// The booking that the path names, as it names it: by uid in v2, by number in v1.
+    pub fn named(&self) -> Option<&str> {
+        match self.parts.first().map(String::as_str) {
+            Some("bookings") => self.parts.get(1).map(String::as_str),
+            Some(_) | None => None,
+        }
+    }
+}
+
+fn kind_v2(method: &str, parts: &[String]) -> Kind {
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    match (method, parts.as_slice()) {
+        ("GET", ["me"]) => Kind::Me,
+        ("GET", ["event-types"] | ["event-types", _]) => Kind::EventTypes,
+        ("GET", ["bookings"]) => Kind::List,
+        ("GET", ["bookings", _]) => Kind::Get,
+        ("POST", ["bookings"]) => Kind::Create,
+        ("POST", ["bookings", _, "confirm"]) => Kind::Confirm,
+        ("POST", ["bookings", _, "decline"]) => Kind::Decline,
+        ("POST", ["bookings", _, "cancel"]) => Kind::Cancel,
+        ("POST", ["bookings", _, "reschedule"]) => Kind::Reschedule,
+        ("POST", ["bookings", _, "mark-absent"]) => Kind::MarkAbsent,
+        _ => Kind::Other,
+    }
+}
+
+fn kind_v1(request: &Request, parts: &[String]) -> Kind {
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    match (request.method.as_str(), parts.as_slice()) {
+        ("GET", ["me"]) => Kind::Me,
+        ("GET", ["event-types"] | ["event-types", _]) => Kind::EventTypes,
+        ("GET", ["bookings"]) => Kind::List,
+        ("GET", ["bookings", _]) => Kind::Get,
+        ("PATCH", ["bookings", _]) => kind_of_patch(&request.body),
+        ("DELETE", ["bookings", _] | ["bookings", _, "cancel"]) => Kind::Cancel,
+        _ => Kind::Other,
+    }
+}
+
+/// A PATCH is known by the status it writes.
+fn kind_of_patch(body: &[u8]) -> Kind {
+    let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    match body.get("status").and_then(Value::as_str) {
+        Some("ACCEPTED") => Kind::Confirm,
+        Some("REJECTED") => Kind::Decline,
+        Some(_) | None => Kind::Patch,
+    }
+}

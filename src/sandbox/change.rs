@@ -1,0 +1,283 @@
+//! What confirm, decline, cancel, move and the absence marks do to a booking, as real servers do it:
+//! hardly any state is checked, so a cancelled booking can be revived and a declined one declined again
+//! (`calcom/api.md` 3.3). Each refusal is a value; the dialects give it their own shape.
+
+use super::journal::{MailKind, Recipient};
+use super::model::{Answers, Booking, Status, User};
+use super::world::{World, WorldError};
+use crate::domain::time::Time;
+
+/// Why a change was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    NotFound,
+    /// The caller may not answer for the host.
+    NotYours,
+    AlreadyConfirmed,
+    AlreadyCancelled,
+    /// The booking that replaced it.
+    AlreadyMoved(String),
+    Ended,
+    NotStarted,
+    ReasonRequired,
+}
+
+/// How a cancellation came about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cancel {
+    pub reason: Option<String>,
+    /// Stored as it is; the API leaves it empty.
+    pub by: Option<String>,
+    pub extent: Extent,
+}
+
+/// How much of a series a cancellation takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Extent {
+    #[default]
+    One,
+    /// The named occurrence and those after it.
+    Following,
+    /// Every occurrence that has not begun.
+    Remaining,
+}
+
+/// How a booking is moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    pub start: Time,
+    pub reason: Option<String>,
+    pub by: Option<String>,
+    /// Whether the host moves it, which needs no confirmation.
+    pub by_host: bool,
+    /// The web page and the API keep the reason in different places.
+    pub by_api: bool,
+    pub uid: Option<String>,
+}
+
+impl World {
+    /// Whether the user may answer requests for this booking: its host, or its event type's owner.
+    pub fn may_answer(&self, user: &User, booking: &Booking) -> bool {
+        let owns = |id| self.event_type(id).is_some_and(|of| of.owner == user.id);
+        booking.host == Some(user.id) || booking.event_type.is_some_and(owns)
+    }
+
+    /// Accepts a booking, or all pending occurrences of its series. `checked` is false for a call that
+    /// had passed its state check before another one changed the booking: the race of `api.md` 3.3.
+    pub fn confirm(&mut self, now: Time, uid: &str, checked: bool) -> Result<(), Refusal> {
+        let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
+        if checked && booking.status == Status::Accepted {
+            return Err(Refusal::AlreadyConfirmed);
+        }
+        let silent = booking.unpaid();
+        self.answer(now, uid, Status::Accepted, None);
+        if !silent {
+            self.journal.calendar_event(uid);
+            self.mail(uid, MailKind::Confirmed, true);
+        }
+        Ok(())
+    }
+
+    /// Rejects a booking, or all pending occurrences of its series. A rejected one gets its mail again.
+    pub fn decline(
+        &mut self,
+        now: Time,
+        uid: &str,
+        reason: Option<&str>,
+        checked: bool,
+    ) -> Result<(), Refusal> {
+        let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
+        if checked && booking.status == Status::Accepted {
+            return Err(Refusal::AlreadyConfirmed);
+        }
+        self.answer(now, uid, Status::Rejected, reason);
+        self.mail(uid, MailKind::Declined, false);
+        Ok(())
+    }
+
+    /// The write of both: of a series only what is pending, of a single booking whatever it was.
+    fn answer(&mut self, now: Time, uid: &str, status: Status, reason: Option<&str>) {
+        let series = self.booking(uid).and_then(|one| one.series.clone());
+        let named = match series.filter(|_| !self.quirks.series_per_occurrence) {
+            None => vec![uid.to_owned()],
+            Some(series) => uids(self.series(&series), |one| one.status == Status::Pending),
+        };
+        for uid in named {
+            let booking = self.booking_mut(&uid).expect("a uid taken from the rows");
+            booking.status = status;
+            booking.updated = Some(now);
+            if reason.is_some() {
+                booking.rejection_reason = reason.map(str::to_owned);
+            }
+        }
+    }
+
+    /// Cancels a booking and, as asked, more of its series.
+    pub fn cancel(&mut self, now: Time, uid: &str, cancel: Cancel) -> Result<(), Refusal> {
+        let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
+        if booking.status == Status::Cancelled {
+            return Err(Refusal::AlreadyCancelled);
+        }
+        if booking.end <= now {
+            return Err(Refusal::Ended);
+        }
+        let from = match cancel.extent {
+            Extent::One => None,
+            Extent::Following => Some(booking.start),
+            Extent::Remaining => Some(now),
+        };
+        let named = match (&booking.series, from) {
+            (Some(series), Some(from)) => uids(self.series(series), |one| {
+                one.start >= from && one.status != Status::Cancelled
+            }),
+            (Some(_), None) | (None, _) => vec![uid.to_owned()],
+        };
+        for uid in named {
+            let booking = self.booking_mut(&uid).expect("a uid taken from the rows");
+            booking.status = Status::Cancelled;
+            booking.updated = Some(now);
+            booking.cancellation_reason.clone_from(&cancel.reason);
+            booking.cancelled_by.clone_from(&cancel.by);
+        }
+        self.mail(uid, MailKind::Cancelled, true);
+        Ok(())
+    }
+
+    /// Replaces a booking by one at another time; gives the new uid. The old one stays, cancelled.
+    pub fn reschedule(&mut self, now: Time, uid: &str, to: Move) -> Result<String, Refusal> {
+        let old = self.booking(uid).ok_or(Refusal::NotFound)?.clone();
+        if let Some(successor) = &old.to {
+            return Err(Refusal::AlreadyMoved(successor.clone()));
+        }
+        let asked_to = old.rescheduled && !to.by_api;
+        if old.status == Status::Cancelled && !asked_to {
+            return Err(Refusal::AlreadyCancelled);
+        }
+        let of = old.event_type.and_then(|id| self.event_type(id));
+        let waits = of.is_none_or(|of| of.waits(now, to.start) || of.price > 0);
+        let accepted = to.by_host || !waits;
+        let mut new = old.clone();
+        new.id = 0;
+        new.uid = to.uid.unwrap_or_else(|| self.uid());
+        new.from = Some(old.uid.clone());
+        new.start = to.start;
+        new.end = to.start + (old.end - old.start);
+        new.created = now;
+        new.updated = Some(now);
+        new.status = if accepted {
+            Status::Accepted
+        } else {
+            Status::Pending
+        };
+        new.rescheduled = false;
+        new.rejection_reason = None;
+        new.cancelled_by = None;
+        new.cancellation_reason = to.reason.clone().filter(|_| !to.by_api);
+        new.rescheduling_reason = to.reason.clone().filter(|_| to.by_api);
+        new.rescheduled_by.clone_from(&to.by);
+        keep_reason(&mut new.answers, to.reason.as_deref(), to.by_api);
+        for attendee in &mut new.attendees {
+            let (name, email) = (attendee.name.clone(), attendee.email.clone());
+            attendee.id = self.attendee(&name, &email, "").id;
+        }
+        let made = self.insert(new).map_err(|_| Refusal::NotFound)?;
+        let old = self.booking_mut(uid).expect("the booking read above");
+        old.status = Status::Cancelled;
+        old.rescheduled = true;
+        old.rescheduled_by = to.by;
+        old.to = Some(made.clone());
+        old.updated = Some(now);
+        let kind = if accepted {
+            MailKind::Rescheduled
+        } else {
+            MailKind::Requested
+        };
+        if accepted {
+            self.journal.calendar_event(&made);
+        }
+        self.mail(&made, kind, true);
+        Ok(made)
+    }
+
+    /// Marks who did not come. A mark on an attendee does not touch the booking's row: `updatedAt`
+    /// stays as it was (`calcom/api.md` 2.5). Unknown addresses are passed over without a word.
+    pub fn mark_absent(
+        &mut self,
+        now: Time,
+        uid: &str,
+        host: Option<bool>,
+        attendees: &[(String, bool)],
+    ) -> Result<(), Refusal> {
+        let booking = self.booking_mut(uid).map_err(|_| Refusal::NotFound)?;
+        if booking.start > now {
+            return Err(Refusal::NotStarted);
+        }
+        for attendee in &mut booking.attendees {
+            for (email, absent) in attendees {
+                if attendee.email == *email {
+                    attendee.absent = *absent;
+                }
+            }
+        }
+        if host == Some(true) {
+            booking.absent_host = true;
+            booking.updated = Some(now);
+        }
+        Ok(())
+    }
+
+    /// Gives up one seat: the attendee vanishes, the last one takes the booking along.
+    pub fn remove_seat(&mut self, now: Time, uid: &str, email: &str) -> Result<(), WorldError> {
+        let booking = self.booking_mut(uid)?;
+        let before = booking.attendees.len();
+        booking.attendees.retain(|one| one.email != email);
+        if booking.attendees.len() == before {
+            return Err(WorldError::NoAttendee {
+                uid: uid.to_owned(),
+                email: email.to_owned(),
+            });
+        }
+        if booking.attendees.is_empty() {
+            booking.status = Status::Cancelled;
+            booking.updated = Some(now);
+        }
+        self.journal
+            .mail(uid, Recipient::Booker, MailKind::Cancelled);
+        self.journal.mail(uid, Recipient::Host, MailKind::Cancelled);
+        Ok(())
+    }
+
+    /// Counts one mail to the booker, one to each guest and, where it gets one, one to the host.
+    pub(super) fn mail(&mut self, uid: &str, kind: MailKind, host_too: bool) {
+        let guests = self.booking(uid).map_or(0, |one| one.guests.len());
+        self.journal.mail(uid, Recipient::Booker, kind);
+        for _ in 0..guests {
+            self.journal.mail(uid, Recipient::Guest, kind);
+        }
+        if host_too {
+            self.journal.mail(uid, Recipient::Host, kind);
+        }
+    }
+}
+
+fn uids(rows: Vec<&Booking>, wanted: impl Fn(&Booking) -> bool) -> Vec<String> {
+    let wanted = rows.into_iter().filter(|one| wanted(one));
+    wanted.map(|one| one.uid.clone()).collect()
+}
+
+/// The API stores the reason of a move as `rescheduledReason`, the web page as `rescheduleReason`.
+fn keep_reason(answers: &mut Answers, reason: Option<&str>, by_api: bool) {
+    let Answers::Given { more, .. } = answers else {
+        return;
+    };
+    let (field, other) = if by_api {
+        ("rescheduledReason", "rescheduleReason")
+    } else {
+        ("rescheduleReason", "rescheduledReason")
+    };
+    more.remove(other);
+    match reason {
+        Some(reason) => more.insert(field.to_owned(), reason.into()),
+        None => more.remove(field),
+    };
+}

@@ -1,0 +1,264 @@
+//! Things going wrong between client and server, by rule: which calls, how many of them, and what goes
+//! wrong. The rules are pure; what a fault means for the bytes on the wire is carried out by `answer`
+//! (bodies) and `server` (connections, waiting).
+
+use serde::{Deserialize, Serialize};
+
+use super::journal::Kind;
+use super::model::Booking;
+
+/// Rules in force at once, at most: each call looks at all of them.
+pub const RULES_MAX: usize = 1000;
+
+/// Longest wait a rule may ask for, in milliseconds: ten minutes outlast every client's patience.
+pub const WAIT_MAX: u64 = 600_000;
+
+/// Whether something goes wrong before the change is made or after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    Before,
+    After,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case"
+)]
+#[serde(deny_unknown_fields)]
+pub enum Fault {
+    /// 500 from the application.
+    Error { stage: Stage },
+    /// 500 in the shape of a database that cannot be reached; nothing is changed.
+    DatabaseDown,
+    /// 502 with an HTML page, as a proxy in front sends it.
+    BadGateway { stage: Stage },
+    /// The connection is closed without an answer.
+    HangUp { stage: Stage },
+    /// The answer ends in the middle; the change is made.
+    Truncated,
+    /// 429, whatever the limiter says; nothing is changed. `reset` in seconds.
+    Limited { reset: u32 },
+    /// The answer comes late by so many milliseconds. Before: so does the change.
+    Slow { stage: Stage, ms: u64 },
+    /// The body never seems to end: a gigabyte of it; the change is made.
+    Flood,
+    /// The body comes a byte at a time, one each `ms` milliseconds; the change is made.
+    Drip { ms: u64 },
+    /// Sent elsewhere, with 307; nothing is changed.
+    Redirect { to: String },
+    /// 500 whose text repeats the credential that was presented; nothing is changed.
+    EchoKey,
+    /// The state check was passed before another call changed the booking (a race): confirm and decline
+    /// act whatever the booking is.
+    Race,
+    /// A read shows the world as it was when the rule was added, or last `Rules::remember`ed.
+    Stale,
+    /// Rows with equal sort keys come in another order.
+    Shuffle,
+    /// Rows of the answer look wrong; those of `booking` where the rule names one.
+    Rows { as_if: RowFault },
+}
+
+/// How a row looks wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowFault {
+    /// The status is `awaiting_host`.
+    AwaitingHost,
+    /// The status is a word nobody knows.
+    UnknownStatus,
+    /// The host's account is gone: `hosts[0].id` is the word "unknown".
+    HostUnknown,
+    /// The event type is gone.
+    NoEventType,
+    /// `updatedAt` is null.
+    NoUpdated,
+    /// The booker's answers cannot be read: the address is the word "unknown".
+    BookerUnknown,
+    /// A field that no version of the API has.
+    ExtraField,
+    /// Numbers where texts should be, and the other way round.
+    WrongTypes,
+    /// The row is missing, and the totals still count it.
+    Missing,
+}
+
+/// How many calls a rule strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Times {
+    Always,
+    #[serde(untagged)]
+    Count(u32),
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Rule {
+    /// `None`: any call.
+    #[serde(default)]
+    pub call: Option<Kind>,
+    /// Only calls that name this booking; for faults of rows, the row that looks wrong.
+    #[serde(default)]
+    pub booking: Option<String>,
+    /// Matching calls that are let pass first.
+    #[serde(default)]
+    pub skip: u32,
+    #[serde(default = "once")]
+    pub times: Times,
+    pub fault: Fault,
+}
+
+fn once() -> Times {
+    Times::Count(1)
+}
+
+impl Rule {
+    /// Strikes the next call of this kind, once.
+    pub fn next(call: Kind, fault: Fault) -> Self {
+        Rule {
+            call: Some(call),
+            booking: None,
+            skip: 0,
+            times: once(),
+            fault,
+        }
+    }
+
+    /// Strikes every call of any kind.
+    pub fn always(fault: Fault) -> Self {
+        Rule {
+            call: None,
+            times: Times::Always,
+            ..Rule::next(Kind::Other, fault)
+        }
+    }
+
+    #[must_use]
+    pub fn about(mut self, uid: &str) -> Self {
+        self.booking = Some(uid.to_owned());
+        self
+    }
+
+    #[must_use]
+    pub fn skipping(mut self, calls: u32) -> Self {
+        self.skip = calls;
+        self
+    }
+
+    #[must_use]
+    pub fn times(mut self, times: Times) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// Whether this rule is about such a call at all.
+    fn matches(&self, call: Kind, booking: Option<&str>) -> bool {
+        let kind = self.call.is_none_or(|wanted| wanted == call);
+        let of_rows = matches!(self.fault, Fault::Rows { .. });
+        let of_reads = of_rows || matches!(self.fault, Fault::Stale | Fault::Shuffle);
+        let named = self.booking.as_deref();
+        kind && (call.reads() || !of_reads) && (of_rows || named.is_none() || named == booking)
+    }
+}
+
+/// What strikes one call: the faults of the rows, which add up, and at most one other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Struck {
+    pub fault: Option<Fault>,
+    pub rows: Vec<(Option<String>, RowFault)>,
+}
+
+/// The rules in force, in the order in which they were added: the first that matches strikes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rules {
+    rules: Vec<Rule>,
+    /// The rows that stale reads show.
+    memory: Vec<Booking>,
+}
+
+/// A rule that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    #[error("add a fault: {RULES_MAX} rules at once are the most")]
+    TooMany,
+    #[error("add a fault that waits {0} ms: {WAIT_MAX} ms are the most")]
+    TooSlow(u64),
+}
+
+impl Rules {
+    /// Adds a rule after the others. `rows` are what a stale read will show from now on.
+    pub fn add(&mut self, rule: Rule, rows: &[Booking]) -> Result<(), RuleError> {
+        if self.rules.len() >= RULES_MAX {
+            return Err(RuleError::TooMany);
+        }
+        if let Fault::Slow { ms, .. } | Fault::Drip { ms } = rule.fault
+            && ms > WAIT_MAX
+        {
+            return Err(RuleError::TooSlow(ms));
+        }
+        if rule.fault == Fault::Stale {
+            self.remember(rows);
+        }
+        self.rules.push(rule);
+        Ok(())
+    }
+
+    pub fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    /// How many rules are still in force.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Sets what stale reads show.
+    pub fn remember(&mut self, rows: &[Booking]) {
+        self.memory = rows.to_vec();
+    }
+
+    pub(super) fn memory(&self) -> &[Booking] {
+        &self.memory
+    }
+
+    /// What strikes this call; counts it.
+    pub fn strike(&mut self, call: Kind, booking: Option<&str>) -> Struck {
+        let mut struck = Struck::default();
+        self.rules.retain_mut(|rule| {
+            if !rule.matches(call, booking) {
+                return true;
+            }
+            let of_rows = matches!(rule.fault, Fault::Rows { .. });
+            if !of_rows && struck.fault.is_some() {
+                return true;
+            }
+            if rule.skip > 0 {
+                rule.skip -= 1;
+                return true;
+            }
+            if let Fault::Rows { as_if } = &rule.fault {
+                struck.rows.push((rule.booking.clone(), as_if.clone()));
+            } else {
+                struck.fault = Some(rule.fault.clone());
+            }
+            match &mut rule.times {
+                Times::Always => true,
+                Times::Count(left) => {
+                    *left = left.saturating_sub(1);
+                    *left > 0
+                }
+            }
+        });
+        struck
+    }
+}

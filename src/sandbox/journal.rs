@@ -1,0 +1,161 @@
+//! What happened, counted: every call, every mail a real server would have sent, every calendar event
+//! it would have made. Tests prove "no double confirm, no double decline" by it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::time::Time;
+
+/// Records of single calls kept, at most (about 150 bytes each). Later calls are still counted, and
+/// `Journal::calls_dropped` says how many are missing from the list.
+pub const CALLS_KEPT: usize = 200_000;
+
+/// What a call is about, whichever dialect it came by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    Me,
+    EventTypes,
+    List,
+    Get,
+    /// v1: a PATCH to ACCEPTED.
+    Confirm,
+    /// v1: a PATCH to REJECTED.
+    Decline,
+    Cancel,
+    Reschedule,
+    MarkAbsent,
+    Create,
+    /// Any other PATCH of v1.
+    Patch,
+    /// Unknown routes and whatever else.
+    Other,
+}
+
+impl Kind {
+    /// Whether a call of this kind only reads.
+    pub fn reads(self) -> bool {
+        match self {
+            Kind::Me | Kind::EventTypes | Kind::List | Kind::Get => true,
+            Kind::Confirm
+            | Kind::Decline
+            | Kind::Cancel
+            | Kind::Reschedule
+            | Kind::MarkAbsent
+            | Kind::Create
+            | Kind::Patch
+            | Kind::Other => false,
+        }
+    }
+}
+
+/// One call, the key left out of its target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Call {
+    #[serde(serialize_with = "super::moment::stamp")]
+    pub at: Time,
+    pub kind: Kind,
+    pub booking: Option<String>,
+    pub method: String,
+    pub target: String,
+    /// What was answered; `None` when the connection was closed instead.
+    pub status: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recipient {
+    Booker,
+    Guest,
+    Host,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MailKind {
+    Requested,
+    Confirmed,
+    Declined,
+    Cancelled,
+    Rescheduled,
+}
+
+/// Mails of one booking, by recipient and kind.
+pub type Mails = BTreeMap<(Recipient, MailKind), u32>;
+
+/// The counters. Grows with bookings and calls; nothing is ever taken back.
+#[derive(Debug, Clone, Default)]
+pub struct Journal {
+    calls: Vec<Call>,
+    pub calls_dropped: u64,
+    by_kind: BTreeMap<Kind, u64>,
+    by_booking: BTreeMap<(String, Kind), u64>,
+    mails: BTreeMap<String, Mails>,
+    events: BTreeMap<String, u32>,
+}
+
+impl Journal {
+    pub fn call(&mut self, call: Call) {
+        if let Some(uid) = &call.booking {
+            *self.by_booking.entry((uid.clone(), call.kind)).or_default() += 1;
+        }
+        *self.by_kind.entry(call.kind).or_default() += 1;
+        if self.calls.len() < CALLS_KEPT {
+            self.calls.push(call);
+        } else {
+            self.calls_dropped += 1;
+        }
+    }
+
+    pub fn mail(&mut self, uid: &str, to: Recipient, kind: MailKind) {
+        let mails = self.mails.entry(uid.to_owned()).or_default();
+        *mails.entry((to, kind)).or_default() += 1;
+    }
+
+    pub fn calendar_event(&mut self, uid: &str) {
+        *self.events.entry(uid.to_owned()).or_default() += 1;
+    }
+
+    /// Every call in order, up to `CALLS_KEPT`.
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// How many calls of a kind there were.
+    pub fn count(&self, kind: Kind) -> u64 {
+        self.by_kind.get(&kind).copied().unwrap_or(0)
+    }
+
+    /// How many calls of a kind named this booking.
+    pub fn count_for(&self, uid: &str, kind: Kind) -> u64 {
+        self.by_booking
+            .get(&(uid.to_owned(), kind))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    pub fn counts(&self) -> &BTreeMap<Kind, u64> {
+        &self.by_kind
+    }
+
+    /// How many mails of a kind one recipient got about this booking.
+    pub fn mails_for(&self, uid: &str, to: Recipient, kind: MailKind) -> u32 {
+        self.mails
+            .get(uid)
+            .and_then(|mails| mails.get(&(to, kind)))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// All mails about this booking.
+    pub fn mails(&self, uid: &str) -> Option<&Mails> {
+        self.mails.get(uid)
+    }
+
+    /// How many calendar events were made for this booking.
+    pub fn calendar_events(&self, uid: &str) -> u32 {
+        self.events.get(uid).copied().unwrap_or(0)
+    }
+}

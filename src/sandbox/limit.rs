@@ -1,0 +1,202 @@
+//! The rate limiters of both dialects, as pure counters: v2's throttler (a window from the first call,
+//! then a block during which calls still count) and v1's limiter (a fixed window per user, aligned to
+//! the clock, that locks the account of whoever keeps running into it).
+
+use std::collections::HashMap;
+
+use crate::domain::time::{Span, Time};
+
+/// A limit of either dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    pub calls: u32,
+    pub window: Span,
+    /// v2 only: how long refusals last once the limit is passed.
+    pub block: Span,
+}
+
+impl Limit {
+    pub fn per_minute(calls: u32) -> Self {
+        Limit {
+            calls,
+            window: Span::seconds(60),
+            block: Span::seconds(60),
+        }
+    }
+}
+
+/// What applies unless a key has a limit of its own. `None` switches a limiter off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Off: the headers name a limit of a million that is never used up.
+    pub v2: Option<Limit>,
+    /// Off, as on most real servers: the headers are there and mean nothing.
+    pub v1: Option<Limit>,
+}
+
+impl Limits {
+    /// As an untouched self-hosted server has them: 120 a minute in v2, none in v1.
+    pub fn usual() -> Self {
+        Limits {
+            v2: Some(Limit::per_minute(120)),
+            v1: None,
+        }
+    }
+
+    /// None at all.
+    pub fn off() -> Self {
+        Limits { v2: None, v1: None }
+    }
+}
+
+/// The limit of bearer tokens that are no keys.
+pub const TOKEN_CALLS: u32 = 500;
+/// What the headers say when v2's limiter is off.
+pub const OPEN_CALLS: u32 = 1_000_000;
+/// Buckets kept before the ones whose window is over are swept out: a client that tries ever new
+/// tokens must not grow the sandbox without end.
+const BUCKETS_SWEPT_AT: usize = 4096;
+
+/// What the guard says of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    pub allowed: bool,
+    pub limit: u32,
+    pub remaining: u32,
+    /// v2: whole seconds from now. v1: milliseconds since 1970.
+    pub reset: i64,
+}
+
+/// v2's bucket: hits in a window, and the block.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    hits: u32,
+    until: Time,
+    blocked_until: Option<Time>,
+}
+
+/// v2's throttler. One bucket a caller.
+#[derive(Debug, Clone, Default)]
+pub struct Throttler {
+    buckets: HashMap<u64, Bucket>,
+}
+
+impl Throttler {
+    /// Counts one call of the caller with this number. `None` is a limiter that is off.
+    pub fn hit(&mut self, caller: u64, limit: Option<Limit>, now: Time) -> Verdict {
+        let Some(limit) = limit else {
+            return Verdict {
+                allowed: true,
+                limit: OPEN_CALLS,
+                remaining: OPEN_CALLS - 1,
+                reset: 60,
+            };
+        };
+        if self.buckets.len() >= BUCKETS_SWEPT_AT {
+            self.buckets.retain(|_, bucket| {
+                bucket.until > now || bucket.blocked_until.is_some_and(|until| until > now)
+            });
+        }
+        let fresh = Bucket {
+            hits: 0,
+            until: now + limit.window,
+            blocked_until: None,
+        };
+        let bucket = self.buckets.entry(caller).or_insert(fresh);
+        if bucket.until <= now {
+            bucket.hits = 0;
+            bucket.until = now + limit.window;
+        }
+        bucket.hits = bucket.hits.saturating_add(1);
+        if bucket.blocked_until.is_some_and(|until| until <= now) {
+            bucket.blocked_until = None;
+        }
+        if bucket.blocked_until.is_none() && bucket.hits > limit.calls {
+            bucket.blocked_until = Some(now + limit.block);
+        }
+        match bucket.blocked_until {
+            Some(until) => Verdict {
+                allowed: false,
+                limit: limit.calls,
+                remaining: 0,
+                reset: seconds_up(until - now),
+            },
+            None => Verdict {
+                allowed: true,
+                limit: limit.calls,
+                remaining: limit.calls.saturating_sub(bucket.hits),
+                reset: seconds_up(bucket.until - now),
+            },
+        }
+    }
+}
+
+/// Refusals within `REFUSALS_WITHIN` until the account is locked. The fifth triggers the lock, which
+/// on a real server lands a call later: six refusals were recorded before the first 403.
+const REFUSALS_UNTIL_LOCK: usize = 6;
+const REFUSALS_WITHIN: Span = Span::minutes(30);
+
+/// What v1's headers say while its limiter is off.
+const OFF: Verdict = Verdict {
+    allowed: true,
+    limit: 10,
+    remaining: 999,
+    reset: 0,
+};
+
+/// v1's limiter. One count a user, all keys together.
+#[derive(Debug, Clone, Default)]
+pub struct UserLimiter {
+    users: HashMap<i64, UserCount>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct UserCount {
+    window: i64,
+    hits: u32,
+    refusals: Vec<Time>,
+}
+
+impl UserLimiter {
+    /// Counts one call that costs `cost`; also says whether the account gets locked by it.
+    pub fn hit(
+        &mut self,
+        user: i64,
+        cost: u32,
+        limit: Option<Limit>,
+        now: Time,
+    ) -> (Verdict, bool) {
+        let Some(limit) = limit else {
+            return (OFF, false);
+        };
+        let length = limit.window.num_milliseconds().max(1);
+        let window = now.timestamp_millis().div_euclid(length);
+        let count = self.users.entry(user).or_default();
+        if count.window != window {
+            count.window = window;
+            count.hits = 0;
+        }
+        count.hits = count.hits.saturating_add(cost);
+        let verdict = Verdict {
+            allowed: count.hits <= limit.calls,
+            limit: limit.calls,
+            remaining: limit.calls.saturating_sub(count.hits),
+            reset: (window + 1) * length,
+        };
+        if verdict.allowed {
+            return (verdict, false);
+        }
+        count.refusals.retain(|at| *at > now - REFUSALS_WITHIN);
+        count.refusals.push(now);
+        let locks = count.refusals.len() >= REFUSALS_UNTIL_LOCK;
+        if locks {
+            count.refusals.clear();
+        }
+        (verdict, locks)
+    }
+}
+
+/// Whole seconds, rounded up, as the servers do it.
+pub fn seconds_up(span: Span) -> i64 {
+    (span.num_milliseconds() + 999).div_euclid(1000)
+}

@@ -1,0 +1,280 @@
+//! What a Cal.com consists of, as far as its API shows it: users and their keys, event types,
+//! bookings with their attendees. Plain data; what may be done with it is said in `world` and `change`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::limit::Limit;
+use crate::domain::time::{Span, Time};
+
+/// A booking's state. The dialects differ in the case of the word only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Pending,
+    Accepted,
+    Rejected,
+    Cancelled,
+    AwaitingHost,
+}
+
+impl Status {
+    /// Every state, in the order in which v1 lists them in its messages.
+    pub const ALL: [Status; 5] = [
+        Status::Cancelled,
+        Status::Accepted,
+        Status::Rejected,
+        Status::Pending,
+        Status::AwaitingHost,
+    ];
+
+    /// The word of v2.
+    pub fn lower(self) -> &'static str {
+        match self {
+            Status::Pending => "pending",
+            Status::Accepted => "accepted",
+            Status::Rejected => "rejected",
+            Status::Cancelled => "cancelled",
+            Status::AwaitingHost => "awaiting_host",
+        }
+    }
+
+    /// The word of v1, and of v2 before 2024-08-13.
+    pub fn upper(self) -> &'static str {
+        match self {
+            Status::Pending => "PENDING",
+            Status::Accepted => "ACCEPTED",
+            Status::Rejected => "REJECTED",
+            Status::Cancelled => "CANCELLED",
+            Status::AwaitingHost => "AWAITING_HOST",
+        }
+    }
+
+    /// Whether the booking is off: what lists call `cancelled` holds both.
+    pub fn is_off(self) -> bool {
+        matches!(self, Status::Rejected | Status::Cancelled)
+    }
+}
+
+/// What an account may do beyond its own bookings (v1 only looks at it).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    User,
+    Admin,
+}
+
+/// An account: a host, or a booker who happens to have one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    pub id: i64,
+    pub name: String,
+    pub email: String,
+    pub username: String,
+    pub time_zone: String,
+    pub role: Role,
+    /// Locked by v1's limiter: v1 refuses every call, v2 does not care.
+    pub locked: bool,
+}
+
+/// An API key. `Debug` never shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key {
+    secret: String,
+    pub user: i64,
+    pub expires: Option<Time>,
+    /// Its own v2 limit in place of the world's.
+    pub limit: Option<Limit>,
+}
+
+/// What a real server calls the start of its keys; v1 cuts it off, v2 tells key from token by it.
+pub const KEY_PREFIX: &str = "cal_";
+
+impl Key {
+    pub fn new(secret: &str, user: i64) -> Self {
+        Key {
+            secret: secret.trim_start_matches(KEY_PREFIX).to_owned(),
+            user,
+            expires: None,
+            limit: None,
+        }
+    }
+
+    /// Whether this is the key that was presented, the prefix cut off.
+    pub fn is(&self, bare: &str) -> bool {
+        self.secret == bare
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("secret", &"[redacted]")
+            .field("user", &self.user)
+            .field("expires", &self.expires)
+            .field("limit", &self.limit)
+            .finish()
+    }
+}
+
+/// Whether bookings of an event type wait for the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmation {
+    Never,
+    Always,
+    /// Only those made at shorter notice than this.
+    Notice(Span),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventType {
+    pub id: i64,
+    pub owner: i64,
+    pub slug: String,
+    pub title: String,
+    pub minutes: u32,
+    pub confirmation: Confirmation,
+    /// Pending bookings block their slot, for this event type only.
+    pub blocks_slot: bool,
+    /// In the currency's smallest unit. Above zero, bookings stay pending until they are paid.
+    pub price: i64,
+    /// How many occurrences a booking makes; `None`: it is not a series.
+    pub occurrences: Option<u32>,
+    pub seats: Option<u32>,
+    pub hidden: bool,
+}
+
+impl EventType {
+    /// A plain one: half an hour, always to be confirmed, free. `World::add_event_type` gives the id.
+    pub fn new(owner: i64, slug: &str) -> Self {
+        EventType {
+            id: 0,
+            owner,
+            slug: slug.to_owned(),
+            title: slug.replace('-', " "),
+            minutes: 30,
+            confirmation: Confirmation::Always,
+            blocks_slot: false,
+            price: 0,
+            occurrences: None,
+            seats: None,
+            hidden: false,
+        }
+    }
+
+    /// Whether a booking made `now` for `start` waits for the host (`calcom/api.md` 7).
+    pub fn waits(&self, now: Time, start: Time) -> bool {
+        match self.confirmation {
+            Confirmation::Never => false,
+            Confirmation::Always => true,
+            Confirmation::Notice(notice) => start - now <= notice,
+        }
+    }
+}
+
+/// A place of a seated booking.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seat {
+    pub uid: String,
+    pub answers: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attendee {
+    pub id: i64,
+    /// Empty for extra guests.
+    pub name: String,
+    pub email: String,
+    pub time_zone: String,
+    pub language: Option<String>,
+    pub absent: bool,
+    pub seat: Option<Seat>,
+}
+
+/// What the booker answered, as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answers {
+    Given {
+        /// A text, or `{firstName, lastName}`.
+        name: Value,
+        email: String,
+        /// Everything else by field: notes, guests, the host's own questions.
+        more: BTreeMap<String, Value>,
+    },
+    /// Nothing stored: v1 shows null, v2 "unknown".
+    Null,
+    /// Something that does not fit the schema: v1 refuses the whole page, v2 shows "unknown".
+    Odd(Value),
+}
+
+impl Answers {
+    /// The booker's address as typed, where it can be read.
+    pub fn email(&self) -> Option<&str> {
+        match self {
+            Answers::Given { email, .. } => Some(email),
+            Answers::Null | Answers::Odd(_) => None,
+        }
+    }
+}
+
+/// A payment row, as v1 shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    pub id: i64,
+    pub success: bool,
+}
+
+/// One booking row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Booking {
+    pub id: i64,
+    pub uid: String,
+    /// The organizer; `None` when the account was deleted.
+    pub host: Option<i64>,
+    /// `None` when the event type was deleted.
+    pub event_type: Option<i64>,
+    pub series: Option<String>,
+    pub title: String,
+    pub description: Option<String>,
+    pub status: Status,
+    pub start: Time,
+    pub end: Time,
+    pub created: Time,
+    pub updated: Option<Time>,
+    pub location: String,
+    pub attendees: Vec<Attendee>,
+    pub guests: Vec<String>,
+    pub answers: Answers,
+    pub metadata: Option<BTreeMap<String, Value>>,
+    pub payments: Vec<Payment>,
+    /// Why it was declined: stored and mailed, shown nowhere.
+    pub rejection_reason: Option<String>,
+    pub cancellation_reason: Option<String>,
+    pub cancelled_by: Option<String>,
+    /// Replaced, or to be replaced, by another booking.
+    pub rescheduled: bool,
+    pub rescheduled_by: Option<String>,
+    /// Why it was moved, where the move came through the API.
+    pub rescheduling_reason: Option<String>,
+    /// The uid of the booking that this one replaces.
+    pub from: Option<String>,
+    /// The uid of the booking that replaces this one.
+    pub to: Option<String>,
+    pub absent_host: bool,
+    pub ics_uid: String,
+}
+
+impl Booking {
+    /// Whether a payment is due: confirming such a booking makes no event and sends no mail.
+    pub fn unpaid(&self) -> bool {
+        self.payments.iter().any(|payment| !payment.success)
+    }
+
+    /// Whether this address is among the attendees, by its exact text as a real server compares.
+    pub fn attended_by(&self, email: &str) -> bool {
+        self.attendees.iter().any(|one| one.email == email)
+    }
+}

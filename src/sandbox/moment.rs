@@ -1,0 +1,117 @@
+//! Instants as the sandbox writes and reads them: RFC 3339 with milliseconds and Z on the wire, and in
+//! scenario files also relative to the world's now, as `+36h` or `-2days`.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::domain::time::{Span, Time, kept};
+
+/// The text of an instant in both dialects.
+pub fn text(at: Time) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// For `serialize_with`.
+pub fn stamp<S: Serializer>(at: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&text(*at))
+}
+
+/// An instant, or a distance from whatever now is when it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    At(Time),
+    From(Span),
+}
+
+/// A text that names no instant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "read `{0}` as a time: write it like 2026-12-01T09:00:00Z, or relative to now like +36h or -2days"
+)]
+pub struct NoMoment(String);
+
+impl Moment {
+    pub fn parse(text: &str) -> Result<Self, NoMoment> {
+        let no_moment = || NoMoment(text.to_owned());
+        let (sign, rest) = match text.split_at_checked(1) {
+            Some(("+", rest)) => (1, rest),
+            Some(("-", rest)) => (-1, rest),
+            Some(_) | None => {
+                let at = DateTime::parse_from_rfc3339(text).map_err(|_| no_moment())?;
+                return Ok(Moment::At(kept(at.with_timezone(&Utc))));
+            }
+        };
+        let length = humantime::parse_duration(rest).map_err(|_| no_moment())?;
+        let length = Span::from_std(length).map_err(|_| no_moment())?;
+        Ok(Moment::From(length * sign))
+    }
+
+    /// The instant that is meant, at this now. Out of range is as far as time goes.
+    pub fn resolve(self, now: Time) -> Time {
+        match self {
+            Moment::At(at) => at,
+            Moment::From(span) => kept(now.checked_add_signed(span).unwrap_or(now)),
+        }
+    }
+}
+
+impl From<Time> for Moment {
+    fn from(at: Time) -> Self {
+        Moment::At(at)
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Moment::At(at) => f.write_str(&text(*at)),
+            Moment::From(span) => write!(f, "{:+}ms", span.num_milliseconds()),
+        }
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Moment::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_and_written() {
+        let now = DateTime::parse_from_rfc3339("2026-12-01T09:00:00Z").unwrap();
+        let now = now.with_timezone(&Utc);
+        let rows = [
+            ("2026-12-01T10:00:00Z", Some("2026-12-01T10:00:00.000Z")),
+            (
+                "2026-12-01T10:00:00.1239+01:00",
+                Some("2026-12-01T09:00:00.123Z"),
+            ),
+            ("+36h", Some("2026-12-02T21:00:00.000Z")),
+            ("-2days", Some("2026-11-29T09:00:00.000Z")),
+            ("+1h 30m", Some("2026-12-01T10:30:00.000Z")),
+            ("tomorrow", None),
+            ("+", None),
+            ("", None),
+        ];
+        for (given, expected) in rows {
+            let got = Moment::parse(given).ok().map(|one| one.resolve(now));
+            assert_eq!(got.map(text).as_deref(), expected, "{given}");
+        }
+        for moment in [Moment::At(now), Moment::From(Span::hours(-36))] {
+            assert_eq!(Moment::parse(&moment.to_string()), Ok(moment));
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The house of the demo: an executive book club with a host, members with and without credit, and
+//! about two dozen requests of every kind, in an order of creation that is always the same.
+
+use serde_json::json;
+
+use crate::domain::time::{Span, Time};
+use crate::sandbox::model::{Answers, Confirmation, EventType, Status};
+use crate::sandbox::world::{Ask, World};
+
+/// The host's key.
+pub const KEY: &str = "cal_sandbox_key";
+/// The host's account.
+pub const HOST: i64 = 12;
+/// Another host, of whom ours is a guest now and then.
+pub const OTHER_HOST: i64 = 13;
+
+pub const BOOK_CLUB: i64 = 77;
+pub const EXEC_DINNER: i64 = 78;
+pub const OPEN_HOUSE: i64 = 79;
+pub const PAID_CALL: i64 = 80;
+pub const READING_CIRCLE: i64 = 81;
+const OTHER_TALK: i64 = 90;
+const DELETED: i64 = 91;
+
+/// A member of the club, and what a demo should give it before the doors open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    pub address: &'static str,
+    pub name: &'static str,
+    pub credits: u64,
+}
+
+/// The members. Dinners are meant to cost 3 credits, everything else 1.
+pub const MEMBERS: [Member; 7] = [
+    member("bo@example.com", "Bo Booker", 3),
+    member("cleo@example.net", "Cleo Crane", 1),
+    member("dov@example.org", "Dov Dale", 0),
+    member("elif@example.com", "Elif Eren", 8),
+    member("faye@example.net", "Faye Fox", 2),
+    member("gus@example.com", "Gus Grant", 6),
+    member("hana@example.org", "Hana Hill", 2),
+];
+
+const fn member(address: &'static str, name: &'static str, credits: u64) -> Member {
+    Member {
+        address,
+        name,
+        credits,
+    }
+}
+
+/// What a booking of the demo is there for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Every row of the request: one, or the occurrences of a series.
+    pub uids: Vec<String>,
+    pub what: &'static str,
+}
+
+#[derive(Debug, Clone)]
+pub struct House {
+    pub world: World,
+    /// In order of creation.
+    pub bookings: Vec<Told>,
+}
+
+/// The house at this now. The order of creation is that of the descriptions, a minute apart.
+pub fn book_club(now: Time) -> House {
+    let mut opening = Opening {
+        now,
+        made_at: now - Span::hours(2),
+        world: World::new(),
+        bookings: Vec::new(),
+    };
+    opening.people_and_event_types();
+    opening.members();
+    opening.slots();
+    opening.oddities();
+    opening.others();
+    House {
+        world: opening.world,
+        bookings: opening.bookings,
+    }
+}
+
+struct Opening {
+    now: Time,
+    made_at: Time,
+    world: World,
+    bookings: Vec<Told>,
+}
+
+impl Opening {
+    fn people_and_event_types(&mut self) {
+        let world = &mut self.world;
+        world.add_user(HOST, "Ada Host", "ada@example.org");
+        world.add_key(HOST, KEY);
+        world.add_user(OTHER_HOST, "Rex Other", "rex@example.net");
+        let types = [
+            (BOOK_CLUB, HOST, "book-club", 60),
+            (EXEC_DINNER, HOST, "exec-dinner", 120),
+            (OPEN_HOUSE, HOST, "open-house", 30),
+            (PAID_CALL, HOST, "paid-call", 30),
+            (READING_CIRCLE, HOST, "reading-circle", 90),
+            (OTHER_TALK, OTHER_HOST, "talk-with-rex", 30),
+            (DELETED, HOST, "summer-school", 60),
+        ];
+        for (id, owner, slug, minutes) in types {
+            let mut of = EventType::new(owner, slug);
+            of.id = id;
+            of.minutes = minutes;
+            of.price = if id == PAID_CALL { 5000 } else { 0 };
+            of.occurrences = (id == READING_CIRCLE).then_some(3);
+            if id == OPEN_HOUSE {
+                of.confirmation = Confirmation::Never;
+            }
+            world.add_event_type(of);
+        }
+    }
+
+    /// A slot: so many days from now, at so many hours past the day's start.
+    fn at(&self, days: i64, hour: i64) -> Time {
+        let day = self.now.date_naive().and_time(chrono::NaiveTime::MIN);
+        day.and_utc() + Span::days(days) + Span::hours(hour)
+    }
+
+    fn ask(&self, event_type: i64, address: &str, days: i64, hour: i64) -> Ask {
+        let mut ask = Ask::new(event_type, address, self.at(days, hour));
+        let lower = address.to_ascii_lowercase();
+        if let Some(known) = MEMBERS.iter().find(|one| one.address == lower) {
+            known.name.clone_into(&mut ask.name);
+        }
+        ask
+    }
+
+    /// Books it a minute after the one before; gives the first row's uid.
+    fn book(&mut self, ask: Ask, what: &'static str) -> String {
+        self.made_at += Span::minutes(1);
+        let made = self.world.book(self.made_at, ask);
+        let uids = made.expect("the demo's own event types and lengths");
+        let first = uids[0].clone();
+        self.bookings.push(Told { uids, what });
+        first
+    }
+
+    /// Members and strangers, one after the other.
+    fn members(&mut self) {
+        let rows = [
+            (BOOK_CLUB, "bo@example.com", 3, 9, "Bo has credit"),
+            (
+                BOOK_CLUB,
+                "BO@Example.COM",
+                4,
+                9,
+                "Bo again, the address in capitals",
+            ),
+            (
+                BOOK_CLUB,
+                "cleo@example.net",
+                3,
+                11,
+                "Cleo spends her last credit",
+            ),
+            (BOOK_CLUB, "cleo@example.net", 5, 11, "Cleo has none left"),
+            (BOOK_CLUB, "dov@example.org", 3, 13, "Dov never had any"),
+            (BOOK_CLUB, "sam@example.net", 3, 15, "Sam is nobody we know"),
+            (
+                EXEC_DINNER,
+                "elif@example.com",
+                6,
+                18,
+                "a dinner, which Elif can afford",
+            ),
+            (
+                EXEC_DINNER,
+                "faye@example.net",
+                7,
+                18,
+                "a dinner, for which Faye's credit is too short",
+            ),
+        ];
+        for (event_type, address, days, hour, what) in rows {
+            let ask = self.ask(event_type, address, days, hour);
+            self.book(ask, what);
+        }
+    }
+
+    /// Requests that want the same hour.
+    fn slots(&mut self) {
+        let ask = self.ask(BOOK_CLUB, "gus@example.com", 8, 10);
+        self.book(ask, "Gus was first to ask for this hour");
+        let ask = self.ask(BOOK_CLUB, "hana@example.org", 8, 10);
+        self.book(ask, "Hana wants the same hour as Gus");
+        let ask = self.ask(BOOK_CLUB, "elif@example.com", 9, 14);
+        let taken = self.book(ask, "accepted by hand before we came");
+        self.accept(&taken);
+        let ask = self.ask(BOOK_CLUB, "hana@example.org", 9, 14);
+        self.book(ask, "Hana wants an hour that is taken already");
+        let mut ask = self.ask(READING_CIRCLE, "gus@example.com", 10, 16);
+        ask.occurrences = Some(3);
+        self.book(ask, "Gus wants a series of three evenings");
+    }
+
+    /// Requests that need a second look.
+    fn oddities(&mut self) {
+        let ask = self.ask(PAID_CALL, "bo@example.com", 6, 9);
+        self.book(ask, "a priced call that was not paid yet");
+        let ask = self.ask(OPEN_HOUSE, "sam@example.net", 5, 9);
+        self.book(ask, "open to everybody, accepted at once");
+        let ask = self.ask(BOOK_CLUB, "ghost@example.com", 6, 11);
+        let unreadable = self.book(ask, "who asked cannot be read");
+        self.edit(&unreadable, |row| row.answers = Answers::Null);
+        let ask = self.ask(BOOK_CLUB, "bo@example.com", -1, 9);
+        self.book(ask, "over already, and never answered");
+        let mut ask = self.ask(BOOK_CLUB, "elif@example.com", 0, 0);
+        ask.start = self.now - Span::minutes(10);
+        self.book(ask, "has begun ten minutes ago");
+        let mut ask = self.ask(BOOK_CLUB, "elif@example.com", 11, 10);
+        ask.guests = vec!["guest@example.org".to_owned()];
+        ask.answers
+            .insert("notes".to_owned(), json!("with a guest, if we may"));
+        self.book(ask, "Elif brings a guest");
+        let ask = self.ask(BOOK_CLUB, "bo+books@example.com", 11, 13);
+        self.book(ask, "Bo's address with a tag, unknown as it stands");
+        let ask = self.ask(BOOK_CLUB, "zoe@example.net", 12, 9);
+        let split = self.book(ask, "a name in two parts and with accents");
+        self.edit(&split, |row| {
+            if let Answers::Given { name, .. } = &mut row.answers {
+                *name = json!({"firstName": "Zoë", "lastName": "Ünal"});
+            }
+        });
+        let ask = self.ask(DELETED, "faye@example.net", 12, 11);
+        self.book(ask, "its event type was deleted");
+        let deleted = self.world.delete_event_type(DELETED);
+        deleted.expect("the event type added above");
+        let ask = self.ask(BOOK_CLUB, "elif@example.com", 300, 9);
+        self.book(ask, "far ahead, in ten months");
+    }
+
+    /// Bookings of others, and one that was moved.
+    fn others(&mut self) {
+        let ask = self.ask(OTHER_TALK, "ada@example.org", 7, 9);
+        self.book(ask, "our host asks somebody else; not ours to answer");
+        let mut ask = self.ask(OTHER_TALK, "hana@example.org", 7, 11);
+        ask.guests = vec!["ada@example.org".to_owned()];
+        self.book(ask, "our host is Hana's guest at another host");
+        let ask = self.ask(BOOK_CLUB, "faye@example.net", 13, 9);
+        let old = self.book(ask, "accepted by hand, then moved by Faye");
+        self.accept(&old);
+        self.made_at += Span::minutes(1);
+        let to = crate::sandbox::change::Move {
+            start: self.at(14, 9),
+            reason: Some("a train strike".to_owned()),
+            by: Some("faye@example.net".to_owned()),
+            by_host: false,
+            by_api: false,
+            uid: None,
+        };
+        let moved = self.world.reschedule(self.made_at, &old, to);
+        let uids = vec![moved.expect("an accepted booking that was not moved yet")];
+        let what = "the hour that Faye moved it to, to be confirmed again";
+        self.bookings.push(Told { uids, what });
+    }
+
+    fn accept(&mut self, uid: &str) {
+        self.edit(uid, |row| row.status = Status::Accepted);
+    }
+
+    fn edit(&mut self, uid: &str, change: impl FnOnce(&mut crate::sandbox::model::Booking)) {
+        let edited = self.world.edit(uid, change);
+        edited.expect("a booking of the demo, made just now");
+    }
+}

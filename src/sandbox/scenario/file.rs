@@ -1,0 +1,349 @@
+//! The scenario file: a world in JSON, strictly read. Unknown keys are refused; every message names the
+//! place. Times are instants (`2026-12-01T09:00:00Z`) or relative to the world's now (`+36h`).
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::domain::time::{Span, Time};
+use crate::sandbox::actions::{Action, ActionError, NewRequest};
+use crate::sandbox::faults::{Rule, RuleError};
+use crate::sandbox::limit::Limit;
+use crate::sandbox::model::{Answers, Confirmation, EventType, Key, Payment, Role, Status, User};
+use crate::sandbox::moment::Moment;
+use crate::sandbox::script::{SCRIPT_MAX, Trigger};
+use crate::sandbox::world::{World, WorldError};
+
+/// Size of a scenario file, at most: a hundred thousand bookings written out.
+pub const FILE_MAX: usize = 64 << 20;
+
+/// Why a scenario cannot be played.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    #[error("read the scenario: it is longer than {FILE_MAX} bytes")]
+    TooLong,
+    #[error("read the scenario")]
+    Json(#[source] serde_json::Error),
+    #[error("set up {place} of the scenario")]
+    World {
+        place: String,
+        #[source]
+        source: WorldError,
+    },
+    #[error("do the actions of the scenario")]
+    Action(#[source] ActionError),
+    #[error("set up {place} of the scenario")]
+    Rule {
+        place: String,
+        #[source]
+        source: RuleError,
+    },
+    #[error("set up the script: {SCRIPT_MAX} entries are the most")]
+    ScriptTooLong,
+}
+
+/// One entry of the script: when, and what happens.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ScriptEntry {
+    pub on: Trigger,
+    pub actions: Vec<Action>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    limits: LimitsFile,
+    /// Confirm and decline act on one occurrence of a series only.
+    #[serde(default)]
+    series_per_occurrence: bool,
+    #[serde(default)]
+    licence_missing: bool,
+    /// Rows with equal sort keys change places between listings.
+    #[serde(default)]
+    shuffle_ties: bool,
+    #[serde(default)]
+    users: Vec<UserFile>,
+    #[serde(default)]
+    event_types: Vec<EventTypeFile>,
+    #[serde(default)]
+    bookings: Vec<BookingFile>,
+    /// Done at once, after the bookings are there.
+    #[serde(default)]
+    actions: Vec<Action>,
+    #[serde(default)]
+    script: Vec<ScriptEntry>,
+    #[serde(default)]
+    faults: Vec<Rule>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct LimitsFile {
+    v1: Option<LimitFile>,
+    v2: Option<LimitFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum LimitFile {
+    Word(Off),
+    Limit(LimitParts),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Off {
+    Off,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct LimitParts {
+    calls: u32,
+    /// In seconds.
+    #[serde(default = "minute")]
+    window: u32,
+    #[serde(default = "minute")]
+    block: u32,
+}
+
+fn minute() -> u32 {
+    60
+}
+
+impl From<LimitParts> for Limit {
+    fn from(parts: LimitParts) -> Self {
+        Limit {
+            calls: parts.calls,
+            window: Span::seconds(i64::from(parts.window)),
+            block: Span::seconds(i64::from(parts.block)),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct UserFile {
+    id: i64,
+    name: String,
+    email: String,
+    username: Option<String>,
+    time_zone: Option<String>,
+    #[serde(default = "plain_user")]
+    role: Role,
+    #[serde(default)]
+    locked: bool,
+    #[serde(default)]
+    keys: Vec<KeyFile>,
+}
+
+fn plain_user() -> Role {
+    Role::User
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct KeyFile {
+    key: String,
+    expires: Option<Moment>,
+    limit: Option<LimitParts>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct EventTypeFile {
+    id: i64,
+    owner: i64,
+    slug: String,
+    title: Option<String>,
+    #[serde(default = "half_hour")]
+    minutes: u32,
+    #[serde(default = "always")]
+    confirmation: ConfirmationFile,
+    #[serde(default)]
+    blocks_slot: bool,
+    #[serde(default)]
+    price: i64,
+    occurrences: Option<u32>,
+    seats: Option<u32>,
+    #[serde(default)]
+    hidden: bool,
+}
+
+fn half_hour() -> u32 {
+    30
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ConfirmationFile {
+    Never,
+    Always,
+    /// Only for bookings at shorter notice than so many hours.
+    NoticeHours(u32),
+}
+
+fn always() -> ConfirmationFile {
+    ConfirmationFile::Always
+}
+
+/// A request as in an action, and what its row is to look like afterwards.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct BookingFile {
+    request: NewRequest,
+    status: Option<Status>,
+    created: Option<Moment>,
+    updated: Option<Moment>,
+    title: Option<String>,
+    location: Option<String>,
+    rejection_reason: Option<String>,
+    cancellation_reason: Option<String>,
+    cancelled_by: Option<String>,
+    rescheduled_from: Option<String>,
+    paid: Option<bool>,
+    /// The event type was deleted.
+    #[serde(default)]
+    without_event_type: bool,
+    /// The stored answers in place of those of the request: null, or something that does not fit.
+    odd_answers: Option<Value>,
+    #[serde(default)]
+    without_answers: bool,
+}
+
+/// Reads a scenario and sets its world up at this now.
+pub fn parse(text: &str, now: Time) -> Result<World, ScenarioError> {
+    if text.len() > FILE_MAX {
+        return Err(ScenarioError::TooLong);
+    }
+    let file: File = serde_json::from_str(text).map_err(ScenarioError::Json)?;
+    let mut world = World::new();
+    world.quirks.series_per_occurrence = file.series_per_occurrence;
+    world.quirks.licence_missing = file.licence_missing;
+    world.quirks.shuffle_ties = file.shuffle_ties;
+    world.limits.v1 = limit(file.limits.v1, world.limits.v1);
+    world.limits.v2 = limit(file.limits.v2, world.limits.v2);
+    for user in file.users {
+        add_user(&mut world, user, now);
+    }
+    for of in file.event_types {
+        add_event_type(&mut world, of);
+    }
+    for (number, booking) in file.bookings.into_iter().enumerate() {
+        add_booking(&mut world, booking, now).map_err(|source| ScenarioError::World {
+            place: place("bookings", number),
+            source,
+        })?;
+    }
+    world
+        .act_all(now, file.actions)
+        .map_err(ScenarioError::Action)?;
+    if file.script.len() > SCRIPT_MAX {
+        return Err(ScenarioError::ScriptTooLong);
+    }
+    for entry in file.script {
+        world.script.add(entry.on, entry.actions);
+    }
+    for (number, rule) in file.faults.into_iter().enumerate() {
+        world
+            .add_fault(rule)
+            .map_err(|source| ScenarioError::Rule {
+                place: place("faults", number),
+                source,
+            })?;
+    }
+    Ok(world)
+}
+
+fn place(list: &str, number: usize) -> String {
+    format!("{list}[{number}]")
+}
+
+fn limit(file: Option<LimitFile>, usual: Option<Limit>) -> Option<Limit> {
+    match file {
+        None => usual,
+        Some(LimitFile::Word(Off::Off)) => None,
+        Some(LimitFile::Limit(parts)) => Some(parts.into()),
+    }
+}
+
+fn add_user(world: &mut World, file: UserFile, now: Time) {
+    let before_at = file.email.split('@').next().unwrap_or("").to_owned();
+    for key in file.keys {
+        let mut made = Key::new(&key.key, file.id);
+        made.expires = key.expires.map(|at| at.resolve(now));
+        made.limit = key.limit.map(Limit::from);
+        world.put_key(made);
+    }
+    world.put_user(User {
+        id: file.id,
+        name: file.name,
+        username: file.username.unwrap_or(before_at),
+        email: file.email,
+        time_zone: file.time_zone.unwrap_or_else(|| "Europe/London".to_owned()),
+        role: file.role,
+        locked: file.locked,
+    });
+}
+
+fn add_event_type(world: &mut World, file: EventTypeFile) {
+    let mut of = EventType::new(file.owner, &file.slug);
+    of.id = file.id;
+    of.title = file.title.unwrap_or(of.title);
+    of.minutes = file.minutes;
+    of.confirmation = match file.confirmation {
+        ConfirmationFile::Never => Confirmation::Never,
+        ConfirmationFile::Always => Confirmation::Always,
+        ConfirmationFile::NoticeHours(hours) => Confirmation::Notice(Span::hours(hours.into())),
+    };
+    of.blocks_slot = file.blocks_slot;
+    of.price = file.price;
+    of.occurrences = file.occurrences;
+    of.seats = file.seats;
+    of.hidden = file.hidden;
+    world.add_event_type(of);
+}
+
+/// Books as asked, then makes the rows look as the file says.
+fn add_booking(world: &mut World, file: BookingFile, now: Time) -> Result<(), WorldError> {
+    let created = file.created.map_or(now, |at| at.resolve(now));
+    let updated = file.updated.map(|at| at.resolve(now));
+    let made = world.book(created, file.request.into_ask(now))?;
+    for uid in made {
+        world.edit(&uid, |row| {
+            row.status = file.status.unwrap_or(row.status);
+            row.updated = updated.or(row.updated);
+            row.title = file.title.clone().unwrap_or_else(|| row.title.clone());
+            row.location = file
+                .location
+                .clone()
+                .unwrap_or_else(|| row.location.clone());
+            row.rejection_reason.clone_from(&file.rejection_reason);
+            row.cancellation_reason
+                .clone_from(&file.cancellation_reason);
+            row.cancelled_by.clone_from(&file.cancelled_by);
+            row.from.clone_from(&file.rescheduled_from);
+            if file.without_event_type {
+                row.event_type = None;
+            }
+            if let Some(paid) = file.paid {
+                let id = row.id;
+                row.payments = vec![Payment { id, success: paid }];
+            }
+            if file.without_answers {
+                row.answers = Answers::Null;
+            }
+            if let Some(odd) = &file.odd_answers {
+                row.answers = Answers::Odd(odd.clone());
+            }
+        })?;
+        if let Some(old) = &file.rescheduled_from {
+            world.edit(old, |row| {
+                row.rescheduled = true;
+                row.to = Some(uid.clone());
+            })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Things that happen at an exact place among the calls: after the Nth call of a kind and before the
+//! next one, or just before the Nth. Counted, not timed: a rehearsal must end the same way every time.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::actions::Action;
+use super::journal::Kind;
+
+/// Entries of one script, at most: a script is written by hand.
+pub const SCRIPT_MAX: usize = 10_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    Before,
+    After,
+}
+
+/// Which call an entry waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Trigger {
+    pub when: When,
+    /// `None`: any call.
+    #[serde(default)]
+    pub call: Option<Kind>,
+    /// Only calls that name this booking (by uid; in v1 the one whose number is called).
+    #[serde(default)]
+    pub booking: Option<String>,
+    /// The how manieth such call since the entry was added, from 1.
+    #[serde(default = "first")]
+    pub nth: u32,
+}
+
+fn first() -> u32 {
+    1
+}
+
+impl Trigger {
+    pub fn after(call: Kind, nth: u32) -> Self {
+        Trigger {
+            when: When::After,
+            call: Some(call),
+            booking: None,
+            nth,
+        }
+    }
+
+    pub fn before(call: Kind, nth: u32) -> Self {
+        Trigger {
+            when: When::Before,
+            ..Trigger::after(call, nth)
+        }
+    }
+
+    /// Only calls about this booking count.
+    #[must_use]
+    pub fn about(mut self, uid: &str) -> Self {
+        self.booking = Some(uid.to_owned());
+        self
+    }
+}
+
+/// What is still to happen.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Script {
+    entries: BTreeMap<u64, Entry>,
+    added: u64,
+    /// Actions that could not be done when their time came, in words: a broken script is not silent.
+    pub failures: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Entry {
+    trigger: Trigger,
+    seen: u32,
+    actions: Vec<Action>,
+}
+
+impl Script {
+    pub fn add(&mut self, trigger: Trigger, actions: Vec<Action>) {
+        self.added += 1;
+        self.entries.insert(
+            self.added,
+            Entry {
+                trigger,
+                seen: 0,
+                actions,
+            },
+        );
+    }
+
+    /// How many entries have not happened yet.
+    pub fn waiting(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The actions that are due before or after this call, in the order in which they were added.
+    pub fn due(&mut self, when: When, call: Kind, booking: Option<&str>) -> Vec<Action> {
+        let mut due = Vec::new();
+        self.entries.retain(|_, entry| {
+            let trigger = &entry.trigger;
+            let kind = trigger.call.is_none_or(|wanted| wanted == call);
+            let about = trigger
+                .booking
+                .as_deref()
+                .is_none_or(|wanted| booking == Some(wanted));
+            if trigger.when != when || !kind || !about {
+                return true;
+            }
+            entry.seen += 1;
+            if entry.seen < trigger.nth {
+                return true;
+            }
+            due.append(&mut entry.actions);
+            false
+        });
+        due
+    }
+}

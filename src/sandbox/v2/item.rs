@@ -1,0 +1,251 @@
+//! How a booking looks in v2 since 2024-08-13: one shape for single bookings, more or fewer fields for
+//! occurrences of a series and for seated ones (`calcom/api.md` 4).
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::time::Time;
+use crate::sandbox::model::{Answers, Attendee, Booking};
+use crate::sandbox::moment::stamp;
+use crate::sandbox::world::World;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item<'a> {
+    id: i64,
+    uid: &'a str,
+    title: &'a str,
+    description: Option<&'a str>,
+    hosts: [HostItem<'a>; 1],
+    status: &'static str,
+    cancellation_reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancelled_by_email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rescheduling_reason: Option<&'a str>,
+    /// Null is shown; not shown at all for occurrences of a series.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rescheduled_by_email: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rescheduled_from_uid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rescheduled_to_uid: Option<&'a str>,
+    #[serde(serialize_with = "stamp")]
+    start: Time,
+    #[serde(serialize_with = "stamp")]
+    end: Time,
+    duration: i64,
+    event_type_id: Option<i64>,
+    event_type: Option<TypeItem<'a>>,
+    meeting_url: &'a str,
+    location: &'a str,
+    absent_host: bool,
+    #[serde(serialize_with = "stamp")]
+    created_at: Time,
+    #[serde(serialize_with = "maybe_stamp")]
+    updated_at: Option<Time>,
+    metadata: &'a BTreeMap<String, Value>,
+    rating: Option<i64>,
+    ics_uid: &'a str,
+    attendees: Vec<AttendeeItem<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guests: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    booking_fields_responses: Option<AnswersItem<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recurring_booking_uid: Option<&'a str>,
+    /// Only the answers to create and reschedule have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_platform_managed_user_booking: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HostItem<'a> {
+    /// A number, or the word "unknown" when the account is gone.
+    id: HostNumber,
+    name: Option<&'a str>,
+    email: &'a str,
+    display_email: &'a str,
+    username: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum HostNumber {
+    Known(i64),
+    Gone(&'static str),
+}
+
+#[derive(Debug, Serialize)]
+struct TypeItem<'a> {
+    id: i64,
+    slug: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AttendeeItem<'a> {
+    name: &'a str,
+    email: &'a str,
+    display_email: &'a str,
+    time_zone: &'a str,
+    language: Option<&'a str>,
+    absent: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seat_uid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    booking_fields_responses: Option<&'a BTreeMap<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<BTreeMap<String, Value>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AnswersItem<'a> {
+    email: &'a str,
+    name: Value,
+    #[serde(flatten)]
+    more: Option<&'a BTreeMap<String, Value>>,
+    display_email: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_guests: Option<&'a [String]>,
+    /// Only where the stored answers could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guests: Option<[&'a str; 0]>,
+}
+
+/// What unreadable parts are called.
+const UNKNOWN: &str = "unknown";
+
+static NO_METADATA: BTreeMap<String, Value> = BTreeMap::new();
+
+impl<'a> Item<'a> {
+    /// The booking as lists and reads show it.
+    pub fn of(world: &'a World, booking: &'a Booking) -> Self {
+        let of = booking.event_type.and_then(|id| world.event_type(id));
+        let seated = of.is_some_and(|of| of.seats.is_some());
+        let single = booking.series.is_none();
+        let attendees = booking.attendees.iter();
+        Item {
+            id: booking.id,
+            uid: &booking.uid,
+            title: &booking.title,
+            description: booking.description.as_deref(),
+            hosts: [host(world, booking)],
+            status: booking.status.lower(),
+            cancellation_reason: booking.cancellation_reason.as_deref().unwrap_or(""),
+            cancelled_by_email: (!seated).then(|| booking.cancelled_by.as_deref().unwrap_or("")),
+            rescheduling_reason: reason(booking).filter(|_| !seated),
+            rescheduled_by_email: single.then_some(booking.rescheduled_by.as_deref()),
+            rescheduled_from_uid: booking.from.as_deref(),
+            rescheduled_to_uid: booking
+                .to
+                .as_deref()
+                .filter(|_| single && booking.rescheduled),
+            start: booking.start,
+            end: booking.end,
+            duration: (booking.end - booking.start).num_minutes(),
+            event_type_id: booking.event_type,
+            event_type: of.map(|of| TypeItem {
+                id: of.id,
+                slug: &of.slug,
+            }),
+            meeting_url: &booking.location,
+            location: &booking.location,
+            absent_host: booking.absent_host,
+            created_at: booking.created,
+            updated_at: booking.updated,
+            metadata: booking.metadata.as_ref().unwrap_or(&NO_METADATA),
+            rating: None,
+            ics_uid: &booking.ics_uid,
+            attendees: attendees.map(|one| attendee(one, seated)).collect(),
+            guests: (!seated && !booking.guests.is_empty()).then_some(booking.guests.as_slice()),
+            booking_fields_responses: (!seated).then(|| answers(booking)),
+            recurring_booking_uid: booking.series.as_deref(),
+            is_platform_managed_user_booking: None,
+        }
+    }
+
+    /// The same without attendees: what strangers see of a seated booking.
+    #[must_use]
+    pub fn without_attendees(mut self) -> Self {
+        self.attendees.clear();
+        self
+    }
+}
+
+fn host<'a>(world: &'a World, booking: &Booking) -> HostItem<'a> {
+    match booking.host.and_then(|id| world.user(id)) {
+        Some(user) => HostItem {
+            id: HostNumber::Known(user.id),
+            name: Some(&user.name),
+            email: &user.email,
+            display_email: &user.email,
+            username: &user.username,
+            time_zone: Some(&user.time_zone),
+        },
+        None => HostItem {
+            id: HostNumber::Gone(UNKNOWN),
+            name: Some(UNKNOWN),
+            email: UNKNOWN,
+            display_email: UNKNOWN,
+            username: UNKNOWN,
+            time_zone: None,
+        },
+    }
+}
+
+fn attendee(one: &Attendee, seated: bool) -> AttendeeItem<'_> {
+    let seat = one.seat.as_ref().filter(|_| seated);
+    AttendeeItem {
+        name: &one.name,
+        email: &one.email,
+        display_email: &one.email,
+        time_zone: &one.time_zone,
+        language: one.language.as_deref(),
+        absent: one.absent,
+        seat_uid: seat.map(|seat| seat.uid.as_str()),
+        booking_fields_responses: seat.map(|seat| &seat.answers),
+        metadata: seat.map(|_| BTreeMap::new()),
+    }
+}
+
+fn answers(booking: &Booking) -> AnswersItem<'_> {
+    match &booking.answers {
+        Answers::Given { name, email, more } => AnswersItem {
+            email,
+            name: name.clone(),
+            more: Some(more),
+            display_email: email,
+            display_guests: (!booking.guests.is_empty()).then_some(booking.guests.as_slice()),
+            guests: None,
+        },
+        Answers::Null | Answers::Odd(_) => AnswersItem {
+            email: UNKNOWN,
+            name: Value::from(UNKNOWN),
+            more: None,
+            display_email: UNKNOWN,
+            display_guests: Some(&[]),
+            guests: Some([]),
+        },
+    }
+}
+
+fn reason(booking: &Booking) -> Option<&str> {
+    match booking.answers {
+        Answers::Given { .. } => booking.rescheduling_reason.as_deref(),
+        Answers::Null | Answers::Odd(_) => Some(UNKNOWN),
+    }
+}
+
+fn maybe_stamp<S: serde::Serializer>(at: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => stamp(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,0 +1,353 @@
+//! One v2 request to one answer: body parser, router, throttler, guards and handler, in the order in
+//! which a real server runs them, since the order decides which error a fault gives.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::{Value, json};
+
+use super::error::{Errors, Nest, raw};
+use super::item::Item;
+use super::list::{Params, page};
+use super::{older, types, write};
+use crate::domain::time::Time;
+use crate::sandbox::call::{Request, Response, Route};
+use crate::sandbox::journal::Kind;
+use crate::sandbox::limit::{Limit, TOKEN_CALLS, Verdict};
+use crate::sandbox::model::{Booking, KEY_PREFIX, User};
+use crate::sandbox::world::World;
+
+/// The version whose booking shapes `calcom/api.md` describes. Any other gives the older ones.
+const BOOKINGS_VERSION: &str = "2024-08-13";
+/// The only version that has event types here.
+const EVENT_TYPES_VERSION: &str = "2024-06-14";
+
+/// Who calls, as far as the throttler could tell.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    Nobody,
+    User(User),
+    Expired,
+    /// A bearer token that is no key. Errors repeat it, as the real ones do.
+    Token(String),
+}
+
+/// What a handler works with.
+pub struct Call<'a> {
+    pub now: Time,
+    pub request: &'a Request,
+    pub route: &'a Route,
+    pub errors: Errors,
+    pub body: Option<Value>,
+    /// False where the state check counts as passed (a race).
+    pub checked: bool,
+    /// How rows of equal sort key are ordered; `None`: by id.
+    pub ties: Option<u64>,
+}
+
+/// Answers one request.
+pub fn answer(world: &mut World, call: Call<'_>) -> Response {
+    let errors = call.errors.clone();
+    let response = match unreadable(&call) {
+        Some(refused) => refused,
+        None if !routed(&call) => {
+            let message = format!("Cannot {} {}", call.request.method, errors.path());
+            errors.nest(Nest::NotFound, &message)
+        }
+        None => throttled(world, &call),
+    };
+    let id = world.uuid();
+    with_helmet(response).with("X-Request-Id", id)
+}
+
+/// What the guard of the rate limit answers while its store is down, in the server's own shape.
+pub fn database_down(world: &mut World, errors: &Errors) -> Response {
+    let id = world.uuid();
+    with_helmet(errors.database_down()).with("X-Request-Id", id)
+}
+
+/// 429 whatever the counters say.
+pub fn limited(world: &mut World, errors: &Errors, reset: u32) -> Response {
+    let verdict = Verdict {
+        allowed: false,
+        limit: 120,
+        remaining: 0,
+        reset: i64::from(reset),
+    };
+    let id = world.uuid();
+    with_helmet(with_limit(errors.throttled(), verdict)).with("X-Request-Id", id)
+}
+
+/// A body that says it is JSON and is not never reaches a guard.
+fn unreadable(call: &Call<'_>) -> Option<Response> {
+    let given = call.request.is_json() && !call.request.body.is_empty();
+    if !given || call.body.is_some() {
+        return None;
+    }
+    let message = "Expected property name or '}' in JSON at position 1";
+    Some(call.errors.nest(Nest::BadRequest, message))
+}
+
+/// Whether any controller of the asked version has such a route.
+fn routed(call: &Call<'_>) -> bool {
+    let version = call.request.get("cal-api-version").unwrap_or("");
+    let new = version == BOOKINGS_VERSION;
+    match call.route.kind {
+        Kind::Me | Kind::List | Kind::Get | Kind::Cancel => true,
+        Kind::EventTypes => version == EVENT_TYPES_VERSION,
+        Kind::Confirm | Kind::Decline | Kind::MarkAbsent | Kind::Reschedule | Kind::Create => new,
+        Kind::Patch | Kind::Other => false,
+    }
+}
+
+fn throttled(world: &mut World, call: &Call<'_>) -> Response {
+    let Some((caller, verdict)) = caller(world, call) else {
+        let message = "CustomThrottlerGuard - Invalid API Key";
+        return call.errors.nest(Nest::Unauthorized, message);
+    };
+    let response = if verdict.allowed {
+        guarded(world, call, caller)
+    } else {
+        call.errors.throttled()
+    };
+    with_limit(response, verdict)
+}
+
+/// Who presents what, counted; `None` for an unknown key, which is not.
+fn caller(world: &mut World, call: &Call<'_>) -> Option<(Caller, Verdict)> {
+    let Some(header) = call.request.get("authorization") else {
+        let limit = world.limits.v2;
+        return Some((
+            Caller::Nobody,
+            world.throttler.hit(bucket(""), limit, call.now),
+        ));
+    };
+    let token = header.strip_prefix("Bearer ").unwrap_or(header).trim();
+    let Some(bare) = token.strip_prefix(KEY_PREFIX) else {
+        let limit = world.limits.v2.map(|limit| Limit {
+            calls: TOKEN_CALLS,
+            ..limit
+        });
+        let verdict = world.throttler.hit(bucket(token), limit, call.now);
+        return Some((Caller::Token(token.to_owned()), verdict));
+    };
+    let key = world.key(bare)?;
+    let limit = key.limit.or(world.limits.v2);
+    let expired = key.expires.is_some_and(|at| at <= call.now);
+    let user = world.user(key.user).cloned()?;
+    let verdict = world.throttler.hit(bucket(token), limit, call.now);
+    let caller = if expired {
+        Caller::Expired
+    } else {
+        Caller::User(user)
+    };
+    Some((caller, verdict))
+}
+
+/// A number for whoever presents this text.
+fn bucket(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The guards of each route, then its handler.
+fn guarded(world: &mut World, call: &Call<'_>, caller: Caller) -> Response {
+    let errors = &call.errors;
+    let strict = matches!(
+        call.route.kind,
+        Kind::List | Kind::Confirm | Kind::Decline | Kind::MarkAbsent
+    );
+    let user = match caller {
+        Caller::Nobody if strict => {
+            return errors.nest(Nest::Forbidden, NO_AUTHENTICATION);
+        }
+        Caller::Nobody if call.route.kind == Kind::Me => {
+            return errors.nest(Nest::Unauthorized, NO_METHOD);
+        }
+        Caller::Nobody => None,
+        Caller::Token(token) if strict => {
+            let text = format!("PermissionsGuard - no oAuth client found for access token={token}");
+            return errors.nest(Nest::Forbidden, &text);
+        }
+        Caller::Token(_) => return errors.nest(Nest::Unauthorized, "Invalid Access Token."),
+        Caller::Expired => return errors.nest(Nest::Unauthorized, EXPIRED),
+        Caller::User(user) => Some(user),
+    };
+    handled(world, call, user)
+}
+
+const NO_AUTHENTICATION: &str = "PermissionsGuard - no authentication provided. Provide either \
+    authorization bearer token containing managed user access token or oAuth client id in \
+    'x-cal-client-id' header.";
+const NO_METHOD: &str = "ApiAuthStrategy - No authentication method provided. Either pass an API key \
+    as 'Bearer' header or OAuth client credentials as 'x-cal-secret-key' and 'x-cal-client-id' headers";
+const EXPIRED: &str = "ApiAuthStrategy - api key - Your api key is expired";
+
+fn handled(world: &mut World, call: &Call<'_>, user: Option<User>) -> Response {
+    let named = call.route.named().unwrap_or("");
+    if named.contains('\0') {
+        return raw(500, "Internal server error");
+    }
+    let new = call.request.get("cal-api-version") == Some(BOOKINGS_VERSION);
+    match (call.route.kind, user) {
+        (Kind::Me, Some(user)) => Response::json(200, &types::me(&user)),
+        (Kind::EventTypes, user) => event_types(world, call, user),
+        (Kind::List, Some(user)) => list(world, call, &user, new),
+        (Kind::Get, user) => get(world, call, named, user.as_ref(), new),
+        (Kind::Confirm, Some(user)) => write::confirm(world, call, named, &user),
+        (Kind::Decline, Some(user)) => write::decline(world, call, named, &user),
+        (Kind::MarkAbsent, Some(user)) => write::mark_absent(world, call, named, &user),
+        (Kind::Cancel, user) => write::cancel(world, call, named, user.as_ref(), new),
+        (Kind::Reschedule, user) => write::reschedule(world, call, named, user.as_ref()),
+        (Kind::Create, _) => write::create(world, call),
+        (Kind::Me | Kind::List | Kind::Confirm | Kind::Decline | Kind::MarkAbsent, None)
+        | (Kind::Patch | Kind::Other, _) => {
+            unreachable!("the router and the guards have refused these")
+        }
+    }
+}
+
+fn list(world: &World, call: &Call<'_>, user: &User, new: bool) -> Response {
+    let params = match Params::parse(&call.request.pairs()) {
+        Ok(params) => params,
+        Err(errors) => return call.errors.invalid(errors),
+    };
+    let unknown = params.event_types.iter().flatten();
+    let mut unknown = unknown.filter(|id| world.event_type(**id).is_none());
+    if unknown.next().is_some() {
+        let text = "The requested event-types do not exist.";
+        return call.errors.trpc(400, text);
+    }
+    if !new {
+        return Response::json(200, &older::list(world, user, &params, call.now));
+    }
+    Response::json(200, &page(world, user, &params, call.now, call.ties))
+}
+
+fn get(world: &World, call: &Call<'_>, uid: &str, user: Option<&User>, new: bool) -> Response {
+    let booking = world.booking(uid);
+    match booking {
+        Some(booking) if new => {
+            let item = seen(world, booking, user);
+            Response::json(200, &json_data(&item))
+        }
+        Some(booking) => Response::json(200, &older::one(world, booking)),
+        None => {
+            let series = world.series(uid);
+            if series.is_empty() || !new {
+                return not_found(&call.errors, uid);
+            }
+            let items: Vec<Item<'_>> = series
+                .into_iter()
+                .map(|one| seen(world, one, user))
+                .collect();
+            Response::json(200, &json_data(&items))
+        }
+    }
+}
+
+/// Strangers do not see who sits in a seated booking.
+fn seen<'a>(world: &'a World, booking: &'a Booking, user: Option<&User>) -> Item<'a> {
+    let of = booking.event_type.and_then(|id| world.event_type(id));
+    let seated = of.is_some_and(|of| of.seats.is_some());
+    let item = Item::of(world, booking);
+    if seated && !user.is_some_and(|user| world.may_answer(user, booking)) {
+        return item.without_attendees();
+    }
+    item
+}
+
+fn event_types(world: &World, call: &Call<'_>, user: Option<User>) -> Response {
+    let one = call.route.parts.get(1);
+    let mut shown = world
+        .event_types()
+        .iter()
+        .filter(|of| user.as_ref().is_some_and(|user| of.owner == user.id));
+    match one {
+        None => {
+            let all: Vec<Value> = shown.map(|of| types::event_type(world, of)).collect();
+            Response::json(200, &json_data(&all))
+        }
+        Some(id) => match shown.find(|of| of.id.to_string() == *id) {
+            Some(of) => Response::json(200, &json_data(&types::event_type(world, of))),
+            None => {
+                let text = format!("Event type with id {id} not found");
+                call.errors.nest(Nest::NotFound, &text)
+            }
+        },
+    }
+}
+
+/// The 404 of reads, confirm and decline.
+pub fn not_found(errors: &Errors, uid: &str) -> Response {
+    let text = format!("Booking with uid={uid} was not found in the database");
+    errors.nest(Nest::NotFound, &text)
+}
+
+/// The envelope of a success.
+pub fn json_data<T: serde::Serialize>(data: &T) -> impl serde::Serialize + '_ {
+    #[derive(serde::Serialize)]
+    struct Success<'a, T> {
+        status: &'static str,
+        data: &'a T,
+    }
+    Success {
+        status: "success",
+        data,
+    }
+}
+
+fn with_limit(response: Response, verdict: Verdict) -> Response {
+    response
+        .with("X-RateLimit-Limit-Default", verdict.limit.to_string())
+        .with(
+            "X-RateLimit-Remaining-Default",
+            verdict.remaining.to_string(),
+        )
+        .with("X-RateLimit-Reset-Default", verdict.reset.to_string())
+}
+
+/// The headers that a real server puts on everything.
+const HELMET: [(&str, &str); 13] = [
+    (
+        "Content-Security-Policy",
+        "default-src 'self';base-uri 'self';font-src 'self' https: data:;form-action 'self';\
+         frame-ancestors 'self';img-src 'self' data:;object-src 'none';script-src 'self';\
+         script-src-attr 'none';style-src 'self' https: 'unsafe-inline';upgrade-insecure-requests",
+    ),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Origin-Agent-Cluster", "?1"),
+    ("Referrer-Policy", "no-referrer"),
+    (
+        "Strict-Transport-Security",
+        "max-age=15552000; includeSubDomains",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-DNS-Prefetch-Control", "off"),
+    ("X-Download-Options", "noopen"),
+    ("X-Frame-Options", "SAMEORIGIN"),
+    ("X-Permitted-Cross-Domain-Policies", "none"),
+    ("X-XSS-Protection", "0"),
+    ("Access-Control-Allow-Origin", "*"),
+];
+
+fn with_helmet(mut response: Response) -> Response {
+    for (name, value) in HELMET {
+        response = response.with(name, value);
+    }
+    response
+}
+
+/// What the body holds, where it says that it is JSON (or says nothing of the kind).
+pub fn body_of(request: &Request) -> Option<Value> {
+    if request.body.is_empty() || !request.is_json() {
+        return None;
+    }
+    serde_json::from_slice(&request.body).ok()
+}
+
+/// Only for messages: the body's known fields as a validation error shows them.
+pub fn shown(body: &Value, field: &str) -> Value {
+    json!({ field: body[field].clone() })
+}
