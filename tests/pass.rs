@@ -1,0 +1,619 @@
+//! The pass over HTTP against the sandbox, with the real client: what is decided, what happens when
+//! calls fail, and what happens when others act first. Each table runs in both dialects.
+
+mod common;
+
+use common::{House, KEY, client, ended, time};
+use maitred::calcom::port::Dialect;
+use maitred::domain::decision::{Code, Outcome};
+use maitred::domain::gate::{OnShort, OnTaken, OnUnknown, RefuseWith};
+use maitred::domain::request::{ChargeState, RequestState};
+use maitred::domain::time::Span;
+use maitred::reconcile::ports::PassError;
+use maitred::sandbox::actions::Action;
+use maitred::sandbox::faults::{Fault, RowFault, Rule, Stage, Times};
+use maitred::sandbox::journal::{Kind, MailKind, Recipient};
+use maitred::sandbox::script::Trigger;
+
+const BOTH: [Dialect; 2] = [Dialect::V2, Dialect::V1];
+
+/// The call that refuses, and the mail it sends.
+fn refusal(dialect: Dialect) -> (Kind, MailKind, &'static str) {
+    match dialect {
+        Dialect::V2 => (Kind::Decline, MailKind::Declined, "rejected"),
+        Dialect::V1 => (Kind::Cancel, MailKind::Cancelled, "cancelled"),
+    }
+}
+
+fn mails(house: &House, uid: &str, kind: MailKind) -> u32 {
+    let world = house.sandbox.lock();
+    world.journal.mails_for(uid, Recipient::Booker, kind)
+}
+
+fn count(house: &House, kind: Kind) -> u64 {
+    house.sandbox.lock().journal.count(kind)
+}
+
+#[tokio::test]
+async fn those_with_credit_are_confirmed_and_the_others_declined_with_a_reason() {
+    for dialect in BOTH {
+        let mut house = House::new(dialect).await;
+        house.grant("bo@example.com", 1).await;
+        house.grant("al@example.com", 2).await;
+        let kinds = house.kinds;
+        let bo = house.request(kinds.lesson, "Bo@Example.com", "2026-12-01T09:00:00Z");
+        let al = house.request(kinds.dinner, "al@example.com", "2026-12-01T10:00:00Z");
+        let who = house.request(kinds.lesson, "who@example.com", "2026-12-01T11:00:00Z");
+        let open = house.request(kinds.open, "bo@example.com", "2026-12-01T12:00:00Z");
+        let priced = house.request(kinds.priced, "bo@example.com", "2026-12-01T13:00:00Z");
+        let foreign = house.request(kinds.foreign, "ada@example.org", "2026-12-01T14:00:00Z");
+        let report = house.pass().await;
+        let (refuse, mail, refused) = refusal(dialect);
+        assert_eq!(house.status(&bo), "accepted", "{dialect:?}");
+        assert_eq!(house.status(&al), refused);
+        assert_eq!(house.status(&who), refused);
+        for left in [&open, &priced, &foreign] {
+            assert_eq!(house.status(left), "pending");
+        }
+        assert_eq!(ended(&report, &bo), "confirmed");
+        assert_eq!(ended(&report, &al), "declined");
+        assert_eq!(ended(&report, &open), "none");
+        assert_eq!(house.balance("bo@example.com").await, (0, 0, 1));
+        assert_eq!(house.balance("al@example.com").await, (2, 0, 0));
+        let record = house.record(&al).await.unwrap();
+        assert_eq!(
+            record.text.as_deref(),
+            Some("This booking costs 3 credits, and your balance is 2 credits.")
+        );
+        let stranger = house.record(&who).await.unwrap();
+        assert_eq!(stranger.reasons[0].code, Code::UnknownBooker);
+        let told = stranger.text.unwrap();
+        assert!(told.contains("balance is 0 credits") && told.contains("costs 1 credit"));
+        assert_eq!(mails(&house, &al, mail), 1);
+        // v1 confirms without a mail: that is its defect.
+        let confirmed = u32::from(dialect == Dialect::V2);
+        assert_eq!(mails(&house, &bo, MailKind::Confirmed), confirmed);
+
+        let sent = count(&house, Kind::Confirm) + count(&house, refuse);
+        let before = house.sequence().await;
+        let again = house.pass().await;
+        assert_eq!(count(&house, Kind::Confirm) + count(&house, refuse), sent);
+        assert_eq!(house.sequence().await, before);
+        assert!(again.is_clean());
+    }
+}
+
+#[tokio::test]
+async fn a_series_is_one_request_in_v2_and_each_its_own_in_v1() {
+    let mut house = House::new(Dialect::V2).await;
+    house.grant("bo@example.com", 3).await;
+    house.grant("al@example.com", 2).await;
+    let lesson = house.kinds.lesson;
+    let bo = house.series(lesson, "bo@example.com", "2026-12-01T09:00:00Z", 3);
+    let al = house.series(lesson, "al@example.com", "2026-12-01T12:00:00Z", 3);
+    house.pass().await;
+    for uid in &bo {
+        assert_eq!(house.status(uid), "accepted");
+        assert_eq!(house.charge(uid).await.unwrap().state, ChargeState::Open);
+    }
+    for uid in &al {
+        assert_eq!(house.status(uid), "rejected");
+    }
+    assert_eq!(count(&house, Kind::Confirm), 1);
+    assert_eq!(count(&house, Kind::Decline), 1);
+    assert_eq!(house.balance("bo@example.com").await, (0, 0, 3));
+    assert_eq!(house.balance("al@example.com").await, (2, 0, 0));
+
+    let mut house = House::new(Dialect::V1).await;
+    house.grant("al@example.com", 2).await;
+    let al = house.series(lesson, "al@example.com", "2026-12-01T12:00:00Z", 3);
+    house.pass().await;
+    let states: Vec<_> = al.iter().map(|uid| house.status(uid)).collect();
+    assert_eq!(states, ["accepted", "accepted", "cancelled"]);
+    assert_eq!(house.balance("al@example.com").await, (0, 0, 2));
+}
+
+#[tokio::test]
+async fn a_server_that_confirms_one_occurrence_at_a_time_is_called_for_each() {
+    let mut house = House::new(Dialect::V2).await;
+    house.sandbox.lock().quirks.series_per_occurrence = true;
+    house.grant("bo@example.com", 3).await;
+    let bo = house.series(
+        house.kinds.lesson,
+        "bo@example.com",
+        "2026-12-01T09:00:00Z",
+        3,
+    );
+    for _ in 0..3 {
+        house.pass().await;
+    }
+    for uid in &bo {
+        assert_eq!(house.status(uid), "accepted");
+        assert_eq!(mails(&house, uid, MailKind::Confirmed), 1);
+    }
+    assert_eq!(house.balance("bo@example.com").await, (0, 0, 3));
+}
+
+fn troubles() -> Vec<(&'static str, Fault)> {
+    vec![
+        (
+            "500 before",
+            Fault::Error {
+                stage: Stage::Before,
+            },
+        ),
+        (
+            "500 after",
+            Fault::Error {
+                stage: Stage::After,
+            },
+        ),
+        ("database down", Fault::DatabaseDown),
+        (
+            "hang up before",
+            Fault::HangUp {
+                stage: Stage::Before,
+            },
+        ),
+        (
+            "hang up after",
+            Fault::HangUp {
+                stage: Stage::After,
+            },
+        ),
+        ("truncated", Fault::Truncated),
+        (
+            "502 before",
+            Fault::BadGateway {
+                stage: Stage::Before,
+            },
+        ),
+        (
+            "502 after",
+            Fault::BadGateway {
+                stage: Stage::After,
+            },
+        ),
+        (
+            "time-out before",
+            Fault::Slow {
+                stage: Stage::Before,
+                ms: 4_000,
+            },
+        ),
+        (
+            "time-out after",
+            Fault::Slow {
+                stage: Stage::After,
+                ms: 4_000,
+            },
+        ),
+        ("429", Fault::Limited { reset: 1 }),
+        (
+            "redirect",
+            Fault::Redirect {
+                to: "http://127.0.0.1:9/".to_owned(),
+            },
+        ),
+        ("echo of the key", Fault::EchoKey),
+    ]
+}
+
+/// Whatever goes wrong with a call, at most three passes later each booking is decided once, mailed
+/// once and charged once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_trouble_is_over_after_three_passes() {
+    let mut runs = tokio::task::JoinSet::new();
+    for dialect in BOTH {
+        let (refuse, ..) = refusal(dialect);
+        for kind in [Kind::Confirm, refuse, Kind::List, Kind::Get, Kind::Me] {
+            for (name, fault) in troubles() {
+                runs.spawn(async move {
+                    one_trouble(dialect, kind, name, fault).await;
+                });
+            }
+        }
+    }
+    while let Some(run) = runs.join_next().await {
+        run.unwrap();
+    }
+}
+
+async fn one_trouble(dialect: Dialect, kind: Kind, name: &str, fault: Fault) {
+    let what = format!("{dialect:?} {kind:?} {name}");
+    let (refuse, mail, refused) = refusal(dialect);
+    let mut house = House::new(dialect).await;
+    house.grant("bo@example.com", 5).await;
+    let lesson = house.kinds.lesson;
+    let good = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+    let bad = house.request(lesson, "who@example.com", "2026-12-01T11:00:00Z");
+    let also = house.request(lesson, "bo@example.com", "2026-12-02T09:00:00Z");
+    house
+        .sandbox
+        .lock()
+        .add_fault(Rule::next(kind, fault))
+        .unwrap();
+    for _ in 0..3 {
+        // A pass may fail as a whole (the list cannot be read); the next one looks again.
+        let _ = house.fresh_pass().await;
+        house.clock.advance(Span::seconds(5));
+    }
+    for uid in [&good, &also] {
+        assert_eq!(house.status(uid), "accepted", "{what}");
+        assert_eq!(
+            house.charge(uid).await.unwrap().state,
+            ChargeState::Open,
+            "{what}"
+        );
+        let mails = mails(&house, uid, MailKind::Confirmed);
+        assert_eq!(mails, u32::from(dialect == Dialect::V2), "{what}");
+    }
+    assert_eq!(house.status(&bad), refused, "{what}");
+    assert_eq!(mails(&house, &bad, mail), 1, "{what}");
+    assert_eq!(house.balance("bo@example.com").await, (3, 0, 2), "{what}");
+    let sent = count(&house, Kind::Confirm) + count(&house, refuse);
+    let report = house.fresh_pass().await.unwrap();
+    assert!(report.is_clean(), "{what}");
+    assert_eq!(
+        count(&house, Kind::Confirm) + count(&house, refuse),
+        sent,
+        "{what}"
+    );
+}
+
+/// What others do between the listing and the call; the booking is never revived.
+#[tokio::test]
+async fn what_others_do_first_is_never_undone() {
+    type Row = (&'static str, fn(String) -> Action, &'static str);
+    let rows: [Row; 5] = [
+        (
+            "booker cancels",
+            |booking| Action::BookerCancels {
+                booking,
+                reason: None,
+            },
+            "cancelled",
+        ),
+        (
+            "host cancels",
+            |booking| Action::HostCancels {
+                booking,
+                reason: Some("ill".to_owned()),
+            },
+            "cancelled",
+        ),
+        (
+            "host rejects",
+            |booking| Action::HostRejects {
+                booking,
+                reason: None,
+            },
+            "rejected",
+        ),
+        (
+            "host accepts",
+            |booking| Action::HostAccepts { booking },
+            "accepted",
+        ),
+        (
+            "booker moves",
+            |booking| Action::BookerMoves {
+                booking,
+                start: serde_json::from_value("2026-12-05T09:00:00Z".into()).unwrap(),
+                reason: None,
+                uid: Some("moved".to_owned()),
+            },
+            "cancelled",
+        ),
+    ];
+    for dialect in BOTH {
+        for credit in [1, 0] {
+            for (name, action, expect) in &rows {
+                let what = format!("{dialect:?} {name} credit {credit}");
+                let mut house = House::new(dialect).await;
+                house.grant("bo@example.com", 1).await;
+                let email = if credit == 1 {
+                    "bo@example.com"
+                } else {
+                    "who@example.com"
+                };
+                let uid = house.request(house.kinds.lesson, email, "2026-12-01T09:00:00Z");
+                {
+                    let mut world = house.sandbox.lock();
+                    let trigger = Trigger::after(Kind::List, 1);
+                    world.script.add(trigger, vec![action(uid.clone())]);
+                }
+                house.pass().await;
+                assert_eq!(house.status(&uid), *expect, "{what}");
+                let record = house.record(&uid).await.unwrap();
+                let outcome = match record.state {
+                    RequestState::Settled { outcome, .. } => outcome,
+                    state => panic!("{what}: {state:?}"),
+                };
+                match (credit, *name) {
+                    // Accepted by hand what would have been confirmed: the same thing.
+                    (1, "host accepts") => {
+                        assert_eq!(outcome, Outcome::Confirmed, "{what}");
+                        assert_eq!(house.balance("bo@example.com").await, (0, 0, 1), "{what}");
+                    }
+                    // Declined by hand what would have been declined: the same thing. In v1 a
+                    // refusal is a cancellation, and whose it was cannot be told.
+                    (0, "host rejects") => assert_eq!(outcome, Outcome::Declined, "{what}"),
+                    (0, _) if dialect == Dialect::V1 => {}
+                    _ => {
+                        assert_eq!(outcome, Outcome::Superseded, "{what}");
+                        assert_eq!(house.balance("bo@example.com").await.1, 0, "{what}");
+                    }
+                }
+                if credit == 1 && *name != "host accepts" && *name != "booker moves" {
+                    assert_eq!(house.balance("bo@example.com").await, (1, 0, 0), "{what}");
+                }
+                assert_eq!(count(&house, Kind::Confirm), 0, "{what}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_requests_for_one_time_the_first_to_ask_gets_it() {
+    for (taken, second) in [
+        (OnTaken::Decline, "rejected"),
+        (OnTaken::Wait, "pending"),
+        (OnTaken::Leave, "pending"),
+    ] {
+        let mut house = House::new(Dialect::V2).await;
+        for gate in &mut house.policy.gates {
+            gate.taken = taken;
+        }
+        house.grant("bo@example.com", 5).await;
+        house.grant("al@example.com", 5).await;
+        let (lesson, dinner) = (house.kinds.lesson, house.kinds.dinner);
+        let al = house.request(lesson, "al@example.com", "2026-12-01T09:00:00Z");
+        let bo = house.request(dinner, "bo@example.com", "2026-12-01T09:15:00Z");
+        let after = house.request(lesson, "bo@example.com", "2026-12-01T09:30:00Z");
+        let accepted = house.request(lesson, "al@example.com", "2026-12-03T09:00:00Z");
+        house
+            .sandbox
+            .lock()
+            .act(
+                house.clock.now(),
+                Action::HostAccepts {
+                    booking: accepted.clone(),
+                },
+            )
+            .unwrap();
+        let late = house.request(lesson, "bo@example.com", "2026-12-03T09:10:00Z");
+        house.pass().await;
+        assert_eq!(house.status(&al), "accepted");
+        assert_eq!(house.status(&bo), second, "{taken:?}");
+        assert_eq!(house.status(&late), second, "{taken:?}");
+        assert_eq!(
+            house.status(&after),
+            "accepted",
+            "back to back is no overlap"
+        );
+        let record = house.record(&bo).await.unwrap();
+        assert_eq!(record.reasons[0].code, Code::Taken);
+    }
+}
+
+#[tokio::test]
+async fn waits_end_with_credit_or_at_the_deadline() {
+    let mut house = House::new(Dialect::V2).await;
+    for gate in &mut house.policy.gates {
+        gate.short_of_credit = OnShort::Wait(Span::hours(24));
+        gate.unknown_booker = OnUnknown::Wait;
+    }
+    house.grant("al@example.com", 1).await;
+    house.grant("bo@example.com", 1).await;
+    let dinner = house.kinds.dinner;
+    let bo = house.request(dinner, "bo@example.com", "2026-12-01T09:00:00Z");
+    let al = house.request(dinner, "al@example.com", "2026-12-02T09:00:00Z");
+    let who = house.request(dinner, "who@example.com", "2026-12-03T09:00:00Z");
+    house.pass().await;
+    let seq = house.sequence().await;
+    house.pass().await;
+    assert_eq!(house.sequence().await, seq, "a wait is written once");
+    for uid in [&bo, &al, &who] {
+        assert_eq!(house.status(uid), "pending");
+    }
+    house.grant("bo@example.com", 2).await;
+    house.grant("who@example.com", 3).await;
+    house.pass().await;
+    assert_eq!(house.status(&bo), "accepted");
+    assert_eq!(house.status(&al), "pending");
+    assert_eq!(house.status(&who), "accepted");
+    house.clock.advance(Span::hours(25));
+    house.pass().await;
+    assert_eq!(house.status(&al), "rejected");
+    let codes: Vec<_> = house.record(&al).await.unwrap().reasons;
+    let codes: Vec<_> = codes.iter().map(|reason| reason.code).collect();
+    assert_eq!(codes, [Code::ShortOfCredit, Code::WaitedTooLong]);
+}
+
+#[tokio::test]
+async fn mistakes_that_would_refuse_everybody_are_held_up() {
+    let mut house = House::new(Dialect::V2).await;
+    let lesson = house.kinds.lesson;
+    let uids: Vec<String> = (0..5)
+        .map(|n| {
+            let start = format!("2026-12-0{}T09:00:00Z", n + 1);
+            house.request(lesson, &format!("m{n}@example.com"), &start)
+        })
+        .collect();
+    house.pass().await;
+    for uid in &uids {
+        assert_eq!(house.status(uid), "pending", "the ledger is empty");
+    }
+    house.grant("someone@example.com", 1).await;
+    house.policy.limits.declines_per_pass = 2;
+    let report = house.pass().await;
+    let declined = uids
+        .iter()
+        .filter(|uid| house.status(uid) == "rejected")
+        .count();
+    assert_eq!(declined, 2);
+    assert!(report.problems.iter().any(|p| p.code == "decline-limit"));
+}
+
+#[tokio::test]
+async fn refusing_with_cancel_cancels() {
+    let mut house = House::new(Dialect::V2).await;
+    house.policy.refuse_with = RefuseWith::Cancel;
+    house.grant("bo@example.com", 1).await;
+    let uid = house.request(house.kinds.dinner, "bo@example.com", "2026-12-01T09:00:00Z");
+    let report = house.pass().await;
+    assert_eq!(house.status(&uid), "cancelled");
+    assert_eq!(ended(&report, &uid), "declined");
+    assert_eq!(count(&house, Kind::Decline), 0);
+}
+
+#[tokio::test]
+async fn a_dry_run_writes_nothing_anywhere() {
+    for dialect in BOTH {
+        let mut house = House::new(dialect).await;
+        house.grant("bo@example.com", 1).await;
+        let bo = house.request(house.kinds.lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+        let who = house.request(
+            house.kinds.lesson,
+            "who@example.com",
+            "2026-12-01T11:00:00Z",
+        );
+        let before = house.sequence().await;
+        let report = house.try_pass(true).await.unwrap();
+        assert_eq!(house.sequence().await, before);
+        let wrote = house
+            .sandbox
+            .lock()
+            .journal
+            .counts()
+            .iter()
+            .filter(|(kind, _)| !kind.reads())
+            .count();
+        assert_eq!(wrote, 0);
+        assert_eq!(ended(&report, &bo), "planned");
+        assert_eq!(ended(&report, &who), "planned");
+        assert!(report.has_steps());
+    }
+}
+
+#[tokio::test]
+async fn a_refused_key_ends_the_pass_and_is_never_shown() {
+    for dialect in BOTH {
+        let mut house = House::new(dialect).await;
+        house.grant("bo@example.com", 1).await;
+        house.request(house.kinds.lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+        let wrong = "cal_wrong_key_9876543210";
+        for key in [wrong, "token-without-prefix-1234567890"] {
+            house.calendar = client(&house.sandbox.base_url(), dialect, key, &house.clock);
+            house.session = Default::default();
+            let error = house.try_pass(false).await.unwrap_err();
+            assert!(matches!(error, PassError::Credential(_)), "{error}");
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains(key), "{shown}");
+            assert!(!shown.contains(key.trim_start_matches("cal_")), "{shown}");
+        }
+        house.calendar = client(&house.sandbox.base_url(), dialect, KEY, &house.clock);
+        house.session = Default::default();
+        house.pass().await;
+        assert_eq!(house.balance("bo@example.com").await, (0, 0, 1));
+    }
+}
+
+#[tokio::test]
+async fn odd_rows_are_left_alone_and_hide_nobody() {
+    let odd = [
+        (RowFault::AwaitingHost, "pending"),
+        (RowFault::UnknownStatus, "pending"),
+        (RowFault::HostUnknown, "pending"),
+        (RowFault::NoEventType, "pending"),
+        (RowFault::BookerUnknown, "pending"),
+        (RowFault::WrongTypes, "pending"),
+        (RowFault::NoUpdated, "accepted"),
+        (RowFault::ExtraField, "accepted"),
+    ];
+    for (fault, expect) in odd {
+        let mut house = House::new(Dialect::V2).await;
+        house.grant("bo@example.com", 5).await;
+        let lesson = house.kinds.lesson;
+        let odd = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+        let plain = house.request(lesson, "bo@example.com", "2026-12-01T11:00:00Z");
+        let rule = Rule::always(Fault::Rows {
+            as_if: fault.clone(),
+        });
+        house
+            .sandbox
+            .lock()
+            .add_fault(rule.about(&odd).times(Times::Always))
+            .unwrap();
+        house.pass().await;
+        assert_eq!(house.status(&odd), expect, "{fault:?}");
+        assert_eq!(house.status(&plain), "accepted", "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_pass_is_one_call_and_a_full_one_is_close_to_the_least() {
+    let mut house = House::new(Dialect::V2).await;
+    house.pass().await;
+    let report = house.pass().await;
+    assert_eq!(report.calls, 1);
+
+    house.grant("bo@example.com", 1_000).await;
+    let start = time("2026-12-01T00:00:00Z");
+    for n in 0..500 {
+        let at = start + Span::minutes(30 * n);
+        house.request(
+            house.kinds.lesson,
+            "bo@example.com",
+            &at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        );
+    }
+    house.policy.limits.requests_per_pass = 500;
+    let report = house.pass().await;
+    let confirmed = report
+        .steps
+        .iter()
+        .filter(|step| step.ended.as_str() == "confirmed")
+        .count();
+    assert_eq!(confirmed, 500);
+    // 1.02 × (N + ceil(N / 250)), the number of the design.
+    assert!(
+        report.calls * 100 <= 102 * (500 + 2),
+        "{} calls",
+        report.calls
+    );
+}
+
+#[tokio::test]
+async fn an_operator_who_grants_meanwhile_is_not_overrun() {
+    let mut house = House::new(Dialect::V2).await;
+    house.grant("bo@example.com", 1).await;
+    let uid = house.request(house.kinds.dinner, "bo@example.com", "2026-12-01T09:00:00Z");
+    // The grant lands between looking and writing: the decline rests on what is no longer true.
+    let clock = house.clock.clock();
+    let ports = maitred::reconcile::ports::Ports {
+        calendar: house.calendar.as_ref(),
+        store: &house.store,
+        clock: &clock,
+        stop: &house.stop,
+    };
+    let seen = maitred::reconcile::observe::observe(&ports, &house.policy, &mut house.session)
+        .await
+        .unwrap();
+    house.grant("bo@example.com", 2).await;
+    let mut done = maitred::reconcile::execute::Executed::default();
+    maitred::reconcile::execute::execute(
+        &ports,
+        &house.policy.limits,
+        seen.snapshot.now,
+        seen.plan,
+        &mut done,
+    )
+    .await
+    .unwrap();
+    assert_eq!(house.status(&uid), "pending");
+    assert!(done.more);
+    house.pass().await;
+    assert_eq!(house.status(&uid), "accepted");
+}
