@@ -52,7 +52,7 @@ pub struct StoreError {
 }
 
 /// Whose history is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
     Account(AccountId),
     /// A booking's entries (hold, post, void, refund, move).

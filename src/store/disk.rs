@@ -1,0 +1,161 @@
+//! The few things that are done to files and directories, each so that it is durable when it
+//! returns, and the text that names file and remedy when it cannot be done.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::port::StoreError;
+
+/// The ledger names members: nobody else may read it.
+const FILE_MODE: u32 = 0o600;
+const DIR_MODE: u32 = 0o700;
+
+/// Something that could not be done to a file or directory.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} {}{}", path.display(), remedy(source.kind()))]
+pub struct DiskError {
+    /// A verb, as after "failed to".
+    pub doing: &'static str,
+    pub path: PathBuf,
+    #[source]
+    pub source: io::Error,
+}
+
+impl From<DiskError> for StoreError {
+    fn from(error: DiskError) -> Self {
+        Self {
+            text: error.to_string(),
+            source: Some(error.source),
+        }
+    }
+}
+
+/// Names what was done to which path when it fails.
+pub fn at<T>(doing: &'static str, path: &Path, result: io::Result<T>) -> Result<T, DiskError> {
+    result.map_err(|source| DiskError {
+        doing,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// What the operator can do about it, in brackets.
+fn remedy(kind: io::ErrorKind) -> &'static str {
+    use io::ErrorKind as K;
+    // Of the many kinds only these have a remedy of their own; the source says the rest.
+    if kind == K::PermissionDenied {
+        " (it must belong to the user that maitred runs as)"
+    } else if kind == K::StorageFull || kind == K::QuotaExceeded {
+        " (make room on that file system and start again)"
+    } else if kind == K::ReadOnlyFilesystem {
+        " (mount the file system writable, or set store.path to another place)"
+    } else {
+        ""
+    }
+}
+
+/// Makes the directory and those above it that are missing, and makes them durable.
+pub fn make_dir(path: &Path) -> Result<(), DiskError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = parent(path);
+    make_dir(parent)?;
+    let made = DirBuilder::new().mode(DIR_MODE).create(path);
+    at("create the directory", path, made)?;
+    sync_dir(parent)
+}
+
+/// Makes the entries of the directory durable.
+pub fn sync_dir(path: &Path) -> Result<(), DiskError> {
+    let synced = File::open(path).and_then(|dir| dir.sync_all());
+    at("sync the directory", path, synced)
+}
+
+/// Makes a file with these contents, whole or not at all, in place of what was there.
+pub fn put(path: &Path, contents: &[u8]) -> Result<(), DiskError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let fresh = PathBuf::from(name);
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(FILE_MODE)
+            .open(&fresh)?;
+        file.write_all(contents)?;
+        file.sync_all()
+    };
+    at("write", &fresh, write())?;
+    at("write", path, fs::rename(&fresh, path))?;
+    sync_dir(parent(path))
+}
+
+/// Opens for reading and writing, made when missing.
+pub fn open_or_make(path: &Path) -> Result<File, DiskError> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(FILE_MODE)
+        .open(path);
+    at("open", path, opened)
+}
+
+/// Removes the file, durably. That it is not there is as good.
+pub fn remove(path: &Path) -> Result<(), DiskError> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_dir(parent(path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => at("remove", path, Err(error)),
+    }
+}
+
+/// The file's contents; `None` when there is no such file.
+pub fn get(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
+    match fs::read(path) {
+        Ok(contents) => Ok(Some(contents)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => at("read", path, Err(error)),
+    }
+}
+
+/// The names in a directory, sorted; `None` when there is no such directory.
+pub fn names(path: &Path) -> Result<Option<Vec<String>>, DiskError> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return at("read the directory", path, Err(error)),
+    };
+    let names: io::Result<Vec<String>> = entries
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect();
+    let mut names = at("read the directory", path, names)?;
+    names.sort();
+    Ok(Some(names))
+}
+
+/// Syncs every file below the directory, and the directories.
+pub fn sync_tree(path: &Path) -> Result<(), DiskError> {
+    for name in names(path)?.unwrap_or_default() {
+        let entry = path.join(name);
+        if entry.is_dir() {
+            sync_tree(&entry)?;
+        } else {
+            let synced = File::open(&entry).and_then(|file| file.sync_all());
+            at("sync", &entry, synced)?;
+        }
+    }
+    sync_dir(path)
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    }
+}

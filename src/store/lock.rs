@@ -1,0 +1,94 @@
+//! One process at a time: an advisory lock on a file of our own, which says who holds it.
+//!
+//! The kernel lets go of the lock when the process ends, however it ends; what stands in the file
+//! is only for the message. The file is never removed: another process may be waiting on it.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use super::disk::{self, DiskError};
+use super::record::stamp::Stamp;
+use crate::domain::time::Time;
+
+/// The file's name in the store's directory.
+pub const NAME: &str = "lock";
+
+/// What is read of the file at most: a number and an instant are far shorter.
+const MAX_TEXT: u64 = 256;
+
+/// The lock, held while this lives.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Why the lock was not had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    #[error("open the store at {}: it is held by {}", store.display(), holder(*pid, *since))]
+    Held {
+        store: PathBuf,
+        /// `None` when the holder has not written it yet.
+        pid: Option<u32>,
+        since: Option<Time>,
+    },
+    #[error("lock the store")]
+    Disk(#[from] DiskError),
+}
+
+impl Lock {
+    /// Takes the lock of the store in this directory, which must exist.
+    ///
+    /// # Errors
+    /// When another process has it, or the file cannot be used.
+    pub fn take(store: &Path, now: Time) -> Result<Self, LockError> {
+        let path = store.join(NAME);
+        let mut file = disk::open_or_make(&path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let (pid, since) = read(file);
+                return Err(LockError::Held {
+                    store: store.to_owned(),
+                    pid,
+                    since,
+                });
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(disk::at("lock", &path, Err(error)).map(|()| unreachable!())?);
+            }
+        }
+        let since = Stamp(now).text().unwrap_or_default();
+        let text = format!("{} {since}\n", std::process::id());
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(text.as_bytes()));
+        disk::at("write", &path, written)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn read(file: File) -> (Option<u32>, Option<Time>) {
+    let mut text = String::new();
+    // Whatever cannot be read is left out of the message, which stands without it.
+    if file.take(MAX_TEXT).read_to_string(&mut text).is_err() {
+        return (None, None);
+    }
+    let mut words = text.split_whitespace();
+    let pid = words.next().and_then(|word| word.parse().ok());
+    let since = words.next().and_then(Stamp::parse).map(|stamp| stamp.0);
+    (pid, since)
+}
+
+fn holder(pid: Option<u32>, since: Option<Time>) -> String {
+    let who = pid.map_or_else(
+        || "another process".to_owned(),
+        |pid| format!("process {pid}"),
+    );
+    match since.and_then(|since| Stamp(since).text()) {
+        Some(since) => format!("{who} since {since}"),
+        None => who,
+    }
+}

@@ -1,0 +1,137 @@
+//! Writing the log. One line, one `fdatasync`, and after the first failure nothing more, ever: what
+//! the disk holds is then not known, and only a fresh start, which reads it, may write again.
+
+use std::path::{Path, PathBuf};
+
+use super::line::{self, Hash, Header, MAX_LINE};
+use super::segment::{self, Chain, Place, SegmentError, Sink};
+use crate::domain::time::Time;
+
+/// The end of the log.
+pub struct Appender {
+    dir: PathBuf,
+    segment: u32,
+    sink: Box<dyn Sink>,
+    len: u64,
+    chain: Chain,
+    limit: u64,
+    broken: bool,
+}
+
+/// A line that is durable.
+#[derive(Debug, Clone, Copy)]
+pub struct Appended {
+    pub seq: u64,
+    pub hash: Hash,
+    pub place: Place,
+}
+
+/// Why a line is not known to be durable.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// Nothing was written.
+    #[error(
+        "write to the log: an earlier write failed; start maitred again, it reads what is there"
+    )]
+    Broken,
+    /// Nothing was written.
+    #[error("write a commit of {0} bytes: at most {MAX_LINE} fit in one; split it")]
+    TooLong(usize),
+    /// Nothing was written.
+    #[error("write the commit: its instant is outside the years 0 to 9999")]
+    Clock,
+    /// Nothing was written to the old segment.
+    #[error("begin a new segment of the log")]
+    Segment(#[source] SegmentError),
+    /// Perhaps something was.
+    #[error(
+        "make the commit durable in {} ({}); start maitred again, it reads what is there",
+        path.display(),
+        if source.kind() == std::io::ErrorKind::StorageFull { "make room first" } else { "see why first" }
+    )]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Appender {
+    /// Writes go to `sink`, which is the segment's file, `len` bytes long, ending with `chain`.
+    pub fn new(dir: &Path, at: Place, chain: Chain, sink: Box<dyn Sink>, limit: u64) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            segment: at.segment,
+            sink,
+            len: at.offset,
+            chain,
+            limit,
+            broken: false,
+        }
+    }
+
+    /// Whether an earlier write failed.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Appends the commit and returns when it is durable.
+    ///
+    /// # Errors
+    /// Only after `Write` is it unknown whether the line is there. After `Write` and `Segment`
+    /// nothing more is written.
+    pub fn append(&mut self, at: Time, facts: &[u8]) -> Result<Appended, AppendError> {
+        if self.broken {
+            return Err(AppendError::Broken);
+        }
+        if self.len >= self.limit {
+            self.rotate(at)?;
+        }
+        let seq = self.chain.seq + 1;
+        let Some((text, hash)) = line::commit(seq, at, facts, self.chain.hash) else {
+            return Err(AppendError::Clock);
+        };
+        if text.len() > MAX_LINE {
+            return Err(AppendError::TooLong(text.len()));
+        }
+        let place = Place {
+            segment: self.segment,
+            offset: self.len,
+        };
+        if let Err(source) = self.sink.write(&text).and_then(|()| self.sink.sync()) {
+            self.broken = true;
+            return Err(AppendError::Write {
+                path: segment::path(&self.dir, self.segment),
+                source,
+            });
+        }
+        self.len += text.len() as u64;
+        self.chain = Chain { seq, hash };
+        Ok(Appended { seq, hash, place })
+    }
+
+    fn rotate(&mut self, now: Time) -> Result<(), AppendError> {
+        let header = Header {
+            segment: self.segment + 1,
+            first: self.chain.seq + 1,
+            created: now,
+        };
+        let rotated = segment::make(&self.dir, &header, self.chain).and_then(|made| {
+            let sink = segment::open_end(&self.dir, header.segment)?;
+            Ok((made, sink))
+        });
+        match rotated {
+            Ok(((chain, len), sink)) => {
+                self.segment = header.segment;
+                self.chain = chain;
+                self.len = len;
+                self.sink = Box::new(sink);
+                Ok(())
+            }
+            Err(error) => {
+                self.broken = true;
+                Err(AppendError::Segment(error))
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The files of the log: their names, how one is made, and that none is missing.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::super::disk::{self, DiskError};
+use super::line::{self, Hash, Header};
+
+/// A segment that has reached this many bytes gets no more commits: a file that can be looked at,
+/// copied and sent. One line may go past it.
+pub const SEGMENT_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// Digits of a segment's name.
+const DIGITS: usize = 8;
+
+/// A place in the log: where a line begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub segment: u32,
+    pub offset: u64,
+}
+
+/// The last line: what the next one has to follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chain {
+    /// The last commit's number; 0 before the first.
+    pub seq: u64,
+    /// The last line's hash, header or commit.
+    pub hash: Hash,
+}
+
+impl Chain {
+    /// Before the first header.
+    pub const START: Self = Self {
+        seq: 0,
+        hash: Hash::NONE,
+    };
+}
+
+/// What a log's files are when they are not a log.
+#[derive(Debug, thiserror::Error)]
+pub enum SegmentError {
+    #[error("find {}: segments after it are there, so it was lost; restore it from a backup", .0.display())]
+    Missing(PathBuf),
+    #[error("use {}: an instant outside the years 0 to 9999 cannot be written", .0.display())]
+    Clock(PathBuf),
+    #[error("use the log's files")]
+    Disk(#[from] DiskError),
+}
+
+/// Where commits are written to: a file, or in tests one that fails.
+pub trait Sink: Send {
+    /// # Errors
+    /// When not everything could be written.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Makes everything written so far durable.
+    /// # Errors
+    /// When it is not known to be.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+impl Sink for File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+/// The segment's file.
+pub fn path(dir: &Path, segment: u32) -> PathBuf {
+    dir.join(format!("{segment:0DIGITS$}.jsonl"))
+}
+
+/// How many segments there are; they are numbered from 1. Other files are not looked at.
+///
+/// # Errors
+/// When one in between is missing, or the directory cannot be read.
+pub fn count(dir: &Path) -> Result<u32, SegmentError> {
+    let names = disk::names(dir)?.unwrap_or_default();
+    let mut count = 0;
+    for number in names.iter().filter_map(|name| number(name)) {
+        if number != count + 1 {
+            return Err(SegmentError::Missing(path(dir, count + 1)));
+        }
+        count = number;
+    }
+    Ok(count)
+}
+
+fn number(name: &str) -> Option<u32> {
+    let digits = name.strip_suffix(".jsonl")?;
+    if digits.len() != DIGITS || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok()
+}
+
+/// Makes a segment with its header, durable with its directory when this returns.
+///
+/// # Errors
+/// When it cannot be made; nothing then stands under its name.
+pub fn make(dir: &Path, header: &Header, before: Chain) -> Result<(Chain, u64), SegmentError> {
+    let path = path(dir, header.segment);
+    let Some((text, hash)) = line::header(header, before.hash) else {
+        return Err(SegmentError::Clock(path));
+    };
+    disk::put(&path, &text)?;
+    let chain = Chain {
+        seq: before.seq,
+        hash,
+    };
+    Ok((chain, text.len() as u64))
+}
+
+/// Opens a segment to write at its end.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open_end(dir: &Path, segment: u32) -> Result<File, DiskError> {
+    let path = path(dir, segment);
+    let opened = OpenOptions::new().append(true).open(&path);
+    disk::at("open for writing", &path, opened)
+}

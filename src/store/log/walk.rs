@@ -1,0 +1,438 @@
+//! Reading the log: line after line, each checked against its own hash, the line before and its
+//! number.
+//!
+//! **Torn or altered.** A commit is one write of one line to the end of the last file, and it
+//! counts once it was synced. A crash before that can leave of it: nothing; a part from its front,
+//! so without the newline; or, on file systems that lengthen a file before its blocks are written,
+//! the whole length with whole sectors of zeros in it, newline or not. So the last line of the last
+//! file is *torn*, and may be cut off, when it has no newline, or when it holds zeros, which no line
+//! of ours does, and every run of them begins and ends at a sector's edge or the line's. Everything
+//! else that does not check is *altered*: a whole last line whose hash is wrong, zeros in odd
+//! places, anything at all with a line after it. No crash of ours makes those, so they are refused,
+//! with file and line, and never cut. The same for a header: it appears whole, by rename, or not.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::super::disk::{self, DiskError};
+use super::super::record::fact;
+use super::line::{self, Fault, Hash, Header, MAX_LINE, Sealed};
+use super::segment::{self, Chain, Place, SegmentError};
+use crate::domain::fact::Commit;
+use crate::domain::ledger::Violation;
+use crate::domain::time::Time;
+
+/// The smallest piece a disk writes whole. Larger blocks are multiples of it.
+const SECTOR: u64 = 512;
+
+/// Bytes read ahead.
+const BUFFER: usize = 256 * 1024;
+
+/// Why the log could not be read on.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error(
+        "accept line {line} of {}; nothing was changed: restore the file from a backup, or move it \
+         and what follows aside and accept the loss",
+        path.display()
+    )]
+    Damaged {
+        path: PathBuf,
+        line: u64,
+        #[source]
+        fault: Fault,
+    },
+    #[error("read the log")]
+    Segment(#[from] SegmentError),
+    #[error("read the log")]
+    Disk(#[from] DiskError),
+}
+
+/// One commit's line.
+#[derive(Debug)]
+pub struct Line<'a> {
+    pub seq: u64,
+    pub at: Time,
+    pub hash: Hash,
+    pub place: Place,
+    facts: &'a [u8],
+}
+
+impl Line<'_> {
+    /// What the line says.
+    ///
+    /// # Errors
+    /// When this version does not understand it.
+    pub fn commit(&self) -> Result<Commit, Fault> {
+        let facts = fact::read(self.facts).map_err(Fault::Record)?;
+        Ok(Commit {
+            seq: self.seq,
+            at: self.at,
+            facts,
+        })
+    }
+}
+
+/// Where the log ends.
+#[derive(Debug, Clone, Copy)]
+pub struct End {
+    /// Where the next line goes.
+    pub place: Place,
+    pub chain: Chain,
+    /// The last commit's hash; before the first, the first header's.
+    pub head: Hash,
+    /// Bytes of a torn line after it.
+    pub torn: u64,
+    /// The number of the torn line in its file, from 1.
+    pub line: u64,
+}
+
+/// A walk over the log, from its beginning or from a line that is known.
+pub struct Walk {
+    dir: PathBuf,
+    last: u32,
+    path: PathBuf,
+    file: BufReader<File>,
+    place: Place,
+    /// Lines of this file before `place`; `None` when the walk began in the middle of it.
+    lines: Option<u64>,
+    chain: Chain,
+    head: Hash,
+    torn: u64,
+    buffer: Vec<u8>,
+}
+
+impl Walk {
+    /// Begins with the first segment, whose header is checked.
+    ///
+    /// # Errors
+    /// When there is none, or its header is not one.
+    pub fn start(dir: &Path) -> Result<Self, LogError> {
+        let last = segment::count(dir)?;
+        if last == 0 {
+            return Err(SegmentError::Missing(segment::path(dir, 1)).into());
+        }
+        let place = Place {
+            segment: 1,
+            offset: 0,
+        };
+        let mut walk = Self::at(dir, last, place, Chain::START)?;
+        walk.lines = Some(0);
+        walk.header()?;
+        walk.head = walk.chain.hash;
+        Ok(walk)
+    }
+
+    /// Begins after the commit's line that is said to be at `place`; `None` when another line, or
+    /// none, is there.
+    ///
+    /// # Errors
+    /// When the files cannot be read.
+    pub fn resume(dir: &Path, place: Place, chain: Chain) -> Result<Option<Self>, LogError> {
+        let last = segment::count(dir)?;
+        if place.segment == 0 || place.segment > last {
+            return Ok(None);
+        }
+        let mut walk = Self::at(dir, last, place, chain)?;
+        walk.head = chain.hash;
+        let path = walk.path.clone();
+        if !disk::at("read", &path, walk.fill())? {
+            return Ok(None);
+        }
+        let text = &walk.buffer[..walk.buffer.len() - 1];
+        let found = line::unseal(text).and_then(|sealed| Ok((sealed.hash, sealed.entry()?.seq)));
+        let length = walk.buffer.len() as u64;
+        walk.place.offset += length;
+        let there = matches!(found, Ok((hash, seq)) if hash == chain.hash && seq == chain.seq);
+        Ok(there.then_some(walk))
+    }
+
+    fn at(dir: &Path, last: u32, place: Place, chain: Chain) -> Result<Self, LogError> {
+        let path = segment::path(dir, place.segment);
+        let mut file = disk::at("open", &path, File::open(&path))?;
+        disk::at("read", &path, file.seek(SeekFrom::Start(place.offset)))?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            last,
+            file: BufReader::with_capacity(BUFFER, file),
+            path,
+            place,
+            lines: None,
+            chain,
+            head: chain.hash,
+            torn: 0,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// The next commit; `None` at the end of the log or at a torn last line.
+    ///
+    /// # Errors
+    /// When a line does not check, or the files cannot be read.
+    pub fn next(&mut self) -> Result<Option<Line<'_>>, LogError> {
+        while !self.read_line()? {
+            if self.torn > 0 || self.place.segment == self.last {
+                return Ok(None);
+            }
+            self.next_segment()?;
+        }
+        match self.check() {
+            Ok(checked) => {
+                let place = self.place;
+                self.accept(checked);
+                let facts = &self.buffer[checked.facts.0..checked.facts.1];
+                let Checked { seq, at, hash, .. } = checked;
+                Ok(Some(Line {
+                    seq,
+                    at,
+                    hash,
+                    place,
+                    facts,
+                }))
+            }
+            Err(_) if self.is_torn()? => {
+                self.torn = self.buffer.len() as u64;
+                Ok(None)
+            }
+            Err(fault) => Err(self.damaged(fault)),
+        }
+    }
+
+    /// Where the walk has come to; after `None` from `next`, where the log ends.
+    pub fn end(&self) -> End {
+        End {
+            place: self.place,
+            chain: self.chain,
+            head: self.head,
+            torn: self.torn,
+            line: self.line_number(),
+        }
+    }
+
+    /// The error that names the line at this place.
+    pub fn misfit(&self, place: Place, violation: Violation) -> LogError {
+        let path = segment::path(&self.dir, place.segment);
+        LogError::Damaged {
+            line: count_lines(&path, place.offset) + 1,
+            path,
+            fault: Fault::Misfit(violation),
+        }
+    }
+
+    /// The error that names the line last returned.
+    pub fn refuse_last(&self, fault: Fault) -> LogError {
+        LogError::Damaged {
+            path: self.path.clone(),
+            line: self.line_number().saturating_sub(1),
+            fault,
+        }
+    }
+
+    /// Reads a line into the buffer; false when there is no whole one.
+    fn read_line(&mut self) -> Result<bool, LogError> {
+        let path = self.path.clone();
+        if disk::at("read", &path, self.fill())? {
+            return Ok(true);
+        }
+        if self.buffer.len() > MAX_LINE {
+            return Err(self.damaged(Fault::TooLong));
+        }
+        if self.buffer.is_empty() {
+            return Ok(false);
+        }
+        if self.place.segment < self.last {
+            return Err(self.damaged(Fault::CutOff));
+        }
+        self.torn = self.buffer.len() as u64;
+        Ok(false)
+    }
+
+    fn fill(&mut self) -> io::Result<bool> {
+        self.buffer.clear();
+        let limit = MAX_LINE as u64 + 1;
+        (&mut self.file)
+            .take(limit)
+            .read_until(b'\n', &mut self.buffer)?;
+        Ok(self.buffer.last() == Some(&b'\n'))
+    }
+
+    fn next_segment(&mut self) -> Result<(), LogError> {
+        let place = Place {
+            segment: self.place.segment + 1,
+            offset: 0,
+        };
+        let head = self.head;
+        *self = Self::at(&self.dir, self.last, place, self.chain)?;
+        self.head = head;
+        self.lines = Some(0);
+        self.header()
+    }
+
+    fn header(&mut self) -> Result<(), LogError> {
+        let path = self.path.clone();
+        let whole = disk::at("read", &path, self.fill())?;
+        let expected = (self.place.segment, self.chain.seq + 1);
+        let text = self.buffer.strip_suffix(b"\n").filter(|_| whole);
+        let checked = text.ok_or(Fault::Form).and_then(|text| {
+            let sealed = line::unseal(text)?;
+            let Header { segment, first, .. } = line::read_header(&sealed)?;
+            self.follows(&sealed)?;
+            if (segment, first) != expected {
+                return Err(Fault::Unchained);
+            }
+            Ok(sealed.hash)
+        });
+        match checked {
+            Ok(hash) => {
+                self.chain.hash = hash;
+                self.step();
+                Ok(())
+            }
+            Err(fault) => Err(self.damaged(fault)),
+        }
+    }
+
+    fn check(&self) -> Result<Checked, Fault> {
+        let text = &self.buffer[..self.buffer.len() - 1];
+        let sealed = line::unseal(text)?;
+        let entry = sealed.entry()?;
+        self.follows(&sealed)?;
+        let expected = self.chain.seq + 1;
+        if entry.seq != expected {
+            let found = entry.seq;
+            return Err(Fault::Number { expected, found });
+        }
+        let end = sealed.body().len();
+        Ok(Checked {
+            seq: entry.seq,
+            at: entry.at,
+            hash: sealed.hash,
+            facts: (end - entry.facts.len(), end),
+        })
+    }
+
+    fn follows(&self, sealed: &Sealed<'_>) -> Result<(), Fault> {
+        if sealed.prev == self.chain.hash {
+            Ok(())
+        } else {
+            Err(Fault::Unchained)
+        }
+    }
+
+    fn accept(&mut self, checked: Checked) {
+        self.chain = Chain {
+            seq: checked.seq,
+            hash: checked.hash,
+        };
+        self.head = checked.hash;
+        self.step();
+    }
+
+    fn step(&mut self) {
+        self.place.offset += self.buffer.len() as u64;
+        self.lines = self.lines.map(|lines| lines + 1);
+    }
+
+    /// Whether the whole line in the buffer, which does not check, is what a crash can leave.
+    fn is_torn(&mut self) -> Result<bool, LogError> {
+        let rest = self.file.fill_buf().map(<[u8]>::is_empty);
+        let is_last = disk::at("read", &self.path, rest)? && self.place.segment == self.last;
+        Ok(is_last && has_lost_sectors(&self.buffer, self.place.offset))
+    }
+
+    fn damaged(&self, fault: Fault) -> LogError {
+        LogError::Damaged {
+            path: self.path.clone(),
+            line: self.line_number(),
+            fault,
+        }
+    }
+
+    /// The number of the line at `place`. Counted from the file when the walk began in its middle.
+    fn line_number(&self) -> u64 {
+        self.lines.map_or_else(
+            || count_lines(&self.path, self.place.offset) + 1,
+            |lines| lines + 1,
+        )
+    }
+}
+
+/// A line that was checked: its facts as a range of the buffer.
+#[derive(Clone, Copy)]
+struct Checked {
+    seq: u64,
+    at: Time,
+    hash: Hash,
+    facts: (usize, usize),
+}
+
+/// Whether a line at this offset holds zeros, and only as whole sectors (cut by its own ends).
+fn has_lost_sectors(line: &[u8], offset: u64) -> bool {
+    let mut found = false;
+    let mut at = 0;
+    while at < line.len() {
+        if line[at] != 0 {
+            at += 1;
+            continue;
+        }
+        let begin = at;
+        while at < line.len() && line[at] == 0 {
+            at += 1;
+        }
+        let edge = |place: usize| (offset + place as u64).is_multiple_of(SECTOR);
+        if !(begin == 0 || edge(begin)) || !(at == line.len() || edge(at)) {
+            return false;
+        }
+        found = true;
+    }
+    found
+}
+
+/// Newlines before this offset; 0 when the file cannot be read, for this is only for a message.
+fn count_lines(path: &Path, offset: u64) -> u64 {
+    let Ok(file) = File::open(path) else {
+        return 0;
+    };
+    let mut reader = BufReader::with_capacity(BUFFER, file.take(offset));
+    let mut lines = 0;
+    while let Ok(bytes) = reader.fill_buf() {
+        if bytes.is_empty() {
+            break;
+        }
+        lines += bytes.iter().filter(|b| **b == b'\n').count() as u64;
+        let length = bytes.len();
+        reader.consume(length);
+    }
+    lines
+}
+
+/// One commit read from its place, for history.
+///
+/// # Errors
+/// When it is not found from there on, or is not what was written.
+pub fn find(dir: &Path, from: Place, seq: u64) -> Result<Commit, LogError> {
+    let mut walk = Walk::at(dir, from.segment, from, Chain::START)?;
+    loop {
+        if !walk.read_line()? {
+            let expected = seq;
+            let found = 0;
+            return Err(walk.damaged(Fault::Number { expected, found }));
+        }
+        let text = &walk.buffer[..walk.buffer.len() - 1];
+        if line::peek_seq(text) != Some(seq) {
+            walk.step();
+            continue;
+        }
+        let commit = line::unseal(text).and_then(|sealed| {
+            let entry = sealed.entry()?;
+            let facts = fact::read(entry.facts).map_err(Fault::Record)?;
+            Ok(Commit {
+                seq,
+                at: entry.at,
+                facts,
+            })
+        });
+        return commit.map_err(|fault| walk.damaged(fault));
+    }
+}

@@ -1,0 +1,298 @@
+//! A store that keeps nothing beyond its life: for a dry run where there is no store yet, for
+//! simulations, and as the reference that the fold is compared with. Same records, same facts, same
+//! refusals; only durability is missing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+
+use super::catalogue::{self, Catalogue};
+use super::log::line::{self, Hash};
+use super::opened::{check_expected, check_facts};
+use super::overlay::{Base, Changes, Kept, Overlay, is_live, is_open};
+use super::port::{CommitError, Expected, Head, Store, StoreError, Subject, Written};
+use crate::domain::account::Account;
+use crate::domain::fact::{Commit, Fact};
+use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
+use crate::domain::ledger::{ApplyError, Given};
+use crate::domain::request::{Charge, Request};
+use crate::domain::time::{Time, kept};
+
+/// The store in memory.
+pub struct MemoryStore {
+    records: Memory,
+    head: Hash,
+}
+
+/// Records and indexes, and the commits that made them.
+#[derive(Default)]
+pub struct Memory {
+    accounts: BTreeMap<AccountId, Kept<Account>>,
+    aliases: BTreeMap<Address, AccountId>,
+    given: BTreeMap<Reference, Given>,
+    requests: BTreeMap<RequestId, Kept<Request>>,
+    charges: BTreeMap<BookingUid, Kept<Charge>>,
+    decided: BTreeMap<Time, BTreeSet<RequestId>>,
+    open: BTreeSet<(Time, RequestId)>,
+    live: BTreeSet<BookingUid>,
+    joined: BTreeMap<BookingUid, RequestId>,
+    pieces: HashMap<Subject, Vec<Vec<u64>>>,
+    commits: Vec<Commit>,
+}
+
+impl MemoryStore {
+    pub fn new() -> Self {
+        Self {
+            records: Memory::default(),
+            head: Hash::NONE,
+        }
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Memory {
+    /// Takes over what an overlay on this changed.
+    pub fn take(&mut self, changes: Changes) {
+        for kept in changes.accounts {
+            self.accounts.insert(kept.record.id.clone(), kept);
+        }
+        for (alias, account) in changes.aliases {
+            match account {
+                Some(account) => self.aliases.insert(alias, account),
+                None => self.aliases.remove(&alias),
+            };
+        }
+        for given in changes.given {
+            self.given.insert(given.reference.clone(), given);
+        }
+        for change in changes.requests {
+            let request = &change.kept.record;
+            if let Some(at) = change.was_open {
+                self.open.remove(&(at, request.id.clone()));
+            }
+            if is_open(request) {
+                self.open.insert((request.decided, request.id.clone()));
+            }
+            for uid in change.joined {
+                self.joined.insert(uid, request.id.clone());
+            }
+            self.requests.insert(request.id.clone(), change.kept);
+        }
+        for change in changes.charges {
+            let uid = change.kept.record.booking.uid.clone();
+            if is_live(&change.kept.record) {
+                self.live.insert(uid.clone());
+            } else {
+                self.live.remove(&uid);
+            }
+            self.charges.insert(uid, change.kept);
+        }
+        for (at, ids) in changes.decided {
+            if ids.is_empty() {
+                self.decided.remove(&at);
+            } else {
+                self.decided.insert(at, ids);
+            }
+        }
+        for (subject, piece) in changes.pieces {
+            self.pieces.entry(subject).or_default().push(piece);
+        }
+    }
+}
+
+impl Base for Memory {
+    fn account(&self, id: &AccountId) -> Result<Option<Kept<Account>>, StoreError> {
+        Ok(self.accounts.get(id).cloned())
+    }
+
+    fn alias(&self, alias: &Address) -> Result<Option<AccountId>, StoreError> {
+        Ok(self.aliases.get(alias).cloned())
+    }
+
+    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
+        Ok(self.given.get(reference).cloned())
+    }
+
+    fn request(&self, id: &RequestId) -> Result<Option<Kept<Request>>, StoreError> {
+        Ok(self.requests.get(id).cloned())
+    }
+
+    fn charge(&self, booking: &BookingUid) -> Result<Option<Kept<Charge>>, StoreError> {
+        Ok(self.charges.get(booking).cloned())
+    }
+
+    fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
+        Ok(self.decided.get(&at).cloned().unwrap_or_default())
+    }
+}
+
+impl Catalogue for Memory {
+    fn joined(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
+        Ok(self.joined.get(booking).cloned())
+    }
+
+    fn decided_until(
+        &self,
+        until: Option<Time>,
+    ) -> Result<Option<(Time, BTreeSet<RequestId>)>, StoreError> {
+        let until = until.map_or(Bound::Unbounded, Bound::Included);
+        let row = self.decided.range((Bound::Unbounded, until)).next_back();
+        Ok(row.map(|(at, ids)| (*at, ids.clone())))
+    }
+
+    fn piece_before(&self, subject: &Subject, before: u64) -> Result<Vec<u64>, StoreError> {
+        let pieces = self.pieces.get(subject).into_iter().flatten();
+        let piece = pieces.rev().find(|piece| piece[0] < before);
+        Ok(piece.cloned().unwrap_or_default())
+    }
+
+    fn commit_at(&self, seq: u64) -> Result<Commit, StoreError> {
+        let index = usize::try_from(seq - 1).expect("commits in memory are counted by usize");
+        Ok(self.commits[index].clone())
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(
+        &mut self,
+        at: Time,
+        facts: Vec<Fact>,
+        expected: &[Expected],
+    ) -> Result<Head, CommitError> {
+        check_expected(&self.records, expected)?;
+        if facts.is_empty() {
+            return Ok(self.head());
+        }
+        let (text, facts) = check_facts(&facts)?;
+        let commit = Commit {
+            seq: self.records.commits.len() as u64 + 1,
+            at: kept(at),
+            facts,
+        };
+        let mut overlay = Overlay::new(&self.records);
+        overlay.apply(&commit).map_err(|error| match error {
+            ApplyError::Violation(violation) => CommitError::Violation(violation),
+            ApplyError::Read(error) => CommitError::Failed(error),
+        })?;
+        let changes = overlay.changes();
+        let line = line::commit(commit.seq, commit.at, &text, self.head);
+        let (_, hash) = line.ok_or_else(|| {
+            CommitError::Failed(StoreError {
+                text: "write an instant outside the years 0 to 9999".to_owned(),
+                source: None,
+            })
+        })?;
+        self.records.take(changes);
+        self.records.commits.push(commit);
+        self.head = hash;
+        Ok(self.head())
+    }
+
+    fn head(&self) -> Head {
+        Head {
+            seq: self.records.commits.len() as u64,
+            hash: self.head.to_string(),
+        }
+    }
+
+    fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
+        Ok(self
+            .records
+            .accounts
+            .get(id)
+            .map(|kept| kept.record.clone()))
+    }
+
+    fn resolve(&self, address: &Address) -> Result<Option<AccountId>, StoreError> {
+        catalogue::resolve(&self.records, address)
+    }
+
+    fn accounts(
+        &self,
+        after: Option<&AccountId>,
+        limit: usize,
+    ) -> Result<Vec<Account>, StoreError> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = self.records.accounts.range((after, Bound::Unbounded));
+        Ok(range
+            .take(limit)
+            .map(|(_, kept)| kept.record.clone())
+            .collect())
+    }
+
+    fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(self.records.accounts.is_empty())
+    }
+
+    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
+        self.records.given(reference)
+    }
+
+    fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError> {
+        Ok(self
+            .records
+            .requests
+            .get(id)
+            .map(|kept| kept.record.clone()))
+    }
+
+    fn request_of(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
+        catalogue::request_of(&self.records, booking)
+    }
+
+    fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
+        let open = self.records.open.iter().take(limit);
+        open.map(|(_, id)| catalogue::request(&self.records, id))
+            .collect()
+    }
+
+    fn decided(
+        &self,
+        since: Option<Time>,
+        before: Option<&(Time, RequestId)>,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError> {
+        catalogue::decided(&self.records, since, before, limit)
+    }
+
+    fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
+        Ok(self
+            .records
+            .charges
+            .get(booking)
+            .map(|kept| kept.record.clone()))
+    }
+
+    fn open_charges(
+        &self,
+        after: Option<&BookingUid>,
+        limit: usize,
+    ) -> Result<Vec<Charge>, StoreError> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let live = self
+            .records
+            .live
+            .range((after, Bound::Unbounded))
+            .take(limit);
+        Ok(live
+            .map(|uid| self.records.charges[uid].record.clone())
+            .collect())
+    }
+
+    fn history(
+        &self,
+        subject: &Subject,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Written>, StoreError> {
+        catalogue::history(&self.records, subject, before, limit)
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,276 @@
+//! The store of a running process: the end of the log, and the fold beside it.
+//!
+//! A commit is made when its line is durable, and not before. What goes wrong after that cannot
+//! unmake it: when sled then fails, the commit is answered with `Ok`, the fold is in doubt, and
+//! every later read and write is refused with a text that says to start again. The next start
+//! finds no mark of a clean end and makes the fold anew.
+
+use std::path::{Path, PathBuf};
+
+use super::catalogue;
+use super::lock::Lock;
+use super::log::append::{AppendError, Appender};
+use super::marker::{self, Applied, Marker};
+use super::overlay::{Base, Overlay};
+use super::port::{CommitError, Expected, Head, Store, StoreError, Subject, Written};
+use super::record::fact;
+use super::sled::fold::{Fold, refusal};
+use super::sled::keys::{self, Tree};
+use super::sled::rows;
+use crate::domain::account::Account;
+use crate::domain::fact::{Commit, Fact, MAX_FACTS};
+use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
+use crate::domain::ledger::{ApplyError, Given};
+use crate::domain::request::{Charge, Request};
+use crate::domain::time::{Time, kept};
+
+/// The log's folder in the store's directory.
+pub const LOG: &str = "log";
+
+/// The store on disk.
+pub struct LogStore {
+    dir: PathBuf,
+    _lock: Lock,
+    log: Appender,
+    /// `None` once closed.
+    fold: Option<Fold>,
+    applied: Applied,
+}
+
+impl LogStore {
+    /// Puts together what `open` has checked.
+    pub(super) fn new(dir: &Path, lock: Lock, log: Appender, fold: Fold, applied: Applied) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            _lock: lock,
+            log,
+            fold: Some(fold),
+            applied,
+        }
+    }
+
+    /// The directory that holds all of it.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn fold(&self) -> Result<&Fold, StoreError> {
+        self.fold.as_ref().ok_or_else(|| StoreError {
+            text: "use the store: it was closed".to_owned(),
+            source: None,
+        })
+    }
+
+    pub(super) fn applied(&self) -> Applied {
+        self.applied
+    }
+
+    /// What the facts change, when they fit.
+    fn judge(&self, commit: &Commit) -> Result<Vec<rows::Row>, CommitError> {
+        let fold = self.fold().map_err(CommitError::Failed)?;
+        let mut overlay = Overlay::new(fold);
+        overlay.apply(commit).map_err(refused)?;
+        Ok(rows::rows(&overlay.changes()))
+    }
+
+    /// Brings a durable commit into the fold, or puts the fold in doubt.
+    fn fold_in(&self, mut rows: Vec<rows::Row>) -> Result<(), StoreError> {
+        let fold = self.fold()?;
+        rows.extend(fold.mark(self.applied.seq, self.applied.place));
+        fold.write(rows, &self.applied)
+    }
+}
+
+impl Store for LogStore {
+    fn commit(
+        &mut self,
+        at: Time,
+        facts: Vec<Fact>,
+        expected: &[Expected],
+    ) -> Result<Head, CommitError> {
+        if self.log.is_broken() {
+            return Err(CommitError::Failed(refusal(&AppendError::Broken)));
+        }
+        check_expected(self.fold().map_err(CommitError::Failed)?, expected)?;
+        if facts.is_empty() {
+            return Ok(self.head());
+        }
+        let (text, facts) = check_facts(&facts)?;
+        let commit = Commit {
+            seq: self.applied.seq + 1,
+            at: kept(at),
+            facts,
+        };
+        let rows = self.judge(&commit)?;
+        let appended = self.log.append(commit.at, &text).map_err(not_appended)?;
+        assert_eq!(appended.seq, commit.seq, "log and fold count alike");
+        self.applied = Applied {
+            seq: appended.seq,
+            hash: appended.hash,
+            place: appended.place,
+        };
+        if let Err(error) = self.fold_in(rows) {
+            tracing::error!(seq = commit.seq, %error, "the commit stands, but must be folded anew");
+        }
+        Ok(self.head())
+    }
+
+    fn head(&self) -> Head {
+        Head {
+            seq: self.applied.seq,
+            hash: self.applied.hash.to_string(),
+        }
+    }
+
+    fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
+        Ok(self.fold()?.account(id)?.map(|kept| kept.record))
+    }
+
+    fn resolve(&self, address: &Address) -> Result<Option<AccountId>, StoreError> {
+        catalogue::resolve(self.fold()?, address)
+    }
+
+    fn accounts(
+        &self,
+        after: Option<&AccountId>,
+        limit: usize,
+    ) -> Result<Vec<Account>, StoreError> {
+        let after = after.map(|id| id.as_str().as_bytes());
+        let mut accounts = Vec::new();
+        for key in self.fold()?.keys(Tree::Accounts, after, limit)? {
+            let id = named(&key, AccountId::parse)?;
+            accounts.extend(self.account(&id)?);
+        }
+        Ok(accounts)
+    }
+
+    fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(self.fold()?.keys(Tree::Accounts, None, 1)?.is_empty())
+    }
+
+    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
+        self.fold()?.given(reference)
+    }
+
+    fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError> {
+        Ok(self.fold()?.request(id)?.map(|kept| kept.record))
+    }
+
+    fn request_of(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
+        catalogue::request_of(self.fold()?, booking)
+    }
+
+    fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
+        let fold = self.fold()?;
+        let keys = fold.keys(Tree::Open, None, limit)?;
+        let ids = keys
+            .iter()
+            .map(|key| named(keys::open_request(key), RequestId::parse));
+        ids.map(|id| catalogue::request(fold, &id?)).collect()
+    }
+
+    fn decided(
+        &self,
+        since: Option<Time>,
+        before: Option<&(Time, RequestId)>,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError> {
+        catalogue::decided(self.fold()?, since, before, limit)
+    }
+
+    fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
+        Ok(self.fold()?.charge(booking)?.map(|kept| kept.record))
+    }
+
+    fn open_charges(
+        &self,
+        after: Option<&BookingUid>,
+        limit: usize,
+    ) -> Result<Vec<Charge>, StoreError> {
+        let after = after.map(|uid| uid.as_str().as_bytes());
+        let mut charges = Vec::new();
+        for key in self.fold()?.keys(Tree::Live, after, limit)? {
+            let uid = named(&key, BookingUid::parse)?;
+            charges.extend(self.charge(&uid)?);
+        }
+        Ok(charges)
+    }
+
+    fn history(
+        &self,
+        subject: &Subject,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Written>, StoreError> {
+        catalogue::history(self.fold()?, subject, before, limit)
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        let Some(fold) = self.fold.take() else {
+            return Ok(());
+        };
+        if self.log.is_broken() {
+            return Err(refusal(&AppendError::Broken));
+        }
+        let print = fold.close()?;
+        let applied = self.applied;
+        Ok(marker::write(&self.dir, &Marker { applied, print })?)
+    }
+}
+
+/// Whether the accounts are still as the caller saw them.
+pub(super) fn check_expected<B: Base>(base: &B, expected: &[Expected]) -> Result<(), CommitError> {
+    for expected in expected {
+        let account = base
+            .account(&expected.account)
+            .map_err(CommitError::Failed)?;
+        if account.map(|kept| kept.record.version) != expected.version {
+            return Err(CommitError::Conflict(expected.account.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// The facts as they are written, and as they will be read again: what cannot be read back is
+/// refused before it stands in the log for ever.
+pub(super) fn check_facts(facts: &[Fact]) -> Result<(Vec<u8>, Vec<Fact>), CommitError> {
+    if facts.len() > MAX_FACTS {
+        let text = format!(
+            "make a commit of {} facts: at most {MAX_FACTS} stand or fall together; split it",
+            facts.len()
+        );
+        return Err(CommitError::Failed(StoreError { text, source: None }));
+    }
+    let text = fact::write(facts);
+    let read = text.and_then(|text| fact::read(&text).map(|facts| (text, facts)));
+    read.map_err(|error| CommitError::Failed(refusal(&error)))
+}
+
+fn refused(error: ApplyError<StoreError>) -> CommitError {
+    match error {
+        ApplyError::Violation(violation) => CommitError::Violation(violation),
+        ApplyError::Read(error) => CommitError::Failed(error),
+    }
+}
+
+fn not_appended(error: AppendError) -> CommitError {
+    match error {
+        AppendError::Broken
+        | AppendError::TooLong(_)
+        | AppendError::Clock
+        | AppendError::Segment(_) => CommitError::Failed(refusal(&error)),
+        AppendError::Write { .. } => CommitError::Indeterminate(refusal(&error)),
+    }
+}
+
+fn named<T, E>(key: &[u8], parse: impl Fn(&str) -> Result<T, E>) -> Result<T, StoreError> {
+    let name = std::str::from_utf8(key)
+        .ok()
+        .and_then(|name| parse(name).ok());
+    name.ok_or_else(|| StoreError {
+        text: "read a name in the fold: stop maitred, remove the folder `fold` in the store and \
+               start again; it is rebuilt from the log"
+            .to_owned(),
+        source: None,
+    })
+}

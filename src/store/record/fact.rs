@@ -1,0 +1,488 @@
+//! Facts as they are written: `{"kind": {…}}`, one object a fact.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::account::{PartRecord, attributes_from, attributes_to, parts_from, parts_to};
+use super::request::{BookingRecord, CallRecord, OutcomeRecord, RequestRecord};
+use super::stamp::Stamp;
+use super::text::{RecordError, Text, credits, optional};
+use crate::domain::decision::Credits;
+use crate::domain::fact::{Back, Fact};
+use crate::domain::id::{EventTypeId, HostId};
+
+/// One fact.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FactRecord<'a> {
+    Opened {
+        #[serde(borrow)]
+        account: Text<'a>,
+    },
+    Aliased {
+        account: Text<'a>,
+        alias: Text<'a>,
+    },
+    Unaliased {
+        account: Text<'a>,
+        alias: Text<'a>,
+    },
+    Described {
+        account: Text<'a>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tier: Option<Text<'a>>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tags: Vec<Text<'a>>,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        attributes: BTreeMap<Text<'a>, Text<'a>>,
+    },
+    Frozen {
+        account: Text<'a>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Text<'a>>,
+    },
+    Pinned {
+        account: Text<'a>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hash: Option<Text<'a>>,
+    },
+    Grant {
+        reference: Text<'a>,
+        account: Text<'a>,
+        credits: Credits,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<Stamp>,
+        reason: Text<'a>,
+    },
+    Revoke {
+        reference: Text<'a>,
+        account: Text<'a>,
+        parts: Vec<PartRecord<'a>>,
+        reason: Text<'a>,
+    },
+    Expire {
+        account: Text<'a>,
+        part: PartRecord<'a>,
+    },
+    Hold {
+        booking: BookingRecord<'a>,
+        request: Text<'a>,
+        account: Text<'a>,
+        parts: Vec<PartRecord<'a>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event_type: Option<i64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<i64>,
+        start: Stamp,
+        end: Stamp,
+    },
+    Post {
+        booking: Text<'a>,
+    },
+    Void {
+        booking: Text<'a>,
+        reason: Text<'a>,
+    },
+    Refund {
+        booking: Text<'a>,
+        parts: Vec<BackRecord<'a>>,
+        close: bool,
+        reason: Text<'a>,
+    },
+    Move {
+        from: Text<'a>,
+        to: BookingRecord<'a>,
+        start: Stamp,
+        end: Stamp,
+        reason: Text<'a>,
+    },
+    Closed {
+        booking: Text<'a>,
+        reason: Text<'a>,
+    },
+    Decided(Box<RequestRecord<'a>>),
+    Called {
+        request: Text<'a>,
+        call: CallRecord<'a>,
+    },
+    Settled {
+        request: Text<'a>,
+        outcome: OutcomeRecord,
+    },
+}
+
+/// Credits going back to a lot.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackRecord<'a> {
+    #[serde(borrow)]
+    grant: Text<'a>,
+    credits: Credits,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    restored: Option<RestoredRecord<'a>>,
+}
+
+/// The lot of its own that they go to instead.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RestoredRecord<'a> {
+    #[serde(borrow)]
+    reference: Text<'a>,
+    expires: Stamp,
+}
+
+/// The facts of one commit, as the list that stands in its line.
+pub fn write(facts: &[Fact]) -> Result<Vec<u8>, RecordError> {
+    let records: Vec<FactRecord<'_>> = facts.iter().map(FactRecord::from).collect();
+    Ok(serde_json::to_vec(&records)?)
+}
+
+/// Reads the list that stands in a line.
+pub fn read(bytes: &[u8]) -> Result<Vec<Fact>, RecordError> {
+    let records: Vec<FactRecord<'_>> = serde_json::from_slice(bytes)?;
+    records.into_iter().map(Fact::try_from).collect()
+}
+
+impl<'a> From<&'a Fact> for FactRecord<'a> {
+    fn from(fact: &'a Fact) -> Self {
+        match fact {
+            Fact::Opened { account } => Self::Opened {
+                account: account.as_str().into(),
+            },
+            Fact::Aliased { account, alias } => Self::Aliased {
+                account: account.as_str().into(),
+                alias: alias.as_str().into(),
+            },
+            Fact::Unaliased { account, alias } => Self::Unaliased {
+                account: account.as_str().into(),
+                alias: alias.as_str().into(),
+            },
+            Fact::Described {
+                account,
+                tier,
+                tags,
+                attributes,
+            } => Self::Described {
+                account: account.as_str().into(),
+                tier: tier.as_ref().map(Into::into),
+                tags: tags.iter().map(Into::into).collect(),
+                attributes: attributes_from(attributes),
+            },
+            Fact::Frozen { account, why } => Self::Frozen {
+                account: account.as_str().into(),
+                why: why.as_ref().map(Into::into),
+            },
+            Fact::Pinned { account, hash } => Self::Pinned {
+                account: account.as_str().into(),
+                hash: hash.as_ref().map(Into::into),
+            },
+            Fact::Grant { .. }
+            | Fact::Revoke { .. }
+            | Fact::Expire { .. }
+            | Fact::Hold { .. }
+            | Fact::Post { .. }
+            | Fact::Void { .. }
+            | Fact::Refund { .. }
+            | Fact::Move { .. }
+            | Fact::Closed { .. } => entry_from(fact),
+            Fact::Decided { request } => Self::Decided(Box::new(request.as_ref().into())),
+            Fact::Called { request, call } => Self::Called {
+                request: request.as_str().into(),
+                call: call.into(),
+            },
+            Fact::Settled { request, outcome } => Self::Settled {
+                request: request.as_str().into(),
+                outcome: (*outcome).into(),
+            },
+        }
+    }
+}
+
+fn entry_from(fact: &Fact) -> FactRecord<'_> {
+    match fact {
+        Fact::Grant {
+            reference,
+            account,
+            credits,
+            expires,
+            reason,
+        } => FactRecord::Grant {
+            reference: reference.as_str().into(),
+            account: account.as_str().into(),
+            credits: *credits,
+            expires: expires.map(Stamp),
+            reason: reason.into(),
+        },
+        Fact::Revoke {
+            reference,
+            account,
+            parts,
+            reason,
+        } => FactRecord::Revoke {
+            reference: reference.as_str().into(),
+            account: account.as_str().into(),
+            parts: parts_from(parts),
+            reason: reason.into(),
+        },
+        Fact::Expire { account, part } => FactRecord::Expire {
+            account: account.as_str().into(),
+            part: part.into(),
+        },
+        Fact::Hold {
+            booking,
+            request,
+            account,
+            parts,
+            event_type,
+            host,
+            start,
+            end,
+        } => FactRecord::Hold {
+            booking: booking.into(),
+            request: request.as_str().into(),
+            account: account.as_str().into(),
+            parts: parts_from(parts),
+            event_type: event_type.map(|id| id.0),
+            host: host.map(|id| id.0),
+            start: Stamp(*start),
+            end: Stamp(*end),
+        },
+        Fact::Post { booking } => FactRecord::Post {
+            booking: booking.as_str().into(),
+        },
+        Fact::Void { booking, reason } => FactRecord::Void {
+            booking: booking.as_str().into(),
+            reason: reason.into(),
+        },
+        Fact::Refund {
+            booking,
+            parts,
+            close,
+            reason,
+        } => FactRecord::Refund {
+            booking: booking.as_str().into(),
+            parts: parts.iter().map(Into::into).collect(),
+            close: *close,
+            reason: reason.into(),
+        },
+        Fact::Move {
+            from,
+            to,
+            start,
+            end,
+            reason,
+        } => FactRecord::Move {
+            from: from.as_str().into(),
+            to: to.into(),
+            start: Stamp(*start),
+            end: Stamp(*end),
+            reason: reason.into(),
+        },
+        Fact::Closed { booking, reason } => FactRecord::Closed {
+            booking: booking.as_str().into(),
+            reason: reason.into(),
+        },
+        Fact::Opened { .. }
+        | Fact::Aliased { .. }
+        | Fact::Unaliased { .. }
+        | Fact::Described { .. }
+        | Fact::Frozen { .. }
+        | Fact::Pinned { .. }
+        | Fact::Decided { .. }
+        | Fact::Called { .. }
+        | Fact::Settled { .. } => unreachable!("called for entries only"),
+    }
+}
+
+impl TryFrom<FactRecord<'_>> for Fact {
+    type Error = RecordError;
+
+    fn try_from(record: FactRecord<'_>) -> Result<Self, RecordError> {
+        Ok(match record {
+            FactRecord::Opened { account } => Self::Opened {
+                account: account.account()?,
+            },
+            FactRecord::Aliased { account, alias } => Self::Aliased {
+                account: account.account()?,
+                alias: alias.address()?,
+            },
+            FactRecord::Unaliased { account, alias } => Self::Unaliased {
+                account: account.account()?,
+                alias: alias.address()?,
+            },
+            FactRecord::Described {
+                account,
+                tier,
+                tags,
+                attributes,
+            } => Self::Described {
+                account: account.account()?,
+                tier: optional(tier)?,
+                tags: tags
+                    .into_iter()
+                    .map(Text::string)
+                    .collect::<Result<_, _>>()?,
+                attributes: attributes_to(attributes)?,
+            },
+            FactRecord::Frozen { account, why } => Self::Frozen {
+                account: account.account()?,
+                why: optional(why)?,
+            },
+            FactRecord::Pinned { account, hash } => Self::Pinned {
+                account: account.account()?,
+                hash: optional(hash)?,
+            },
+            FactRecord::Grant { .. }
+            | FactRecord::Revoke { .. }
+            | FactRecord::Expire { .. }
+            | FactRecord::Hold { .. }
+            | FactRecord::Post { .. }
+            | FactRecord::Void { .. }
+            | FactRecord::Refund { .. }
+            | FactRecord::Move { .. }
+            | FactRecord::Closed { .. } => entry_to(record)?,
+            FactRecord::Decided(request) => Self::Decided {
+                request: Box::new((*request).try_into()?),
+            },
+            FactRecord::Called { request, call } => Self::Called {
+                request: request.request()?,
+                call: call.try_into()?,
+            },
+            FactRecord::Settled { request, outcome } => Self::Settled {
+                request: request.request()?,
+                outcome: outcome.into(),
+            },
+        })
+    }
+}
+
+fn entry_to(record: FactRecord<'_>) -> Result<Fact, RecordError> {
+    Ok(match record {
+        FactRecord::Grant {
+            reference,
+            account,
+            credits: amount,
+            expires,
+            reason,
+        } => Fact::Grant {
+            reference: reference.reference()?,
+            account: account.account()?,
+            credits: credits(amount)?,
+            expires: expires.map(|stamp| stamp.0),
+            reason: reason.string()?,
+        },
+        FactRecord::Revoke {
+            reference,
+            account,
+            parts,
+            reason,
+        } => Fact::Revoke {
+            reference: reference.reference()?,
+            account: account.account()?,
+            parts: parts_to(parts)?,
+            reason: reason.string()?,
+        },
+        FactRecord::Expire { account, part } => Fact::Expire {
+            account: account.account()?,
+            part: part.try_into()?,
+        },
+        FactRecord::Hold {
+            booking,
+            request,
+            account,
+            parts,
+            event_type,
+            host,
+            start,
+            end,
+        } => Fact::Hold {
+            booking: booking.try_into()?,
+            request: request.request()?,
+            account: account.account()?,
+            parts: parts_to(parts)?,
+            event_type: event_type.map(EventTypeId),
+            host: host.map(HostId),
+            start: start.0,
+            end: end.0,
+        },
+        FactRecord::Post { booking } => Fact::Post {
+            booking: booking.uid()?,
+        },
+        FactRecord::Void { booking, reason } => Fact::Void {
+            booking: booking.uid()?,
+            reason: reason.string()?,
+        },
+        FactRecord::Refund {
+            booking,
+            parts,
+            close,
+            reason,
+        } => Fact::Refund {
+            booking: booking.uid()?,
+            parts: parts
+                .into_iter()
+                .map(Back::try_from)
+                .collect::<Result<_, _>>()?,
+            close,
+            reason: reason.string()?,
+        },
+        FactRecord::Move {
+            from,
+            to,
+            start,
+            end,
+            reason,
+        } => Fact::Move {
+            from: from.uid()?,
+            to: to.try_into()?,
+            start: start.0,
+            end: end.0,
+            reason: reason.string()?,
+        },
+        FactRecord::Closed { booking, reason } => Fact::Closed {
+            booking: booking.uid()?,
+            reason: reason.string()?,
+        },
+        FactRecord::Opened { .. }
+        | FactRecord::Aliased { .. }
+        | FactRecord::Unaliased { .. }
+        | FactRecord::Described { .. }
+        | FactRecord::Frozen { .. }
+        | FactRecord::Pinned { .. }
+        | FactRecord::Decided(_)
+        | FactRecord::Called { .. }
+        | FactRecord::Settled { .. } => unreachable!("called for entries only"),
+    })
+}
+
+impl<'a> From<&'a Back> for BackRecord<'a> {
+    fn from(back: &'a Back) -> Self {
+        Self {
+            grant: back.grant.as_str().into(),
+            credits: back.credits,
+            restored: back
+                .restored
+                .as_ref()
+                .map(|(reference, expires)| RestoredRecord {
+                    reference: reference.as_str().into(),
+                    expires: Stamp(*expires),
+                }),
+        }
+    }
+}
+
+impl TryFrom<BackRecord<'_>> for Back {
+    type Error = RecordError;
+
+    fn try_from(record: BackRecord<'_>) -> Result<Self, RecordError> {
+        let restored = record
+            .restored
+            .map(|lot| Ok::<_, RecordError>((lot.reference.reference()?, lot.expires.0)));
+        Ok(Self {
+            grant: record.grant.reference()?,
+            credits: credits(record.credits)?,
+            restored: restored.transpose()?,
+        })
+    }
+}

@@ -1,0 +1,490 @@
+//! Requests and what hangs on them, and charges, as they are written.
+
+use serde::{Deserialize, Serialize};
+
+use super::account::{PartRecord, parts_from, parts_to};
+use super::stamp::Stamp;
+use super::text::{RecordError, Text, is_false, is_zero, optional};
+use crate::domain::booking::BookingRef;
+use crate::domain::decision::{Credits, Decision, Finding, Outcome, Reason};
+use crate::domain::id::{EventTypeId, HostId};
+use crate::domain::request::{CallKind, CallNote, Charge, ChargeState, Request, RequestState};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookingRecord<'a> {
+    #[serde(borrow)]
+    uid: Text<'a>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<i64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestRecord<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    bookings: Vec<BookingRecord<'a>>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    series: bool,
+    title: Text<'a>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event_type: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slug: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gate: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    host: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    booker: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<Text<'a>>,
+    start: Stamp,
+    end: Stamp,
+    created: Stamp,
+    decision: DecisionRecord,
+    cost: Credits,
+    credits: Credits,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    call: Option<CallKindRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<ReasonRecord<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<FindingRecord<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    carries: Option<Text<'a>>,
+    policy: Text<'a>,
+    decided: Stamp,
+    first: Stamp,
+    state: StateRecord,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    failures: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_failure: Option<Stamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    calls: Vec<CallRecord<'a>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum DecisionRecord {
+    Confirm,
+    Decline,
+    Wait {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Stamp>,
+    },
+    Review,
+    Leave,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallKindRecord {
+    Confirm,
+    Decline,
+    Cancel,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutcomeRecord {
+    Confirmed,
+    Declined,
+    Superseded,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum StateRecord {
+    Noted,
+    Recorded,
+    Settled { outcome: OutcomeRecord, at: Stamp },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReasonRecord<'a> {
+    #[serde(borrow)]
+    code: Text<'a>,
+    text: Text<'a>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FindingRecord<'a> {
+    #[serde(borrow)]
+    rule: Text<'a>,
+    passed: bool,
+    detail: Text<'a>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallRecord<'a> {
+    at: Stamp,
+    #[serde(borrow)]
+    booking: Text<'a>,
+    kind: CallKindRecord,
+    answered: bool,
+    text: Text<'a>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChargeRecord<'a> {
+    #[serde(borrow)]
+    booking: BookingRecord<'a>,
+    request: Text<'a>,
+    account: Text<'a>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event_type: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    host: Option<i64>,
+    start: Stamp,
+    end: Stamp,
+    parts: Vec<PartRecord<'a>>,
+    refunded: Credits,
+    state: ChargeStateRecord<'a>,
+    held_at: Stamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved_from: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<Text<'a>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum ChargeStateRecord<'a> {
+    Held,
+    Void,
+    Open,
+    Final,
+    Refunded,
+    Moved {
+        #[serde(borrow)]
+        to: Text<'a>,
+    },
+}
+
+impl<'a> From<&'a BookingRef> for BookingRecord<'a> {
+    fn from(booking: &'a BookingRef) -> Self {
+        Self {
+            uid: booking.uid.as_str().into(),
+            id: booking.id,
+        }
+    }
+}
+
+impl TryFrom<BookingRecord<'_>> for BookingRef {
+    type Error = RecordError;
+
+    fn try_from(record: BookingRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self {
+            uid: record.uid.uid()?,
+            id: record.id,
+        })
+    }
+}
+
+impl<'a> From<&'a Request> for RequestRecord<'a> {
+    fn from(request: &'a Request) -> Self {
+        Self {
+            id: request.id.as_str().into(),
+            bookings: request.bookings.iter().map(Into::into).collect(),
+            series: request.series,
+            title: (&request.title).into(),
+            event_type: request.event_type.map(|id| id.0),
+            slug: request.slug.as_ref().map(Into::into),
+            gate: request.gate.as_ref().map(Into::into),
+            host: request.host.map(|id| id.0),
+            booker: request
+                .booker
+                .as_ref()
+                .map(|address| address.as_str().into()),
+            account: request.account.as_ref().map(|id| id.as_str().into()),
+            start: Stamp(request.start),
+            end: Stamp(request.end),
+            created: Stamp(request.created),
+            decision: request.decision.into(),
+            cost: request.cost,
+            credits: request.credits,
+            call: request.call.map(Into::into),
+            reasons: request.reasons.iter().map(Into::into).collect(),
+            findings: request.findings.iter().map(Into::into).collect(),
+            text: request.text.as_ref().map(Into::into),
+            carries: request.carries.as_ref().map(|uid| uid.as_str().into()),
+            policy: (&request.policy).into(),
+            decided: Stamp(request.decided),
+            first: Stamp(request.first),
+            state: request.state.into(),
+            failures: request.failures,
+            last_failure: request.last_failure.map(Stamp),
+            calls: request.calls.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl TryFrom<RequestRecord<'_>> for Request {
+    type Error = RecordError;
+
+    fn try_from(record: RequestRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self {
+            id: record.id.request()?,
+            bookings: all(record.bookings)?,
+            series: record.series,
+            title: record.title.string()?,
+            event_type: record.event_type.map(EventTypeId),
+            slug: optional(record.slug)?,
+            gate: optional(record.gate)?,
+            host: record.host.map(HostId),
+            booker: record.booker.map(|text| text.address()).transpose()?,
+            account: record.account.map(|text| text.account()).transpose()?,
+            start: record.start.0,
+            end: record.end.0,
+            created: record.created.0,
+            decision: record.decision.into(),
+            cost: record.cost,
+            credits: record.credits,
+            call: record.call.map(Into::into),
+            reasons: all(record.reasons)?,
+            findings: all(record.findings)?,
+            text: optional(record.text)?,
+            carries: record.carries.map(|text| text.uid()).transpose()?,
+            policy: record.policy.string()?,
+            decided: record.decided.0,
+            first: record.first.0,
+            state: record.state.into(),
+            failures: record.failures,
+            last_failure: record.last_failure.map(|stamp| stamp.0),
+            calls: all(record.calls)?,
+        })
+    }
+}
+
+impl From<Decision> for DecisionRecord {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Confirm => Self::Confirm,
+            Decision::Decline => Self::Decline,
+            Decision::Wait { until } => Self::Wait {
+                until: until.map(Stamp),
+            },
+            Decision::Review => Self::Review,
+            Decision::Leave => Self::Leave,
+        }
+    }
+}
+
+impl From<DecisionRecord> for Decision {
+    fn from(record: DecisionRecord) -> Self {
+        match record {
+            DecisionRecord::Confirm => Self::Confirm,
+            DecisionRecord::Decline => Self::Decline,
+            DecisionRecord::Wait { until } => Self::Wait {
+                until: until.map(|stamp| stamp.0),
+            },
+            DecisionRecord::Review => Self::Review,
+            DecisionRecord::Leave => Self::Leave,
+        }
+    }
+}
+
+impl From<CallKind> for CallKindRecord {
+    fn from(kind: CallKind) -> Self {
+        match kind {
+            CallKind::Confirm => Self::Confirm,
+            CallKind::Decline => Self::Decline,
+            CallKind::Cancel => Self::Cancel,
+        }
+    }
+}
+
+impl From<CallKindRecord> for CallKind {
+    fn from(record: CallKindRecord) -> Self {
+        match record {
+            CallKindRecord::Confirm => Self::Confirm,
+            CallKindRecord::Decline => Self::Decline,
+            CallKindRecord::Cancel => Self::Cancel,
+        }
+    }
+}
+
+impl From<Outcome> for OutcomeRecord {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Confirmed => Self::Confirmed,
+            Outcome::Declined => Self::Declined,
+            Outcome::Superseded => Self::Superseded,
+        }
+    }
+}
+
+impl From<OutcomeRecord> for Outcome {
+    fn from(record: OutcomeRecord) -> Self {
+        match record {
+            OutcomeRecord::Confirmed => Self::Confirmed,
+            OutcomeRecord::Declined => Self::Declined,
+            OutcomeRecord::Superseded => Self::Superseded,
+        }
+    }
+}
+
+impl From<RequestState> for StateRecord {
+    fn from(state: RequestState) -> Self {
+        match state {
+            RequestState::Noted => Self::Noted,
+            RequestState::Recorded => Self::Recorded,
+            RequestState::Settled { outcome, at } => Self::Settled {
+                outcome: outcome.into(),
+                at: Stamp(at),
+            },
+        }
+    }
+}
+
+impl From<StateRecord> for RequestState {
+    fn from(record: StateRecord) -> Self {
+        match record {
+            StateRecord::Noted => Self::Noted,
+            StateRecord::Recorded => Self::Recorded,
+            StateRecord::Settled { outcome, at } => Self::Settled {
+                outcome: outcome.into(),
+                at: at.0,
+            },
+        }
+    }
+}
+
+impl<'a> From<&'a Reason> for ReasonRecord<'a> {
+    fn from(reason: &'a Reason) -> Self {
+        Self {
+            code: reason.code.as_str().into(),
+            text: (&reason.text).into(),
+        }
+    }
+}
+
+impl TryFrom<ReasonRecord<'_>> for Reason {
+    type Error = RecordError;
+
+    fn try_from(record: ReasonRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self {
+            code: record.code.code()?,
+            text: record.text.string()?,
+        })
+    }
+}
+
+impl<'a> From<&'a Finding> for FindingRecord<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        Self {
+            rule: (&finding.rule).into(),
+            passed: finding.passed,
+            detail: (&finding.detail).into(),
+        }
+    }
+}
+
+impl TryFrom<FindingRecord<'_>> for Finding {
+    type Error = RecordError;
+
+    fn try_from(record: FindingRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self {
+            rule: record.rule.string()?,
+            passed: record.passed,
+            detail: record.detail.string()?,
+        })
+    }
+}
+
+impl<'a> From<&'a CallNote> for CallRecord<'a> {
+    fn from(call: &'a CallNote) -> Self {
+        Self {
+            at: Stamp(call.at),
+            booking: call.booking.as_str().into(),
+            kind: call.kind.into(),
+            answered: call.answered,
+            text: (&call.text).into(),
+        }
+    }
+}
+
+impl TryFrom<CallRecord<'_>> for CallNote {
+    type Error = RecordError;
+
+    fn try_from(record: CallRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self {
+            at: record.at.0,
+            booking: record.booking.uid()?,
+            kind: record.kind.into(),
+            answered: record.answered,
+            text: record.text.string()?,
+        })
+    }
+}
+
+impl<'a> From<&'a Charge> for ChargeRecord<'a> {
+    fn from(charge: &'a Charge) -> Self {
+        Self {
+            booking: (&charge.booking).into(),
+            request: charge.request.as_str().into(),
+            account: charge.account.as_str().into(),
+            event_type: charge.event_type.map(|id| id.0),
+            host: charge.host.map(|id| id.0),
+            start: Stamp(charge.start),
+            end: Stamp(charge.end),
+            parts: parts_from(&charge.parts),
+            refunded: charge.refunded,
+            state: match &charge.state {
+                ChargeState::Held => ChargeStateRecord::Held,
+                ChargeState::Void => ChargeStateRecord::Void,
+                ChargeState::Open => ChargeStateRecord::Open,
+                ChargeState::Final => ChargeStateRecord::Final,
+                ChargeState::Refunded => ChargeStateRecord::Refunded,
+                ChargeState::Moved { to } => ChargeStateRecord::Moved {
+                    to: to.as_str().into(),
+                },
+            },
+            held_at: Stamp(charge.held_at),
+            moved_from: charge.moved_from.as_ref().map(|uid| uid.as_str().into()),
+            note: charge.note.as_ref().map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<ChargeRecord<'_>> for Charge {
+    type Error = RecordError;
+
+    fn try_from(record: ChargeRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self {
+            booking: record.booking.try_into()?,
+            request: record.request.request()?,
+            account: record.account.account()?,
+            event_type: record.event_type.map(EventTypeId),
+            host: record.host.map(HostId),
+            start: record.start.0,
+            end: record.end.0,
+            parts: parts_to(record.parts)?,
+            refunded: record.refunded,
+            state: match record.state {
+                ChargeStateRecord::Held => ChargeState::Held,
+                ChargeStateRecord::Void => ChargeState::Void,
+                ChargeStateRecord::Open => ChargeState::Open,
+                ChargeStateRecord::Final => ChargeState::Final,
+                ChargeStateRecord::Refunded => ChargeState::Refunded,
+                ChargeStateRecord::Moved { to } => ChargeState::Moved { to: to.uid()? },
+            },
+            held_at: record.held_at.0,
+            moved_from: record.moved_from.map(|text| text.uid()).transpose()?,
+            note: optional(record.note)?,
+        })
+    }
+}
+
+fn all<R, T: TryFrom<R, Error = RecordError>>(records: Vec<R>) -> Result<Vec<T>, RecordError> {
+    records.into_iter().map(T::try_from).collect()
+}

@@ -1,0 +1,152 @@
+//! Instants as they are written: RFC 3339 in UTC, whole seconds without a fraction, else three
+//! digits. By hand, because a rebuild reads some millions of them.
+
+use std::borrow::Cow;
+
+use chrono::{Datelike, NaiveDate, Timelike};
+use serde::de::Error as _;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::domain::time::Time;
+
+/// An instant with millisecond precision; anything finer is cut off when it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp(pub Time);
+
+/// The length with milliseconds.
+const LONG: usize = "2026-11-24T05:32:51.123Z".len();
+
+/// The length without.
+const SHORT: usize = "2026-11-24T05:32:51Z".len();
+
+impl Stamp {
+    /// The text; `None` for a year that does not have four digits.
+    pub fn text(self) -> Option<String> {
+        let year = u32::try_from(self.0.year()).ok().filter(|y| *y <= 9999)?;
+        let mut text = Vec::with_capacity(LONG);
+        digits(&mut text, year, 4);
+        for (mark, value) in [
+            (b'-', self.0.month()),
+            (b'-', self.0.day()),
+            (b'T', self.0.hour()),
+            (b':', self.0.minute()),
+            (b':', self.0.second()),
+        ] {
+            text.push(mark);
+            digits(&mut text, value, 2);
+        }
+        // A leap second is kept as 1000 milliseconds and more; it is written as the last of 999.
+        let millis = self.0.timestamp_subsec_millis().min(999);
+        if millis > 0 {
+            text.push(b'.');
+            digits(&mut text, millis, 3);
+        }
+        text.push(b'Z');
+        Some(String::from_utf8(text).expect("digits and marks are ASCII"))
+    }
+
+    /// Reads what [`Stamp::text`] writes and nothing else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let t = text.as_bytes();
+        let millis = match t.len() {
+            SHORT => 0,
+            LONG if t[19] == b'.' => number(&t[20..23])?,
+            _ => return None,
+        };
+        let marks = [t[4], t[7], t[10], t[13], t[16], t[t.len() - 1]];
+        if marks != *b"--T::Z" {
+            return None;
+        }
+        let year = i32::try_from(number(&t[0..4])?).ok()?;
+        let date = NaiveDate::from_ymd_opt(year, number(&t[5..7])?, number(&t[8..10])?)?;
+        date.and_hms_milli_opt(
+            number(&t[11..13])?,
+            number(&t[14..16])?,
+            number(&t[17..19])?,
+            millis,
+        )
+        .map(|naive| Self(naive.and_utc()))
+    }
+}
+
+impl Serialize for Stamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.text() {
+            Some(text) => serializer.serialize_str(&text),
+            None => Err(S::Error::custom("an instant outside the years 0 to 9999")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Stamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = super::text::Text::deserialize(deserializer)?;
+        let text: Cow<'_, str> = text.0;
+        Self::parse(&text).ok_or_else(|| D::Error::custom(format!("not an instant: {text:?}")))
+    }
+}
+
+fn digits(text: &mut Vec<u8>, value: u32, width: u32) {
+    for place in (0..width).rev() {
+        let digit = value / 10_u32.pow(place) % 10;
+        text.push(b'0' + u8::try_from(digit).expect("one digit"));
+    }
+}
+
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |sum, digit| {
+        digit
+            .is_ascii_digit()
+            .then(|| sum * 10 + u32::from(digit - b'0'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for text in [
+            "2026-11-24T05:32:51Z",
+            "2026-11-24T05:32:51.007Z",
+            "0000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.999Z",
+            "2024-02-29T00:00:00Z",
+        ] {
+            let stamp = Stamp::parse(text).expect(text);
+            assert_eq!(stamp.text().as_deref(), Some(text));
+            let other = chrono::DateTime::parse_from_rfc3339(text).expect(text);
+            assert_eq!(stamp.0, other, "as others read it");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in [
+            "",
+            "2026-11-24",
+            "2026-11-24 05:32:51Z",
+            "2026-11-24T05:32:51",
+            "2026-11-24T05:32:51z",
+            "2026-11-24T05:32:51+00:00",
+            "2026-11-24T05:32:51.1Z",
+            "2026-11-24T05:32:51.1234Z",
+            "2026-02-29T05:32:51Z",
+            "2026-11-24T24:00:00Z",
+            "2026-11-24T05:32:+1Z",
+            "2026-11-24T05:32:51,123Z",
+            "+026-11-24T05:32:51Z",
+            "ä026-11-24T05:32:5Z",
+        ] {
+            assert_eq!(Stamp::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn years_of_more_digits_cannot_be_written() {
+        assert_eq!(Stamp(Time::MAX_UTC).text(), None);
+        assert_eq!(Stamp(Time::MIN_UTC).text(), None);
+    }
+}

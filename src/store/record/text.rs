@@ -1,0 +1,113 @@
+//! Texts as they are read: borrowed from the line where they hold no escapes, checked for length,
+//! and turned into the domain's names.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::decision::{Code, Credits, MAX_CREDITS};
+use crate::domain::id::{AccountId, Address, BookingUid, NameError, Reference, RequestId};
+
+/// The longest single text that is kept, in bytes. What people write and servers answer is cut far
+/// below this by whoever makes the fact; here it only bounds what one line can hold.
+pub const MAX_TEXT: usize = 64 * 1024;
+
+/// A borrowed text. On its own a `Cow` would always be copied by serde.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
+impl<'a> From<&'a String> for Text<'a> {
+    fn from(text: &'a String) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
+/// Why something that was read, or is to be written, is not a record of this version.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    #[error("{text:?} is not a usable name")]
+    Name {
+        text: String,
+        #[source]
+        source: NameError,
+    },
+    #[error("a text of {0} bytes is longer than {MAX_TEXT}")]
+    TooLong(usize),
+    #[error("the reason code {0:?} is not known to this version")]
+    Code(String),
+    #[error("{0} credits in one part are more than {MAX_CREDITS}")]
+    Credits(Credits),
+    #[error("it is not a record that this version knows")]
+    Shape(#[from] serde_json::Error),
+}
+
+impl Text<'_> {
+    pub fn string(self) -> Result<String, RecordError> {
+        if self.0.len() > MAX_TEXT {
+            return Err(RecordError::TooLong(self.0.len()));
+        }
+        Ok(self.0.into_owned())
+    }
+
+    pub fn account(&self) -> Result<AccountId, RecordError> {
+        self.name(AccountId::parse)
+    }
+
+    pub fn address(&self) -> Result<Address, RecordError> {
+        self.name(Address::parse)
+    }
+
+    pub fn uid(&self) -> Result<BookingUid, RecordError> {
+        self.name(BookingUid::parse)
+    }
+
+    pub fn request(&self) -> Result<RequestId, RecordError> {
+        self.name(RequestId::parse)
+    }
+
+    pub fn reference(&self) -> Result<Reference, RecordError> {
+        self.name(Reference::parse)
+    }
+
+    pub fn code(&self) -> Result<Code, RecordError> {
+        Code::parse(&self.0).ok_or_else(|| RecordError::Code(self.0.clone().into_owned()))
+    }
+
+    fn name<T>(&self, parse: fn(&str) -> Result<T, NameError>) -> Result<T, RecordError> {
+        parse(&self.0).map_err(|source| RecordError::Name {
+            text: self.0.chars().take(80).collect(),
+            source,
+        })
+    }
+}
+
+/// An optional text.
+pub fn optional(text: Option<Text<'_>>) -> Result<Option<String>, RecordError> {
+    text.map(Text::string).transpose()
+}
+
+/// Credits of one part: no lot ever holds more than one grant may give, so that sums of parts stay
+/// within the type whatever a line says.
+pub fn credits(credits: Credits) -> Result<Credits, RecordError> {
+    if credits > MAX_CREDITS {
+        return Err(RecordError::Credits(credits));
+    }
+    Ok(credits)
+}
+
+/// Whether a list or map is left out. Takes what serde hands it.
+pub fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// Whether a count is left out.
+pub fn is_zero(count: &u32) -> bool {
+    *count == 0
+}

@@ -1,0 +1,460 @@
+//! Rows in sled. Whatever sled does that it should not (an error, a panic, a value that cannot be
+//! read) puts the fold in doubt: nothing is read from it or written to it any more by this process,
+//! and it is not marked as closed cleanly, so that the next start makes it anew from the log.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ::sled::transaction::{
+    ConflictableTransactionError, TransactionError, TransactionalTree, UnabortableTransactionError,
+};
+use ::sled::{IVec, Transactional};
+
+use super::super::catalogue::Catalogue;
+use super::super::disk::{self, DiskError};
+use super::super::log::line::Hash;
+use super::super::log::segment::Place;
+use super::super::log::walk;
+use super::super::marker::Applied;
+use super::super::overlay::{Base, Kept};
+use super::super::port::{StoreError, Subject};
+use super::super::record::text::RecordError;
+use super::keys::{self, TREES, Tree};
+use super::print;
+use super::rows::Row;
+use super::values;
+use crate::domain::account::Account;
+use crate::domain::fact::Commit;
+use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
+use crate::domain::ledger::Given;
+use crate::domain::request::{Charge, Request};
+use crate::domain::time::Time;
+
+/// The folder's name in the store's directory.
+pub const NAME: &str = "fold";
+
+/// Transactions between two flushes: many more have made sled hang for ever.
+const FLUSH_EVERY: u32 = 16;
+
+/// Rows in one transaction. A commit with more takes several: that is sound, because a fold in
+/// which a commit is half applied is never trusted, and `applied` is in the last.
+const MAX_ROWS: usize = 2_000;
+
+/// The longest value in one row. sled keeps up to 16 rows in a page, and a page over 128 KiB in a
+/// file of its own that it never syncs.
+const MAX_VALUE: usize = 3 * 1024;
+
+/// sled's cache, in bytes. It takes four to five times as much; the daemon is to stay small.
+const CACHE: u64 = 4 * 1024 * 1024;
+
+/// Marks lie at least this far apart in the log, in bytes: so much is read to find a commit.
+const MARK_EVERY: u64 = 64 * 1024;
+
+/// How often, and how long apart, it is looked whether sled has let go of its files: after its drop
+/// its own threads may hold them for some milliseconds. Two seconds in all.
+const RELEASE_TRIES: u32 = 200;
+const RELEASE_PAUSE: Duration = Duration::from_millis(10);
+
+/// Why the fold cannot be used. Never a reason to lose anything: it can be made anew.
+#[derive(Debug, thiserror::Error)]
+pub enum FoldError {
+    #[error("use the fold: {0}")]
+    Sled(#[from] ::sled::Error),
+    #[error("use the fold: sled panicked")]
+    Panicked,
+    #[error("use the fold: sled does not let go of its files")]
+    NotReleased,
+    #[error("use the fold's files")]
+    Disk(#[from] DiskError),
+}
+
+/// The fold.
+pub struct Fold {
+    path: PathBuf,
+    log: PathBuf,
+    db: ::sled::Db,
+    trees: Vec<::sled::Tree>,
+    doubt: RefCell<Option<String>>,
+    last_mark: Cell<Option<Place>>,
+    unflushed: Cell<u32>,
+}
+
+impl Fold {
+    /// Opens the folder, or makes it. `log` is where the lines of commits are found.
+    ///
+    /// # Errors
+    /// When sled refuses or panics; the folder is then to be moved aside.
+    pub fn open(path: &Path, log: &Path) -> Result<Self, FoldError> {
+        let (db, trees) = guarded(|| {
+            let config = ::sled::Config::new();
+            let config = config.path(path).cache_capacity(CACHE).flush_every_ms(None);
+            let db = config.open()?;
+            let trees = TREES.iter().map(|tree| db.open_tree(tree.name()));
+            let trees = trees.collect::<Result<Vec<_>, _>>()?;
+            Ok((db, trees))
+        })?;
+        let fold = Self {
+            path: path.to_owned(),
+            log: log.to_owned(),
+            db,
+            trees,
+            doubt: RefCell::new(None),
+            last_mark: Cell::new(None),
+            unflushed: Cell::new(0),
+        };
+        let last = guarded(|| fold.tree(Tree::Marks).last())?;
+        let place = last.and_then(|(_, value)| keys::read_place(&value));
+        fold.last_mark.set(place);
+        Ok(fold)
+    }
+
+    /// The last commit in it; `None` when it does not say, or not in a form of this version.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn applied(&self) -> Result<Option<Applied>, StoreError> {
+        let value = self.get(Tree::Meta, keys::APPLIED)?;
+        Ok(value.as_deref().and_then(Applied::parse))
+    }
+
+    /// Why it cannot be used any more, if so.
+    pub fn doubt(&self) -> Option<StoreError> {
+        let doubt = self.doubt.borrow();
+        doubt.as_ref().map(|why| StoreError {
+            text: format!("{why}; start maitred again: it is rebuilt from the log"),
+            source: None,
+        })
+    }
+
+    /// The row that says where the commit's line begins, when it is time for one.
+    pub fn mark(&self, seq: u64, place: Place) -> Option<Row> {
+        is_mark_due(self.last_mark.get(), place).then(|| {
+            self.last_mark.set(Some(place));
+            Row::put(Tree::Marks, seq.to_be_bytes(), keys::place(place))
+        })
+    }
+
+    /// Writes the rows, and with the last of them that everything up to `applied` is there. After
+    /// an error it is in doubt.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn write(&self, mut rows: Vec<Row>, applied: &Applied) -> Result<(), StoreError> {
+        rows.push(Row::put(Tree::Meta, keys::APPLIED, applied.text()));
+        for rows in rows.chunks(MAX_ROWS) {
+            self.used(|| {
+                let transaction = self.trees.as_slice().transaction(|trees| {
+                    for row in rows {
+                        put(trees, row)?;
+                    }
+                    Ok::<(), ConflictableTransactionError<()>>(())
+                });
+                match transaction {
+                    Ok(()) => Ok(()),
+                    Err(TransactionError::Storage(error)) => Err(error),
+                    Err(TransactionError::Abort(())) => unreachable!("nothing aborts it"),
+                }
+            })?;
+            self.unflushed.set(self.unflushed.get() + 1);
+            if self.unflushed.get() >= FLUSH_EVERY {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes out what sled keeps back.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.used(|| self.db.flush().map(|_| ()))?;
+        self.unflushed.set(0);
+        Ok(())
+    }
+
+    /// Flushes, lets go of the files and makes them durable; the answer is their fingerprint.
+    ///
+    /// # Errors
+    /// When any of that fails, or it was in doubt.
+    pub fn close(self) -> Result<Hash, StoreError> {
+        self.flush()?;
+        let Self {
+            path, db, trees, ..
+        } = self;
+        drop(trees);
+        let closed = guarded(move || {
+            drop(db);
+            Ok(())
+        });
+        closed
+            .and_then(|()| released(&path))
+            .map_err(|error| refusal(&error))?;
+        disk::sync_tree(&path)?;
+        Ok(print::print(&path)?)
+    }
+
+    /// The keys of a tree after this one, as many as wanted.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn keys(
+        &self,
+        tree: Tree,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<IVec>, StoreError> {
+        use std::ops::Bound;
+        self.used(|| {
+            let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let rows = self.tree(tree).range::<&[u8], _>((after, Bound::Unbounded));
+            rows.take(limit).map(|row| Ok(row?.0)).collect()
+        })
+    }
+
+    /// Every row of a tree, long values put together.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn each(&self, tree: Tree, mut each: impl FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
+        let mut rows = self.tree(tree).iter();
+        while let Some((key, value)) = self.used(|| rows.next().transpose())? {
+            each(&key, &self.whole(tree, &key, value)?);
+        }
+        Ok(())
+    }
+
+    fn tree(&self, tree: Tree) -> &::sled::Tree {
+        &self.trees[tree.index()]
+    }
+
+    fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = self.used(|| self.tree(tree).get(key))?;
+        value.map(|value| self.whole(tree, key, value)).transpose()
+    }
+
+    /// A value with its further parts.
+    fn whole(&self, tree: Tree, key: &[u8], value: IVec) -> Result<Vec<u8>, StoreError> {
+        let parts = parts(&value);
+        let Some(first) = value.get(HEAD..) else {
+            return Err(self.unreadable(tree));
+        };
+        let mut whole = first.to_vec();
+        for number in 0..parts {
+            let key = keys::part(tree, key, number);
+            match self.used(|| self.tree(Tree::Parts).get(&key))? {
+                Some(part) => whole.extend_from_slice(&part),
+                None => return Err(self.unreadable(tree)),
+            }
+        }
+        Ok(whole)
+    }
+
+    fn read<T>(
+        &self,
+        tree: Tree,
+        key: &[u8],
+        read: impl Fn(&[u8]) -> Result<T, RecordError>,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(value) = self.get(tree, key)? else {
+            return Ok(None);
+        };
+        read(&value).map(Some).map_err(|_| self.unreadable(tree))
+    }
+
+    /// Puts the fold in doubt: what it holds cannot have been written by this version.
+    fn unreadable(&self, tree: Tree) -> StoreError {
+        self.doubted(format!("the fold's {} cannot be read", tree.name()))
+    }
+
+    fn doubted(&self, why: String) -> StoreError {
+        self.doubt.borrow_mut().get_or_insert(why);
+        self.doubt().expect("it was just put in doubt")
+    }
+
+    /// Runs something of sled's unless the fold is in doubt; puts it in doubt when that fails.
+    fn used<T>(&self, run: impl FnOnce() -> Result<T, ::sled::Error>) -> Result<T, StoreError> {
+        if let Some(error) = self.doubt() {
+            return Err(error);
+        }
+        guarded(run).map_err(|error| self.doubted(error.to_string()))
+    }
+}
+
+/// Whether the line at `place` gets a mark, the last one being at `last`.
+pub fn is_mark_due(last: Option<Place>, place: Place) -> bool {
+    last.is_none_or(|last| {
+        last.segment != place.segment || place.offset >= last.offset + MARK_EVERY
+    })
+}
+
+impl Base for Fold {
+    fn account(&self, id: &AccountId) -> Result<Option<Kept<Account>>, StoreError> {
+        self.read(Tree::Accounts, id.as_str().as_bytes(), values::read_account)
+    }
+
+    fn alias(&self, alias: &Address) -> Result<Option<AccountId>, StoreError> {
+        let value = self.get(Tree::Aliases, alias.as_str().as_bytes())?;
+        let id = value.map(|value| name(&value, AccountId::parse));
+        id.map(|id| id.ok_or_else(|| self.unreadable(Tree::Aliases)))
+            .transpose()
+    }
+
+    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
+        self.read(
+            Tree::Given,
+            reference.as_str().as_bytes(),
+            values::read_given,
+        )
+    }
+
+    fn request(&self, id: &RequestId) -> Result<Option<Kept<Request>>, StoreError> {
+        self.read(Tree::Requests, id.as_str().as_bytes(), values::read_request)
+    }
+
+    fn charge(&self, booking: &BookingUid) -> Result<Option<Kept<Charge>>, StoreError> {
+        self.read(
+            Tree::Charges,
+            booking.as_str().as_bytes(),
+            values::read_charge,
+        )
+    }
+
+    fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
+        let Some(value) = self.get(Tree::Decided, &keys::time(at))? else {
+            return Ok(BTreeSet::new());
+        };
+        values::read_requests(&value).ok_or_else(|| self.unreadable(Tree::Decided))
+    }
+}
+
+impl Catalogue for Fold {
+    fn joined(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
+        let value = self.get(Tree::Joined, booking.as_str().as_bytes())?;
+        let id = value.map(|value| name(&value, RequestId::parse));
+        id.map(|id| id.ok_or_else(|| self.unreadable(Tree::Joined)))
+            .transpose()
+    }
+
+    fn decided_until(
+        &self,
+        until: Option<Time>,
+    ) -> Result<Option<(Time, BTreeSet<RequestId>)>, StoreError> {
+        let until = until.map_or([u8::MAX; 8], keys::time);
+        let row = self.used(|| {
+            let rows = self.tree(Tree::Decided).range::<&[u8], _>(..=&until[..]);
+            rows.rev().next().transpose()
+        })?;
+        let Some((key, value)) = row else {
+            return Ok(None);
+        };
+        let value = self.whole(Tree::Decided, &key, value)?;
+        let row = keys::read_time(&key).zip(values::read_requests(&value));
+        row.map(Some).ok_or_else(|| self.unreadable(Tree::Decided))
+    }
+
+    fn piece_before(&self, subject: &Subject, before: u64) -> Result<Vec<u64>, StoreError> {
+        let (first, last) = (keys::pieces(subject), keys::piece(subject, before));
+        let row = self.used(|| {
+            let rows = self.tree(Tree::Pieces).range(first..last);
+            rows.rev().next().transpose()
+        })?;
+        let Some((key, value)) = row else {
+            return Ok(Vec::new());
+        };
+        let value = self.whole(Tree::Pieces, &key, value)?;
+        keys::read_numbers(&value).ok_or_else(|| self.unreadable(Tree::Pieces))
+    }
+
+    fn commit_at(&self, seq: u64) -> Result<Commit, StoreError> {
+        let row = self.used(|| {
+            let rows = self.tree(Tree::Marks).range(..=seq.to_be_bytes());
+            rows.rev().next().transpose()
+        })?;
+        let place = row.and_then(|(key, value)| {
+            let value = self.whole(Tree::Marks, &key, value).ok()?;
+            keys::read_place(&value)
+        });
+        let place = place.ok_or_else(|| self.unreadable(Tree::Marks))?;
+        walk::find(&self.log, place, seq).map_err(|error| refusal(&error))
+    }
+}
+
+/// A value begins with the number of its further parts.
+const HEAD: usize = 2;
+
+/// How many further parts a whole value takes.
+pub fn further_parts(value: &[u8]) -> usize {
+    value.len().saturating_sub(1) / MAX_VALUE
+}
+
+fn parts(value: &[u8]) -> u16 {
+    value
+        .first_chunk()
+        .map_or(0, |head| u16::from_be_bytes(*head))
+}
+
+fn put(trees: &[TransactionalTree], row: &Row) -> Result<(), UnabortableTransactionError> {
+    let tree = &trees[row.tree.index()];
+    let further = &trees[Tree::Parts.index()];
+    let (old, count) = match &row.value {
+        None => (tree.remove(row.key.as_slice())?, 0),
+        Some(value) => {
+            let (first, rest) = value.split_at(value.len().min(MAX_VALUE));
+            let rest = rest.chunks(MAX_VALUE);
+            let count =
+                u16::try_from(rest.len()).expect("a line is far shorter than so many parts");
+            for (number, part) in (0..count).zip(rest) {
+                further.insert(keys::part(row.tree, &row.key, number), part)?;
+            }
+            let value = [&count.to_be_bytes()[..], first].concat();
+            (tree.insert(row.key.as_slice(), value)?, count)
+        }
+    };
+    for number in count..old.map_or(0, |old| parts(&old)) {
+        further.remove(keys::part(row.tree, &row.key, number))?;
+    }
+    Ok(())
+}
+
+fn name<T, E>(value: &[u8], parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
+    parse(std::str::from_utf8(value).ok()?).ok()
+}
+
+/// Runs something of sled's, which may panic. Nothing of ours is left half done by that: whoever
+/// gets the error does not use the fold again.
+fn guarded<T>(run: impl FnOnce() -> Result<T, ::sled::Error>) -> Result<T, FoldError> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(FoldError::Panicked),
+    }
+}
+
+/// Waits until sled's own threads have let go of its files: only then are they complete.
+fn released(path: &Path) -> Result<(), FoldError> {
+    let path = path.join("db");
+    let file = disk::at("open", &path, File::open(&path))?;
+    for _ in 0..RELEASE_TRIES {
+        if file.try_lock().is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(RELEASE_PAUSE);
+    }
+    Err(FoldError::NotReleased)
+}
+
+/// An error with its sources as one text, for the port's error has room for one source only.
+pub fn refusal(error: &dyn std::error::Error) -> StoreError {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    StoreError { text, source: None }
+}

@@ -1,0 +1,164 @@
+//! The trees of the fold and the form of their keys. Names keep their own order as bytes; instants
+//! and numbers are big-endian, so that the order of keys is the order of what they stand for.
+
+use chrono::DateTime;
+
+use super::super::log::segment::Place;
+use super::super::port::Subject;
+use crate::domain::time::Time;
+
+/// One tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tree {
+    /// Account's name: account.
+    Accounts,
+    /// Alias: account's name.
+    Aliases,
+    /// Reference: grant or revocation.
+    Given,
+    /// Request's name: request.
+    Requests,
+    /// Booking's uid: charge.
+    Charges,
+    /// Instant: the names of the requests decided then.
+    Decided,
+    /// Instant of decision and request's name, of intents that are not finished: nothing.
+    Open,
+    /// Booking's uid, of charges that can still change: nothing.
+    Live,
+    /// Booking's uid, where it is not its request's name: that name.
+    Joined,
+    /// Subject and first number: older commit numbers of the subject.
+    Pieces,
+    /// Commit's number: where its line begins. Not every commit has one.
+    Marks,
+    /// Tree, key and number: the rest of a value that is too long for one row.
+    Parts,
+    /// `applied`: the last commit that is in the fold.
+    Meta,
+}
+
+/// Every tree, in the order of the declaration.
+pub const TREES: [Tree; 13] = [
+    Tree::Accounts,
+    Tree::Aliases,
+    Tree::Given,
+    Tree::Requests,
+    Tree::Charges,
+    Tree::Decided,
+    Tree::Open,
+    Tree::Live,
+    Tree::Joined,
+    Tree::Pieces,
+    Tree::Marks,
+    Tree::Parts,
+    Tree::Meta,
+];
+
+/// The key of the one row in `Meta`.
+pub const APPLIED: &[u8] = b"applied";
+
+impl Tree {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accounts => "accounts",
+            Self::Aliases => "aliases",
+            Self::Given => "given",
+            Self::Requests => "requests",
+            Self::Charges => "charges",
+            Self::Decided => "decided",
+            Self::Open => "open",
+            Self::Live => "live",
+            Self::Joined => "joined",
+            Self::Pieces => "pieces",
+            Self::Marks => "marks",
+            Self::Parts => "parts",
+            Self::Meta => "meta",
+        }
+    }
+
+    /// Its place in [`TREES`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// An instant, in milliseconds.
+pub fn time(at: Time) -> [u8; 8] {
+    // With the sign bit turned over, negative numbers sort before positive ones.
+    (at.timestamp_millis() ^ i64::MIN).to_be_bytes()
+}
+
+/// The instant that a key begins with.
+pub fn read_time(key: &[u8]) -> Option<Time> {
+    let millis = i64::from_be_bytes(key.get(..8)?.try_into().ok()?) ^ i64::MIN;
+    DateTime::from_timestamp_millis(millis)
+}
+
+/// An intent that is not finished.
+pub fn open(decided: Time, request: &str) -> Vec<u8> {
+    [&time(decided)[..], request.as_bytes()].concat()
+}
+
+/// The request's name in such a key; empty when it is not one.
+pub fn open_request(key: &[u8]) -> &[u8] {
+    key.get(8..).unwrap_or_default()
+}
+
+/// What the keys of a subject's pieces begin with. Names hold no zero byte, so that one subject's
+/// keys never begin with another's.
+pub fn pieces(subject: &Subject) -> Vec<u8> {
+    let (kind, name) = match subject {
+        Subject::Account(id) => (b'a', id.as_str()),
+        Subject::Booking(uid) => (b'b', uid.as_str()),
+        Subject::Request(id) => (b'r', id.as_str()),
+    };
+    let mut key = vec![kind];
+    key.extend_from_slice(name.as_bytes());
+    key.push(0);
+    key
+}
+
+/// One piece of a subject.
+pub fn piece(subject: &Subject, first: u64) -> Vec<u8> {
+    let mut key = pieces(subject);
+    key.extend_from_slice(&first.to_be_bytes());
+    key
+}
+
+/// A further part of a long value.
+pub fn part(tree: Tree, key: &[u8], number: u16) -> Vec<u8> {
+    let index = u8::try_from(tree.index()).expect("there are few trees");
+    let mut part = vec![index];
+    part.extend_from_slice(key);
+    part.push(0);
+    part.extend_from_slice(&number.to_be_bytes());
+    part
+}
+
+/// A place in the log as a value.
+pub fn place(place: Place) -> Vec<u8> {
+    let mut value = place.segment.to_be_bytes().to_vec();
+    value.extend_from_slice(&place.offset.to_be_bytes());
+    value
+}
+
+/// Reads a place in the log.
+pub fn read_place(value: &[u8]) -> Option<Place> {
+    Some(Place {
+        segment: u32::from_be_bytes(value.get(..4)?.try_into().ok()?),
+        offset: u64::from_be_bytes(value.get(4..)?.try_into().ok()?),
+    })
+}
+
+/// Commit numbers as a value.
+pub fn numbers(seqs: &[u64]) -> Vec<u8> {
+    seqs.iter().flat_map(|seq| seq.to_be_bytes()).collect()
+}
+
+/// Reads commit numbers.
+pub fn read_numbers(value: &[u8]) -> Option<Vec<u64>> {
+    let (numbers, rest) = value.as_chunks::<8>();
+    let numbers = numbers.iter().map(|bytes| u64::from_be_bytes(*bytes));
+    rest.is_empty().then(|| numbers.collect())
+}

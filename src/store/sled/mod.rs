@@ -1,0 +1,16 @@
+//! The fold in sled: what the log adds up to, quick to ask and free to rebuild.
+//!
+//! sled 0.34 is not durable, can open old or empty without an error, and can panic on what it finds.
+//! So nothing here is the truth: the fold is trusted only when it was closed cleanly and says so in
+//! two places, and whatever else is found is moved aside and made anew. Nothing waits for it to be
+//! durable; at most 16 commits lie between two of its flushes, because more have made it hang.
+//!
+//! `keys` names the trees and their keys, `values` writes records, `rows` turns changes into rows,
+//! `fold` reads and writes them, `catch_up` brings them up to the log.
+
+pub mod catch_up;
+pub mod fold;
+pub mod keys;
+pub mod print;
+pub mod rows;
+pub mod values;
