@@ -383,7 +383,6 @@ pub struct VerifyView {
     pub schema: u32,
     pub commits: u64,
     pub facts: u64,
-    pub accounts: u64,
     pub head: String,
     /// Differences between the log and the store; none when all is well.
     pub differences: Vec<String>,

@@ -12,7 +12,7 @@ use super::lock::Lock;
 use super::log::append::{AppendError, Appender};
 use super::marker::{self, Applied, Marker};
 use super::overlay::{Base, Overlay};
-use super::port::{CommitError, Expected, Head, Store, StoreError, Subject, Written};
+use super::port::{CommitError, Expected, Head, Store, StoreError, Subject, Verified, Written};
 use super::record::fact;
 use super::sled::fold::{Fold, refusal};
 use super::sled::keys::{self, Tree};
@@ -205,6 +205,22 @@ impl Store for LogStore {
         catalogue::history(self.fold()?, subject, before, limit)
     }
 
+    fn verify(&self) -> Result<Verified, StoreError> {
+        let verified = LogStore::verify(self, &mut |_| {}).map_err(|error| StoreError {
+            text: chain(&error),
+            source: None,
+        })?;
+        let mut differences = verified.differences;
+        if verified.more > 0 {
+            differences.push(format!("and {} more", verified.more));
+        }
+        Ok(Verified {
+            commits: verified.commits,
+            facts: verified.facts,
+            differences,
+        })
+    }
+
     fn close(&mut self) -> Result<(), StoreError> {
         let Some(fold) = self.fold.take() else {
             return Ok(());
@@ -273,4 +289,14 @@ fn named<T, E>(key: &[u8], parse: impl Fn(&str) -> Result<T, E>) -> Result<T, St
             .to_owned(),
         source: None,
     })
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

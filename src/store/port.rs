@@ -74,7 +74,6 @@ pub struct Written {
 pub struct Verified {
     pub commits: u64,
     pub facts: u64,
-    pub accounts: u64,
     /// Where the fold says something else than the log adds up to; empty when all is well.
     pub differences: Vec<String>,
 }

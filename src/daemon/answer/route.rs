@@ -101,7 +101,6 @@ fn verify(store: &mut dyn Store) -> Result<Answer, Refusal> {
         schema: SCHEMA,
         commits: verified.commits,
         facts: verified.facts,
-        accounts: verified.accounts,
         head: head.hash,
         differences: verified.differences,
     }))

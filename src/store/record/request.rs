@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{PartRecord, parts_from, parts_to};
 use super::stamp::Stamp;
-use super::text::{RecordError, Text, is_false, is_zero, optional};
+use super::text::{RecordError, Text, is_zero, optional};
 use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Credits, Decision, Finding, Outcome, Reason};
 use crate::domain::id::{EventTypeId, HostId};
@@ -25,8 +25,8 @@ pub struct RequestRecord<'a> {
     #[serde(borrow)]
     id: Text<'a>,
     bookings: Vec<BookingRecord<'a>>,
-    #[serde(default, skip_serializing_if = "is_false")]
-    series: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    series: Option<Text<'a>>,
     title: Text<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     event_type: Option<i64>,
@@ -195,7 +195,7 @@ impl<'a> From<&'a Request> for RequestRecord<'a> {
         Self {
             id: request.id.as_str().into(),
             bookings: request.bookings.iter().map(Into::into).collect(),
-            series: request.series,
+            series: request.series.as_ref().map(|id| id.as_str().into()),
             title: (&request.title).into(),
             event_type: request.event_type.map(|id| id.0),
             slug: request.slug.as_ref().map(Into::into),
@@ -235,7 +235,7 @@ impl TryFrom<RequestRecord<'_>> for Request {
         Ok(Self {
             id: record.id.request()?,
             bookings: all(record.bookings)?,
-            series: record.series,
+            series: record.series.map(|text| text.request()).transpose()?,
             title: record.title.string()?,
             event_type: record.event_type.map(EventTypeId),
             slug: optional(record.slug)?,
