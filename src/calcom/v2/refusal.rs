@@ -25,7 +25,7 @@ pub(in crate::calcom) fn refusal(answer: &Answer, kind: Kind, redactor: &Redacto
     let line = line(answer, &said, redactor);
     match answer.status {
         401 | 403 if said.message.contains("CALCOM_LICENSE_KEY") => CallError::Contract(format!(
-            "{line}; the server lacks its licence key, the API key may be good"
+            "{line} (the server lacks its own licence key; the API key may be good)"
         )),
         401 | 403 if about_the_booking(answer, &said) => {
             if kind.of_a_booking() {
@@ -41,10 +41,10 @@ pub(in crate::calcom) fn refusal(answer: &Answer, kind: Kind, redactor: &Redacto
             } else {
                 "base-url is not that of Cal.com's API v2"
             };
-            CallError::Contract(format!("{line}; {why}"))
+            CallError::Contract(format!("{line} ({why})"))
         }
         404 if said.shape == Shape::Envelope => CallError::Refused(line),
-        404 => CallError::Contract(format!("{line}; base-url is not that of Cal.com's API v2")),
+        404 => CallError::Contract(format!("{line} (base-url is not that of Cal.com's API v2)")),
         _ => CallError::Refused(line),
     }
 }
