@@ -33,7 +33,7 @@ pub(super) enum Shape {
     Text,
 }
 
-/// What a refusal says. The texts are as they came; they leave only through [`line`].
+/// What a refusal says. The texts are as they came; they leave only through [`fn@line`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Said {
     pub(super) shape: Shape,
@@ -222,7 +222,8 @@ mod tests {
                 "",
             ),
             (
-                r#"{"error":{"message":"m","details":{"errors":[{"constraints":{"a":"x","b":"y"}},5]}}}"#,
+                r#"{"error":{"message":"m",
+                    "details":{"errors":[{"constraints":{"a":"x","b":"y"}},5]}}}"#,
                 Shape::Envelope,
                 "",
                 "m: x; y",
@@ -258,15 +259,19 @@ mod tests {
         }
     }
 
-    /// What each dialect makes of a status and a body, for a read of no booking, a read and a write.
+    /// What each dialect makes of a status and a body, for a read of no booking, a read and a
+    /// write.
     #[test]
     fn refusals_are_told_apart_by_what_can_be_done() {
-        let envelope = r#"{"status":"error","error":{"code":"ForbiddenException","message":"PermissionsGuard - x"}}"#;
+        let envelope = r#"{"status":"error",
+            "error":{"code":"ForbiddenException","message":"PermissionsGuard - x"}}"#;
         let handler = r#"{"status":"error","error":{"code":"TRPCError","message":"no"}}"#;
         let guard =
             r#"{"error":{"code":"ForbiddenException","message":"BookingPbacGuard - no access"}}"#;
-        let none = r#"{"error":{"code":"NotFoundException","message":"Booking with uid=x was not found"}}"#;
-        let route = r#"{"error":{"code":"NotFoundException","message":"Cannot POST /v2/bookings/x/confirm"}}"#;
+        let none =
+            r#"{"error":{"code":"NotFoundException","message":"Booking with uid=x was not"}}"#;
+        let route =
+            r#"{"error":{"code":"NotFoundException","message":"Cannot POST /v2/x/confirm"}}"#;
         let (raw, message, error) = (
             r#"{"statusCode":401,"message":"User not a host of this event"}"#,
             r#"{"message":"You are not authorized"}"#,
@@ -362,9 +367,9 @@ mod tests {
 
     #[test]
     fn only_a_missing_record_is_gone() {
-        let none = r#"{"error":{"code":"NotFoundException","message":"Booking with uid=x was not found"}}"#;
-        let route =
-            r#"{"error":{"code":"NotFoundException","message":"Cannot GET /v2/bookings/x"}}"#;
+        let none =
+            r#"{"error":{"code":"NotFoundException","message":"Booking with uid=x was not"}}"#;
+        let route = r#"{"error":{"code":"NotFoundException","message":"Cannot GET /v2/x"}}"#;
         let other = r#"{"error":{"code":"NOT_FOUND","message":"no record"}}"#;
         let (message, error) = (r#"{"message":"no"}"#, r#"{"error":"no"}"#);
         let rows = [

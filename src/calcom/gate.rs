@@ -48,7 +48,8 @@ impl Gate {
     }
 
     /// Waits until a call of this cost may go. It never goes after its deadline, if it has one: a
-    /// write acts on what was read just before, and Cal.com revives a cancelled booking without a word.
+    /// write acts on what was read just before, and Cal.com revives a cancelled booking without a
+    /// word.
     ///
     /// # Errors
     /// `TooLate` or `Limited` when it may not go in time; nothing was sent then.

@@ -98,8 +98,9 @@ impl Sender {
     /// Sends the call when the budget allows, once.
     ///
     /// # Errors
-    /// `Limited`, also by the server (429); `TooLate` past its deadline; `Unreachable` when no connection was made; `Unknown` when
-    /// it may have been carried out. Every other answer is the dialect's to judge.
+    /// `Limited`, also by the server (429); `TooLate` past its deadline; `Unreachable` when no
+    /// connection was made; `Unknown` when it may have been carried out. Every other answer is the
+    /// dialect's to judge.
     pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, CallError> {
         let mut ticket = self.gate.enter(call.cost, call.deadline).await?;
         self.sent.fetch_add(1, Ordering::Relaxed);

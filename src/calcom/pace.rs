@@ -1,6 +1,6 @@
 //! The request budget of one key, as a pure state machine. It is driven by what the server says in
-//! its rate-limit headers (`calcom/api.md` 8, `calcom/v1.md`), keeps a share of every limit free for
-//! other users of the key, and stands still after a refusal. Without headers there is no limit.
+//! its rate-limit headers (`calcom/api.md` 8, `calcom/v1.md`), keeps a share of every limit free
+//! for other users of the key, and stands still after a refusal. Without headers there is no limit.
 
 use std::collections::VecDeque;
 
@@ -28,8 +28,8 @@ const BLOCK_MARGIN: Span = Span::seconds(1);
 /// Spread of the unstated block, so that several daemons behind one address do not return at once.
 const JITTER_MS: i64 = 5_000;
 
-/// Where the server locks the account at the fifth refusal within half an hour (v1): at the third we
-/// wait until the first has left that window, so that two more in flight do no harm.
+/// Where the server locks the account at the fifth refusal within half an hour (v1): at the third
+/// we wait until the first has left that window, so that two more in flight do no harm.
 const MAX_REFUSALS: usize = 3;
 const REFUSAL_MEMORY: Span = Span::minutes(30);
 

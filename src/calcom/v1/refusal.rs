@@ -1,5 +1,5 @@
-//! What a refusal of v1 means (`calcom/v1.md`), told by status and by which property holds the text:
-//! `error` comes from the check of the key, `message` from a handler.
+//! What a refusal of v1 means (`calcom/v1.md`), told by status and by which property holds the
+//! text: `error` comes from the check of the key, `message` from a handler.
 
 use crate::calcom::errors::{Said, Shape, common, line, said};
 use crate::calcom::exchange::{Answer, Kind};

@@ -205,7 +205,7 @@ pub(in crate::calcom) fn acted(
     match shown(&data, uid) {
         Ok(reading) => Ok(Some(reading)),
         Err(error) => {
-            tracing::warn!(call = kind.word(), booking = %uid, %error, "the answer shows no booking");
+            tracing::warn!(call = kind.word(), booking = %uid, %error, "no booking in the answer");
             Ok(None)
         }
     }
@@ -380,7 +380,7 @@ mod tests {
             json!({"status": "success", "data": {"bookings": [], "totalCount": 0}}),
             json!({"status": "success", "data": older}),
             json!({"status": "success", "data": null}),
-            json!({"status": "success", "data": [], "pagination": {"hasMore": false, "nextCursor": null}}),
+            json!({"status": "success", "data": [], "pagination": {"hasMore": false}}),
             json!({"status": "success"}),
             json!({"data": []}),
             json!([]),

@@ -176,15 +176,18 @@ mod tests {
     fn pending() -> Value {
         json!({
             "id": 4711, "uid": "kV2s9qTtV6zB1dPz7aYw3e", "title": "Lesson", "description": "",
-            "hosts": [{"id": 12, "name": "Ada", "email": "Ada@Example.org", "timeZone": "Europe/Berlin"}],
+            "hosts": [{"id": 12, "name": "Ada", "email": "Ada@Example.org",
+                       "timeZone": "Europe/Berlin"}],
             "status": "pending", "cancellationReason": "", "cancelledByEmail": "",
             "start": "2026-12-01T09:00:00.000Z", "end": "2026-12-01T10:00:00.000Z", "duration": 60,
-            "eventTypeId": 77, "eventType": {"id": 77, "slug": "lesson"}, "location": "integrations:daily",
+            "eventTypeId": 77, "eventType": {"id": 77, "slug": "lesson"},
+            "location": "integrations:daily",
             "absentHost": false, "createdAt": "2026-11-20T08:15:30.123Z", "updatedAt": null,
             "attendees": [{"name": "Bo", "email": "Bo@Example.com", "timeZone": "Europe/Paris",
                            "language": "en", "absent": false}],
             "guests": ["cy@example.com", "nobody"],
-            "bookingFieldsResponses": {"name": "Bo Booker", "email": "Bo@Example.com", "level": [1, null]},
+            "bookingFieldsResponses": {"name": "Bo Booker", "email": "Bo@Example.com",
+                                       "level": [1, null]},
             "metadata": {"ticket": "42"}
         })
     }
@@ -241,7 +244,8 @@ mod tests {
             json!({"attendees": "nobody"}),
             json!({"attendees": [5, null, {"email": 7}]}),
             json!({"updatedAt": 5, "rating": {}, "absentHost": "yes"}),
-            json!({"rescheduledFromUid": null, "rescheduledToUid": "", "recurringBookingUid": null}),
+            json!({"rescheduledFromUid": null, "rescheduledToUid": ""}),
+            json!({"recurringBookingUid": null}),
             json!({"newField": {"a": [1, 2, 3]}}),
             json!({"id": "4711"}),
             json!({"status": "awaiting_host"}),
