@@ -838,6 +838,46 @@ async fn an_event_type_that_is_not_there_is_none() {
     assert_eq!((found.slug.as_str(), found.length_minutes), ("lesson", 30));
 }
 
+/// What was logged, by us and by everything below us.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_is_logged_shows_the_key() {
+    let sink = Sink::default();
+    let writer = sink.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .init();
+    let row = json_reply("200 OK", &json!({"booking": v1_row(7, "abc", "PENDING")}));
+    let echo = json_reply("400 Bad Request", &json!({"message": KEY}));
+    for dialect in [Dialect::V2, Dialect::V1] {
+        let script = Script::start(vec![row.clone(), echo.clone(), Reply::Bytes(Vec::new())]).await;
+        let calendar = connect(settings(&script.address, dialect)).unwrap();
+        for _ in 0..3 {
+            let _ = calendar.get(&booking()).await;
+        }
+    }
+    let logged = String::from_utf8_lossy(&sink.0.lock().unwrap()).into_owned();
+    assert!(
+        logged.contains("call to Cal.com") && logged.contains("booking=abc"),
+        "{logged}"
+    );
+    assert!(!logged.contains("0123456789abcdef"), "{logged}");
+}
+
 /// The environment belongs to the process, so the half that connects runs in one of its own.
 #[test]
 fn a_proxy_from_the_environment_is_used() {

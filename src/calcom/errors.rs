@@ -281,55 +281,28 @@ mod tests {
         let licence = r#"{"message":"Invalid or missing CALCOM_LICENSE_KEY environment variable"}"#;
         type Row<'a> = (u16, &'a str, [&'a str; 3], [&'a str; 3]);
         let same = |word: &'static str| [word; 3];
+        let a_bookings = ["Refused", "NotYours", "NotYours"];
+        let a_writes = ["Credential", "Credential", "NotYours"];
+        let a_patchs = ["Refused", "Refused", "Unknown"];
         let rows: [Row; 30] = [
             // status, body, v2: list, get, confirm; v1: list, get, confirm
             (401, envelope, same("Credential"), same("Contract")),
             (403, envelope, same("Credential"), same("Contract")),
-            (
-                401,
-                handler,
-                ["Refused", "NotYours", "NotYours"],
-                same("Contract"),
-            ),
-            (
-                403,
-                handler,
-                ["Refused", "NotYours", "NotYours"],
-                same("Contract"),
-            ),
-            (
-                403,
-                guard,
-                ["Refused", "NotYours", "NotYours"],
-                same("Contract"),
-            ),
+            (401, handler, a_bookings, same("Contract")),
+            (403, handler, a_bookings, same("Contract")),
+            (403, guard, a_bookings, same("Contract")),
             (401, guard, same("Credential"), same("Contract")),
-            (
-                401,
-                raw,
-                ["Refused", "NotYours", "NotYours"],
-                same("Contract"),
-            ),
-            (403, raw, same("Credential"), same("Contract")),
+            (401, raw, a_writes, same("Contract")),
+            (403, raw, a_writes, same("Contract")),
             (401, message, same("Credential"), same("Credential")),
-            (
-                403,
-                message,
-                same("Credential"),
-                ["Refused", "NotYours", "NotYours"],
-            ),
+            (403, message, same("Credential"), a_bookings),
             (401, error, same("Credential"), same("Credential")),
             (403, error, same("Credential"), same("Credential")),
             (401, licence, same("Contract"), same("Contract")),
             (401, page, same("Contract"), same("Contract")),
             (403, page, same("Contract"), same("Contract")),
             (403, "", same("Credential"), same("Contract")),
-            (
-                400,
-                handler,
-                same("Refused"),
-                ["Refused", "Refused", "Unknown"],
-            ),
+            (400, handler, same("Refused"), a_patchs),
             (409, handler, same("Refused"), same("Refused")),
             (404, none, same("Refused"), same("Contract")),
             (404, route, same("Contract"), same("Contract")),

@@ -238,6 +238,8 @@ fn client(connect_timeout: Duration) -> Result<reqwest::Client, reqwest::Error> 
         // Not even what HTTP/2 calls safe to repeat: the next pass is the retry.
         .retry(reqwest::retry::never())
         .referer(false)
+        // It would log what is sent, and v1 sends the key in the request line.
+        .connection_verbose(false)
         .build()
 }
 

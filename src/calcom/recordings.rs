@@ -336,6 +336,7 @@ fn expected(recorded: &Recorded<'_>, dialect: Dialect, kind: Kind) -> &'static [
             _ => &["Contract"],
         },
         (Dialect::V1, 200) => &["Ok"],
+        (_, 304) => &["Unknown"],
         (_, 300..400) | (_, 405) => &["Contract"],
         (Dialect::V1, 400) if kind == Kind::Confirm => &["Unknown"],
         (_, 400) => &["Refused"],

@@ -11,7 +11,7 @@ use crate::calcom::{fields, json, rows};
 use crate::domain::booking::{Booking, EventType, Reading};
 use crate::domain::id::BookingUid;
 
-use super::refusal::{OLDER, is_gone, refusal};
+use super::refusal::{OLDER, is_gone, is_hidden, refusal};
 use super::wire;
 
 /// The largest page that the server gives.
@@ -44,8 +44,8 @@ pub(in crate::calcom) fn event_type(
     answer: &Answer,
     redactor: &Redactor,
 ) -> Result<Option<EventType>, CallError> {
-    // 403: a team's that this key may not see. A bad key is refused by every other call.
-    if is_gone(answer) || answer.status == 403 {
+    // Hidden: a team's that this key may not see. A bad key is refused by every other call.
+    if is_gone(answer) || is_hidden(answer) {
         return Ok(None);
     }
     let data = data(answer, Kind::EventType, redactor)?;
@@ -255,6 +255,7 @@ fn envelope(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use secrecy::SecretString;
     use serde_json::json;
 
@@ -371,6 +372,47 @@ mod tests {
             (many.bookings.len(), many.unreadable.len()),
             (rows::MAX_ROWS, 1)
         );
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(json!(null)),
+            Just(json!(true)),
+            any::<i64>().prop_map(|number| json!(number)),
+            any::<f64>().prop_map(|number| json!(number)),
+            "\\PC{0,40}".prop_map(|text| json!(text)),
+            Just(json!([])),
+            Just(json!([{"id": "unknown"}, 5])),
+            Just(json!({"id": [], "email": {}, "name": {"firstName": 5}})),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_field_holds_the_other_rows_are_read(
+            changes in proptest::collection::vec((0usize..40, any_value()), 1..6),
+        ) {
+            let mut odd = row("odd");
+            let names = ["id", "uid", "title", "hosts", "status", "start", "end", "createdAt",
+                "updatedAt", "eventTypeId", "eventType", "attendees", "guests", "metadata",
+                "bookingFieldsResponses", "recurringBookingUid", "rescheduledFromUid", "location"];
+            for (name, value) in changes {
+                odd[names[name % names.len()]] = value;
+            }
+            let data = json!([row("u0"), odd, row("u2")]);
+            let answer = answer(&json!({"status": "success", "data": data}));
+            let got = page(&answer, &Select::Pending, 0, &redactor()).unwrap();
+            prop_assert_eq!(got.bookings.len() + got.unreadable.len(), 3);
+            prop_assert_eq!(got.bookings[0].uid.as_str(), "u0");
+            prop_assert_eq!(got.bookings.last().unwrap().uid.as_str(), "u2");
+            prop_assert!(got.bookings.iter().all(|booking| booking.start <= booking.end));
+        }
+
+        #[test]
+        fn bytes_that_are_no_answer_are_an_error(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let answer = Answer { body, ..answer(&json!(null)) };
+            prop_assert!(page(&answer, &Select::Pending, 0, &redactor()).is_err());
+        }
     }
 
     #[test]
