@@ -1,5 +1,5 @@
-//! The real client against a server that misbehaves on purpose: what it says of what went wrong, and
-//! what it never does (follow, repeat, wait for ever, show the key).
+//! The real client against a server that misbehaves on purpose: what it says of what went wrong,
+//! and what it never does (follow, repeat, wait for ever, show the key).
 
 #![allow(
     clippy::unwrap_used,
@@ -314,11 +314,14 @@ async fn windows_are_asked_for_a_day_wider() {
         .unwrap();
     calendar.list(&Select::Past { from, to }, 0).await.unwrap();
     calendar.list(&Select::UpdatedSince(from), 0).await.unwrap();
-    let window = "sortStart=asc&afterStart=2026-12-01T00%3A00%3A00.000Z&beforeEnd=2026-12-04T00%3A00%3A00.000Z&take=250&skip=0";
+    let window = "sortStart=asc&afterStart=2026-12-01T00%3A00%3A00.000Z\
+                  &beforeEnd=2026-12-04T00%3A00%3A00.000Z&take=250&skip=0";
     let expect = [
         format!("GET /v2/bookings?status=upcoming&{window}"),
         format!("GET /v2/bookings?status=past&{window}"),
-        "GET /v2/bookings?sortUpdatedAt=asc&afterUpdatedAt=2026-12-02T00%3A00%3A00.000Z&take=250&skip=0".to_owned(),
+        "GET /v2/bookings?sortUpdatedAt=asc\
+         &afterUpdatedAt=2026-12-02T00%3A00%3A00.000Z&take=250&skip=0"
+            .to_owned(),
     ];
     assert_eq!(script.lines(), expect);
 }
@@ -859,6 +862,7 @@ async fn nothing_that_is_logged_shows_the_key() {
     let writer = sink.clone();
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
         .with_writer(move || writer.clone())
         .init();
     let row = json_reply("200 OK", &json!({"booking": v1_row(7, "abc", "PENDING")}));

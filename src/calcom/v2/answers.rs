@@ -409,7 +409,9 @@ mod tests {
         }
 
         #[test]
-        fn bytes_that_are_no_answer_are_an_error(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn bytes_that_are_no_answer_are_an_error(
+            body in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
             let answer = Answer { body, ..answer(&json!(null)) };
             prop_assert!(page(&answer, &Select::Pending, 0, &redactor()).is_err());
         }

@@ -70,8 +70,8 @@ fn about_the_booking(status: u16, said: &Said, kind: Kind) -> bool {
         Shape::Envelope if said.code == HANDLER => true,
         // A guard in front of single bookings; same code as for a bad credential, own name.
         Shape::Envelope => status == 403 && said.message.starts_with("BookingPbacGuard"),
-        // Thrown by the handlers of writes ("User not a host of this event"); the guards, which look
-        // at the key, answer in the envelope.
+        // Thrown by the handlers of writes ("User not a host of this event"); the guards, which
+        // look at the key, answer in the envelope.
         Shape::Raw => kind.writes(),
         Shape::Message | Shape::Error | Shape::OtherJson | Shape::Page | Shape::Text => false,
     }
