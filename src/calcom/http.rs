@@ -129,10 +129,11 @@ impl Sender {
         call: &Call<'_>,
         ticket: &mut Ticket<'_>,
     ) -> Result<Answer, CallError> {
-        let request = self.request(call)?;
+        let request = self.request(call).inspect_err(|_| ticket.unsent())?;
         let response = match self.client.execute(request).await {
             Ok(response) => response,
             Err(error) if error.is_connect() => {
+                ticket.unsent();
                 return Err(CallError::Unreachable(told(error, &self.redactor)));
             }
             Err(error) => return Err(CallError::Unknown(told(error, &self.redactor))),

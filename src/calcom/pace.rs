@@ -116,6 +116,11 @@ impl Pace {
         }
     }
 
+    /// A call of this cost did not go out after all.
+    pub(super) fn unsent(&mut self, cost: u32) {
+        self.in_flight = self.in_flight.saturating_sub(cost);
+    }
+
     /// A call of this cost will not be answered; it may have been counted all the same.
     pub(super) fn lost(&mut self, cost: u32, now: Time) {
         self.in_flight = self.in_flight.saturating_sub(cost);
@@ -500,6 +505,9 @@ mod tests {
         // Not answered: it may have been counted.
         pace.lost(1, at(1));
         assert_eq!(pace.ready(at(1)), 0);
+        // Never left: it takes nothing.
+        pace.sent(1);
+        pace.unsent(1);
         // Answered out of order: the lowest number stays.
         pace.heard(1, stated(10, 8, 60), at(1));
         assert_eq!(pace.ready(at(1)), 1);
