@@ -1,5 +1,5 @@
-//! Opens one of the two dialects behind the port. What is wrong with the settings is said here, once,
-//! and never shows the key.
+//! Opens one of the two dialects behind the port. What is wrong with the settings is said here,
+//! once, and never shows the key.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -33,7 +33,7 @@ pub(super) enum Shape {
     Text,
 }
 
-/// What a refusal says. The texts are as they came; they leave only through [`line`].
+/// What a refusal says. The texts are as they came; they leave only through [`fn@line`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Said {
     pub(super) shape: Shape,
@@ -132,11 +132,13 @@ pub(super) fn common(
 ) -> Option<CallError> {
     let line = || line(answer, said, redactor);
     Some(match answer.status {
+        // Nothing conditional was asked: a cache between is broken.
+        304 => CallError::Unknown(line()),
         300..400 => CallError::Contract(redirected(answer, redactor)),
         // Time-outs on the server's side: the work may have been done.
         408 | 499 => CallError::Unknown(line()),
         400..500 if said.shape == Shape::Page => CallError::Contract(format!(
-            "{}; it came from something in front of Cal.com, or base-url is not that of its API",
+            "{} (something in front of Cal.com answered, or base-url is not that of its API)",
             line()
         )),
         405 => CallError::Contract(line()),
@@ -144,7 +146,7 @@ pub(super) fn common(
         400..500 => return None,
         // 5xx, and what no server should send.
         _ if kind.writes() => {
-            CallError::Unknown(format!("{}; whether it was done is not known", line()))
+            CallError::Unknown(format!("{} (whether it was done is not known)", line()))
         }
         _ => CallError::Unknown(line()),
     })
@@ -179,4 +181,187 @@ pub(super) fn not_json(answer: &Answer, error: &serde_json::Error, kind: Kind) -
         format!("a body that is not readable as JSON ({error})")
     };
     CallError::Unknown(format!("{} with {what}", answer.status))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::super::{v1, v2};
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            page: body.starts_with('<'),
+            location: Some("https://other.test/v2/cal_key_0123456789".to_owned()),
+            server_time: None,
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn refusals_are_read_in_every_shape() {
+        let rows = [
+            (
+                r#"{"error":{"code":"C","message":"m"}}"#,
+                Shape::Envelope,
+                "C",
+                "m",
+            ),
+            (
+                r#"{"error":{"code":"C","message":"m","details":"text"}}"#,
+                Shape::Envelope,
+                "C",
+                "m",
+            ),
+            (
+                r#"{"error":{"code":5,"message":null}}"#,
+                Shape::Envelope,
+                "",
+                "",
+            ),
+            (
+                r#"{"error":{"message":"m",
+                    "details":{"errors":[{"constraints":{"a":"x","b":"y"}},5]}}}"#,
+                Shape::Envelope,
+                "",
+                "m: x; y",
+            ),
+            (r#"{"statusCode":400,"message":"m"}"#, Shape::Raw, "", "m"),
+            (
+                r#"{"statusCode":400,"message":"m","error":"Bad Request"}"#,
+                Shape::Raw,
+                "",
+                "m",
+            ),
+            (
+                r#"{"message":"m","data":{"traceId":"t"}}"#,
+                Shape::Message,
+                "",
+                "m",
+            ),
+            (r#"{"error":"m"}"#, Shape::Error, "", "m"),
+            ("{}", Shape::OtherJson, "", ""),
+            ("[1]", Shape::OtherJson, "", ""),
+            (r#"{"error":7,"message":{}}"#, Shape::OtherJson, "", ""),
+            ("<html>bo@example.com</html>", Shape::Page, "", ""),
+            ("Invalid JSON", Shape::Text, "", "Invalid JSON"),
+            ("", Shape::Text, "", ""),
+        ];
+        for (body, shape, code, message) in rows {
+            let expect = Said {
+                shape,
+                code: code.to_owned(),
+                message: message.to_owned(),
+            };
+            assert_eq!(said(&answer(400, body)), expect, "{body}");
+        }
+    }
+
+    /// What each dialect makes of a status and a body, for a read of no booking, a read and a
+    /// write.
+    #[test]
+    fn refusals_are_told_apart_by_what_can_be_done() {
+        let envelope = r#"{"status":"error",
+            "error":{"code":"ForbiddenException","message":"PermissionsGuard - x"}}"#;
+        let handler = r#"{"status":"error","error":{"code":"TRPCError","message":"no"}}"#;
+        let guard =
+            r#"{"error":{"code":"ForbiddenException","message":"BookingPbacGuard - no access"}}"#;
+        let none =
+            r#"{"error":{"code":"NotFoundException","message":"Booking with uid=x was not"}}"#;
+        let route =
+            r#"{"error":{"code":"NotFoundException","message":"Cannot POST /v2/x/confirm"}}"#;
+        let (raw, message, error) = (
+            r#"{"statusCode":401,"message":"User not a host of this event"}"#,
+            r#"{"message":"You are not authorized"}"#,
+            r#"{"error":"Your API key is not valid."}"#,
+        );
+        let page = "<html>blocked</html>";
+        let licence = r#"{"message":"Invalid or missing CALCOM_LICENSE_KEY environment variable"}"#;
+        type Row<'a> = (u16, &'a str, [&'a str; 3], [&'a str; 3]);
+        let same = |word: &'static str| [word; 3];
+        let a_bookings = ["Refused", "NotYours", "NotYours"];
+        let a_writes = ["Credential", "Credential", "NotYours"];
+        let a_patchs = ["Refused", "Refused", "Unknown"];
+        let rows: [Row; 30] = [
+            // status, body, v2: list, get, confirm; v1: list, get, confirm
+            (401, envelope, same("Credential"), same("Contract")),
+            (403, envelope, same("Credential"), same("Contract")),
+            (401, handler, a_bookings, same("Contract")),
+            (403, handler, a_bookings, same("Contract")),
+            (403, guard, a_bookings, same("Contract")),
+            (401, guard, same("Credential"), same("Contract")),
+            (401, raw, a_writes, same("Contract")),
+            (403, raw, a_writes, same("Contract")),
+            (401, message, same("Credential"), same("Credential")),
+            (403, message, same("Credential"), a_bookings),
+            (401, error, same("Credential"), same("Credential")),
+            (403, error, same("Credential"), same("Credential")),
+            (401, licence, same("Contract"), same("Contract")),
+            (401, page, same("Contract"), same("Contract")),
+            (403, page, same("Contract"), same("Contract")),
+            (403, "", same("Credential"), same("Contract")),
+            (400, handler, same("Refused"), a_patchs),
+            (409, handler, same("Refused"), same("Refused")),
+            (404, none, same("Refused"), same("Contract")),
+            (404, route, same("Contract"), same("Contract")),
+            (404, message, same("Contract"), same("Refused")),
+            (404, page, same("Contract"), same("Contract")),
+            (405, message, same("Contract"), same("Contract")),
+            (408, handler, same("Unknown"), same("Unknown")),
+            (499, "", same("Unknown"), same("Unknown")),
+            (500, handler, same("Unknown"), same("Unknown")),
+            (502, page, same("Unknown"), same("Unknown")),
+            (599, "", same("Unknown"), same("Unknown")),
+            (301, "", same("Contract"), same("Contract")),
+            (304, "", same("Unknown"), same("Unknown")),
+        ];
+        let redactor = Redactor::new(&SecretString::from("cal_key_0123456789"));
+        let kinds = [Kind::List, Kind::Get, Kind::Confirm];
+        for (status, body, in_v2, in_v1) in rows {
+            let answer = answer(status, body);
+            let got = kinds.map(|kind| v2::refusal::refusal(&answer, kind, &redactor));
+            check(&got, in_v2, &format!("v2 {status} {body}"));
+            let got = kinds.map(|kind| v1::refusal::refusal(&answer, kind, &redactor));
+            check(&got, in_v1, &format!("v1 {status} {body}"));
+        }
+    }
+
+    fn check(got: &[CallError; 3], expect: [&str; 3], what: &str) {
+        for (error, expect) in got.iter().zip(expect) {
+            assert!(
+                format!("{error:?}").starts_with(expect),
+                "{what}: {error:?}, not {expect}"
+            );
+            assert!(!error.to_string().contains("0123456789"), "{what}: {error}");
+        }
+    }
+
+    #[test]
+    fn only_a_missing_record_is_gone() {
+        let none =
+            r#"{"error":{"code":"NotFoundException","message":"Booking with uid=x was not"}}"#;
+        let route = r#"{"error":{"code":"NotFoundException","message":"Cannot GET /v2/x"}}"#;
+        let other = r#"{"error":{"code":"NOT_FOUND","message":"no record"}}"#;
+        let (message, error) = (r#"{"message":"no"}"#, r#"{"error":"no"}"#);
+        let rows = [
+            (404, none, true, false),
+            (403, none, false, false),
+            (500, none, false, false),
+            (404, route, false, false),
+            (404, other, false, false),
+            (404, message, false, true),
+            (403, message, false, true),
+            (401, message, false, false),
+            (403, error, false, false),
+            (404, "<html>", false, false),
+            (404, "", false, false),
+        ];
+        for (status, body, in_v2, in_v1) in rows {
+            let answer = answer(status, body);
+            assert_eq!(v2::refusal::is_gone(&answer), in_v2, "v2 {status} {body}");
+            assert_eq!(v1::refusal::is_gone(&answer), in_v1, "v1 {status} {body}");
+        }
+    }
 }

@@ -32,7 +32,7 @@ pub(super) struct Gate {
 pub(super) struct Ticket<'a> {
     gate: &'a Gate,
     cost: u32,
-    answered: bool,
+    settled: bool,
     _place: SemaphorePermit<'a>,
 }
 
@@ -48,7 +48,8 @@ impl Gate {
     }
 
     /// Waits until a call of this cost may go. It never goes after its deadline, if it has one: a
-    /// write acts on what was read just before, and Cal.com revives a cancelled booking without a word.
+    /// write acts on what was read just before, and Cal.com revives a cancelled booking without a
+    /// word.
     ///
     /// # Errors
     /// `TooLate` or `Limited` when it may not go in time; nothing was sent then.
@@ -90,7 +91,7 @@ impl Gate {
                 return Ok(Ticket {
                     gate: self,
                     cost,
-                    answered: false,
+                    settled: false,
                     _place: place,
                 });
             }
@@ -143,9 +144,17 @@ impl Gate {
 impl Ticket<'_> {
     /// The head of an answer came, with these limits.
     pub(super) fn heard(&mut self, limits: Vec<Limit>, now: Time) {
-        assert!(!self.answered, "a call has one answer");
-        self.answered = true;
+        assert!(!self.settled, "a call ends once");
+        self.settled = true;
         self.gate.pace().heard(self.cost, limits, now);
+        self.gate.freed.notify_one();
+    }
+
+    /// No connection was made, so the call did not go out.
+    pub(super) fn unsent(&mut self) {
+        assert!(!self.settled, "a call ends once");
+        self.settled = true;
+        self.gate.pace().unsent(self.cost);
         self.gate.freed.notify_one();
     }
 
@@ -162,7 +171,7 @@ impl Ticket<'_> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        if !self.answered {
+        if !self.settled {
             let now = (self.gate.clock)();
             self.gate.pace().lost(self.cost, now);
             self.gate.freed.notify_one();

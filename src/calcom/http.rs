@@ -98,8 +98,9 @@ impl Sender {
     /// Sends the call when the budget allows, once.
     ///
     /// # Errors
-    /// `Limited`, also by the server (429); `TooLate` past its deadline; `Unreachable` when no connection was made; `Unknown` when
-    /// it may have been carried out. Every other answer is the dialect's to judge.
+    /// `Limited`, also by the server (429); `TooLate` past its deadline; `Unreachable` when no
+    /// connection was made; `Unknown` when it may have been carried out. Every other answer is the
+    /// dialect's to judge.
     pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, CallError> {
         let mut ticket = self.gate.enter(call.cost, call.deadline).await?;
         self.sent.fetch_add(1, Ordering::Relaxed);
@@ -128,28 +129,20 @@ impl Sender {
         call: &Call<'_>,
         ticket: &mut Ticket<'_>,
     ) -> Result<Answer, CallError> {
-        let request = self.request(call)?;
+        let request = self.request(call).inspect_err(|_| ticket.unsent())?;
         let response = match self.client.execute(request).await {
             Ok(response) => response,
             Err(error) if error.is_connect() => {
+                ticket.unsent();
                 return Err(CallError::Unreachable(told(error, &self.redactor)));
             }
             Err(error) => return Err(CallError::Unknown(told(error, &self.redactor))),
         };
         self.account(&response, ticket)?;
-        let status = response.status().as_u16();
-        let headers = response.headers();
-        let server_time = server_time(headers);
-        let location = location(&response);
-        let html = is_html(headers);
+        let (status, url) = (response.status().as_u16(), response.url().clone());
+        let headers = response.headers().clone();
         let body = self.body(response).await?;
-        Ok(Answer {
-            status,
-            page: html || begins_like_a_page(&body),
-            location,
-            server_time,
-            body,
-        })
+        Ok(answer(status, &headers, &url, body))
     }
 
     fn request(&self, call: &Call<'_>) -> Result<reqwest::Request, CallError> {
@@ -221,6 +214,17 @@ impl Sender {
     }
 }
 
+/// What came back from a URL, as far as answers are judged by it.
+pub(super) fn answer(status: u16, headers: &HeaderMap, url: &Url, body: Vec<u8>) -> Answer {
+    Answer {
+        status,
+        page: is_html(headers) || begins_like_a_page(&body),
+        location: location(headers, url),
+        server_time: server_time(headers),
+        body,
+    }
+}
+
 fn client(connect_timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
@@ -235,6 +239,8 @@ fn client(connect_timeout: Duration) -> Result<reqwest::Client, reqwest::Error> 
         // Not even what HTTP/2 calls safe to repeat: the next pass is the retry.
         .retry(reqwest::retry::never())
         .referer(false)
+        // It would log what is sent, and v1 sends the key in the request line.
+        .connection_verbose(false)
         .build()
 }
 
@@ -267,9 +273,9 @@ fn retry_after(headers: &HeaderMap) -> Option<Span> {
 }
 
 /// Where a redirect leads, without query, fragment and user: v1 has the key in them.
-fn location(response: &Response) -> Option<String> {
-    let text = response.headers().get(header::LOCATION)?.to_str().ok()?;
-    let mut place = response.url().join(text).ok()?;
+fn location(headers: &HeaderMap, url: &Url) -> Option<String> {
+    let text = headers.get(header::LOCATION)?.to_str().ok()?;
+    let mut place = url.join(text).ok()?;
     place.set_query(None);
     place.set_fragment(None);
     place.set_username("").ok()?;

@@ -21,9 +21,7 @@ pub(super) fn booker(answers: Option<&Object>, attendees: &[Attendee]) -> Option
         _ => None,
     };
     let address = typed.and_then(|typed| Address::parse(typed).ok());
-    let Some(address) = address.or_else(|| only?.address.clone()) else {
-        return None;
-    };
+    let address = address.or_else(|| only?.address.clone())?;
     let person = attendees
         .iter()
         .find(|attendee| attendee.address.as_ref() == Some(&address))
@@ -58,7 +56,8 @@ mod tests {
     fn the_booker_is_who_typed_the_address_or_the_only_attendee() {
         let bo = || attendee("bo@x.org", "Bo");
         let al = || attendee("al@x.org", "Al");
-        let rows: [(Value, Vec<Attendee>, Option<(&str, Option<&str>)>); 12] = [
+        type Row<'a> = (Value, Vec<Attendee>, Option<(&'a str, Option<&'a str>)>);
+        let rows: [Row; 12] = [
             (
                 json!({"email": "Bo@X.org", "name": "B"}),
                 vec![al(), bo()],

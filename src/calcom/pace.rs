@@ -1,6 +1,6 @@
 //! The request budget of one key, as a pure state machine. It is driven by what the server says in
-//! its rate-limit headers (`calcom/api.md` 8, `calcom/v1.md`), keeps a share of every limit free for
-//! other users of the key, and stands still after a refusal. Without headers there is no limit.
+//! its rate-limit headers (`calcom/api.md` 8, `calcom/v1.md`), keeps a share of every limit free
+//! for other users of the key, and stands still after a refusal. Without headers there is no limit.
 
 use std::collections::VecDeque;
 
@@ -28,8 +28,8 @@ const BLOCK_MARGIN: Span = Span::seconds(1);
 /// Spread of the unstated block, so that several daemons behind one address do not return at once.
 const JITTER_MS: i64 = 5_000;
 
-/// Where the server locks the account at the fifth refusal within half an hour (v1): at the third we
-/// wait until the first has left that window, so that two more in flight do no harm.
+/// Where the server locks the account at the fifth refusal within half an hour (v1): at the third
+/// we wait until the first has left that window, so that two more in flight do no harm.
 const MAX_REFUSALS: usize = 3;
 const REFUSAL_MEMORY: Span = Span::minutes(30);
 
@@ -114,6 +114,11 @@ impl Pace {
         for limit in limits {
             self.learn(limit, now);
         }
+    }
+
+    /// A call of this cost did not go out after all.
+    pub(super) fn unsent(&mut self, cost: u32) {
+        self.in_flight = self.in_flight.saturating_sub(cost);
     }
 
     /// A call of this cost will not be answered; it may have been counted all the same.
@@ -500,6 +505,9 @@ mod tests {
         // Not answered: it may have been counted.
         pace.lost(1, at(1));
         assert_eq!(pace.ready(at(1)), 0);
+        // Never left: it takes nothing.
+        pace.sent(1);
+        pace.unsent(1);
         // Answered out of order: the lowest number stays.
         pace.heard(1, stated(10, 8, 60), at(1));
         assert_eq!(pace.ready(at(1)), 1);

@@ -45,7 +45,8 @@ pub enum Select {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     pub bookings: Vec<Booking>,
-    /// Rows that could not be read as bookings: where (`data[3].start`) and why. They are left alone.
+    /// Rows that could not be read as bookings: where (`data[3].start`) and why. They are left
+    /// alone.
     pub unreadable: Vec<String>,
     /// Ask for this page number next (from 0); `None` at the end.
     pub next: Option<u32>,
@@ -100,17 +101,18 @@ pub trait Calendar: Send + Sync {
     /// One booking.
     async fn get(&self, booking: &BookingRef) -> Result<Reading, CallError>;
 
-    /// All occurrences of a series, whatever their state; empty when there is none, `None` where the
-    /// dialect cannot ask (v1).
+    /// All occurrences of a series, whatever their state; empty when there is none, `None` where
+    /// the dialect cannot ask (v1).
     async fn series(&self, series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError>;
 
-    /// Whether `confirm`, `decline` and `cancel` read the booking themselves right before they change
-    /// it, and leave it alone unless it is pending, or for `cancel` accepted (v1: nothing there checks
-    /// a state). What they return is then that reading.
+    /// Whether `confirm`, `decline` and `cancel` read the booking themselves right before they
+    /// change it, and leave it alone unless it is pending, or for `cancel` accepted (v1: nothing
+    /// there checks a state). What they return is then that reading.
     fn reads_before_acting(&self) -> bool;
 
-    /// Confirms, unless the call could only be sent after the deadline. The reading is of the booking
-    /// after the call where the server gave one; `None` when it said yes without showing it.
+    /// Confirms, unless the call could only be sent after the deadline. The reading is of the
+    /// booking after the call where the server gave one; `None` when it said yes without showing
+    /// it.
     async fn confirm(
         &self,
         booking: &BookingRef,

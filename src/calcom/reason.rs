@@ -1,12 +1,12 @@
-//! The reason for the booker, made fit to be sent: what a server would refuse, or answer with a 500,
-//! is taken out beforehand.
+//! The reason for the booker, made fit to be sent: what a server would refuse, or answer with a
+//! 500, is taken out beforehand.
 
 /// The longest reason that is sent, in characters. Cal.com keeps 5000; v1 carries it in the URL,
 /// where each may take twelve bytes, and proxies cut URLs at 8 KiB or more.
 const MAX_CHARS: usize = 600;
 
-/// What is said when no reason was given: a host's cancellation without one is refused, and v1 would
-/// mail "Not Provided".
+/// What is said when no reason was given: a host's cancellation without one is refused, and v1
+/// would mail "Not Provided".
 const NONE_GIVEN: &str = "No reason was given.";
 
 /// Without control characters (a NUL is a 500 there), trimmed, never empty, cut to length.

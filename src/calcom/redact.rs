@@ -42,8 +42,8 @@ impl Redactor {
         }
     }
 
-    /// The text fit to be shown and stored: no key, no e-mail address, no control characters, on one
-    /// line, at most [`MAX_CHARS`] characters. Empty when the key cannot be taken out of it.
+    /// The text fit to be shown and stored: no key, no e-mail address, no control characters, on
+    /// one line, at most [`MAX_CHARS`] characters. Empty when the key cannot be taken out of it.
     pub(super) fn clean(&self, text: &str) -> String {
         // Characters go first: a key with one of them in it would be whole again without it.
         let text = printable(text);
@@ -119,8 +119,7 @@ fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(4 * MAX_CHARS));
     for c in text.chars() {
         let c = if c.is_whitespace() { ' ' } else { c };
-        let hidden = c.is_control()
-            || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{AD}');
+        let hidden = c.is_control() || turns_or_hides(c);
         if hidden || (c == ' ' && (out.is_empty() || out.ends_with(' '))) {
             continue;
         }
@@ -128,6 +127,18 @@ fn printable(text: &str) -> String {
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+/// Characters that take no room or turn the direction of what follows.
+fn turns_or_hides(c: char) -> bool {
+    matches!(
+        c,
+        '\u{AD}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{FEFF}'
+    )
 }
 
 fn without_addresses(text: &str) -> String {

@@ -46,8 +46,8 @@ impl Client {
         Ok((rows, answer.server_time))
     }
 
-    /// A page that was refused as a whole, read in ever smaller parts, so that one row that does not
-    /// fit the server's schema hides no other. `refusal` is returned when no part can be read.
+    /// A page that was refused as a whole, read in ever smaller parts, so that one row that does
+    /// not fit the server's schema hides no other. `refusal` is returned when no part can be read.
     async fn narrowed(
         &self,
         select: &Select,

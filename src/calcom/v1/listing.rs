@@ -1,5 +1,5 @@
-//! How v1's one list serves the port's listings: it has no filter for pending, no totals, and answers
-//! a whole page with 400 when one row on it does not fit its schema.
+//! How v1's one list serves the port's listings: it has no filter for pending, no totals, and
+//! answers a whole page with 400 when one row on it does not fit its schema.
 
 use chrono::{NaiveTime, SecondsFormat};
 
@@ -7,14 +7,15 @@ use crate::calcom::port::Select;
 use crate::domain::booking::{Booking, Status};
 use crate::domain::time::{Span, Time};
 
-/// Rows of a page. A power of two, so that halves, quarters and so on down to one row are pages too.
+/// Rows of a page. A power of two, so that halves, quarters and so on down to one row are pages
+/// too.
 pub(super) const TAKE: u32 = 128;
 
 /// Pages of one listing, as in v2: beyond 100 000 bookings something is wrong with the paging.
 pub(super) const MAX_PAGES: u32 = 800;
 
-/// Of what was written lately, so many pages: v1 does not show when a booking was written, so nothing
-/// else tells where to stop.
+/// Of what was written lately, so many pages: v1 does not show when a booking was written, so
+/// nothing else tells where to stop.
 const WRITTEN_PAGES: u32 = 4;
 
 /// Calls that are spent on a page with unreadable rows: two of them among 128 take 28.

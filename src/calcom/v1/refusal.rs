@@ -1,5 +1,5 @@
-//! What a refusal of v1 means (`calcom/v1.md`), told by status and by which property holds the text:
-//! `error` comes from the check of the key, `message` from a handler.
+//! What a refusal of v1 means (`calcom/v1.md`), told by status and by which property holds the
+//! text: `error` comes from the check of the key, `message` from a handler.
 
 use crate::calcom::errors::{Said, Shape, common, line, said};
 use crate::calcom::exchange::{Answer, Kind};
@@ -17,11 +17,11 @@ pub(in crate::calcom) fn refusal(answer: &Answer, kind: Kind, redactor: &Redacto
     match answer.status {
         // With a good key and with none; nothing but the text tells it from "No apiKey provided".
         401 if said.message.contains("CALCOM_LICENSE_KEY") => CallError::Contract(format!(
-            "{line}; the server lacks its licence key, the API key may be good"
+            "{line} (the server lacks its own licence key; the API key may be good)"
         )),
         401 if matches!(said.shape, Shape::Error | Shape::Message) => CallError::Credential(line),
         403 if said.shape == Shape::Error => CallError::Credential(format!(
-            "{line}; the account may be locked, which an administrator has to undo"
+            "{line} (the account may be locked; an administrator has to unlock it)"
         )),
         403 if said.shape == Shape::Message => {
             if kind.of_a_booking() {
@@ -31,11 +31,11 @@ pub(in crate::calcom) fn refusal(answer: &Answer, kind: Kind, redactor: &Redacto
             }
         }
         // v2 answers on the same host, and so does whatever stands in front.
-        401 | 403 => CallError::Contract(format!("{line}; {NOT_V1}")),
+        401 | 403 => CallError::Contract(format!("{line} ({NOT_V1})")),
         404 if said.shape == Shape::Message => CallError::Refused(line),
-        404 => CallError::Contract(format!("{line}; {NOT_V1}")),
-        // "A row that does not fit the schema: 400, but the change was written."
-        400 if kind.writes() => CallError::Unknown(line),
+        404 => CallError::Contract(format!("{line} ({NOT_V1})")),
+        // To a PATCH: "a row that does not fit the schema: 400, but the change was written".
+        400 if kind == Kind::Confirm => CallError::Unknown(line),
         _ => CallError::Refused(line),
     }
 }

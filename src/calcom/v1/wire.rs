@@ -162,3 +162,119 @@ fn confirmation(row: &Object) -> Confirmation {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut row = json!({
+            "id": 394, "userId": 101, "uid": "kaJCyZUeDZethzkHS6PvRw", "eventTypeId": 1,
+            "startTime": "2026-12-05T10:00:00.000Z", "endTime": "2026-12-05T10:30:00.000Z",
+            "attendees": [{"id": 1, "email": "ann@guest.test", "name": "Ann", "locale": "en"}],
+            "user": {"email": "owner@example.test"}, "payment": [], "status": "PENDING",
+            "metadata": {"videoCallUrl": "https://meet.example.test/olga"},
+            "responses": {"name": "Ann", "email": "ann@guest.test", "guests": ["cy@guest.test"]},
+            "fromReschedule": null, "createdAt": "2026-11-23T08:26:26.468Z"
+        });
+        row[name] = value;
+        row
+    }
+
+    #[test]
+    fn a_booking_is_read_in_full() {
+        let got = booking(&with("eventType", json!({"slug": "intro"}))).unwrap();
+        assert_eq!(got.reference().id, Some(394));
+        assert_eq!(got.status, Status::Pending);
+        assert_eq!(got.host_id(), Some(HostId(101)));
+        assert_eq!(got.event_type.unwrap().slug.as_deref(), Some("intro"));
+        assert_eq!(got.booker.unwrap().language.as_deref(), Some("en"));
+        assert_eq!(got.guests.len(), 1);
+        assert_eq!(
+            got.location.as_deref(),
+            Some("https://meet.example.test/olga")
+        );
+    }
+
+    #[test]
+    fn payments_decide_by_the_one_that_is_missing() {
+        let (yes, no) = (json!({"success": true}), json!({"success": false}));
+        let rows = [
+            (json!([]), Payment::NotShown),
+            (json!(null), Payment::NotShown),
+            (json!([yes]), Payment::Paid),
+            (json!([yes, no]), Payment::Unpaid),
+            (json!([{"success": "true"}]), Payment::Unpaid),
+            (json!([5]), Payment::Unpaid),
+        ];
+        for (value, expect) in rows {
+            let got = booking(&with("payment", value.clone())).unwrap().payment;
+            assert_eq!(got, expect, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_a_booking_cannot_do_without_makes_the_row_unreadable() {
+        let rows = [
+            ("id", json!("394"), "id is missing or no whole number"),
+            ("uid", json!(null), "uid is missing"),
+            ("status", json!(7), "status is missing"),
+            ("startTime", json!(null), "startTime is missing"),
+            (
+                "endTime",
+                json!("2026-12-05T09:00:00Z"),
+                "endTime is before the start",
+            ),
+            ("createdAt", json!("then"), "createdAt is not an instant"),
+            (
+                "fromReschedule",
+                json!(5),
+                "fromReschedule is not a usable uid",
+            ),
+        ];
+        for (name, value, expect) in rows {
+            let got = booking(&with(name, value)).map_err(|why| why.to_string());
+            assert_eq!(got, Err(expect.to_owned()));
+        }
+        for name in [
+            "responses",
+            "metadata",
+            "user",
+            "attendees",
+            "title",
+            "eventTypeId",
+        ] {
+            assert!(booking(&with(name, json!(5))).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn event_types_say_when_they_ask_the_host() {
+        let threshold = json!({"requiresConfirmationThreshold": {"time": 2, "unit": "days"}});
+        let rows = [
+            (json!(false), json!({}), Confirmation::Disabled),
+            (
+                json!(true),
+                json!({}),
+                Confirmation::Always { blocks_slot: false },
+            ),
+            (
+                json!(true),
+                threshold,
+                Confirmation::ByNotice {
+                    text: "2 days".to_owned(),
+                },
+            ),
+            (json!(null), json!({}), Confirmation::Unknown),
+        ];
+        for (requires, metadata, expect) in rows {
+            let row = json!({"id": 1, "slug": "s", "length": 30, "seatsPerTimeSlot": 3,
+                             "requiresConfirmation": requires, "metadata": metadata});
+            let got = event_type(&row).unwrap();
+            assert_eq!(got.confirmation, expect);
+            assert!(got.seated);
+        }
+    }
+}

@@ -11,7 +11,7 @@ use crate::calcom::{fields, json, rows};
 use crate::domain::booking::{Booking, EventType, Reading};
 use crate::domain::id::BookingUid;
 
-use super::refusal::{OLDER, is_gone, refusal};
+use super::refusal::{OLDER, is_gone, is_hidden, refusal};
 use super::wire;
 
 /// The largest page that the server gives.
@@ -44,8 +44,8 @@ pub(in crate::calcom) fn event_type(
     answer: &Answer,
     redactor: &Redactor,
 ) -> Result<Option<EventType>, CallError> {
-    // 403: a team's that this key may not see. A bad key is refused by every other call.
-    if is_gone(answer) || answer.status == 403 {
+    // Hidden: a team's that this key may not see. A bad key is refused by every other call.
+    if is_gone(answer) || is_hidden(answer) {
         return Ok(None);
     }
     let data = data(answer, Kind::EventType, redactor)?;
@@ -205,7 +205,7 @@ pub(in crate::calcom) fn acted(
     match shown(&data, uid) {
         Ok(reading) => Ok(Some(reading)),
         Err(error) => {
-            tracing::warn!(call = kind.word(), booking = %uid, %error, "the answer shows no booking");
+            tracing::warn!(call = kind.word(), booking = %uid, %error, "no booking in the answer");
             Ok(None)
         }
     }
@@ -250,5 +250,270 @@ fn envelope(
             "{} without Cal.com's \"status\": \"success\"; base-url is not that of its API v2",
             answer.status
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use secrecy::SecretString;
+    use serde_json::json;
+
+    use crate::domain::time::{Span, Time};
+
+    use super::*;
+
+    fn redactor() -> Redactor {
+        Redactor::new(&SecretString::from("cal_key_0123456789"))
+    }
+
+    fn answer(body: &Value) -> Answer {
+        Answer {
+            status: 200,
+            page: false,
+            location: None,
+            server_time: None,
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    fn row(uid: &str) -> Value {
+        json!({"uid": uid, "status": "pending", "start": "2026-12-01T09:00:00.000Z",
+               "end": "2026-12-01T10:00:00.000Z", "createdAt": "2026-11-20T08:00:00.000Z",
+               "attendees": [], "bookingFieldsResponses": {"email": "bo@example.com"}})
+    }
+
+    fn list(rows: usize, pagination: Value) -> Answer {
+        let rows: Vec<Value> = (0..rows).map(|n| row(&format!("u{n}"))).collect();
+        answer(&json!({"status": "success", "data": rows, "pagination": pagination}))
+    }
+
+    fn at(text: &str) -> Time {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn another_page_follows_as_far_as_the_server_can_be_believed() {
+        let since = Select::UpdatedSince(Time::UNIX_EPOCH);
+        let (yes, no) = (json!({"hasNextPage": true}), json!({"hasNextPage": false}));
+        let rows = [
+            (Select::Pending, 250, 0, yes.clone(), Some(1)),
+            (Select::Pending, 250, 3, yes.clone(), Some(4)),
+            // A row that vanished while the page was read makes it short.
+            (Select::Pending, 249, 0, yes.clone(), Some(1)),
+            (Select::Pending, 250, 0, no.clone(), None),
+            (Select::Pending, 0, 1, yes.clone(), None),
+            (Select::Pending, 250, 0, json!(null), Some(1)),
+            (Select::Pending, 10, 0, json!({"hasNextPage": "yes"}), None),
+            (Select::Pending, 250, MAX_PAGES - 1, yes.clone(), None),
+            // Here its totals are wrong.
+            (since.clone(), 250, 0, no, Some(1)),
+            (since, 249, 0, yes, None),
+        ];
+        for (select, count, number, pagination, expect) in rows {
+            let got = page(
+                &list(count, pagination.clone()),
+                &select,
+                number,
+                &redactor(),
+            )
+            .unwrap();
+            assert_eq!(got.next, expect, "{select:?} {count} {number} {pagination}");
+            assert_eq!(got.bookings.len(), count);
+            assert_eq!(got.unreadable.len(), usize::from(number == MAX_PAGES - 1));
+        }
+    }
+
+    #[test]
+    fn a_window_shows_what_touches_it() {
+        let hour = Span::hours(1);
+        let rows = [
+            ("2026-12-01T08:00:00Z", "2026-12-01T08:59:59Z", 0),
+            ("2026-12-01T08:00:00Z", "2026-12-01T09:00:00Z", 1),
+            ("2026-12-01T09:30:00Z", "2026-12-01T09:31:00Z", 1),
+            ("2026-12-01T10:00:00Z", "2026-12-01T11:00:00Z", 1),
+            ("2026-12-01T10:00:01Z", "2026-12-01T11:00:00Z", 0),
+        ];
+        for (from, to, expect) in rows {
+            let (from, to) = (at(from), at(to));
+            for select in [Select::Upcoming { from, to }, Select::Past { from, to }] {
+                let got = page(&list(1, json!({})), &select, 0, &redactor()).unwrap();
+                assert_eq!(got.bookings.len(), expect, "{from} {to}");
+            }
+        }
+        let select = Select::UpdatedSince(at("2026-12-01T08:00:00Z") + hour);
+        let got = page(&list(1, json!({})), &select, 0, &redactor()).unwrap();
+        assert_eq!(got.bookings.len(), 1);
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_named_and_hides_no_other() {
+        let mut bad = row("u1");
+        bad["start"] = json!(5);
+        let data = json!([row("u0"), bad, "x", row("u3")]);
+        let answer = answer(&json!({"status": "success", "data": data}));
+        let got = page(&answer, &Select::Pending, 0, &redactor()).unwrap();
+        let uids: Vec<_> = got
+            .bookings
+            .iter()
+            .map(|booking| booking.uid.as_str())
+            .collect();
+        assert_eq!(uids, ["u0", "u3"]);
+        let expect = ["data[1].start is missing (u1)", "data[2] is not an object"];
+        assert_eq!(got.unreadable, expect);
+        let many = page(
+            &list(rows::MAX_ROWS + 1, json!({})),
+            &Select::Pending,
+            0,
+            &redactor(),
+        );
+        let many = many.unwrap();
+        assert_eq!(
+            (many.bookings.len(), many.unreadable.len()),
+            (rows::MAX_ROWS, 1)
+        );
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(json!(null)),
+            Just(json!(true)),
+            any::<i64>().prop_map(|number| json!(number)),
+            any::<f64>().prop_map(|number| json!(number)),
+            "\\PC{0,40}".prop_map(|text| json!(text)),
+            Just(json!([])),
+            Just(json!([{"id": "unknown"}, 5])),
+            Just(json!({"id": [], "email": {}, "name": {"firstName": 5}})),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_field_holds_the_other_rows_are_read(
+            changes in proptest::collection::vec((0usize..40, any_value()), 1..6),
+        ) {
+            let mut odd = row("odd");
+            let names = ["id", "uid", "title", "hosts", "status", "start", "end", "createdAt",
+                "updatedAt", "eventTypeId", "eventType", "attendees", "guests", "metadata",
+                "bookingFieldsResponses", "recurringBookingUid", "rescheduledFromUid", "location"];
+            for (name, value) in changes {
+                odd[names[name % names.len()]] = value;
+            }
+            let data = json!([row("u0"), odd, row("u2")]);
+            let answer = answer(&json!({"status": "success", "data": data}));
+            let got = page(&answer, &Select::Pending, 0, &redactor()).unwrap();
+            prop_assert_eq!(got.bookings.len() + got.unreadable.len(), 3);
+            prop_assert_eq!(got.bookings[0].uid.as_str(), "u0");
+            prop_assert_eq!(got.bookings.last().unwrap().uid.as_str(), "u2");
+            prop_assert!(got.bookings.iter().all(|booking| booking.start <= booking.end));
+        }
+
+        #[test]
+        fn bytes_that_are_no_answer_are_an_error(
+            body in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let answer = Answer { body, ..answer(&json!(null)) };
+            prop_assert!(page(&answer, &Select::Pending, 0, &redactor()).is_err());
+        }
+    }
+
+    #[test]
+    fn another_contract_is_called_that() {
+        let older = json!([{"uid": "u", "startTime": "2026-12-01T09:00:00Z", "status": "PENDING"}]);
+        for body in [
+            json!({"status": "success", "data": {"bookings": [], "totalCount": 0}}),
+            json!({"status": "success", "data": older}),
+            json!({"status": "success", "data": null}),
+            json!({"status": "success", "data": [], "pagination": {"hasMore": false}}),
+            json!({"status": "success"}),
+            json!({"data": []}),
+            json!([]),
+            json!({"bookings": []}),
+        ] {
+            let got = page(&answer(&body), &Select::Pending, 0, &redactor());
+            assert!(
+                matches!(got, Err(CallError::Contract(_))),
+                "{body}: {got:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_booking_that_was_asked_for_is_a_reading() {
+        let uid = BookingUid::parse("u0").unwrap();
+        let of = |data: Value| {
+            let answer = answer(&json!({"status": "success", "data": data}));
+            reading(&answer, &uid, &redactor())
+        };
+        assert!(matches!(of(row("u0")), Ok(Reading::Is(_))));
+        assert!(matches!(
+            of(json!([row("u1"), row("u0")])),
+            Ok(Reading::Is(_))
+        ));
+        for data in [
+            row("u1"),
+            json!([row("u1")]),
+            json!([]),
+            json!(null),
+            json!({"uid": "u0"}),
+        ] {
+            let got = of(data.clone());
+            assert!(matches!(got, Err(CallError::Unknown(_))), "{data}: {got:?}");
+        }
+    }
+
+    #[test]
+    fn a_series_is_whole_or_unknown() {
+        let uid = BookingUid::parse("s").unwrap();
+        let occurrence = |uid: &str, series: &str| {
+            let mut row = row(uid);
+            row["recurringBookingUid"] = json!(series);
+            row
+        };
+        let of = |data: Value| {
+            let answer = answer(&json!({"status": "success", "data": data}));
+            series(&answer, &uid, &redactor()).map(|bookings| bookings.len())
+        };
+        assert_eq!(
+            of(json!([occurrence("u0", "s"), occurrence("u1", "s")])),
+            Ok(2)
+        );
+        assert_eq!(of(json!([])), Ok(0));
+        assert_eq!(of(row("s")), Ok(1));
+        for data in [
+            json!([occurrence("u0", "s"), occurrence("u1", "t")]),
+            json!([occurrence("u0", "s"), {"uid": "u1"}]),
+            json!([row("u0")]),
+            json!(null),
+        ] {
+            assert!(
+                matches!(of(data.clone()), Err(CallError::Unknown(_))),
+                "{data}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_yes_that_shows_no_booking_is_a_yes() {
+        let uid = BookingUid::parse("u0").unwrap();
+        let of = |data: Value| {
+            let answer = answer(&json!({"status": "success", "data": data}));
+            acted(&answer, Kind::Confirm, &uid, &redactor())
+        };
+        assert!(matches!(of(row("u0")), Ok(Some(Reading::Is(_)))));
+        let older = json!({"uid": "u0", "startTime": "2026-12-01T09:00:00Z"});
+        for data in [
+            json!({"bookingId": 20}),
+            json!(null),
+            json!("done"),
+            older,
+            row("u1"),
+        ] {
+            assert_eq!(of(data.clone()), Ok(None), "{data}");
+        }
+        for body in [json!({}), json!({"status": "error", "data": {}}), json!([])] {
+            let got = acted(&answer(&body), Kind::Confirm, &uid, &redactor());
+            assert!(matches!(got, Err(CallError::Unknown(_))), "{body}: {got:?}");
+        }
     }
 }

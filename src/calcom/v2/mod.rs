@@ -1,5 +1,5 @@
-//! Dialect v2, as of `cal-api-version: 2024-08-13` (`calcom/api.md`): the current one, on the hosted
-//! service and on self-hosted servers alike.
+//! Dialect v2, as of `cal-api-version: 2024-08-13` (`calcom/api.md`): the current one, on the
+//! hosted service and on self-hosted servers alike.
 
 pub(super) mod answers;
 pub(super) mod client;

@@ -7,9 +7,9 @@ use crate::calcom::port::CallError;
 use crate::calcom::redact::Redactor;
 
 /// What to do when the server took another version than the one asked for.
-pub(in crate::calcom) const OLDER: &str = "the server took another cal-api-version than 2024-08-13, \
-    as it does without a word when the header is missing or unknown to it; look for a proxy that \
-    drops the header cal-api-version, or for a server older than August 2024";
+pub(in crate::calcom) const OLDER: &str = "the server took another cal-api-version than \
+    2024-08-13, as it does without a word when the header is missing or unknown to it; look for a \
+    proxy that drops the header cal-api-version, or for a server older than August 2024";
 
 /// Every error that Cal.com's shared web handlers throw has this code, whatever its status.
 const HANDLER: &str = "TRPCError";
@@ -25,9 +25,9 @@ pub(in crate::calcom) fn refusal(answer: &Answer, kind: Kind, redactor: &Redacto
     let line = line(answer, &said, redactor);
     match answer.status {
         401 | 403 if said.message.contains("CALCOM_LICENSE_KEY") => CallError::Contract(format!(
-            "{line}; the server lacks its licence key, the API key may be good"
+            "{line} (the server lacks its own licence key; the API key may be good)"
         )),
-        401 | 403 if about_the_booking(answer, &said) => {
+        401 | 403 if about_the_booking(answer.status, &said, kind) => {
             if kind.of_a_booking() {
                 CallError::NotYours(line)
             } else {
@@ -41,10 +41,10 @@ pub(in crate::calcom) fn refusal(answer: &Answer, kind: Kind, redactor: &Redacto
             } else {
                 "base-url is not that of Cal.com's API v2"
             };
-            CallError::Contract(format!("{line}; {why}"))
+            CallError::Contract(format!("{line} ({why})"))
         }
         404 if said.shape == Shape::Envelope => CallError::Refused(line),
-        404 => CallError::Contract(format!("{line}; base-url is not that of Cal.com's API v2")),
+        404 => CallError::Contract(format!("{line} (base-url is not that of Cal.com's API v2)")),
         _ => CallError::Refused(line),
     }
 }
@@ -59,14 +59,20 @@ pub(in crate::calcom) fn is_gone(answer: &Answer) -> bool {
         && !no_route(&said)
 }
 
+/// Whether it says that there is such a record, but not for this key.
+pub(in crate::calcom) fn is_hidden(answer: &Answer) -> bool {
+    answer.status == 403 && said(answer).shape == Shape::Envelope
+}
+
 /// A 401 or 403 that is about this booking, and says nothing of the key.
-fn about_the_booking(answer: &Answer, said: &Said) -> bool {
+fn about_the_booking(status: u16, said: &Said, kind: Kind) -> bool {
     match said.shape {
         Shape::Envelope if said.code == HANDLER => true,
         // A guard in front of single bookings; same code as for a bad credential, own name.
-        Shape::Envelope => answer.status == 403 && said.message.starts_with("BookingPbacGuard"),
-        // Thrown by cancel alone: "User not a host of this event".
-        Shape::Raw => answer.status == 401,
+        Shape::Envelope => status == 403 && said.message.starts_with("BookingPbacGuard"),
+        // Thrown by the handlers of writes ("User not a host of this event"); the guards, which
+        // look at the key, answer in the envelope.
+        Shape::Raw => kind.writes(),
         Shape::Message | Shape::Error | Shape::OtherJson | Shape::Page | Shape::Text => false,
     }
 }

@@ -164,3 +164,201 @@ fn notice(policy: &Object) -> String {
         _ => "a threshold that is not shown".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::domain::booking::{Answer, Status};
+
+    use super::*;
+
+    fn pending() -> Value {
+        json!({
+            "id": 4711, "uid": "kV2s9qTtV6zB1dPz7aYw3e", "title": "Lesson", "description": "",
+            "hosts": [{"id": 12, "name": "Ada", "email": "Ada@Example.org",
+                       "timeZone": "Europe/Berlin"}],
+            "status": "pending", "cancellationReason": "", "cancelledByEmail": "",
+            "start": "2026-12-01T09:00:00.000Z", "end": "2026-12-01T10:00:00.000Z", "duration": 60,
+            "eventTypeId": 77, "eventType": {"id": 77, "slug": "lesson"},
+            "location": "integrations:daily",
+            "absentHost": false, "createdAt": "2026-11-20T08:15:30.123Z", "updatedAt": null,
+            "attendees": [{"name": "Bo", "email": "Bo@Example.com", "timeZone": "Europe/Paris",
+                           "language": "en", "absent": false}],
+            "guests": ["cy@example.com", "nobody"],
+            "bookingFieldsResponses": {"name": "Bo Booker", "email": "Bo@Example.com",
+                                       "level": [1, null]},
+            "metadata": {"ticket": "42"}
+        })
+    }
+
+    /// The pending booking with some fields replaced, or taken out by null marks.
+    fn with(changes: Value) -> Value {
+        let mut row = pending();
+        for (name, value) in changes.as_object().unwrap() {
+            if value == "GONE" {
+                row.as_object_mut().unwrap().remove(name);
+            } else {
+                row[name] = value.clone();
+            }
+        }
+        row
+    }
+
+    #[test]
+    fn a_booking_is_read_in_full() {
+        let got = booking(&pending()).unwrap();
+        assert_eq!(got.uid.as_str(), "kV2s9qTtV6zB1dPz7aYw3e");
+        assert_eq!(got.id, Some(4711));
+        assert_eq!(got.status, Status::Pending);
+        assert_eq!(got.host_id(), Some(HostId(12)));
+        assert_eq!(
+            got.host.unwrap().address.unwrap().as_str(),
+            "ada@example.org"
+        );
+        assert_eq!(got.event_type.unwrap().slug.as_deref(), Some("lesson"));
+        assert_eq!(got.created.timestamp_subsec_millis(), 123);
+        assert_eq!(got.updated, None);
+        assert_eq!((got.description, got.cancellation_reason), (None, None));
+        let booker = got.booker.unwrap();
+        assert_eq!(booker.address.as_str(), "bo@example.com");
+        assert_eq!(booker.name.as_deref(), Some("Bo Booker"));
+        assert_eq!(booker.time_zone.as_deref(), Some("Europe/Paris"));
+        assert_eq!(got.guests.len(), 1);
+        let list = Answer::List(vec![Answer::Number(1.0), Answer::Null]);
+        assert_eq!(got.answers["level"], list);
+        assert_eq!(got.metadata["ticket"], Answer::Text("42".to_owned()));
+        assert_eq!(got.payment, Payment::NotShown);
+        assert!(!got.seated);
+    }
+
+    #[test]
+    fn what_is_odd_in_other_fields_does_not_matter() {
+        let rows = [
+            json!({"hosts": [{"id": "unknown", "username": "unknown"}]}),
+            json!({"hosts": []}),
+            json!({"hosts": null}),
+            json!({"eventType": null, "eventTypeId": null}),
+            json!({"eventType": "lesson"}),
+            json!({"title": 5, "description": {}, "location": [], "metadata": "x"}),
+            json!({"attendees": "nobody"}),
+            json!({"attendees": [5, null, {"email": 7}]}),
+            json!({"updatedAt": 5, "rating": {}, "absentHost": "yes"}),
+            json!({"rescheduledFromUid": null, "rescheduledToUid": ""}),
+            json!({"recurringBookingUid": null}),
+            json!({"newField": {"a": [1, 2, 3]}}),
+            json!({"id": "4711"}),
+            json!({"status": "awaiting_host"}),
+            json!({"status": "half-accepted"}),
+        ];
+        for changes in rows {
+            let got = booking(&with(changes.clone()));
+            assert!(got.is_ok(), "{changes}: {got:?}");
+        }
+        let host = booking(&with(json!({"hosts": [{"id": "unknown"}]}))).unwrap();
+        assert_eq!(host.host_id(), None);
+        let status = |word: &str| booking(&with(json!({"status": word}))).unwrap().status;
+        assert_eq!(status("awaiting_host"), Status::AwaitingHost);
+        assert_eq!(
+            status("half\u{7}-accepted"),
+            Status::Other("half-accepted".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_a_booking_cannot_do_without_makes_the_row_unreadable() {
+        let rows = [
+            (json!({"uid": "GONE"}), "uid is missing"),
+            (json!({"uid": 5}), "uid is missing"),
+            (json!({"uid": "a/b"}), "uid is not a usable uid"),
+            (json!({"status": null}), "status is missing"),
+            (json!({"start": "GONE"}), "start is missing"),
+            (json!({"start": "soon"}), "start is not an instant"),
+            (json!({"end": 5}), "end is missing"),
+            (
+                json!({"end": "2026-12-01T08:59:59.999Z"}),
+                "end is before the start",
+            ),
+            (json!({"createdAt": null}), "createdAt is missing"),
+            (
+                json!({"recurringBookingUid": 5}),
+                "recurringBookingUid is not a usable uid",
+            ),
+            (
+                json!({"recurringBookingUid": "a b"}),
+                "recurringBookingUid is not a usable uid",
+            ),
+            (
+                json!({"rescheduledFromUid": {}}),
+                "rescheduledFromUid is not a usable uid",
+            ),
+        ];
+        for (changes, expect) in rows {
+            let got = booking(&with(changes.clone())).map_err(|why| why.to_string());
+            assert_eq!(got, Err(expect.to_owned()), "{changes}");
+        }
+        for row in [json!(null), json!([]), json!("x")] {
+            assert_eq!(booking(&row).unwrap_err().to_string(), "is not an object");
+        }
+    }
+
+    #[test]
+    fn a_seated_booking_has_no_single_booker() {
+        let seats = json!([{"email": "bo@example.com", "seatUid": "s1"}]);
+        let rows = [
+            (json!({"bookingFieldsResponses": "GONE"}), true),
+            (json!({"attendees": seats}), true),
+            (
+                json!({"bookingFieldsResponses": "GONE", "attendees": []}),
+                true,
+            ),
+            (json!({}), false),
+            (json!({"bookingFieldsResponses": null}), false),
+        ];
+        for (changes, seated) in rows {
+            let got = booking(&with(changes.clone())).unwrap();
+            assert_eq!(got.seated, seated, "{changes}");
+            assert_eq!(got.booker.is_none(), seated, "{changes}");
+        }
+    }
+
+    #[test]
+    fn who_could_not_be_read_is_no_booker() {
+        let unknown = json!({"bookingFieldsResponses": {"name": "unknown", "email": "unknown"}});
+        assert_eq!(booking(&with(unknown)).unwrap().booker, None);
+    }
+
+    #[test]
+    fn event_types_say_when_they_ask_the_host() {
+        let policy = |policy: Value| {
+            let row = json!({"id": 7, "slug": "s", "confirmationPolicy": policy});
+            event_type(&row).unwrap().confirmation
+        };
+        let threshold = json!({"type": "time", "noticeThreshold": {"unit": "hours", "count": 48}});
+        let rows = [
+            (json!({"disabled": true}), Confirmation::Disabled),
+            (
+                json!({"type": "always"}),
+                Confirmation::Always { blocks_slot: false },
+            ),
+            (
+                json!({"type": "always", "blockUnconfirmedBookingsInBooker": true}),
+                Confirmation::Always { blocks_slot: true },
+            ),
+            (
+                threshold,
+                Confirmation::ByNotice {
+                    text: "48 hours".to_owned(),
+                },
+            ),
+            (json!({"type": "sometimes"}), Confirmation::Unknown),
+            (json!(null), Confirmation::Unknown),
+            (json!("always"), Confirmation::Unknown),
+        ];
+        for (value, expect) in rows {
+            assert_eq!(policy(value.clone()), expect, "{value}");
+        }
+        assert!(event_type(&json!({"id": 7})).is_err());
+        assert!(event_type(&json!({"slug": "s"})).is_err());
+    }
+}
