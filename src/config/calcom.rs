@@ -63,6 +63,10 @@ pub(super) fn read(mut table: Table<'_>, base: &Path, report: &mut Report<'_>) -
         hosts = read_hosts(&item, report);
     }
     table.close(report);
+    if calcom.dialect == Dialect::V1 {
+        // v1 has no decline that tells the booker anything.
+        refuse_with = RefuseWith::Cancel;
+    }
     Section {
         calcom,
         refuse_with,

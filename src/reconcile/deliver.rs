@@ -194,6 +194,11 @@ async fn send(
     match call.kind {
         CallKind::Confirm => ports.calendar.confirm(&call.booking, deadline).await,
         CallKind::Decline => ports.calendar.decline(&call.booking, text, deadline).await,
+        // A refusal is for a booking that waits. Where the client looks for itself (v1), only its
+        // `decline`, which cancels there, keeps away from one that was accepted meanwhile.
+        CallKind::Cancel if ports.calendar.reads_before_acting() => {
+            ports.calendar.decline(&call.booking, text, deadline).await
+        }
         CallKind::Cancel => ports.calendar.cancel(&call.booking, text, deadline).await,
     }
 }

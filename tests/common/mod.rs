@@ -2,7 +2,7 @@
 //! (or any other), and a clock that stands still until it is told to move.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(clippy::missing_panics_doc, reason = "tests panic")]
+#![allow(clippy::unwrap_used, reason = "tests panic")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,7 +16,7 @@ use maitred::domain::gate::{
 };
 use maitred::domain::id::{AccountId, BookingUid, Reference, RequestId};
 use maitred::domain::request::{Charge, Request};
-use maitred::domain::time::{Clock, Span, Time};
+use maitred::domain::time::{Clock, Span, Time, kept};
 use maitred::reconcile::pass::pass;
 use maitred::reconcile::ports::{PassError, Ports, Session, Stop};
 use maitred::reconcile::report::Report;
@@ -35,21 +35,33 @@ pub const KEY: &str = "cal_test_key_0123456789abcdef";
 /// Long enough for a loaded machine, short enough for a test of time-outs.
 pub const TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// A clock that moves only when told to.
+/// A clock that starts where it is told to, goes on at the usual pace (the client waits by it), and
+/// jumps when told to.
 #[derive(Clone)]
-pub struct HandClock(Arc<AtomicI64>);
+pub struct HandClock {
+    base: Time,
+    started: std::time::Instant,
+    ahead: Arc<AtomicI64>,
+}
 
 impl HandClock {
-    pub fn at(time: Time) -> Self {
-        Self(Arc::new(AtomicI64::new(time.timestamp_millis())))
+    #[allow(clippy::disallowed_methods, reason = "a test's clock")]
+    pub fn at(base: Time) -> Self {
+        Self {
+            base,
+            started: std::time::Instant::now(),
+            ahead: Arc::new(AtomicI64::new(0)),
+        }
     }
 
     pub fn now(&self) -> Time {
-        Time::from_timestamp_millis(self.0.load(Ordering::Relaxed)).unwrap()
+        let ahead = Span::milliseconds(self.ahead.load(Ordering::Relaxed));
+        kept(self.base + ahead + Span::from_std(self.started.elapsed()).unwrap())
     }
 
     pub fn advance(&self, span: Span) {
-        self.0.fetch_add(span.num_milliseconds(), Ordering::Relaxed);
+        self.ahead
+            .fetch_add(span.num_milliseconds(), Ordering::Relaxed);
     }
 
     pub fn clock(&self) -> Clock {
@@ -143,7 +155,14 @@ impl House {
             sandbox,
             calendar,
             store,
-            policy: policy(),
+            policy: Policy {
+                // As the configuration does: v1 knows no other refusal.
+                refuse_with: match dialect {
+                    Dialect::V2 => RefuseWith::Decline,
+                    Dialect::V1 => RefuseWith::Cancel,
+                },
+                ..policy()
+            },
             session: Session::default(),
             stop: Stop::default(),
             kinds,
