@@ -208,3 +208,130 @@ fn who_may(path: &Path) -> String {
 fn timed_out(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use super::*;
+
+    /// A daemon that answers one client with these bytes, having read its line or not.
+    fn daemon(answer: &'static [u8], reads: bool) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            if reads {
+                let mut line = Vec::new();
+                let mut reader = BufReader::new(&stream);
+                reader.read_until(b'\n', &mut line).unwrap();
+            }
+            // The client may have seen enough.
+            let _ = stream.write_all(answer);
+        });
+        (folder, path)
+    }
+
+    #[test]
+    fn a_daemon_that_does_not_run_is_told_from_everything_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let stale = folder.path().join("stale.sock");
+        drop(UnixListener::bind(&stale).unwrap());
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        for path in [folder.path().join("missing"), stale, file] {
+            let error = call(&path, Command::Status {}).unwrap_err();
+            assert!(
+                matches!(&error, ClientError::NotRunning(at) if *at == path),
+                "{error}"
+            );
+            assert_eq!(error.into_refusal().exit, exit::UNREACHABLE);
+        }
+    }
+
+    #[test]
+    fn who_may_not_is_told_who_may() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let uid = std::fs::metadata(&path).unwrap().uid();
+        // Root, as whom tests may run, is never denied anything.
+        let error = not_connected(&path, ErrorKind::PermissionDenied.into());
+        let text = error.into_refusal().text;
+        assert!(text.contains(&format!("(uid {uid})")), "{text}");
+    }
+
+    #[test]
+    fn answers_are_understood_or_called_what_they_are() {
+        let rows: [(&[u8], &str); 8] = [
+            (b"", "broke off"),
+            (b"{\"ok\":", "broke off"),
+            (b"hello\n", "cannot be understood (expected value"),
+            (
+                b"{\"ok\":{\"dance\":{\"schema\":1}}}\n",
+                "unknown variant `dance`",
+            ),
+            (
+                b"{\"ok\":{\"dance\":{\"schema\":2}}}\n",
+                "answers in version 2",
+            ),
+            (
+                b"{\"ok\":{\"verify\":{\"schema\":1}}}\n",
+                "missing field `commits`",
+            ),
+            (
+                b"{\"err\":{\"exit\":2,\"code\":\"usage\",\"text\":\"no such account\"}}\n",
+                "no such account",
+            ),
+            (
+                b"{\"ok\":{\"verify\":{\"schema\":2,\"commits\":0,\"facts\":0,\"accounts\":0,\
+                  \"head\":\"\",\"differences\":[]}}}\n",
+                "answers in version 2",
+            ),
+        ];
+        for (answer, expect) in rows {
+            let (_folder, path) = daemon(answer, true);
+            let error = call(&path, Command::Status {}).unwrap_err();
+            assert!(error.to_string().contains(expect), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_exit_code() {
+        let refusal = b"{\"err\":{\"exit\":77,\"code\":\"credential\",\"text\":\"no\"}}\n";
+        let (_folder, path) = daemon(refusal, true);
+        let error = call(&path, Command::Status {}).unwrap_err();
+        assert_eq!(error.into_refusal().exit, exit::CREDENTIAL);
+    }
+
+    #[test]
+    fn a_daemon_that_answers_before_it_has_read_all_is_heard() {
+        let refusal = b"{\"err\":{\"exit\":69,\"code\":\"unreachable\",\"text\":\"full\"}}\n";
+        let (_folder, path) = daemon(refusal, false);
+        let text = "x".repeat(8 * 1024 * 1024);
+        let error = call(&path, Command::Evaluate { text, at: None }).unwrap_err();
+        assert!(matches!(&error, ClientError::Refused(_)), "{error}");
+    }
+
+    #[test]
+    fn a_daemon_that_says_nothing_is_not_waited_for_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let patience = Duration::from_millis(50);
+        let error = exchange(&path, b"{}\n", Some(patience)).unwrap_err();
+        assert!(
+            matches!(error, ClientError::Silent(time) if time == patience),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_request_that_is_too_long_is_not_sent() {
+        let text = "x".repeat(MAX_REQUEST);
+        let error = call(Path::new("missing"), Command::Evaluate { text, at: None }).unwrap_err();
+        assert!(matches!(error, ClientError::TooLong(_)), "{error}");
+    }
+}

@@ -318,3 +318,6 @@ fn full(limits: &Limits) -> Response {
         limits.clients
     ))
 }
+
+#[cfg(test)]
+mod tests;
