@@ -1,0 +1,143 @@
+//! From arguments to what is asked of the house. The same command goes over the socket or, when no
+//! daemon runs, to the store that the command opened itself.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use super::args::{Account, Ask, Credits, Evaluate, Grant, Import, Ledger};
+use super::csv;
+use super::time::{self, Meaning, TimeError};
+use crate::control::exit;
+use crate::control::protocol::{self, Command, Refusal};
+
+/// The longest booking that `evaluate` reads: a real one has a few kilobytes.
+const MAX_BOOKING: usize = 1024 * 1024;
+
+/// How a named file is read: its path, and the most bytes that are wanted.
+pub type ReadFile<'a> = &'a dyn Fn(&Path, usize) -> Result<Vec<u8>, Refusal>;
+
+/// The command that the arguments ask for, as of `now`.
+///
+/// # Errors
+/// When a time or a file cannot be understood.
+pub fn command_of(ask: &Ask, now: DateTime<Utc>, read: ReadFile<'_>) -> Result<Command, Refusal> {
+    match ask {
+        Ask::Plan(_) => Ok(Command::Plan {}),
+        Ask::Evaluate(args) => evaluate(args, now, read),
+        Ask::Credits(credits) => credits_command(credits, now, read),
+        Ask::Account(account) => Ok(account_command(account)),
+        Ask::Decisions(args) => Ok(Command::Decisions {
+            since: option(args.since.as_deref(), "--since", |text| {
+                time::parse(text, Meaning::Since, now)
+            })?,
+            limit: args.limit,
+        }),
+        Ask::Explain { booking } => Ok(Command::Explain {
+            booking: booking.clone(),
+        }),
+        Ask::Status => Ok(Command::Status {}),
+        Ask::Pause => Ok(Command::Pause {}),
+        Ask::Resume => Ok(Command::Resume {}),
+        Ask::Pass => Ok(Command::Pass {}),
+        Ask::Ledger(Ledger::Verify) => Ok(Command::Verify {}),
+    }
+}
+
+fn credits_command(
+    credits: &Credits,
+    now: DateTime<Utc>,
+    read: ReadFile<'_>,
+) -> Result<Command, Refusal> {
+    match credits {
+        Credits::Grant(args) => grant(args, now),
+        Credits::Revoke(args) => Ok(Command::Revoke(protocol::Revoke {
+            account: args.account.clone(),
+            credits: args.credits,
+            reason: args.reason.clone(),
+            reference: args.reference.clone(),
+        })),
+        Credits::List { account } => Ok(Command::Grants {
+            account: account.clone(),
+        }),
+        Credits::Import(args) => import(args, read),
+    }
+}
+
+fn account_command(account: &Account) -> Command {
+    match account {
+        Account::Show { account } => Command::AccountShow {
+            account: account.clone(),
+        },
+        Account::List { after, limit } => Command::AccountList {
+            after: after.clone(),
+            limit: *limit,
+        },
+        Account::Statement { account, limit } => Command::AccountStatement {
+            account: account.clone(),
+            limit: *limit,
+        },
+        Account::Alias {
+            account,
+            alias,
+            remove,
+        } => Command::AccountAlias {
+            account: account.clone(),
+            alias: alias.clone(),
+            remove: *remove,
+        },
+    }
+}
+
+fn grant(args: &Grant, now: DateTime<Utc>) -> Result<Command, Refusal> {
+    Ok(Command::Grant(protocol::Grant {
+        account: args.account.clone(),
+        credits: args.credits,
+        expires: option(args.expires.as_deref(), "--expires", |text| {
+            time::parse(text, Meaning::Until, now)
+        })?,
+        reason: args.reason.clone(),
+        reference: args.reference.clone(),
+    }))
+}
+
+fn import(args: &Import, read: ReadFile<'_>) -> Result<Command, Refusal> {
+    let bytes = read(&args.file, csv::MAX_FILE)?;
+    let rows = csv::parse(&bytes).map_err(|bad| usage(bad.told(&args.file)))?;
+    Ok(Command::Import {
+        rows,
+        dry_run: args.dry_run,
+    })
+}
+
+fn evaluate(args: &Evaluate, now: DateTime<Utc>, read: ReadFile<'_>) -> Result<Command, Refusal> {
+    let at = option(args.at.as_deref(), "--at", |text| {
+        time::parse(text, Meaning::At, now)
+    })?;
+    let bytes = read(&args.file, MAX_BOOKING)?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        usage(format!(
+            "{} is not UTF-8 text: the byte at {at} is not",
+            args.file.display()
+        ))
+    })?;
+    Ok(Command::Evaluate { text, at })
+}
+
+fn option(
+    text: Option<&str>,
+    flag: &str,
+    parse: impl Fn(&str) -> Result<String, TimeError>,
+) -> Result<Option<String>, Refusal> {
+    text.map(|text| parse(text).map_err(|error| usage(format!("{flag}: {error}"))))
+        .transpose()
+}
+
+fn usage(text: String) -> Refusal {
+    Refusal {
+        exit: exit::USAGE,
+        code: "usage".to_owned(),
+        text,
+    }
+}

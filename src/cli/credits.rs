@@ -1,0 +1,109 @@
+//! Numbers of credits as people write them.
+
+/// The most that can be given or taken at once. The ledger has the same limit and looks again.
+pub const MOST: u64 = 1_000_000_000;
+
+/// Why a text is no number of credits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CreditsError {
+    #[error("the number of credits is missing")]
+    Missing,
+    #[error("credits cannot be negative; to take some back, use `maitred credits revoke`")]
+    Negative,
+    #[error("credits are whole numbers; {0:?} is not")]
+    NotWhole(String),
+    #[error("write {0:?} without separators, as in 1000")]
+    Separators(String),
+    #[error("{0:?} is no number; write digits only, as in 4")]
+    NotANumber(String),
+    #[error("credits are given from 1 to {MOST} at once, and not {0}")]
+    OutOfRange(String),
+}
+
+/// Digits, with blanks around them at most.
+///
+/// # Errors
+/// When there is anything else, and when the number is 0 or more than [`MOST`].
+pub fn parse(text: &str) -> Result<u64, CreditsError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(CreditsError::Missing);
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return match text.parse() {
+            Ok(credits) if (1..=MOST).contains(&credits) => Ok(credits),
+            Ok(_) | Err(_) => Err(CreditsError::OutOfRange(shown(text))),
+        };
+    }
+    if let Some(rest) = text.strip_prefix(['-', '\u{2212}'])
+        && rest.starts_with(|c: char| c.is_ascii_digit())
+    {
+        return Err(CreditsError::Negative);
+    }
+    let numeric = |c: char| c.is_ascii_digit() || ".,'_ \u{a0}\u{202f}".contains(c);
+    if !text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(numeric) {
+        return Err(CreditsError::NotANumber(shown(text)));
+    }
+    if in_thousands(text) {
+        Err(CreditsError::Separators(shown(text)))
+    } else {
+        Err(CreditsError::NotWhole(shown(text)))
+    }
+}
+
+/// Whether every group behind the first has three digits: `1,000` is meant as a thousand. So may
+/// be `1.000`, and both are refused: nobody knows.
+fn in_thousands(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_digit())
+        .skip(1)
+        .all(|group| group.len() == 3)
+}
+
+/// As much of it as helps.
+fn shown(text: &str) -> String {
+    const MOST_SHOWN: usize = 40;
+    text.chars().take(MOST_SHOWN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_a_number_of_credits_and_everything_else_is_explained() {
+        let text = |text: &str| text.to_owned();
+        let rows = [
+            ("1", Ok(1)),
+            (" 5 ", Ok(5)),
+            ("007", Ok(7)),
+            ("1000000000", Ok(MOST)),
+            ("", Err(CreditsError::Missing)),
+            ("  ", Err(CreditsError::Missing)),
+            ("0", Err(CreditsError::OutOfRange(text("0")))),
+            (
+                "1000000001",
+                Err(CreditsError::OutOfRange(text("1000000001"))),
+            ),
+            (
+                "99999999999999999999999",
+                Err(CreditsError::OutOfRange(text("99999999999999999999999"))),
+            ),
+            ("-1", Err(CreditsError::Negative)),
+            ("\u{2212}1", Err(CreditsError::Negative)),
+            ("3.5", Err(CreditsError::NotWhole(text("3.5")))),
+            ("3,5", Err(CreditsError::NotWhole(text("3,5")))),
+            ("3.", Err(CreditsError::NotWhole(text("3.")))),
+            ("1,000", Err(CreditsError::Separators(text("1,000")))),
+            ("1.000", Err(CreditsError::Separators(text("1.000")))),
+            ("1 000", Err(CreditsError::Separators(text("1 000")))),
+            ("+5", Err(CreditsError::NotANumber(text("+5")))),
+            ("1e3", Err(CreditsError::NotANumber(text("1e3")))),
+            ("five", Err(CreditsError::NotANumber(text("five")))),
+            ("٣", Err(CreditsError::NotANumber(text("٣")))),
+            ("-", Err(CreditsError::NotANumber(text("-")))),
+        ];
+        for (text, expect) in rows {
+            assert_eq!(parse(text), expect, "{text:?}");
+        }
+    }
+}

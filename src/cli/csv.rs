@@ -1,0 +1,403 @@
+//! The file that `credits import` reads: a header that names the columns, then a row for each
+//! grant. Every bad row is named by its line with what to do about it, and then there are no rows
+//! at all.
+//!
+//! A row that has no reference is given one that follows from the file's content alone, so that
+//! the same file twice counts once: `import:` and a hash over account, credits, expiry, reason and
+//! the how-manyth row of just that content it is. So rows that are alike each count, the order of
+//! rows does not matter, and when rows are added to a file that was imported before, the added ones
+//! count. It also means that a new round of grants needs an expiry or a reason of its own.
+//!
+//! A row is one line, a quoted line break is refused: no field needs one, and what follows a quote
+//! that was forgotten would vanish into it.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::time::{self, Meaning};
+use super::{credits, time::TimeError};
+use crate::control::protocol::ImportRow;
+
+/// The longest file that is read.
+pub const MAX_FILE: usize = 8 * 1024 * 1024;
+
+/// The most rows: as a request they fit through the control socket, however long their reasons are
+/// in practice.
+pub const MAX_ROWS: usize = 50_000;
+
+/// The longest account or reference in bytes. The ledger has the same limit and looks again.
+const MAX_NAME: usize = 320;
+
+/// The longest reason in characters.
+const MAX_REASON: usize = 500;
+
+/// How derived references begin.
+const PREFIX: &str = "import:";
+
+/// Why a file gives no rows: all of it, in order of the lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadFile(pub Vec<Problem>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// None: the file as a whole.
+    pub line: Option<u64>,
+    pub text: String,
+}
+
+impl BadFile {
+    fn whole(text: impl Into<String>) -> Self {
+        Self(vec![Problem {
+            line: None,
+            text: text.into(),
+        }])
+    }
+
+    /// For the operator.
+    pub fn told(&self, path: &Path) -> String {
+        let mut told = format!("{} was not imported, none of it:", path.display());
+        for Problem { line, text } in &self.0 {
+            told.push_str("\n  ");
+            if let Some(line) = line {
+                let _ = write!(told, "line {line}: ");
+            }
+            told.push_str(text);
+        }
+        told
+    }
+}
+
+/// All rows of the file.
+///
+/// # Errors
+/// When there is anything wrong in any of them.
+pub fn parse(bytes: &[u8]) -> Result<Vec<ImportRow>, BadFile> {
+    if bytes.len() > MAX_FILE {
+        return Err(BadFile::whole(format!(
+            "it is longer than {} MiB; split it",
+            MAX_FILE / 1024 / 1024
+        )));
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(BadFile::whole("it is UTF-16 text; save it as CSV in UTF-8"));
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut lines = lines(bytes);
+    let Some((number, first)) = lines.next() else {
+        return Err(BadFile::whole(
+            "it is empty; its first line has to name the columns, as in account,credits",
+        ));
+    };
+    let header = first
+        .and_then(|line| Header::parse(line).map_err(|problems| problems.join("; ")))
+        .map_err(|text| {
+            BadFile(vec![Problem {
+                line: Some(number),
+                text,
+            }])
+        })?;
+    let mut file = File::default();
+    for (number, line) in lines {
+        if file.rows.len() + file.problems.len() >= MAX_ROWS {
+            file.problem(
+                number,
+                format!("there are more than {MAX_ROWS} rows; split the file"),
+            );
+            break;
+        }
+        file.add(&header, number, line);
+    }
+    file.finish()
+}
+
+/// Lines that are not blank, with their numbers from 1; or why they are no text.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = (u64, Result<&str, String>)> {
+    let numbers = 1u64..;
+    numbers
+        .zip(bytes.split(|byte| *byte == b'\n'))
+        .map(|(number, line)| (number, line.strip_suffix(b"\r").unwrap_or(line)))
+        .map(|(number, line)| (number, text(line)))
+        .filter(|(_, line)| !line.as_ref().is_ok_and(|line| is_blank(line)))
+}
+
+/// Spreadsheets write empty rows as separators alone.
+fn is_blank(line: &str) -> bool {
+    line.chars().all(|c| c == ',' || c.is_whitespace())
+}
+
+fn text(line: &[u8]) -> Result<&str, String> {
+    let line = std::str::from_utf8(line).map_err(|error| {
+        let byte = line.get(error.valid_up_to()).copied().unwrap_or_default();
+        format!("it is not UTF-8 (byte 0x{byte:02x}); save the file as CSV in UTF-8")
+    })?;
+    match line.chars().find(|c| c.is_control() && *c != '\t') {
+        Some('\r') => Err("lines end in the old Mac way; save the file with line feeds".to_owned()),
+        Some(c) => Err(format!("there is a control character in it ({c:?})")),
+        None => Ok(line),
+    }
+}
+
+/// The fields of one line, trimmed.
+fn fields(line: &str) -> Result<Vec<String>, String> {
+    if line.matches('"').count() % 2 != 0 {
+        return Err("a quote is opened and not closed; a row is one line".to_owned());
+    }
+    let mut reader = ::csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        // The default is made for files, and this is made for every line.
+        .buffer_capacity(line.len().max(1))
+        .from_reader(line.as_bytes());
+    match reader.records().next() {
+        Some(Ok(record)) => Ok(record.iter().map(|field| field.trim().to_owned()).collect()),
+        Some(Err(error)) => Err(error.to_string()),
+        None => Err("it is empty".to_owned()),
+    }
+}
+
+/// Which field holds what.
+#[derive(Debug, Default)]
+struct Header {
+    columns: usize,
+    account: usize,
+    credits: usize,
+    expires: Option<usize>,
+    reason: Option<usize>,
+    reference: Option<usize>,
+}
+
+impl Header {
+    fn parse(line: &str) -> Result<Self, Vec<String>> {
+        for (separator, name) in [(';', "semicolons"), ('\t', "tabs")] {
+            if line.contains(separator) && !line.contains(',') {
+                return Err(vec![format!(
+                    "the columns are separated by {name}; save the file with commas, as in \
+                     account,credits"
+                )]);
+            }
+        }
+        let names = fields(line).map_err(|problem| vec![problem])?;
+        let mut header = Self {
+            columns: names.len(),
+            ..Self::default()
+        };
+        let (mut account, mut credits) = (None, None);
+        let mut problems = Vec::new();
+        for (at, name) in names.iter().enumerate() {
+            let place = match name.to_lowercase().as_str() {
+                "account" => &mut account,
+                "credits" => &mut credits,
+                "expires" => &mut header.expires,
+                "reason" => &mut header.reason,
+                "reference" => &mut header.reference,
+                _ => {
+                    problems.push(format!("column {} is called {:?}", at + 1, shown(name)));
+                    continue;
+                }
+            };
+            if place.replace(at).is_some() {
+                problems.push(format!("there are two columns {name:?}"));
+            }
+        }
+        for (name, place) in [("account", account), ("credits", credits)] {
+            if place.is_none() {
+                problems.push(format!("there is no column {name:?}"));
+            }
+        }
+        match (account, credits) {
+            (Some(account), Some(credits)) if problems.is_empty() => Ok(Self {
+                account,
+                credits,
+                ..header
+            }),
+            _ => {
+                problems.push(
+                    "the first line has to name the columns: account,credits and, if wanted, \
+                     expires,reason,reference"
+                        .to_owned(),
+                );
+                Err(problems)
+            }
+        }
+    }
+}
+
+/// What a row without a reference is known by.
+type Content = (String, u64, Option<String>, Option<String>);
+
+/// What has been read so far.
+#[derive(Debug, Default)]
+struct File {
+    rows: Vec<ImportRow>,
+    problems: Vec<Problem>,
+    /// How many rows of a content there were.
+    alike: HashMap<Content, u64>,
+    /// The line of each reference.
+    references: HashMap<String, u64>,
+}
+
+impl File {
+    fn problem(&mut self, line: u64, text: String) {
+        self.problems.push(Problem {
+            line: Some(line),
+            text,
+        });
+    }
+
+    fn add(&mut self, header: &Header, line: u64, text: Result<&str, String>) {
+        let fields = match text.and_then(fields) {
+            Ok(fields) => fields,
+            Err(problem) => return self.problem(line, problem),
+        };
+        if fields.len() != header.columns {
+            let few = fields.len() == 1 && header.columns > 1;
+            let hint = if few && fields[0].contains(';') {
+                "separate them by commas"
+            } else {
+                "put quotes around a field that has a comma in it"
+            };
+            let found = count(fields.len(), "field");
+            let named = count(header.columns, "column");
+            return self.problem(
+                line,
+                format!("it has {found}, and the header has {named}; {hint}"),
+            );
+        }
+        match row(header, line, &fields) {
+            Ok(row) => self.keep(line, row),
+            Err(problems) => self.problem(line, problems.join("; ")),
+        }
+    }
+
+    fn keep(&mut self, line: u64, row: Row) {
+        let reference = match row.reference {
+            Some(reference) => reference,
+            None => {
+                let alike = self.alike.entry(row.content.clone()).or_default();
+                *alike += 1;
+                derived(&row.content, *alike)
+            }
+        };
+        if let Some(other) = self.references.insert(reference.clone(), line) {
+            let text = format!(
+                "the reference {:?} stands in line {other} already; each row needs its own",
+                shown(&reference)
+            );
+            return self.problem(line, text);
+        }
+        let (account, credits, expires, reason) = row.content;
+        self.rows.push(ImportRow {
+            line,
+            account,
+            credits,
+            expires,
+            reason,
+            reference,
+        });
+    }
+
+    fn finish(self) -> Result<Vec<ImportRow>, BadFile> {
+        if !self.problems.is_empty() {
+            return Err(BadFile(self.problems));
+        }
+        if self.rows.is_empty() {
+            return Err(BadFile::whole("there are no rows under the header"));
+        }
+        Ok(self.rows)
+    }
+}
+
+/// A good row.
+struct Row {
+    content: Content,
+    reference: Option<String>,
+}
+
+fn row(header: &Header, line: u64, fields: &[String]) -> Result<Row, Vec<String>> {
+    debug_assert_eq!(fields.len(), header.columns, "line {line}");
+    let optional = |at: Option<usize>| {
+        at.and_then(|at| fields.get(at))
+            .map(String::as_str)
+            .filter(|field| !field.is_empty())
+    };
+    let mut problems = Vec::new();
+    let account = account(&fields[header.account]).map_err(|text| problems.push(text));
+    let credits =
+        credits::parse(&fields[header.credits]).map_err(|error| problems.push(error.to_string()));
+    let expires = optional(header.expires)
+        .map(|text| time::parse_instant(text, Meaning::Until))
+        .transpose()
+        .map_err(|error: TimeError| problems.push(format!("expires: {error}")));
+    let reason = optional(header.reason)
+        .map(reason)
+        .transpose()
+        .map_err(|text| problems.push(text));
+    let reference = optional(header.reference)
+        .map(reference)
+        .transpose()
+        .map_err(|text| problems.push(text));
+    match (account, credits, expires, reason, reference) {
+        (Ok(account), Ok(credits), Ok(expires), Ok(reason), Ok(reference)) => Ok(Row {
+            content: (account, credits, expires, reason),
+            reference,
+        }),
+        _ => Err(problems),
+    }
+}
+
+/// In lower case, as accounts are compared.
+fn account(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("the account is missing".to_owned());
+    }
+    if text.len() > MAX_NAME {
+        return Err(format!("the account is longer than {MAX_NAME} bytes"));
+    }
+    if text.chars().any(char::is_whitespace) {
+        return Err(format!("the account {:?} has a blank in it", shown(text)));
+    }
+    Ok(text.to_lowercase())
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    if text.chars().count() > MAX_REASON {
+        return Err(format!("the reason is longer than {MAX_REASON} characters"));
+    }
+    Ok(text.to_owned())
+}
+
+fn reference(text: &str) -> Result<String, String> {
+    if text.len() > MAX_NAME {
+        return Err(format!("the reference is longer than {MAX_NAME} bytes"));
+    }
+    if text.contains('\t') {
+        return Err("the reference has a tab in it".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// The reference of the `alike`-th row with this content. Half of the hash: nobody looks for two
+/// rows that share 128 bits, and people read it.
+fn derived(content: &Content, alike: u64) -> String {
+    let parts = serde_json::to_vec(&(content, alike)).expect("texts and numbers are JSON");
+    let hash = Sha256::digest(&parts);
+    let mut reference = PREFIX.to_owned();
+    for byte in &hash[..16] {
+        let _ = write!(reference, "{byte:02x}");
+    }
+    reference
+}
+
+fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+/// As much of it as helps.
+fn shown(text: &str) -> String {
+    const MOST_SHOWN: usize = 60;
+    text.chars().take(MOST_SHOWN).collect()
+}

@@ -1,0 +1,57 @@
+//! Printing. A reader that has seen enough (`| head`) closes the pipe; that ends the output, and is
+//! no failure.
+
+use std::io::{self, ErrorKind, Write};
+
+use super::args::Format;
+use super::render::refusal;
+use crate::control::protocol::Refusal;
+
+/// Prints to standard output.
+///
+/// # Errors
+/// When it cannot be written (a full disk), except that nobody reads on.
+pub fn print(text: &[u8]) -> io::Result<()> {
+    write(&mut io::stdout().lock(), text)
+}
+
+/// Prints a refusal to standard error and gives its exit code back. There is nowhere left to say
+/// that this failed.
+pub fn refuse(refused: &Refusal, format: Format) -> u8 {
+    let text = match format {
+        Format::Plain => refusal::plain(refused),
+        Format::Json => refusal::json(refused),
+    };
+    let _ = write(&mut io::stderr().lock(), text.as_bytes());
+    refused.exit
+}
+
+fn write(to: &mut impl Write, text: &[u8]) -> io::Result<()> {
+    match to.write_all(text).and_then(|()| to.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Broken(ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_seen_enough_is_no_failure_and_a_full_disk_is() {
+        assert!(write(&mut Broken(ErrorKind::BrokenPipe), b"text").is_ok());
+        assert!(write(&mut Broken(ErrorKind::StorageFull), b"text").is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! Accounts: what is there, what became of the rest, and from which grants it comes.
+
+use super::explain::entries;
+use super::layout::{Page, count, minute};
+use crate::control::protocol::{AccountView, AccountsView, LotView, StatementView};
+
+pub fn account(view: &AccountView, page: &Page) -> String {
+    let mut text = format!(
+        "{} has {} available.\n",
+        view.account,
+        count(view.available, "credit")
+    );
+    let mut rows = vec![
+        (
+            "came in",
+            format!("{} granted, {} refunded", view.granted, view.refunded),
+        ),
+        (
+            "went out",
+            format!(
+                "{} posted, {} held, {} expired, {} revoked",
+                view.posted, view.held, view.expired, view.revoked
+            ),
+        ),
+    ];
+    if !view.aliases.is_empty() {
+        rows.push(("aliases", view.aliases.join(", ")));
+    }
+    text.push_str(&page.block(&rows));
+    if !view.lots.is_empty() {
+        text.push_str("\nLots, in the order in which they are spent:\n");
+        let rows = view.lots.iter().map(|view| lot(view, page)).collect();
+        text.push_str(&page.table(
+            &["left", "granted", "expires", "grant"],
+            &["expires"],
+            &["left", "granted"],
+            rows,
+        ));
+    }
+    text
+}
+
+fn lot(lot: &LotView, page: &Page) -> Vec<String> {
+    vec![
+        lot.left.to_string(),
+        lot.granted.to_string(),
+        expiry(lot.expires.as_deref(), page),
+        lot.grant.clone(),
+    ]
+}
+
+/// Until when, or that the time has come, or that it never does.
+pub(super) fn expiry(expires: Option<&str>, page: &Page) -> String {
+    match expires {
+        None => "never".to_owned(),
+        Some(at) if page.is_past(at) => format!("{}, past", minute(at)),
+        Some(at) => minute(at),
+    }
+}
+
+pub fn accounts(view: &AccountsView, page: &Page) -> String {
+    if view.accounts.is_empty() {
+        return "There are no accounts. `maitred credits grant` opens one.\n".to_owned();
+    }
+    let rows = view
+        .accounts
+        .iter()
+        .map(|account| {
+            vec![
+                account.account.clone(),
+                account.available.to_string(),
+                account.held.to_string(),
+                account.posted.to_string(),
+                account.aliases.join(", "),
+            ]
+        })
+        .collect();
+    let mut text = count(view.accounts.len(), "account") + ":\n\n";
+    text.push_str(&page.table(
+        &["account", "available", "held", "posted", "aliases"],
+        &["account"],
+        &["available", "held", "posted"],
+        rows,
+    ));
+    if let Some(next) = &view.next {
+        text.push_str(&format!(
+            "\nThere are more: maitred account list --after {next}\n"
+        ));
+    }
+    text
+}
+
+pub fn statement(view: &StatementView, page: &Page) -> String {
+    let mut text = account(&view.balance, page);
+    if view.entries.is_empty() {
+        text.push_str("\nNothing was written down about it.\n");
+    } else {
+        text.push_str("\nWhat became of the credits, newest first:\n");
+        text.push_str(&entries(&view.entries, page));
+    }
+    text
+}

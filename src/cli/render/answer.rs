@@ -1,0 +1,45 @@
+//! An answer for people or for machines, whichever it is.
+
+use chrono::{DateTime, Utc};
+
+use super::layout::Page;
+use super::{account, clean, credits, decisions, explain, house, pass};
+use crate::control::protocol::Answer;
+
+/// For people, in at most `width` columns. `now` says how long ago or ahead times are.
+pub fn plain(answer: &Answer, width: usize, now: DateTime<Utc>) -> String {
+    let page = Page::new(width, now);
+    match clean::answer(answer) {
+        Answer::Pass(view) => pass::plain(&view, &page),
+        Answer::Status(view) => house::status(&view, &page),
+        Answer::Given(view) => credits::given(&view),
+        Answer::Import(view) => credits::import(&view),
+        Answer::Grants(view) => credits::grants(&view, &page),
+        Answer::Account(view) => account::account(&view, &page),
+        Answer::Accounts(view) => account::accounts(&view, &page),
+        Answer::Statement(view) => account::statement(&view, &page),
+        Answer::Decisions(view) => decisions::plain(&view, &page),
+        Answer::Explain(view) => explain::explain(&view, &page),
+        Answer::Evaluate(view) => explain::evaluate(&view, &page),
+        Answer::Verify(view) => house::verify(&view),
+    }
+}
+
+/// For machines: the view itself on one line.
+pub fn json(answer: &Answer) -> String {
+    let text = match answer {
+        Answer::Pass(view) => serde_json::to_string(view),
+        Answer::Status(view) => serde_json::to_string(view),
+        Answer::Given(view) => serde_json::to_string(view),
+        Answer::Import(view) => serde_json::to_string(view),
+        Answer::Grants(view) => serde_json::to_string(view),
+        Answer::Account(view) => serde_json::to_string(view),
+        Answer::Accounts(view) => serde_json::to_string(view),
+        Answer::Statement(view) => serde_json::to_string(view),
+        Answer::Decisions(view) => serde_json::to_string(view),
+        Answer::Explain(view) => serde_json::to_string(view),
+        Answer::Evaluate(view) => serde_json::to_string(view),
+        Answer::Verify(view) => serde_json::to_string(view),
+    };
+    clean::json(&text.expect("views have only keys that are texts")) + "\n"
+}

@@ -1,0 +1,94 @@
+//! Credits given and taken back.
+
+use super::account::expiry;
+use super::layout::{Page, count, minute};
+use crate::control::protocol::{GivenView, GrantsView, ImportView};
+
+pub fn given(view: &GivenView) -> String {
+    let credits = count(view.credits, "credit");
+    let account = &view.account;
+    let available = format!(
+        "{account} has {} available now.",
+        count(view.available, "credit")
+    );
+    let what = match view.kind.as_str() {
+        "revoke" => format!("revoked from {account}"),
+        _ => match &view.expires {
+            Some(at) => format!("granted to {account}, to be spent before {}", minute(at)),
+            None => format!("granted to {account}"),
+        },
+    };
+    let verb = if view.credits == 1 { "was" } else { "were" };
+    if view.existed {
+        format!(
+            "Nothing was done: under the reference {} {credits} {verb} {what}, at {}.\n{available}\n",
+            view.reference,
+            minute(&view.at)
+        )
+    } else {
+        format!(
+            "{credits} {verb} {what}, under the reference {}.\n{available}\n",
+            view.reference
+        )
+    }
+}
+
+pub fn import(view: &ImportView) -> String {
+    let would = |done: &str, plan: &str| {
+        let word = if view.dry_run { plan } else { done };
+        word.to_owned()
+    };
+    let mut text = format!(
+        "{} read, {} {}, with {} in all.\n",
+        count(view.rows, "row"),
+        view.granted,
+        would("granted", "would be granted"),
+        count(view.credits, "credit")
+    );
+    if view.accounts_opened > 0 {
+        text.push_str(&format!(
+            "{} {}.\n",
+            count(view.accounts_opened, "account"),
+            would("opened", "would be opened")
+        ));
+    }
+    if view.existed > 0 {
+        text.push_str(&format!(
+            "{} had been imported before and {} for nothing now. A new round of grants needs an \
+             expiry or a reason of its own.\n",
+            count(view.existed, "row"),
+            if view.existed == 1 { "counts" } else { "count" },
+        ));
+    }
+    if view.dry_run {
+        text.push_str("Nothing was written.\n");
+    }
+    text
+}
+
+pub fn grants(view: &GrantsView, page: &Page) -> String {
+    if view.grants.is_empty() {
+        return format!("{} was never granted anything.\n", view.account);
+    }
+    let rows = view
+        .grants
+        .iter()
+        .map(|grant| {
+            vec![
+                minute(&grant.at),
+                grant.kind.clone(),
+                grant.credits.to_string(),
+                expiry(grant.expires.as_deref(), page),
+                grant.reference.clone(),
+                grant.reason.clone(),
+            ]
+        })
+        .collect();
+    let headings = ["at", "kind", "credits", "expires", "reference", "reason"];
+    format!(
+        "{} of {}, newest first:\n\n{}",
+        count(view.grants.len(), "grant"),
+        view.account,
+        page.table(&headings, &["at", "kind"], &["credits"], rows)
+    )
+}

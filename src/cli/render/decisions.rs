@@ -1,0 +1,50 @@
+//! Decisions in a table; `explain` tells each in full.
+
+use super::layout::{Page, count, minute, title};
+use super::pass::who;
+use crate::control::protocol::{DecisionView, DecisionsView, StepView};
+
+pub fn plain(view: &DecisionsView, page: &Page) -> String {
+    if view.decisions.is_empty() {
+        return "Nothing was decided in that time.\n".to_owned();
+    }
+    let mut text = count(view.decisions.len(), "decision") + ", newest first:\n\n";
+    let headings = ["decided", "how", "credits", "booking", "who", "what"];
+    let rows = view.decisions.iter().map(row).collect();
+    text.push_str(&page.table(&headings, &["decided", "booking"], &["credits"], rows));
+    if view.more {
+        text.push_str("\nThere are more; ask for them with --limit or --since.\n");
+    }
+    text
+}
+
+fn row(view: &DecisionView) -> Vec<String> {
+    let DecisionView { decided, step, .. } = view;
+    vec![
+        minute(decided),
+        how(step),
+        step.credits.to_string(),
+        step.request.clone(),
+        who(step),
+        format!("{} on {}", title(&step.title), minute(&step.start)),
+    ]
+}
+
+/// How it ended, or the decision while it has not ended; then why.
+fn how(step: &StepView) -> String {
+    let verdict = match step.outcome.as_str() {
+        "none" => step.decision.clone(),
+        "confirmed" | "declined" => step.outcome.clone(),
+        outcome => format!("{}, {outcome}", step.decision),
+    };
+    let codes: Vec<&str> = step
+        .reasons
+        .iter()
+        .map(|reason| reason.code.as_str())
+        .collect();
+    if codes.is_empty() {
+        verdict
+    } else {
+        format!("{verdict}: {}", codes.join(", "))
+    }
+}

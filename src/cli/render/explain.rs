@@ -1,0 +1,163 @@
+//! One request in full: the decision, what each rule found, what was sent, what it cost, and
+//! everything written down about it.
+
+use super::layout::{Page, count, minute, second};
+use super::pass::step_block;
+use crate::control::protocol::{
+    CallView, ChargeView, EntryView, EvaluateView, ExplainView, FindingView,
+};
+
+pub fn explain(view: &ExplainView, page: &Page) -> String {
+    let mut more = vec![
+        ("decided", second(&view.decision.decided)),
+        ("policy", view.decision.policy.clone()),
+    ];
+    if let Some(told) = &view.told {
+        more.push(("told", told.clone()));
+    }
+    let mut text = step_block(&view.decision.step, page, &more);
+    text.push_str(&findings(&view.findings, page));
+    text.push_str(&calls(&view.calls, page));
+    text.push_str(&charges(&view.charges, page));
+    if !view.entries.is_empty() {
+        text.push_str("\nWritten down, oldest first:\n");
+        text.push_str(&entries(&view.entries, page));
+    }
+    text
+}
+
+pub fn evaluate(view: &EvaluateView, page: &Page) -> String {
+    let mut more = Vec::new();
+    if let Some(told) = &view.told {
+        more.push(("told", told.clone()));
+    }
+    let mut text = format!(
+        "Judged as if it were pending at {}. Nothing is done.\n\n{}",
+        second(&view.at),
+        step_block(&view.decision, page, &more)
+    );
+    text.push_str(&findings(&view.findings, page));
+    if !view.assumed.is_empty() {
+        text.push_str("\nA file does not say everything; this was assumed:\n");
+        for assumed in &view.assumed {
+            text.push_str(&page.block(&[("-", assumed.clone())]));
+        }
+    }
+    text
+}
+
+fn findings(findings: &[FindingView], page: &Page) -> String {
+    if findings.is_empty() {
+        return String::new();
+    }
+    let rows = findings
+        .iter()
+        .map(|finding| {
+            let passed = if finding.passed { "passed" } else { "failed" };
+            vec![
+                passed.to_owned(),
+                finding.rule.clone(),
+                finding.detail.clone(),
+            ]
+        })
+        .collect();
+    let table = page.table(&["", "rule", "found"], &["", "rule"], &[], rows);
+    format!("\n{}:\n{table}", count(findings.len(), "finding"))
+}
+
+fn calls(calls: &[CallView], page: &Page) -> String {
+    if calls.is_empty() {
+        return String::new();
+    }
+    let rows = calls
+        .iter()
+        .map(|call| {
+            let answered = if call.answered {
+                "answered"
+            } else {
+                "no answer"
+            };
+            vec![
+                second(&call.at),
+                call.call.clone(),
+                call.booking.clone(),
+                format!("{answered}: {}", call.text),
+            ]
+        })
+        .collect();
+    let headings = ["at", "call", "booking", "what came back"];
+    let table = page.table(&headings, &["at", "call", "booking"], &[], rows);
+    format!("\n{} to Cal.com:\n{table}", count(calls.len(), "call"))
+}
+
+fn charges(charges: &[ChargeView], page: &Page) -> String {
+    if charges.is_empty() {
+        return String::new();
+    }
+    let rows = charges
+        .iter()
+        .map(|charge| {
+            vec![
+                charge.booking.clone(),
+                charge.account.clone(),
+                charge.state.clone(),
+                charge.credits.to_string(),
+                charge.refunded.to_string(),
+                note(charge),
+            ]
+        })
+        .collect();
+    let headings = [
+        "booking",
+        "account",
+        "state",
+        "credits",
+        "refunded",
+        "when, and why",
+    ];
+    let table = page.table(
+        &headings,
+        &["booking", "state"],
+        &["credits", "refunded"],
+        rows,
+    );
+    format!("\n{}:\n{table}", count(charges.len(), "charge"))
+}
+
+fn note(charge: &ChargeView) -> String {
+    let mut note = minute(&charge.start);
+    if let Some(from) = &charge.moved_from {
+        note.push_str(&format!("; moved here from {from}"));
+    }
+    if let Some(to) = &charge.moved_to {
+        note.push_str(&format!("; moved on to {to}"));
+    }
+    if let Some(text) = &charge.note {
+        note.push_str(&format!("; {text}"));
+    }
+    note
+}
+
+/// Facts in a table; the number in the log first.
+pub(super) fn entries(entries: &[EntryView], page: &Page) -> String {
+    let rows = entries
+        .iter()
+        .map(|entry| {
+            vec![
+                entry.sequence.to_string(),
+                second(&entry.at),
+                entry.kind.clone(),
+                entry
+                    .credits
+                    .map_or_else(String::new, |credits| credits.to_string()),
+                entry.text.clone(),
+            ]
+        })
+        .collect();
+    page.table(
+        &["no.", "at", "kind", "credits", "what"],
+        &["at", "kind"],
+        &["no.", "credits"],
+        rows,
+    )
+}

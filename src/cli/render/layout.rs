@@ -1,0 +1,220 @@
+//! The few shapes that everything is printed in: times, counts, blocks of labels, and tables
+//! without borders.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+
+/// Narrower, and words would be cut to pieces; such a terminal wraps the lines itself.
+const NARROWEST: usize = 60;
+
+/// Wider lines are hard to read.
+const WIDEST: usize = 160;
+
+/// Between two columns.
+const GAP: u16 = 2;
+
+/// How much of a title is shown; the rest is in the JSON.
+const TITLE: usize = 80;
+
+/// What is printed on.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    width: usize,
+    pub now: DateTime<Utc>,
+}
+
+impl Page {
+    pub fn new(width: usize, now: DateTime<Utc>) -> Self {
+        Self {
+            width: width.clamp(NARROWEST, WIDEST),
+            now,
+        }
+    }
+
+    /// Labels and what they stand for, two columns in from the left.
+    pub fn block(&self, rows: &[(&str, String)]) -> String {
+        let mut table = self.bare();
+        for (label, value) in rows {
+            table.add_row([*label, value]);
+        }
+        if let Some(labels) = table.column_mut(0) {
+            labels.set_constraint(ColumnConstraint::ContentWidth);
+        }
+        indented(&table)
+    }
+
+    /// A table with headings, two columns in from the left. Columns named in `numbers` are aligned
+    /// at their right, those in `whole` are never broken.
+    pub fn table(
+        &self,
+        headings: &[&str],
+        whole: &[&str],
+        numbers: &[&str],
+        rows: Vec<Vec<String>>,
+    ) -> String {
+        let mut table = self.bare();
+        table.set_header(headings);
+        for row in rows {
+            debug_assert_eq!(row.len(), headings.len());
+            table.add_row(row);
+        }
+        for (heading, column) in headings.iter().zip(table.column_iter_mut()) {
+            column.set_padding((0, GAP));
+            if whole.contains(heading) || numbers.contains(heading) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+            if numbers.contains(heading) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        indented(&table)
+    }
+
+    fn bare(&self) -> Table {
+        let width = u16::try_from(self.width - INDENT.len()).unwrap_or(u16::MAX);
+        let mut table = Table::new();
+        table
+            .load_preset(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width);
+        table
+    }
+
+    /// `in 12 seconds`, `3 minutes ago`.
+    pub fn from_now(&self, time: &str) -> Option<String> {
+        let at = DateTime::parse_from_rfc3339(time).ok()?.to_utc();
+        let away = at.signed_duration_since(self.now);
+        Some(if away >= TimeDelta::zero() {
+            format!("in {}", span(away))
+        } else {
+            format!("{} ago", span(-away))
+        })
+    }
+
+    /// Whether that time has come. A text that is no time never comes.
+    pub fn is_past(&self, time: &str) -> bool {
+        DateTime::parse_from_rfc3339(time).is_ok_and(|at| at <= self.now)
+    }
+}
+
+const INDENT: &str = "  ";
+
+fn indented(table: &Table) -> String {
+    let mut text = String::new();
+    for line in table.lines() {
+        let line = line.trim_end();
+        if !line.is_empty() {
+            text.push_str(INDENT);
+            text.push_str(line);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// To the minute: `2026-12-01 09:00 UTC`. What is no time is shown as it is.
+pub fn minute(time: &str) -> String {
+    written(time, "%Y-%m-%d %H:%M UTC")
+}
+
+/// To the second, for what happened one after the other.
+pub fn second(time: &str) -> String {
+    written(time, "%Y-%m-%d %H:%M:%S UTC")
+}
+
+fn written(time: &str, format: &str) -> String {
+    match DateTime::parse_from_rfc3339(time) {
+        Ok(at) => at.to_utc().format(format).to_string(),
+        Err(_) => time.to_owned(),
+    }
+}
+
+/// In the largest unit that fits.
+fn span(span: TimeDelta) -> String {
+    let units = [
+        (span.num_days(), "day"),
+        (span.num_hours(), "hour"),
+        (span.num_minutes(), "minute"),
+    ];
+    let (number, unit) = units
+        .into_iter()
+        .find(|(number, _)| *number > 0)
+        .unwrap_or((span.num_seconds(), "second"));
+    count(number.unsigned_abs(), unit)
+}
+
+/// `1 credit`, `2 credits`.
+pub fn count(number: impl TryInto<u64>, what: &str) -> String {
+    // Counts of things in memory fit; one that did not would still be many.
+    let number = number.try_into().unwrap_or(u64::MAX);
+    let plural = match (number, what.strip_suffix('y')) {
+        (1, _) => what.to_owned(),
+        (_, Some(stem)) if !what.ends_with("day") => format!("{stem}ies"),
+        (_, _) => format!("{what}s"),
+    };
+    format!("{number} {plural}")
+}
+
+/// The title in quotation marks, or what stands for one.
+pub fn title(title: &str) -> String {
+    if title.trim().is_empty() {
+        return "a booking without a title".to_owned();
+    }
+    let mut chars = title.trim().chars();
+    let shown: String = chars.by_ref().take(TITLE).collect();
+    let more = if chars.next().is_some() { "…" } else { "" };
+    format!("“{shown}{more}”")
+}
+
+/// With a capital letter.
+pub fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plurals_are_right() {
+        let rows = [
+            (count(0_u64, "credit"), "0 credits"),
+            (count(1_u64, "credit"), "1 credit"),
+            (count(2_usize, "entry"), "2 entries"),
+            (count(2_u64, "day"), "2 days"),
+            (count(1_usize, "entry"), "1 entry"),
+        ];
+        for (text, expect) in rows {
+            assert_eq!(text, expect);
+        }
+    }
+
+    #[test]
+    fn times_are_read_easily_and_what_is_none_is_shown() {
+        let time = "2026-12-01T10:00:07.250+01:00";
+        assert_eq!(minute(time), "2026-12-01 09:00 UTC");
+        assert_eq!(second(time), "2026-12-01 09:00:07 UTC");
+        assert_eq!(minute("soon"), "soon");
+    }
+
+    #[test]
+    fn distances_are_in_the_largest_unit_that_fits() {
+        let now = DateTime::parse_from_rfc3339("2026-12-01T09:00:00Z").unwrap();
+        let page = Page::new(100, now.to_utc());
+        let rows = [
+            ("2026-12-01T09:00:00Z", "in 0 seconds"),
+            ("2026-12-01T09:00:12Z", "in 12 seconds"),
+            ("2026-12-01T08:58:30Z", "1 minute ago"),
+            ("2026-12-01T12:59:59Z", "in 3 hours"),
+            ("2026-11-01T09:00:00Z", "30 days ago"),
+        ];
+        for (time, expect) in rows {
+            assert_eq!(page.from_now(time).as_deref(), Some(expect));
+        }
+        assert_eq!(page.from_now("soon"), None);
+    }
+}

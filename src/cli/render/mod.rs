@@ -1,0 +1,13 @@
+//! How answers read: calm, aligned, and so that one could read them aloud. Titles, names and
+//! reasons come from strangers; nothing of theirs reaches a terminal as anything but text.
+
+pub mod account;
+pub mod answer;
+pub mod clean;
+pub mod credits;
+pub mod decisions;
+pub mod explain;
+pub mod house;
+pub mod layout;
+pub mod pass;
+pub mod refusal;

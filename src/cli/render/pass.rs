@@ -1,0 +1,193 @@
+//! What a pass did, or would do: first each request that it acts on, who asked for what, why it is
+//! decided so, and the effect; then what is left as it is, in a line each.
+
+use super::layout::{Page, count, minute, second, sentence, title};
+use crate::control::protocol::{PassHead, PassView, StepView};
+
+pub fn plain(view: &PassView, page: &Page) -> String {
+    let mut text = heading(&view.pass);
+    let (left, acted): (Vec<_>, Vec<_>) = view.steps.iter().partition(|step| is_left(step));
+    for step in &acted {
+        text.push('\n');
+        text.push_str(&step_block(step, page, &[]));
+    }
+    if !left.is_empty() {
+        text.push_str("\nLeft as they are:\n");
+        text.push_str(&left_table(&left, page));
+    }
+    if !view.problems.is_empty() {
+        text.push_str("\nTo be looked at:\n");
+        let rows: Vec<(&str, String)> = view
+            .problems
+            .iter()
+            .map(|problem| (problem.code.as_str(), problem.text.clone()))
+            .collect();
+        text.push_str(&page.block(&rows));
+    }
+    text.push('\n');
+    text.push_str(&summary(view, &acted, left.len()));
+    text
+}
+
+/// `2 to confirm or decline` and the like are in the summary; here is what was looked at.
+fn heading(pass: &PassHead) -> String {
+    let observed = count(pass.observed, "pending booking");
+    let calls = count(pass.calls, "call");
+    if pass.dry_run {
+        format!(
+            "Plan as of {}. Nothing is done.\n{observed} seen, with {calls} to Cal.com.\n",
+            second(&pass.started)
+        )
+    } else {
+        format!(
+            "Pass of {}.\n{observed} seen, with {calls} to Cal.com.\n",
+            second(&pass.started)
+        )
+    }
+}
+
+/// How the steps ended, most welcome first.
+fn summary(view: &PassView, acted: &[&StepView], left: usize) -> String {
+    if view.steps.is_empty() && !view.more {
+        return "Nothing is waiting.\n".to_owned();
+    }
+    let mut parts = Vec::new();
+    let words: [(&str, &str, &str); 7] = [
+        ("confirm", "planned", "to confirm"),
+        ("decline", "planned", "to decline"),
+        ("", "confirmed", "confirmed"),
+        ("", "declined", "declined"),
+        ("", "superseded", "superseded"),
+        ("", "unresolved", "unresolved"),
+        ("", "failed", "failed"),
+    ];
+    let mut told = 0;
+    for (decision, outcome, what) in words {
+        let number = acted
+            .iter()
+            .filter(|step| step.outcome == outcome)
+            .filter(|step| decision.is_empty() || step.decision == decision)
+            .count();
+        told += number;
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
+        }
+    }
+    if acted.len() > told {
+        parts.push(format!("{} other", acted.len() - told));
+    }
+    if left > 0 {
+        parts.push(format!("{left} left as they are"));
+    }
+    let mut text = format!("In all: {}.\n", parts.join(", "));
+    if parts.is_empty() {
+        text.clear();
+    }
+    if view.more {
+        text.push_str("More requests wait than one pass takes on; the next one goes on.\n");
+    }
+    text
+}
+
+/// One request: what is asked, who asked, why it is decided so, and the effect.
+pub(super) fn step_block(step: &StepView, page: &Page, more: &[(&str, String)]) -> String {
+    let mut rows = vec![("who", who(step))];
+    rows.push(("why", why(step)));
+    rows.push(("effect", effect(step)));
+    rows.push(("booking", bookings(step)));
+    rows.extend(more.iter().map(|(label, value)| (*label, value.clone())));
+    format!(
+        "{} {} on {}\n{}",
+        sentence(&step.decision),
+        title(&step.title),
+        minute(&step.start),
+        page.block(&rows)
+    )
+}
+
+/// Nothing was to be done about it.
+fn is_left(step: &StepView) -> bool {
+    step.outcome == "none"
+}
+
+fn left_table(steps: &[&StepView], page: &Page) -> String {
+    let rows = steps
+        .iter()
+        .map(|step| {
+            vec![
+                step.decision.clone(),
+                format!("{} on {}", title(&step.title), minute(&step.start)),
+                who(step),
+                why(step),
+            ]
+        })
+        .collect();
+    page.table(
+        &["decision", "what", "who", "why"],
+        &["decision"],
+        &[],
+        rows,
+    )
+}
+
+/// The booker, and the account where it goes by another name.
+pub(super) fn who(step: &StepView) -> String {
+    match (&step.booker, &step.account) {
+        (Some(booker), Some(account)) if booker == account => booker.clone(),
+        (Some(booker), Some(account)) => format!("{booker} (account {account})"),
+        (Some(booker), None) => format!("{booker} (no account)"),
+        (None, Some(account)) => format!("account {account}"),
+        (None, None) => "nobody that could be named".to_owned(),
+    }
+}
+
+pub(super) fn why(step: &StepView) -> String {
+    if step.reasons.is_empty() {
+        return match &step.gate {
+            Some(gate) => format!("nothing speaks against it at gate {gate}"),
+            None => "no reason was given".to_owned(),
+        };
+    }
+    let reasons: Vec<String> = step
+        .reasons
+        .iter()
+        .map(|reason| format!("{} ({})", reason.text, reason.code))
+        .collect();
+    reasons.join(" ")
+}
+
+/// In whole words; an outcome that this version does not know is shown as it is.
+fn effect(step: &StepView) -> String {
+    let credits = count(step.credits, "credit");
+    let confirm = step.decision == "confirm";
+    match step.outcome.as_str() {
+        "planned" => match step.decision.as_str() {
+            "confirm" => format!("would be confirmed, for {credits}"),
+            "decline" => "would be declined, and the booker told why".to_owned(),
+            _ => "would be written down".to_owned(),
+        },
+        "confirmed" => format!("confirmed, for {credits}"),
+        "declined" => "declined, and the booker told why".to_owned(),
+        "superseded" => "something else happened at Cal.com first; nothing is charged".to_owned(),
+        "unresolved" if confirm => {
+            format!("not finished, the next pass goes on; {credits} stay held")
+        }
+        "unresolved" => "not finished, the next pass goes on".to_owned(),
+        "failed" if confirm => format!("Cal.com said no, it is tried again; {credits} stay held"),
+        "failed" => "Cal.com said no, it is tried again".to_owned(),
+        "none" => match step.decision.as_str() {
+            "review" => "left pending for an operator".to_owned(),
+            "wait" => "left pending, and looked at again".to_owned(),
+            _ => "left alone".to_owned(),
+        },
+        other => other.to_owned(),
+    }
+}
+
+fn bookings(step: &StepView) -> String {
+    match step.bookings.as_slice() {
+        [] => step.request.clone(),
+        [only] if *only == step.request => only.clone(),
+        bookings => format!("{}, a series of {}", step.request, bookings.len()),
+    }
+}

@@ -1,0 +1,39 @@
+//! Why something was not done, for standard error.
+
+use super::clean;
+use crate::control::protocol::Refusal;
+
+/// For people. A text of several lines keeps them: they are ours, and what is within them is not.
+pub fn plain(refusal: &Refusal) -> String {
+    let lines: Vec<String> = refusal.text.split('\n').map(clean::text).collect();
+    format!("maitred: {}\n", lines.join("\n"))
+}
+
+/// For machines.
+pub fn json(refusal: &Refusal) -> String {
+    let text = serde_json::to_string(refusal).expect("a refusal is only texts and a number");
+    clean::json(&text) + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal() -> Refusal {
+        Refusal {
+            exit: 2,
+            code: "usage".to_owned(),
+            text: "a.csv was not imported:\n  line 2: \u{1b}[31m\u{202e}bad".to_owned(),
+        }
+    }
+
+    #[test]
+    fn people_read_whole_lines() {
+        insta::assert_snapshot!(plain(&refusal()), @"");
+    }
+
+    #[test]
+    fn machines_read_one() {
+        insta::assert_snapshot!(json(&refusal()), @"");
+    }
+}

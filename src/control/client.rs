@@ -1,0 +1,337 @@
+//! A command's end of the socket: one line there, one line back, and a clear word for each way in
+//! which that can fail. Above all it tells a daemon that does not run, where the command opens the
+//! store itself, from one that runs and could not be asked.
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::exit;
+use super::protocol::{
+    Answer, Command, MAX_REQUEST, MAX_RESPONSE, Refusal, Request, Response, SCHEMA,
+};
+
+/// How long the daemon may take to read the request: it does nothing else with a new client.
+const SEND: Duration = Duration::from_secs(10);
+
+/// How long the daemon may be silent over a command that only reads or writes its store.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// There is no socket, or nobody listens on it.
+    #[error("no daemon listens on {path}", path = .0.display())]
+    NotRunning(PathBuf),
+    #[error("permission denied on {path}: {who}", path = .path.display())]
+    Denied { path: PathBuf, who: String },
+    #[error("the request has {0} bytes, and at most {MAX_REQUEST} can be sent; split it")]
+    TooLong(usize),
+    #[error(
+        "the daemon was silent for {} s; whether anything was done is not known",
+        .0.as_secs_f32()
+    )]
+    Silent(Duration),
+    /// The connection ended before the answer did.
+    #[error("the daemon broke off its answer; whether anything was done is not known")]
+    BrokenOff,
+    #[error(
+        "the daemon answers in version {0} of the control protocol and this command understands \
+         version {SCHEMA}; use the same maitred for both"
+    )]
+    OtherSchema(u32),
+    #[error("the daemon's answer cannot be understood ({0}); use the same maitred for both")]
+    NotUnderstood(String),
+    #[error("reach the daemon on {path}: {source}", path = .path.display())]
+    Io { path: PathBuf, source: io::Error },
+    /// The daemon said no.
+    #[error("{0}")]
+    Refused(Refusal),
+}
+
+impl ClientError {
+    /// The same for standard error, with the exit code that fits.
+    pub fn into_refusal(self) -> Refusal {
+        let (exit, code) = match &self {
+            Self::NotRunning(_)
+            | Self::Denied { .. }
+            | Self::Silent(_)
+            | Self::BrokenOff
+            | Self::Io { .. } => (exit::UNREACHABLE, "unreachable"),
+            Self::TooLong(_) => (exit::USAGE, "usage"),
+            Self::OtherSchema(_) | Self::NotUnderstood(_) => (exit::FAILED, "conflict"),
+            Self::Refused(_) => (exit::FAILED, "internal"),
+        };
+        match self {
+            Self::Refused(refusal) => refusal,
+            other => Refusal {
+                exit,
+                code: code.to_owned(),
+                text: other.to_string(),
+            },
+        }
+    }
+}
+
+/// Asks the daemon that listens on `path`.
+///
+/// # Errors
+/// When there is none, when it cannot be asked, and when it refuses.
+pub fn call(path: &Path, command: Command) -> Result<Answer, ClientError> {
+    let patience = patience(&command);
+    let mut line = serde_json::to_vec(&Request {
+        schema: SCHEMA,
+        command,
+    })
+    .expect("a request has only keys that are texts");
+    if line.len() > MAX_REQUEST {
+        return Err(ClientError::TooLong(line.len()));
+    }
+    line.push(b'\n');
+    exchange(path, &line, patience)
+}
+
+/// How long an answer may take. A pass or a walk through the log takes what it takes; interrupt it.
+fn patience(command: &Command) -> Option<Duration> {
+    match command {
+        Command::Plan {} | Command::Pass {} | Command::Import { .. } | Command::Verify {} => None,
+        Command::Status {}
+        | Command::Pause {}
+        | Command::Resume {}
+        | Command::Grant(_)
+        | Command::Revoke(_)
+        | Command::Grants { .. }
+        | Command::AccountShow { .. }
+        | Command::AccountList { .. }
+        | Command::AccountAlias { .. }
+        | Command::AccountStatement { .. }
+        | Command::Decisions { .. }
+        | Command::Explain { .. }
+        | Command::Evaluate { .. } => Some(ANSWER),
+    }
+}
+
+fn exchange(path: &Path, line: &[u8], patience: Option<Duration>) -> Result<Answer, ClientError> {
+    let failed = |source| ClientError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut stream = UnixStream::connect(path).map_err(|error| not_connected(path, error))?;
+    stream.set_write_timeout(Some(SEND)).map_err(failed)?;
+    stream.set_read_timeout(patience).map_err(failed)?;
+    match stream.write_all(line) {
+        Ok(()) => {}
+        // A daemon that is full or has read enough says why before it closes: read it.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+            ) => {}
+        Err(error) if timed_out(&error) => return Err(ClientError::Silent(SEND)),
+        Err(error) => return Err(failed(error)),
+    }
+    let mut answer = Vec::new();
+    let most = MAX_RESPONSE as u64 + 1;
+    match BufReader::new(stream)
+        .take(most)
+        .read_until(b'\n', &mut answer)
+    {
+        Ok(_) => {}
+        Err(error) if timed_out(&error) => {
+            return Err(ClientError::Silent(patience.unwrap_or(ANSWER)));
+        }
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+            return Err(ClientError::BrokenOff);
+        }
+        Err(error) => return Err(failed(error)),
+    }
+    if answer.last() != Some(&b'\n') {
+        return Err(ClientError::BrokenOff);
+    }
+    understand(&answer)
+}
+
+/// The version is looked at first, so that a newer daemon's answer is called that.
+fn understand(line: &[u8]) -> Result<Answer, ClientError> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema: u32,
+    }
+    #[derive(Deserialize)]
+    struct Versions {
+        ok: std::collections::BTreeMap<String, Version>,
+    }
+    if let Ok(Versions { ok }) = serde_json::from_slice(line)
+        && let Some(version) = ok.values().find(|version| version.schema != SCHEMA)
+    {
+        return Err(ClientError::OtherSchema(version.schema));
+    }
+    match serde_json::from_slice(line) {
+        Ok(Response::Ok(answer)) => Ok(*answer),
+        Ok(Response::Err(refusal)) => Err(ClientError::Refused(refusal)),
+        Err(error) => Err(ClientError::NotUnderstood(error.to_string())),
+    }
+}
+
+fn not_connected(path: &Path, error: io::Error) -> ClientError {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+            ClientError::NotRunning(path.to_owned())
+        }
+        ErrorKind::PermissionDenied => ClientError::Denied {
+            path: path.to_owned(),
+            who: who_may(path),
+        },
+        _ => ClientError::Io {
+            path: path.to_owned(),
+            source: error,
+        },
+    }
+}
+
+/// Who may use the socket: its owner, where one can see so much.
+fn who_may(path: &Path) -> String {
+    match std::fs::metadata(path) {
+        Ok(metadata) => format!(
+            "only root and the user that runs the daemon (uid {}) may use it; try sudo",
+            metadata.uid()
+        ),
+        Err(_) => "only root and the user that runs the daemon may use it; try sudo".to_owned(),
+    }
+}
+
+/// What a socket's time-out looks like differs between systems.
+fn timed_out(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use super::*;
+
+    /// A daemon that answers one client with these bytes, having read its line or not.
+    fn daemon(answer: &'static [u8], reads: bool) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            if reads {
+                let mut line = Vec::new();
+                let mut reader = BufReader::new(&stream);
+                reader.read_until(b'\n', &mut line).unwrap();
+            }
+            // The client may have seen enough.
+            let _ = stream.write_all(answer);
+        });
+        (folder, path)
+    }
+
+    #[test]
+    fn a_daemon_that_does_not_run_is_told_from_everything_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let stale = folder.path().join("stale.sock");
+        drop(UnixListener::bind(&stale).unwrap());
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        for path in [folder.path().join("missing"), stale, file] {
+            let error = call(&path, Command::Status {}).unwrap_err();
+            assert!(
+                matches!(&error, ClientError::NotRunning(at) if *at == path),
+                "{error}"
+            );
+            assert_eq!(error.into_refusal().exit, exit::UNREACHABLE);
+        }
+    }
+
+    #[test]
+    fn who_may_not_is_told_who_may() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let uid = std::fs::metadata(&path).unwrap().uid();
+        // Root, as whom tests may run, is never denied anything.
+        let error = not_connected(&path, ErrorKind::PermissionDenied.into());
+        let text = error.into_refusal().text;
+        assert!(text.contains(&format!("(uid {uid})")), "{text}");
+    }
+
+    #[test]
+    fn answers_are_understood_or_called_what_they_are() {
+        let rows: [(&[u8], &str); 8] = [
+            (b"", "broke off"),
+            (b"{\"ok\":", "broke off"),
+            (b"hello\n", "cannot be understood (expected value"),
+            (
+                b"{\"ok\":{\"dance\":{\"schema\":1}}}\n",
+                "unknown variant `dance`",
+            ),
+            (
+                b"{\"ok\":{\"dance\":{\"schema\":2}}}\n",
+                "answers in version 2",
+            ),
+            (
+                b"{\"ok\":{\"verify\":{\"schema\":1}}}\n",
+                "missing field `commits`",
+            ),
+            (
+                b"{\"err\":{\"exit\":2,\"code\":\"usage\",\"text\":\"no such account\"}}\n",
+                "no such account",
+            ),
+            (
+                b"{\"ok\":{\"verify\":{\"schema\":2,\"commits\":0,\"facts\":0,\"accounts\":0,\
+                  \"head\":\"\",\"differences\":[]}}}\n",
+                "answers in version 2",
+            ),
+        ];
+        for (answer, expect) in rows {
+            let (_folder, path) = daemon(answer, true);
+            let error = call(&path, Command::Status {}).unwrap_err();
+            assert!(error.to_string().contains(expect), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_exit_code() {
+        let refusal = b"{\"err\":{\"exit\":77,\"code\":\"credential\",\"text\":\"no\"}}\n";
+        let (_folder, path) = daemon(refusal, true);
+        let error = call(&path, Command::Status {}).unwrap_err();
+        assert_eq!(error.into_refusal().exit, exit::CREDENTIAL);
+    }
+
+    #[test]
+    fn a_daemon_that_answers_before_it_has_read_all_is_heard() {
+        let refusal = b"{\"err\":{\"exit\":69,\"code\":\"unreachable\",\"text\":\"full\"}}\n";
+        let (_folder, path) = daemon(refusal, false);
+        let text = "x".repeat(8 * 1024 * 1024);
+        let error = call(&path, Command::Evaluate { text, at: None }).unwrap_err();
+        assert!(matches!(&error, ClientError::Refused(_)), "{error}");
+    }
+
+    #[test]
+    fn a_daemon_that_says_nothing_is_not_waited_for_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let patience = Duration::from_millis(50);
+        let error = exchange(&path, b"{}\n", Some(patience)).unwrap_err();
+        assert!(
+            matches!(error, ClientError::Silent(time) if time == patience),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_request_that_is_too_long_is_not_sent() {
+        let text = "x".repeat(MAX_REQUEST);
+        let error = call(Path::new("missing"), Command::Evaluate { text, at: None }).unwrap_err();
+        assert!(matches!(error, ClientError::TooLong(_)), "{error}");
+    }
+}

@@ -1,0 +1,45 @@
+//! Exit codes. They stand here because a daemon's refusal carries the one that fits, and the
+//! command that asked ends with it; `--help` and the man pages print this table.
+
+/// Everything asked for is done.
+pub const DONE: u8 = 0;
+/// It failed, and standard error says why.
+pub const FAILED: u8 = 1;
+/// The command line or a file named in it cannot be used.
+pub const USAGE: u8 = 2;
+/// `plan --exit-code`: a pass would do something.
+pub const STEPS: u8 = 3;
+/// The pass ended with steps unresolved or failed.
+pub const UNRESOLVED: u8 = 4;
+/// Cal.com or the daemon cannot be reached.
+pub const UNREACHABLE: u8 = 69;
+/// Another process holds the store.
+pub const HELD: u8 = 75;
+/// Cal.com refuses the credential.
+pub const CREDENTIAL: u8 = 77;
+/// The configuration cannot be used.
+pub const CONFIGURATION: u8 = 78;
+
+/// Every code with its meaning, in order.
+pub const MEANINGS: [(u8, &str); 9] = [
+    (DONE, "done"),
+    (FAILED, "failed"),
+    (USAGE, "usage: the command line, or a file named in it"),
+    (STEPS, "plan --exit-code: a pass would do something"),
+    (UNRESOLVED, "the pass ended with steps unresolved or failed"),
+    (UNREACHABLE, "Cal.com or the daemon cannot be reached"),
+    (HELD, "the store is held by another process"),
+    (CREDENTIAL, "the credential was refused"),
+    (CONFIGURATION, "the configuration cannot be used"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_are_the_documented_ones_in_order() {
+        let codes = MEANINGS.map(|(code, _)| code);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 69, 75, 77, 78]);
+    }
+}

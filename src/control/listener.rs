@@ -1,0 +1,243 @@
+//! The socket's file: made so that nobody else can ever connect to it, and removed at the end.
+//!
+//! A socket that is bound in place exists for a moment with whatever the umask leaves, and the
+//! umask belongs to the whole process. So it is bound inside a fresh directory that only this user
+//! may enter, given its mode there, and then renamed to where clients look for it.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use tokio::net::{UnixListener, UnixStream};
+
+/// The socket's mode: its owner, and root.
+pub const MODE: u32 = 0o600;
+
+/// Why there is no socket to listen on.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    #[error("listen on {path}: another daemon answers there; stop it, or give this one a socket of its own", path = .0.display())]
+    Answered(PathBuf),
+    #[error("listen on {path}: there is something that is no socket; move it away", path = .0.display())]
+    NotASocket(PathBuf),
+    #[error("look at {path}, where the socket goes", path = .path.display())]
+    Look { path: PathBuf, source: io::Error },
+    #[error("make the socket {path}; its directory must exist and be writable", path = .path.display())]
+    Make { path: PathBuf, source: io::Error },
+}
+
+/// A bound socket. Its file goes when this is dropped.
+#[derive(Debug)]
+pub struct Listener {
+    socket: UnixListener,
+    _file: SocketFile,
+}
+
+impl Listener {
+    /// Binds the socket. A file that a dead daemon left is replaced, after asking whether anybody
+    /// answers on it. Two daemons that start in the same instant are kept apart by the store's
+    /// lock, which is taken before this.
+    ///
+    /// # Errors
+    /// When somebody answers there, when the path is taken by something else, and when the system
+    /// refuses.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn bind(path: &Path) -> Result<Self, ListenError> {
+        check_free(path)?;
+        let made = |source| ListenError::Make {
+            path: path.to_owned(),
+            source,
+        };
+        let nursery = Nursery::beside(path).map_err(made)?;
+        let newborn = nursery.0.join("s");
+        let socket = UnixListener::bind(&newborn).map_err(made)?;
+        fs::set_permissions(&newborn, Permissions::from_mode(MODE)).map_err(made)?;
+        let metadata = fs::symlink_metadata(&newborn).map_err(made)?;
+        fs::rename(&newborn, path).map_err(made)?;
+        Ok(Self {
+            socket,
+            _file: SocketFile {
+                path: path.to_owned(),
+                device: metadata.dev(),
+                inode: metadata.ino(),
+            },
+        })
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<UnixStream> {
+        self.socket.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+/// Whether the path is free, or holds a socket on which nobody answers.
+fn check_free(path: &Path) -> Result<(), ListenError> {
+    let look = |source| ListenError::Look {
+        path: path.to_owned(),
+        source,
+    };
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => {}
+        Ok(_) => return Err(ListenError::NotASocket(path.to_owned())),
+        // Connecting also tells a path that is too long for a socket.
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(look(error)),
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => Err(ListenError::Answered(path.to_owned())),
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(()),
+            _ => Err(look(error)),
+        },
+    }
+}
+
+/// The directory in which a socket is born.
+struct Nursery(PathBuf);
+
+impl Nursery {
+    /// Short names, for a socket's path has about a hundred bytes. One with this process's number
+    /// was left by a dead process of that number, for this one has none yet.
+    fn beside(path: &Path) -> io::Result<Self> {
+        let parent = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            Some(_) | None => Path::new("."),
+        };
+        let place = parent.join(format!(".{}", std::process::id()));
+        let make = || DirBuilder::new().mode(0o700).create(&place);
+        match make() {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                remove_nursery(&place);
+                make()?;
+            }
+            made => made?,
+        }
+        Ok(Self(place))
+    }
+}
+
+impl Drop for Nursery {
+    fn drop(&mut self) {
+        remove_nursery(&self.0);
+    }
+}
+
+/// Only what is put there: a directory that holds anything else stays.
+fn remove_nursery(place: &Path) {
+    let _ = fs::remove_file(place.join("s"));
+    let _ = fs::remove_dir(place);
+}
+
+/// The file, by what it is and not only by its name: a successor may have put its own there.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|now| now.dev() == self.device && now.ino() == self.inode);
+        // Left behind, it does no harm: the next daemon finds that nobody answers on it.
+        if ours && let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "the socket's file stays behind");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[tokio::test]
+    async fn the_socket_is_its_owners_alone_and_nothing_else_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let listener = Listener::bind(&path).unwrap();
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        assert!(metadata.file_type().is_socket());
+        assert_eq!(metadata.permissions().mode() & 0o7777, MODE);
+        assert_eq!(names(folder.path()), ["control.sock"]);
+        drop(listener);
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_dead_daemons_socket_is_replaced_and_a_living_ones_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let first = Listener::bind(&path).unwrap();
+        assert!(matches!(
+            Listener::bind(&path),
+            Err(ListenError::Answered(at)) if at == path
+        ));
+        drop(first);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_nursery_that_a_dead_process_left_is_no_obstacle() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join(format!(".{}", std::process::id()));
+        fs::create_dir(&left).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(left.join("s")).unwrap());
+        let listener = Listener::bind(&folder.path().join("control.sock")).unwrap();
+        assert_eq!(names(folder.path()), ["control.sock"]);
+        drop(listener);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_socket_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        fs::write(&path, "notes").unwrap();
+        assert!(matches!(
+            Listener::bind(&path),
+            Err(ListenError::NotASocket(_))
+        ));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "notes");
+    }
+
+    #[tokio::test]
+    async fn a_successors_file_is_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let first = Listener::bind(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let second = Listener::bind(&path).unwrap();
+        drop(first);
+        assert!(path.exists());
+        drop(second);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn places_where_no_socket_can_be_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("no/such/control.sock");
+        let long = folder.path().join("x".repeat(120));
+        assert!(matches!(
+            Listener::bind(&missing),
+            Err(ListenError::Make { .. })
+        ));
+        assert!(matches!(
+            Listener::bind(&long),
+            Err(ListenError::Look { .. })
+        ));
+        assert!(names(folder.path()).is_empty());
+    }
+}
