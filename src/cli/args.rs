@@ -68,16 +68,11 @@ pub struct Global {
         value_enum,
         default_value_t
     )]
-    pub log_format: Format,
+    pub log_format: LogFormat,
     /// What is logged: error, warn, info, debug or trace, or a filter such as `info,maitred=debug`
-    #[arg(
-        long,
-        global = true,
-        env = "MAITRED_LOG",
-        value_name = "LEVEL",
-        default_value = "info"
-    )]
-    pub log_level: String,
+    /// [default: info for `run`, warn for other commands]
+    #[arg(long, global = true, env = "MAITRED_LOG", value_name = "LEVEL")]
+    pub log_level: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -86,6 +81,15 @@ pub enum Format {
     #[default]
     Plain,
     /// For machines: one documented, versioned shape for each command
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line of text for each
+    #[default]
+    Plain,
+    /// A line of JSON for each
     Json,
 }
 
@@ -118,7 +122,7 @@ Example:
 and in the configuration: base-url = \"http://127.0.0.1:5555\""
     )]
     Sandbox(Sandbox),
-    /// Write the shipped, commented configuration to --config FILE, unless there is one
+    /// Make what is missing to begin: the commented configuration at --config FILE, and the ledger
     #[command(display_order = 16)]
     Init,
     /// Print completions for a shell

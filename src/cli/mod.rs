@@ -3,12 +3,20 @@
 
 pub mod args;
 pub mod ask;
+pub mod check;
 pub mod completions;
 pub mod credits;
 pub mod csv;
+pub mod demo;
+pub mod dispatch;
 pub mod file;
+pub mod house;
+pub mod init;
 pub mod man;
 pub mod output;
 pub mod render;
+pub mod run;
+pub mod sandbox;
+pub mod terminal;
 pub mod time;
 pub mod usage;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::calcom::connect::{ConnectError, Settings, connect};
@@ -35,15 +35,26 @@ pub enum CalendarError {
 /// # Errors
 /// When there is no usable key, or a setting cannot be used.
 pub fn open(config: &Config, clock: &Clock) -> Result<Opened, CalendarError> {
-    let key = key(config)?;
-    let print = KeyPrint(Sha256::digest(key.secret.expose_secret().as_bytes()).into());
+    Ok(open_with(config, key(config)?.secret, clock)?)
+}
+
+/// As [`open`], with this key.
+///
+/// # Errors
+/// When a setting cannot be used.
+pub fn open_with(
+    config: &Config,
+    key: SecretString,
+    clock: &Clock,
+) -> Result<Opened, ConnectError> {
+    let print = KeyPrint(Sha256::digest(key.expose_secret().as_bytes()).into());
     let calendar = connect(Settings {
         base_url: config.calcom.base_url.clone(),
         dialect: match config.calcom.dialect {
             model::Dialect::V2 => Dialect::V2,
             model::Dialect::V1 => Dialect::V1,
         },
-        key: key.secret,
+        key,
         timeout: config.calcom.timeout,
         connect_timeout: config.calcom.connect_timeout,
         budget: f64::from(config.calcom.budget) / 100.0,

@@ -1,8 +1,13 @@
 //! Why the process cannot do what it was asked, told apart by what an operator can do about it.
 
 use super::answer::parse::commit_failed;
+use super::calendar::CalendarError;
+use crate::config::load::LoadError;
+use crate::control::exit;
 use crate::control::protocol::Refusal;
 use crate::reconcile::ports::PassError;
+use crate::store::lock::LockError;
+use crate::store::open::OpenError;
 
 /// Each has its exit code.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +21,9 @@ pub enum Failure {
     /// 78
     #[error("{0}")]
     Configuration(String),
+    /// 75: another process has the store.
+    #[error("{0}")]
+    Held(String),
     /// 1: the log cannot be written or the store cannot be read.
     #[error("{0}")]
     Store(String),
@@ -27,10 +35,11 @@ pub enum Failure {
 impl Failure {
     pub fn exit(&self) -> u8 {
         match self {
-            Self::Credential(_) => 77,
-            Self::Unreachable(_) => 69,
-            Self::Configuration(_) => 78,
-            Self::Store(_) | Self::Failed(_) => 1,
+            Self::Credential(_) => exit::CREDENTIAL,
+            Self::Unreachable(_) => exit::UNREACHABLE,
+            Self::Configuration(_) => exit::CONFIGURATION,
+            Self::Held(_) => exit::HELD,
+            Self::Store(_) | Self::Failed(_) => exit::FAILED,
         }
     }
 
@@ -39,6 +48,7 @@ impl Failure {
             Self::Credential(_) => "credential",
             Self::Unreachable(_) => "unreachable",
             Self::Configuration(_) => "configuration",
+            Self::Held(_) => "held",
             Self::Store(_) => "store",
             Self::Failed(_) => "failed",
         }
@@ -50,6 +60,51 @@ impl Failure {
             code: self.code().to_owned(),
             text: self.to_string(),
         }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        failure.refusal()
+    }
+}
+
+/// An error with all its causes, as one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        let text = format!("failed to {}", chain(&error));
+        match error {
+            OpenError::Lock(LockError::Held { .. }) => Self::Held(text),
+            OpenError::Lock(LockError::Disk(_))
+            | OpenError::Absent(_)
+            | OpenError::NoLog { .. }
+            | OpenError::Short { .. }
+            | OpenError::Log(_)
+            | OpenError::Disk(_)
+            | OpenError::Fold(_) => Self::Store(text),
+        }
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self::Configuration(format!("failed to {}", chain(&error)))
+    }
+}
+
+impl From<CalendarError> for Failure {
+    fn from(error: CalendarError) -> Self {
+        Self::Configuration(error.to_string())
     }
 }
 

@@ -44,6 +44,15 @@ pub struct Daemon {
     pub stop: Stop,
 }
 
+/// How the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The step in hand is settled.
+    Settled,
+    /// A second signal did not wait for that.
+    AtOnce,
+}
+
 /// A pass that somebody waits for.
 struct Job {
     dry_run: bool,
@@ -77,7 +86,7 @@ struct Loop {
 /// # Errors
 /// When nothing can work any more: the store cannot be written, or the key was refused from the
 /// start.
-pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<(), Failure> {
+pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End, Failure> {
     let now = (daemon.clock)();
     let mut state = Loop {
         policy: Arc::new(daemon.config.policy.clone()),
@@ -109,7 +118,7 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<(), 
             Wake::Shutdown { signal } => {
                 if state.shutting_down {
                     tracing::warn!(signal, "ending at once; the next start goes on");
-                    return Ok(());
+                    return Ok(End::AtOnce);
                 }
                 tracing::info!(signal, "ending after the step in hand");
                 state.shutting_down = true;
@@ -117,10 +126,10 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<(), 
             }
         }
         if state.shutting_down && state.session.is_some() {
-            return Ok(());
+            break;
         }
     }
-    Ok(())
+    Ok(End::Settled)
 }
 
 impl Loop {
@@ -236,7 +245,10 @@ impl Loop {
             Failure::Credential(_) if first => return Err(failure),
             Failure::Credential(_) => tracing::error!("{failure}; passes go on, ever more slowly"),
             Failure::Store(_) => return Err(failure),
-            Failure::Unreachable(_) | Failure::Configuration(_) | Failure::Failed(_) => {
+            Failure::Unreachable(_)
+            | Failure::Configuration(_)
+            | Failure::Held(_)
+            | Failure::Failed(_) => {
                 tracing::warn!("{failure}; the next pass looks again");
             }
         }

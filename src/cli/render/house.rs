@@ -56,10 +56,9 @@ fn last(pass: &PassHead, at: &dyn Fn(&str) -> String) -> String {
 
 pub fn verify(view: &VerifyView) -> String {
     let looked = format!(
-        "{}, {} and {} were looked at; the head is {}.\n",
+        "{} and {} were looked at; the head is {}.\n",
         count(view.commits, "commit"),
         count(view.facts, "fact"),
-        count(view.accounts, "account"),
         view.head
     );
     if view.differences.is_empty() {

@@ -105,7 +105,6 @@ fn answer(head: &str) -> Response {
         schema: SCHEMA,
         commits: 1,
         facts: 2,
-        accounts: 3,
         head: head.to_owned(),
         differences: Vec::new(),
     })))

@@ -1,6 +1,8 @@
 //! Arguments of commands, from text to the domain, with errors that say what and where.
 
+use crate::control::exit;
 use crate::control::protocol::Refusal;
+use crate::daemon::failure::chain;
 use crate::domain::account::Account;
 use crate::domain::decision::{Credits, MAX_CREDITS};
 use crate::domain::id::{AccountId, Address, Reference};
@@ -10,13 +12,9 @@ use crate::store::port::{CommitError, Store, StoreError};
 /// The longest reason an operator may give, in characters.
 const MAX_REASON: usize = 500;
 
-/// Exit codes that answers use; the whole list is in `cli::exit`.
-const FAILED: u8 = 1;
-const USAGE: u8 = 2;
-
 pub fn usage(text: impl Into<String>) -> Refusal {
     Refusal {
-        exit: USAGE,
+        exit: exit::USAGE,
         code: "usage".to_owned(),
         text: text.into(),
     }
@@ -24,7 +22,7 @@ pub fn usage(text: impl Into<String>) -> Refusal {
 
 pub fn refused(code: &str, text: impl Into<String>) -> Refusal {
     Refusal {
-        exit: FAILED,
+        exit: exit::FAILED,
         code: code.to_owned(),
         text: text.into(),
     }
@@ -40,12 +38,7 @@ pub fn store_failed(error: &StoreError) -> Refusal {
 
 /// The whole chain of a failed commit as one text.
 pub fn commit_failed(error: &CommitError) -> Refusal {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
+    let text = chain(error);
     let code = match error {
         CommitError::Violation(_) => "refused",
         CommitError::Conflict(_) => "conflict",

@@ -1,0 +1,168 @@
+//! `maitred check`: the configuration, all findings at once; `--live` also asks Cal.com.
+
+use super::args::Format;
+use super::dispatch::{Context, print};
+use super::render::clean;
+use super::run::runtime;
+use crate::config::finding::{Finding, Severity};
+use crate::config::load::{LoadError, load};
+use crate::config::parse::Loaded;
+use crate::control::exit;
+use crate::control::protocol::{CheckFinding, CheckView, Refusal, SCHEMA};
+use crate::daemon::calendar;
+use crate::daemon::doctor::examine;
+use crate::daemon::failure::{Failure, chain};
+
+/// Checks, prints what was found, and ends with the code of the first error.
+///
+/// # Errors
+/// When the configuration cannot be read at all, or standard output cannot be written.
+pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
+    let mut findings = Vec::new();
+    match load(&context.global.config) {
+        Ok(loaded) => {
+            findings.extend(loaded.findings.iter().map(shown));
+            findings.push(fine("configuration", summary(context, &loaded)));
+            key_and_live(context, &loaded, live, &mut findings)?;
+        }
+        Err(LoadError::Wrong(wrong)) => findings.extend(wrong.0.iter().map(shown)),
+        Err(error) => return Err(Failure::from(error).into()),
+    }
+    let errors: Vec<&CheckFinding> = findings.iter().filter(|f| f.level == "error").collect();
+    let code = errors.first().map_or(exit::DONE, |first| first.exit);
+    let view = CheckView {
+        schema: SCHEMA,
+        ok: errors.is_empty(),
+        findings,
+    };
+    let text = match context.global.format {
+        Format::Plain => plain(&view),
+        Format::Json => json(&view),
+    };
+    print(text.as_bytes())?;
+    Ok(code)
+}
+
+fn key_and_live(
+    context: &Context,
+    loaded: &Loaded,
+    live: bool,
+    findings: &mut Vec<CheckFinding>,
+) -> Result<(), Refusal> {
+    match calendar::key(&loaded.config) {
+        Ok(key) => {
+            findings.push(fine("key", format!("found in {}", key.origin)));
+            findings.extend(key.findings.iter().map(shown));
+        }
+        Err(error) => {
+            findings.push(wrong("key", format!("failed to {}", chain(&error))));
+            return Ok(());
+        }
+    }
+    let calendar = match calendar::open(&loaded.config, &context.clock) {
+        Ok(opened) => opened.calendar,
+        Err(error) => {
+            findings.push(wrong("calcom", error.to_string()));
+            return Ok(());
+        }
+    };
+    if live {
+        let policy = &loaded.config.policy;
+        let examined = runtime()?.block_on(examine(calendar.as_ref(), policy, &context.clock));
+        findings.extend(examined);
+    }
+    Ok(())
+}
+
+fn summary(context: &Context, loaded: &Loaded) -> String {
+    let gates: Vec<&str> = loaded
+        .config
+        .policy
+        .gates
+        .iter()
+        .map(|gate| gate.name.as_str())
+        .collect();
+    let gates = if gates.is_empty() {
+        "no gate".to_owned()
+    } else {
+        format!("gates {}", gates.join(", "))
+    };
+    format!(
+        "{} can be used: {gates}; poll {}; policy {}",
+        context.global.config.display(),
+        loaded.config.schedule.poll,
+        loaded.config.policy.hash
+    )
+}
+
+fn shown(finding: &Finding) -> CheckFinding {
+    let (level, exit) = match finding.severity {
+        Severity::Error => ("error", exit::CONFIGURATION),
+        Severity::Warning => ("warning", exit::DONE),
+    };
+    let place = finding.place.as_ref().map_or_else(String::new, |place| {
+        format!(":{}:{}", place.line, place.column)
+    });
+    let excerpt = finding
+        .place
+        .as_ref()
+        .and_then(|place| place.excerpt.as_ref())
+        .map_or_else(String::new, |excerpt| format!(": {}", excerpt.text.trim()));
+    CheckFinding {
+        level: level.to_owned(),
+        exit,
+        subject: format!("{}{place} {}", finding.file, finding.key)
+            .trim()
+            .to_owned(),
+        text: format!("{}{excerpt}", finding.problem),
+        help: finding.help.clone(),
+    }
+}
+
+fn fine(subject: &str, text: String) -> CheckFinding {
+    CheckFinding {
+        level: "ok".to_owned(),
+        exit: exit::DONE,
+        subject: subject.to_owned(),
+        text,
+        help: String::new(),
+    }
+}
+
+fn wrong(subject: &str, text: String) -> CheckFinding {
+    CheckFinding {
+        level: "error".to_owned(),
+        exit: exit::CONFIGURATION,
+        subject: subject.to_owned(),
+        text,
+        help: String::new(),
+    }
+}
+
+fn plain(view: &CheckView) -> String {
+    let mut text = String::new();
+    for finding in &view.findings {
+        text.push_str(&format!(
+            "{:<8} {}: {}\n",
+            finding.level,
+            clean::text(&finding.subject),
+            clean::text(&finding.text)
+        ));
+        if !finding.help.is_empty() {
+            text.push_str(&format!("         {}\n", clean::text(&finding.help)));
+        }
+    }
+    let count = |level: &str| view.findings.iter().filter(|f| f.level == level).count();
+    let (errors, warnings) = (count("error"), count("warning"));
+    text.push_str(&format!(
+        "{errors} {}, {warnings} {}\n",
+        if errors == 1 { "error" } else { "errors" },
+        if warnings == 1 { "warning" } else { "warnings" },
+    ));
+    text
+}
+
+fn json(view: &CheckView) -> String {
+    let text = serde_json::to_string(view).expect("views have only keys that are texts");
+    clean::json(&text) + "\n"
+}

@@ -1,0 +1,136 @@
+//! The program: takes the command line apart, starts the log, and hands over to the command.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::args::{Args, Format, Global, LogFormat, Verb};
+use super::usage::{self, Stop};
+use super::{check, completions, demo, house, init, man, output, run, sandbox};
+use crate::config::load::load;
+use crate::config::parse::Loaded;
+use crate::control::exit;
+use crate::control::protocol::Refusal;
+use crate::daemon::clock;
+use crate::daemon::failure::Failure;
+use crate::daemon::telemetry;
+use crate::domain::time::Clock;
+
+/// What a command is given.
+pub struct Context {
+    pub global: Global,
+    pub clock: Clock,
+}
+
+impl Context {
+    /// Reads the configuration of `--config`; warnings go to the log.
+    ///
+    /// # Errors
+    /// When it cannot be read or is wrong.
+    pub fn config(&self) -> Result<Loaded, Refusal> {
+        let loaded = load(&self.global.config).map_err(Failure::from)?;
+        for finding in &loaded.findings {
+            let line = finding.place.as_ref().map(|place| place.line);
+            tracing::debug!(key = finding.key, line, "the configuration has a warning");
+        }
+        Ok(loaded)
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let args = match usage::parse(std::env::args_os()) {
+        Ok(args) => args,
+        Err(Stop::Print(text)) => {
+            return ended(output::print(text.as_bytes()).map(|()| exit::DONE));
+        }
+        Err(Stop::Refuse(refusal, format)) => {
+            return ExitCode::from(output::refuse(&refusal, format));
+        }
+    };
+    let format = args.global.format;
+    match carry_out(args) {
+        Ok(code) => ExitCode::from(code),
+        Err(refusal) => ExitCode::from(output::refuse(&refusal, format)),
+    }
+}
+
+fn carry_out(args: Args) -> Result<u8, Refusal> {
+    let log_format = match args.global.log_format {
+        LogFormat::Plain => telemetry::LogFormat::Plain,
+        LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    let level = level(&args);
+    telemetry::start(log_format, &level).map_err(|error| Refusal {
+        exit: exit::USAGE,
+        code: "usage".to_owned(),
+        text: error.to_string(),
+    })?;
+    let context = Context {
+        global: args.global,
+        clock: Arc::new(clock::now),
+    };
+    match args.verb {
+        Verb::Run(args) => run::run(&context, &args),
+        Verb::Ask(ask) => house::ask(&context, &ask),
+        Verb::Check(args) => check::check(&context, args.live),
+        Verb::Demo => demo::demo(&context),
+        Verb::Sandbox(args) => sandbox::sandbox(&context, &args),
+        Verb::Init => init::init(&context),
+        Verb::Completions { shell } => print(&completions::completions(shell)),
+        Verb::Man { directory } => man::man(&directory).map(|()| exit::DONE),
+    }
+}
+
+/// Commands that answer at once speak through their answer; only passes tell what they do.
+fn level(args: &Args) -> String {
+    match (&args.global.log_level, &args.verb) {
+        (Some(level), _) => level.clone(),
+        (None, Verb::Run(_)) => "info".to_owned(),
+        (
+            None,
+            Verb::Ask(_)
+            | Verb::Check(_)
+            | Verb::Demo
+            | Verb::Sandbox(_)
+            | Verb::Init
+            | Verb::Completions { .. }
+            | Verb::Man { .. },
+        ) => "warn".to_owned(),
+    }
+}
+
+/// Prints what a command has to say, and ends well.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn print(text: &[u8]) -> Result<u8, Refusal> {
+    output::print(text)
+        .map(|()| exit::DONE)
+        .map_err(|error| Refusal {
+            exit: exit::FAILED,
+            code: "output".to_owned(),
+            text: format!("failed to write to standard output: {error}"),
+        })
+}
+
+/// One value as JSON on one line, or a text for people.
+///
+/// # Errors
+/// As [`print`].
+pub fn say(
+    format: Format,
+    plain: impl FnOnce() -> String,
+    json: &impl serde::Serialize,
+) -> Result<u8, Refusal> {
+    match format {
+        Format::Plain => print(plain().as_bytes()),
+        Format::Json => {
+            let text = serde_json::to_string(json).expect("views have only keys that are texts");
+            print(format!("{text}\n").as_bytes())
+        }
+    }
+}
+
+fn ended(done: std::io::Result<u8>) -> ExitCode {
+    ExitCode::from(done.unwrap_or(exit::FAILED))
+}

@@ -1,0 +1,85 @@
+//! Commands that ask the house: the daemon when one runs, else the store itself. There is one
+//! implementation of each, and two ways to reach it.
+
+use super::args::{Ask, Format};
+use super::dispatch::{Context, print};
+use super::render::answer;
+use super::{ask, file, terminal};
+use crate::config::model::Config;
+use crate::control::client::{self, ClientError};
+use crate::control::exit;
+use crate::control::protocol::{Answer, Command, Refusal};
+use crate::daemon::answer::route;
+use crate::daemon::local;
+
+/// Asks, and prints the answer.
+///
+/// # Errors
+/// When the house cannot be asked, or says no.
+pub fn ask(context: &Context, asked: &Ask) -> Result<u8, Refusal> {
+    let command = ask::command_of(asked, (context.clock)(), &file::read)?;
+    let config = context.config()?.config;
+    let answered = reach(context, &config, command)?;
+    show(context, &answered)?;
+    Ok(code(asked, &answered))
+}
+
+/// Prints an answer in the format asked for.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn show(context: &Context, answered: &Answer) -> Result<u8, Refusal> {
+    let text = match context.global.format {
+        Format::Plain => answer::plain(answered, terminal::width(), (context.clock)()),
+        Format::Json => answer::json(answered),
+    };
+    print(text.as_bytes())
+}
+
+/// The daemon's answer, or that of the store.
+fn reach(context: &Context, config: &Config, command: Command) -> Result<Answer, Refusal> {
+    if let Some(socket) = &config.control.socket {
+        match client::call(socket, command.clone()) {
+            Ok(answered) => return Ok(answered),
+            Err(ClientError::NotRunning(_)) => {}
+            Err(error) => return Err(error.into_refusal()),
+        }
+    }
+    if route::is_for_the_store(&command) {
+        return local::answer(config, &context.clock, &command);
+    }
+    match command {
+        Command::Plan {} => super::run::once(context, config, true),
+        command => Err(not_running(config, &command)),
+    }
+}
+
+fn not_running(config: &Config, command: &Command) -> Refusal {
+    let hint = match command {
+        Command::Pass {} => "; `maitred run --once` runs a pass without one",
+        Command::Status {} => "; `maitred decisions` and `maitred ledger verify` work without one",
+        _ => "; start it with `maitred run`",
+    };
+    let text = match &config.control.socket {
+        Some(socket) => format!("no daemon listens on {}{hint}", socket.display()),
+        None => format!("control.socket is turned off in the configuration{hint}"),
+    };
+    Refusal {
+        exit: exit::UNREACHABLE,
+        code: "unreachable".to_owned(),
+        text,
+    }
+}
+
+/// The exit code that goes with an answer.
+fn code(asked: &Ask, answered: &Answer) -> u8 {
+    match (asked, answered) {
+        (Ask::Plan(args), Answer::Pass(view)) if args.exit_code => {
+            let planned = view.steps.iter().any(|step| step.outcome == "planned");
+            if planned { exit::STEPS } else { exit::DONE }
+        }
+        (Ask::Pass, Answer::Pass(view)) => super::run::code(view),
+        (Ask::Ledger(_), Answer::Verify(view)) if !view.differences.is_empty() => exit::FAILED,
+        _ => exit::DONE,
+    }
+}

@@ -1,0 +1,82 @@
+//! `maitred init`: makes what is missing to begin. What is there stays as it is.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+use serde::Serialize;
+
+use super::dispatch::{Context, say};
+use crate::config::model::SHIPPED;
+use crate::control::exit;
+use crate::control::protocol::{Refusal, SCHEMA};
+use crate::daemon::local;
+
+#[derive(Serialize)]
+struct InitView {
+    schema: u32,
+    config: String,
+    config_made: bool,
+    ledger: String,
+    ledger_made: bool,
+}
+
+/// Writes the configuration and makes the ledger, where there are none.
+///
+/// # Errors
+/// When one of them cannot be made, or the configuration that is there is wrong.
+pub fn init(context: &Context) -> Result<u8, Refusal> {
+    let path = &context.global.config;
+    let config_made = write_config(context)?;
+    let config = context.config()?.config;
+    let ledger_made = local::init(&config.store.path, &context.clock)?;
+    let view = InitView {
+        schema: SCHEMA,
+        config: path.display().to_string(),
+        config_made,
+        ledger: config.store.path.display().to_string(),
+        ledger_made,
+    };
+    say(context.global.format, || plain(&view), &view)
+}
+
+fn write_config(context: &Context) -> Result<bool, Refusal> {
+    let path = &context.global.config;
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(path)
+        .and_then(|mut file| file.write_all(SHIPPED.as_bytes()));
+    match made {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(Refusal {
+            exit: exit::CONFIGURATION,
+            code: "configuration".to_owned(),
+            text: format!(
+                "failed to write the configuration {}: {error} (name another place with --config)",
+                path.display()
+            ),
+        }),
+    }
+}
+
+fn plain(view: &InitView) -> String {
+    let mut text = String::new();
+    if view.config_made {
+        text.push_str(&format!(
+            "Wrote the configuration {}: name your event types in it (`[[gate]]`), then run \
+             `maitred check`.\n",
+            view.config
+        ));
+    } else {
+        text.push_str(&format!("The configuration is {}.\n", view.config));
+    }
+    if view.ledger_made {
+        text.push_str(&format!("Made a new ledger in {}.\n", view.ledger));
+    } else {
+        text.push_str(&format!("The ledger is in {}.\n", view.ledger));
+    }
+    text
+}

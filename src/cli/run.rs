@@ -1,0 +1,74 @@
+//! `maitred run`: the daemon, or one run from a timer.
+
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+
+use super::args::Run;
+use super::dispatch::Context;
+use super::house::show;
+use crate::config::model::Config;
+use crate::control::exit;
+use crate::control::protocol::{Answer, PassView, Refusal};
+use crate::daemon::calendar;
+use crate::daemon::failure::Failure;
+use crate::daemon::local::run_once;
+use crate::daemon::serve::serve;
+
+/// Threads for I/O; the store has one of its own, and there is little to compute.
+const THREADS: usize = 2;
+
+/// Runs the daemon, or passes until nothing is left to do.
+///
+/// # Errors
+/// When something cannot be opened, or nothing can work.
+pub fn run(context: &Context, args: &Run) -> Result<u8, Refusal> {
+    let config = context.config()?.config;
+    if args.once || args.dry_run {
+        let answer = once(context, &config, args.dry_run)?;
+        show(context, &answer)?;
+        return Ok(match &answer {
+            Answer::Pass(view) => code(view),
+            _ => exit::FAILED,
+        });
+    }
+    let path = context.global.config.clone();
+    runtime()?.block_on(serve(config, path, Arc::clone(&context.clock)))?;
+    Ok(exit::DONE)
+}
+
+/// One run of passes, without a daemon.
+///
+/// # Errors
+/// When something cannot be opened, or a pass fails.
+pub fn once(context: &Context, config: &Config, dry_run: bool) -> Result<Answer, Refusal> {
+    let calendar = calendar::open(config, &context.clock).map_err(Failure::from)?;
+    let calendar = calendar.calendar.as_ref();
+    Ok(runtime()?.block_on(run_once(config, &context.clock, calendar, dry_run))?)
+}
+
+/// The exit code of a pass: 4 while something is begun and not finished.
+pub fn code(view: &PassView) -> u8 {
+    let unfinished = |outcome: &str| matches!(outcome, "unresolved" | "failed");
+    if view.steps.iter().any(|step| unfinished(&step.outcome)) {
+        exit::UNRESOLVED
+    } else {
+        exit::DONE
+    }
+}
+
+/// The runtime that commands await on.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn runtime() -> Result<Runtime, Refusal> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal {
+            exit: exit::FAILED,
+            code: "internal".to_owned(),
+            text: format!("failed to start the runtime: {error}"),
+        })
+}

@@ -1,0 +1,137 @@
+//! Commands when no daemon runs: the same answers, with the store opened for as long as they take.
+
+use std::path::Path;
+
+use tokio::sync::mpsc;
+
+use super::answer::route;
+use super::failure::{Failure, chain};
+use super::once::once;
+use super::serve::{log_notice, log_progress, open_store};
+use super::signals;
+use super::views;
+use super::wake::{QUEUE, Wake};
+use crate::calcom::port::Calendar;
+use crate::config::model::Config;
+use crate::control::protocol::{Answer, Command, Refusal};
+use crate::domain::time::Clock;
+use crate::reconcile::ports::{Ports, Stop};
+use crate::reconcile::report::Report;
+use crate::store::handle::StoreHandle;
+use crate::store::memory::MemoryStore;
+use crate::store::open::{Create, OpenError, open};
+use crate::store::port::Store;
+
+/// Answers a command of the store.
+///
+/// # Errors
+/// When the store cannot be opened, or the command is refused.
+pub fn answer(config: &Config, clock: &Clock, command: &Command) -> Result<Answer, Refusal> {
+    let mut store = open_for(config, clock, command)?;
+    let answer = route::answer(store.as_mut(), &config.policy, clock(), command);
+    if let Err(error) = store.close() {
+        tracing::warn!("the next start rebuilds the store: {}", chain(&error));
+    }
+    answer
+}
+
+/// A command that writes makes the ledger where there is none; what only judges does without one.
+fn open_for(config: &Config, clock: &Clock, command: &Command) -> Result<Box<dyn Store>, Failure> {
+    let create = if route::writes(command) {
+        Create::Yes
+    } else {
+        Create::No
+    };
+    let does_without = matches!(command, Command::Evaluate { .. } | Command::Plan {})
+        || matches!(command, Command::Import { dry_run: true, .. });
+    match open(&config.store.path, create, clock(), &mut log_progress) {
+        Ok(opened) => {
+            opened.notices.iter().for_each(log_notice);
+            Ok(Box::new(opened.store))
+        }
+        Err(OpenError::Absent(path)) if does_without => {
+            tracing::warn!(
+                "there is no ledger in {} yet: judged as if it were empty",
+                path.display()
+            );
+            Ok(Box::new(MemoryStore::new()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Runs passes until nothing is left to do. A dry run writes nothing anywhere. TERM and INT end it
+/// after the step in hand.
+///
+/// # Errors
+/// When something cannot be opened, or a pass fails.
+pub async fn run_once(
+    config: &Config,
+    clock: &Clock,
+    calendar: &dyn Calendar,
+    dry_run: bool,
+) -> Result<Answer, Failure> {
+    let stop = Stop::default();
+    let (wakes, mut queue) = mpsc::channel(QUEUE);
+    let signals = signals::listen(wakes)
+        .map_err(|error| Failure::Failed(format!("failed to listen for signals: {error}")))?;
+    let told = stop.clone();
+    let listener = tokio::spawn(async move {
+        while let Some(wake) = queue.recv().await {
+            if matches!(wake, Wake::Shutdown { .. }) {
+                told.set();
+            }
+        }
+    });
+    let report = passes(config, clock, calendar, dry_run, &stop).await;
+    signals.close();
+    listener.abort();
+    Ok(Answer::Pass(views::pass(&report?)))
+}
+
+async fn passes(
+    config: &Config,
+    clock: &Clock,
+    calendar: &dyn Calendar,
+    dry_run: bool,
+    stop: &Stop,
+) -> Result<Report, Failure> {
+    let store: Box<dyn Store> = if dry_run {
+        open_for(config, clock, &Command::Plan {})?
+    } else {
+        Box::new(open_store(&config.store.path, clock).await?)
+    };
+    let (store, thread) = StoreHandle::start(store)
+        .map_err(|error| Failure::Failed(format!("failed to start the store's thread: {error}")))?;
+    let ports = Ports {
+        calendar,
+        store: &store,
+        clock,
+        stop,
+    };
+    let result = once(&ports, &config.policy, dry_run).await;
+    drop(store);
+    match thread.join().map(|mut store| store.close()) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!("the next start rebuilds the store: {}", chain(&error)),
+        Err(_) => return Err(Failure::Store("the store's thread panicked".to_owned())),
+    }
+    result.map_err(|error| Failure::from(&error))
+}
+
+/// Makes the ledger, unless there is one. Says whether it was made.
+///
+/// # Errors
+/// When it cannot be made or opened.
+pub fn init(path: &Path, clock: &Clock) -> Result<bool, Failure> {
+    let opened = open(path, Create::Yes, clock(), &mut log_progress)?;
+    let made = opened
+        .notices
+        .iter()
+        .any(|notice| matches!(notice, crate::store::open::Notice::Created(_)));
+    let mut store = opened.store;
+    store
+        .close()
+        .map_err(|error| Failure::Store(chain(&error)))?;
+    Ok(made)
+}
