@@ -135,6 +135,10 @@ pub struct NewRequest {
     #[serde(default)]
     pub name: Option<String>,
     #[serde(default)]
+    pub time_zone: Option<String>,
+    #[serde(default)]
+    pub language: Option<String>,
+    #[serde(default)]
     pub minutes: Option<u32>,
     #[serde(default)]
     pub guests: Vec<String>,
@@ -177,9 +181,9 @@ impl NewRequest {
     pub fn into_ask(self, now: Time) -> Ask {
         let new = self;
         let mut ask = Ask::new(new.event_type, &new.email, new.start.resolve(now));
-        if let Some(name) = new.name {
-            ask.name = name;
-        }
+        ask.name = new.name.unwrap_or(ask.name);
+        ask.time_zone = new.time_zone.unwrap_or(ask.time_zone);
+        ask.language = new.language.unwrap_or(ask.language);
         ask.length = new.minutes.map(|minutes| Span::minutes(i64::from(minutes)));
         ask.guests = new.guests;
         ask.answers = new.answers;
@@ -332,7 +336,13 @@ impl World {
         by: Option<String>,
         extent: Extent,
     ) -> Result<Vec<String>, ActionError> {
-        let cancel = Cancel { reason, by, extent };
+        let raced = false;
+        let cancel = Cancel {
+            reason,
+            by,
+            extent,
+            raced,
+        };
         let done = self.cancel(now, &uid, cancel);
         refused(uid, done)
     }

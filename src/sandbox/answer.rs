@@ -194,8 +194,17 @@ fn dialect(
     });
     let shuffled = world.quirks.shuffle_ties || fault == Some(&Fault::Shuffle);
     let lists = world.journal.count(Kind::List);
+    let raced = fault == Some(&Fault::Race);
     let response = match route.dialect {
-        Dialect::V1 => v1::route::answer(world, now, request, route),
+        Dialect::V1 => {
+            let call = v1::route::Call {
+                now,
+                request,
+                route,
+                raced,
+            };
+            v1::route::answer(world, call)
+        }
         Dialect::V2 => {
             let call = v2::route::Call {
                 now,
@@ -203,7 +212,7 @@ fn dialect(
                 route,
                 errors: Errors::of(request, now),
                 body: v2::route::body_of(request),
-                checked: fault != Some(&Fault::Race),
+                checked: !raced,
                 ties: shuffled.then(|| mix(lists + 1)),
             };
             v2::route::answer(world, call)

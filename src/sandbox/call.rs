@@ -148,7 +148,8 @@ impl Response {
         Response::empty(status).typed("text/html; charset=utf-8", body.as_bytes().to_vec())
     }
 
-    fn typed(mut self, kind: &str, body: Vec<u8>) -> Self {
+    #[must_use]
+    pub fn typed(mut self, kind: &str, body: Vec<u8>) -> Self {
         self.headers.push(("Content-Type", kind.to_owned()));
         self.body = body;
         self

@@ -29,6 +29,8 @@ pub struct Cancel {
     /// Stored as it is; the API leaves it empty.
     pub by: Option<String>,
     pub extent: Extent,
+    /// The call had passed its state check before another one cancelled the booking (a race).
+    pub raced: bool,
 }
 
 /// How much of a series a cancellation takes.
@@ -115,7 +117,7 @@ impl World {
     /// Cancels a booking and, as asked, more of its series.
     pub fn cancel(&mut self, now: Time, uid: &str, cancel: Cancel) -> Result<(), Refusal> {
         let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
-        if booking.status == Status::Cancelled {
+        if booking.status == Status::Cancelled && !cancel.raced {
             return Err(Refusal::AlreadyCancelled);
         }
         if booking.end <= now {

@@ -52,8 +52,8 @@ pub enum Fault {
     Redirect { to: String },
     /// 500 whose text repeats the credential that was presented; nothing is changed.
     EchoKey,
-    /// The state check was passed before another call changed the booking (a race): confirm and decline
-    /// act whatever the booking is.
+    /// The state check was passed before another call changed the booking (a race): confirm, decline
+    /// and cancel act whatever the booking is.
     Race,
     /// A read shows the world as it was when the rule was added, or last `Rules::remember`ed.
     Stale,
@@ -162,6 +162,10 @@ impl Rule {
         let kind = self.call.is_none_or(|wanted| wanted == call);
         let of_rows = matches!(self.fault, Fault::Rows { .. });
         let of_reads = of_rows || matches!(self.fault, Fault::Stale | Fault::Shuffle);
+        // Routes that are not there never get as far as the database.
+        if self.fault == Fault::DatabaseDown && call == Kind::Other {
+            return false;
+        }
         let named = self.booking.as_deref();
         kind && (call.reads() || !of_reads) && (of_rows || named.is_none() || named == booking)
     }

@@ -149,6 +149,11 @@ impl Journal {
             .unwrap_or(0)
     }
 
+    /// How many mails there were at all.
+    pub fn mails_total(&self) -> u32 {
+        self.mails.values().flat_map(BTreeMap::values).sum()
+    }
+
     /// All mails about this booking.
     pub fn mails(&self, uid: &str) -> Option<&Mails> {
         self.mails.get(uid)

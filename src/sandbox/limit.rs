@@ -197,6 +197,6 @@ impl UserLimiter {
 }
 
 /// Whole seconds, rounded up, as the servers do it.
-pub fn seconds_up(span: Span) -> i64 {
+fn seconds_up(span: Span) -> i64 {
     (span.num_milliseconds() + 999).div_euclid(1000)
 }

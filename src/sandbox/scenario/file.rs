@@ -210,6 +210,9 @@ struct BookingFile {
     odd_answers: Option<Value>,
     #[serde(default)]
     without_answers: bool,
+    /// Description and metadata are null, as in rows that no current page wrote.
+    #[serde(default)]
+    bare: bool,
 }
 
 /// Reads a scenario and sets its world up at this now.
@@ -330,6 +333,10 @@ fn add_booking(world: &mut World, file: BookingFile, now: Time) -> Result<(), Wo
             if let Some(paid) = file.paid {
                 let id = row.id;
                 row.payments = vec![Payment { id, success: paid }];
+            }
+            if file.bare {
+                row.description = None;
+                row.metadata = None;
             }
             if file.without_answers {
                 row.answers = Answers::Null;

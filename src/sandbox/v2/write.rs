@@ -152,7 +152,7 @@ pub fn cancel(
     };
     let reason = text(&fields, "cancellationReason").filter(|reason| !reason.is_empty());
     let by_host = user.is_some_and(|user| world.may_answer(user, named));
-    if named.status == Status::Cancelled {
+    if named.status == Status::Cancelled && call.checked {
         return refused(call, uid, &Refusal::AlreadyCancelled);
     }
     if by_host && reason.is_none() {
@@ -169,6 +169,7 @@ pub fn cancel(
         reason,
         by: None,
         extent,
+        raced: !call.checked,
     };
     if let Err(refusal) = world.cancel(call.now, &named, cancel) {
         return refused(call, uid, &refusal);
