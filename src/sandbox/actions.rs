@@ -1,16 +1,18 @@
-//! What other people do while maitred is not looking: bookers and hosts cancel, move, accept by hand,
-//! stay away. Each is one value, so that a scenario file, a script and the control endpoint say it alike.
+//! What other people do while maitred is not looking: bookers and hosts cancel, move, accept by
+//! hand, stay away. Each is one value, so that a scenario file, a script and the control endpoint
+//! say it alike.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::ask::{Ask, Names};
 use super::change::{Cancel, Extent, Move, Refusal};
 use super::journal::MailKind;
 use super::model::{Status, User};
 use super::moment::Moment;
-use super::world::{Ask, Names, World, WorldError};
+use super::world::{World, WorldError};
 use crate::domain::time::{Span, Time};
 
 /// One thing that somebody does. Bookings are named by uid.
@@ -23,56 +25,21 @@ use crate::domain::time::{Span, Time};
 #[serde(deny_unknown_fields)]
 pub enum Action {
     /// The booker cancels by the link in the mail, which leaves the booker's address.
-    BookerCancels {
-        booking: String,
-        #[serde(default)]
-        reason: Option<String>,
-    },
+    BookerCancels(Said),
     /// The host cancels on the web page, which leaves the host's address.
-    HostCancels {
-        booking: String,
-        #[serde(default)]
-        reason: Option<String>,
-    },
+    HostCancels(Said),
     /// Somebody cancels through the API, which leaves no address.
-    ApiCancels {
-        booking: String,
-        #[serde(default)]
-        reason: Option<String>,
-    },
+    ApiCancels(Said),
     /// The booker moves it: a new booking, pending where the event type asks for confirmation.
-    BookerMoves {
-        booking: String,
-        start: Moment,
-        #[serde(default)]
-        reason: Option<String>,
-        /// The new booking's uid, where a later action has to name it.
-        #[serde(default)]
-        uid: Option<String>,
-    },
+    BookerMoves(Shift),
     /// The host moves it: a new booking, accepted at once.
-    HostMoves {
-        booking: String,
-        start: Moment,
-        #[serde(default)]
-        reason: Option<String>,
-        #[serde(default)]
-        uid: Option<String>,
-    },
+    HostMoves(Shift),
     /// The host asks for another time: cancelled, and no successor yet.
-    HostAsksToMove {
-        booking: String,
-        #[serde(default)]
-        reason: Option<String>,
-    },
+    HostAsksToMove(Said),
     HostAccepts {
         booking: String,
     },
-    HostRejects {
-        booking: String,
-        #[serde(default)]
-        reason: Option<String>,
-    },
+    HostRejects(Said),
     /// Marks an attendee absent, or takes the mark back. `updatedAt` stays as it was.
     AttendeeAbsent {
         booking: String,
@@ -87,11 +54,7 @@ pub enum Action {
         absent: bool,
     },
     /// Cancels this occurrence and those after it; the earlier ones stay.
-    SeriesCancels {
-        booking: String,
-        #[serde(default)]
-        reason: Option<String>,
-    },
+    SeriesCancels(Said),
     /// The booker pays: the payment is no longer open.
     Pays {
         booking: String,
@@ -119,6 +82,49 @@ pub enum Action {
     Advances {
         seconds: i64,
     },
+}
+
+/// A booking and what was said about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Said {
+    pub booking: String,
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+impl Said {
+    /// Of this booking, without a word.
+    pub fn nothing(booking: &str) -> Self {
+        Said {
+            booking: booking.to_owned(),
+            reason: None,
+        }
+    }
+}
+
+/// A booking and the time that it is moved to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Shift {
+    pub booking: String,
+    pub start: Moment,
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// The new booking's uid, where a later action has to name it.
+    #[serde(default)]
+    pub uid: Option<String>,
+}
+
+impl Shift {
+    pub fn to(booking: &str, start: impl Into<Moment>) -> Self {
+        Shift {
+            booking: booking.to_owned(),
+            start: start.into(),
+            reason: None,
+            uid: None,
+        }
+    }
 }
 
 fn yes() -> bool {
@@ -206,7 +212,6 @@ pub enum ActionError {
 fn why(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NotFound => "there is none of that uid in the sandbox".to_owned(),
-        Refusal::NotYours => "it is another host's".to_owned(),
         Refusal::AlreadyConfirmed => "it is accepted already".to_owned(),
         Refusal::AlreadyCancelled => "it is cancelled already".to_owned(),
         Refusal::AlreadyMoved(to) => format!("it was moved already, to {to}"),
@@ -220,60 +225,32 @@ impl World {
     /// Does one thing; gives the uids of bookings that were made by it.
     pub fn act(&mut self, now: Time, action: Action) -> Result<Vec<String>, ActionError> {
         match action {
-            Action::BookerCancels { booking, reason } => {
-                let by = self.booker_of(&booking)?;
-                self.cancelled(now, booking, reason, by, Extent::One)
+            Action::BookerCancels(said) => {
+                let by = self.booker_of(&said.booking)?;
+                self.cancelled(now, said, by, Extent::One)
             }
-            Action::HostCancels { booking, reason } => {
-                let by = self.host_of(&booking)?.map(|host| host.email);
-                self.cancelled(now, booking, reason, by, Extent::One)
+            Action::HostCancels(said) => {
+                let by = self.host_of(&said.booking)?.map(|host| host.email);
+                self.cancelled(now, said, by, Extent::One)
             }
-            Action::ApiCancels { booking, reason } => {
-                self.cancelled(now, booking, reason, None, Extent::One)
+            Action::ApiCancels(said) => self.cancelled(now, said, None, Extent::One),
+            Action::SeriesCancels(said) => self.cancelled(now, said, None, Extent::Following),
+            Action::BookerMoves(shift) => {
+                let by = self.booker_of(&shift.booking)?;
+                self.moved(now, shift, by, false)
             }
-            Action::SeriesCancels { booking, reason } => {
-                self.cancelled(now, booking, reason, None, Extent::Following)
+            Action::HostMoves(shift) => {
+                let by = self.host_of(&shift.booking)?.map(|host| host.email);
+                self.moved(now, shift, by, true)
             }
-            Action::BookerMoves {
-                booking,
-                start,
-                reason,
-                uid,
-            } => {
-                let to = Move {
-                    start: start.resolve(now),
-                    reason,
-                    by: self.booker_of(&booking)?,
-                    by_host: false,
-                    by_api: false,
-                    uid,
-                };
-                self.moved(now, booking, to)
-            }
-            Action::HostMoves {
-                booking,
-                start,
-                reason,
-                uid,
-            } => {
-                let to = Move {
-                    start: start.resolve(now),
-                    reason,
-                    by: self.host_of(&booking)?.map(|host| host.email),
-                    by_host: true,
-                    by_api: false,
-                    uid,
-                };
-                self.moved(now, booking, to)
-            }
-            Action::HostAsksToMove { booking, reason } => self.asked_to_move(now, &booking, reason),
+            Action::HostAsksToMove(said) => self.asked_to_move(now, said),
             Action::HostAccepts { booking } => {
                 let done = self.confirm(now, &booking, true);
                 refused(booking, done)
             }
-            Action::HostRejects { booking, reason } => {
-                let done = self.decline(now, &booking, reason.as_deref(), true);
-                refused(booking, done)
+            Action::HostRejects(said) => {
+                let done = self.decline(now, &said.booking, said.reason.as_deref(), true);
+                refused(said.booking, done)
             }
             Action::AttendeeAbsent {
                 booking,
@@ -304,8 +281,8 @@ impl World {
         }
     }
 
-    /// Does one thing after another, the clock going along with those that move it; gives the uids of
-    /// bookings that were made. Stops at the first that cannot be done.
+    /// Does one thing after another, the clock going along with those that move it; gives the uids
+    /// of bookings that were made. Stops at the first that cannot be done.
     pub fn act_all(&mut self, now: Time, actions: Vec<Action>) -> Result<Vec<String>, ActionError> {
         let before = self.offset();
         let mut made = Vec::new();
@@ -331,43 +308,50 @@ impl World {
     fn cancelled(
         &mut self,
         now: Time,
-        uid: String,
-        reason: Option<String>,
+        said: Said,
         by: Option<String>,
         extent: Extent,
     ) -> Result<Vec<String>, ActionError> {
-        let raced = false;
         let cancel = Cancel {
-            reason,
+            reason: said.reason,
             by,
             extent,
-            raced,
+            raced: false,
         };
-        let done = self.cancel(now, &uid, cancel);
-        refused(uid, done)
+        let done = self.cancel(now, &said.booking, cancel);
+        refused(said.booking, done)
     }
 
-    fn moved(&mut self, now: Time, booking: String, to: Move) -> Result<Vec<String>, ActionError> {
-        let done = self.reschedule(now, &booking, to);
-        let uid = booking;
+    fn moved(
+        &mut self,
+        now: Time,
+        shift: Shift,
+        by: Option<String>,
+        by_host: bool,
+    ) -> Result<Vec<String>, ActionError> {
+        let to = Move {
+            start: shift.start.resolve(now),
+            reason: shift.reason,
+            by,
+            by_host,
+            by_api: false,
+            uid: shift.uid,
+        };
+        let done = self.reschedule(now, &shift.booking, to);
+        let uid = shift.booking;
         done.map(|new| vec![new])
             .map_err(|refusal| ActionError::Refused { uid, refusal })
     }
 
-    fn asked_to_move(
-        &mut self,
-        now: Time,
-        uid: &str,
-        reason: Option<String>,
-    ) -> Result<Vec<String>, ActionError> {
-        let by = self.host_of(uid)?.map(|host| host.email);
-        let row = self.booking_mut(uid)?;
+    fn asked_to_move(&mut self, now: Time, said: Said) -> Result<Vec<String>, ActionError> {
+        let by = self.host_of(&said.booking)?.map(|host| host.email);
+        let row = self.booking_mut(&said.booking)?;
         row.status = Status::Cancelled;
         row.rescheduled = true;
-        row.cancellation_reason = reason;
+        row.cancellation_reason = said.reason;
         row.cancelled_by = by;
         row.updated = Some(now);
-        self.mail(uid, MailKind::Cancelled, false);
+        self.mail(&said.booking, MailKind::Cancelled, false);
         Ok(Vec::new())
     }
 

@@ -1,18 +1,21 @@
-//! One request to one answer: the script's actions around it, the faults that strike it, the dialect
-//! that answers it, and the journal. Split in two, so that a slow answer can wait between without
-//! holding the world: `begin` decides what strikes, `finish` does everything else at one instant.
+//! One request to one answer: the script's actions around it, the faults that strike it, the
+//! dialect that answers it, and the journal. Split in two, so that a slow answer can wait between
+//! without holding the world: `begin` decides what strikes, `finish` does everything else at one
+//! instant.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::mem;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::call::{Dialect, Request, Response, Route};
-use super::faults::{Fault, RowFault, Stage, Struck};
+use super::distort::distort;
+use super::faults::{Fault, Stage, Struck};
 use super::journal::{Call, Kind};
 use super::script::When;
+use super::serial::mix;
 use super::v2::error::{Errors, raw};
-use super::world::{World, mix};
+use super::world::World;
 use super::{v1, v2};
 use crate::domain::time::Time;
 
@@ -315,85 +318,4 @@ fn conditional(request: &Request, route: &Route, response: Response) -> Response
             .retain(|(name, _)| *name != "Content-Type");
     }
     unchanged
-}
-
-/// Makes rows of an answer look wrong, whichever dialect and whether one or many.
-fn distort(body: &mut Value, dialect: Dialect, rows: &[(Option<String>, RowFault)]) {
-    let field = match dialect {
-        Dialect::V2 => "data",
-        Dialect::V1 if body["bookings"].is_array() => "bookings",
-        Dialect::V1 => "booking",
-    };
-    let place = &mut body[field];
-    if let Value::Array(all) = place {
-        all.retain_mut(|row| distort_row(row, dialect, rows));
-    } else if !place.is_null() {
-        distort_row(place, dialect, rows);
-    }
-}
-
-/// Changes one row; whether it stays in the list.
-fn distort_row(row: &mut Value, dialect: Dialect, rows: &[(Option<String>, RowFault)]) -> bool {
-    let mut stays = true;
-    for (uid, fault) in rows {
-        let meant = uid.as_ref().is_none_or(|uid| row["uid"] == **uid);
-        if meant && *fault == RowFault::Missing {
-            stays = false;
-        } else if meant {
-            match dialect {
-                Dialect::V2 => distort_v2(row, fault),
-                Dialect::V1 => distort_v1(row, fault),
-            }
-        }
-    }
-    stays
-}
-
-fn distort_v2(row: &mut Value, fault: &RowFault) {
-    match fault {
-        RowFault::AwaitingHost => row["status"] = "awaiting_host".into(),
-        RowFault::UnknownStatus => row["status"] = "on_the_moon".into(),
-        RowFault::HostUnknown => {
-            row["hosts"] = json!([{"id": "unknown", "name": "unknown", "email": "unknown",
-                "displayEmail": "unknown", "username": "unknown"}]);
-        }
-        RowFault::NoEventType => {
-            row["eventType"] = Value::Null;
-            row["eventTypeId"] = Value::Null;
-        }
-        RowFault::NoUpdated => row["updatedAt"] = Value::Null,
-        RowFault::BookerUnknown => {
-            row["bookingFieldsResponses"] = json!({"name": "unknown", "email": "unknown",
-                "guests": [], "displayEmail": "unknown", "displayGuests": []});
-            row["reschedulingReason"] = "unknown".into();
-        }
-        RowFault::ExtraField => row["rootBookingUid"] = json!({"from": "a later version"}),
-        RowFault::WrongTypes => {
-            row["id"] = "not a number".into();
-            row["start"] = 1_796_112_000_000_i64.into();
-            row["attendees"] = json!({"0": "not a list"});
-        }
-        RowFault::Missing => {}
-    }
-}
-
-fn distort_v1(row: &mut Value, fault: &RowFault) {
-    match fault {
-        RowFault::AwaitingHost => row["status"] = "AWAITING_HOST".into(),
-        RowFault::UnknownStatus => row["status"] = "ON_THE_MOON".into(),
-        RowFault::HostUnknown => {
-            row["userId"] = Value::Null;
-            row["user"] = Value::Null;
-        }
-        RowFault::NoEventType => row["eventTypeId"] = Value::Null,
-        RowFault::BookerUnknown => row["responses"] = Value::Null,
-        RowFault::ExtraField => row["rootBookingUid"] = json!({"from": "a later version"}),
-        RowFault::WrongTypes => {
-            row["id"] = "not a number".into();
-            row["startTime"] = 1_796_112_000_000_i64.into();
-            row["attendees"] = json!({"0": "not a list"});
-        }
-        // v1 shows no `updatedAt` at all.
-        RowFault::NoUpdated | RowFault::Missing => {}
-    }
 }

@@ -1,4 +1,5 @@
-//! One request and one answer as plain values, and what a request is about. Nothing here knows sockets.
+//! One request and one answer as plain values, and what a request is about. Nothing here knows
+//! sockets.
 
 use std::fmt;
 
@@ -8,7 +9,8 @@ use serde_json::Value;
 
 use super::journal::Kind;
 
-/// A request as it came in. `Debug` shows neither its headers nor its query: a key stands in one of them.
+/// A request as it came in. `Debug` shows neither its headers nor its query: a key stands in one of
+/// them.
 #[derive(Clone)]
 pub struct Request {
     pub method: String,
@@ -193,8 +195,8 @@ pub enum Dialect {
     V1,
 }
 
-/// What a request asks for, by method and path alone. The one table that faults, scripts, counters and
-/// both dialects go by.
+/// What a request asks for, by method and path alone. The one table that faults, scripts, counters
+/// and both dialects go by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     pub dialect: Dialect,

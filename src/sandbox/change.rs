@@ -1,6 +1,7 @@
-//! What confirm, decline, cancel, move and the absence marks do to a booking, as real servers do it:
-//! hardly any state is checked, so a cancelled booking can be revived and a declined one declined again
-//! (`calcom/api.md` 3.3). Each refusal is a value; the dialects give it their own shape.
+//! What confirm, decline, cancel, move and the absence marks do to a booking, as real servers do
+//! it: hardly any state is checked, so a cancelled booking can be revived and a declined one
+//! declined again (`calcom/api.md` 3.3). Each refusal is a value; the dialects give it their own
+//! shape.
 
 use super::journal::{MailKind, Recipient};
 use super::model::{Answers, Booking, Status, User};
@@ -11,8 +12,6 @@ use crate::domain::time::Time;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     NotFound,
-    /// The caller may not answer for the host.
-    NotYours,
     AlreadyConfirmed,
     AlreadyCancelled,
     /// The booking that replaced it.
@@ -64,8 +63,9 @@ impl World {
         booking.host == Some(user.id) || booking.event_type.is_some_and(owns)
     }
 
-    /// Accepts a booking, or all pending occurrences of its series. `checked` is false for a call that
-    /// had passed its state check before another one changed the booking: the race of `api.md` 3.3.
+    /// Accepts a booking, or all pending occurrences of its series. `checked` is false for a call
+    /// that had passed its state check before another one changed the booking: the race of `api.md`
+    /// 3.3.
     pub fn confirm(&mut self, now: Time, uid: &str, checked: bool) -> Result<(), Refusal> {
         let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
         if checked && booking.status == Status::Accepted {
@@ -80,7 +80,8 @@ impl World {
         Ok(())
     }
 
-    /// Rejects a booking, or all pending occurrences of its series. A rejected one gets its mail again.
+    /// Rejects a booking, or all pending occurrences of its series. A rejected one gets its mail
+    /// again.
     pub fn decline(
         &mut self,
         now: Time,

@@ -1,10 +1,10 @@
-//! `/_sandbox/…`: how another process looks into the sandbox and makes things happen in it. Not part of
-//! any real server, hence never counted, limited or struck by faults. There is no key: whoever reaches
-//! the port may do anything, so the sandbox belongs on a loopback address.
+//! `/_sandbox/…`: how another process looks into the sandbox and makes things happen in it. Not
+//! part of any real server, hence never counted, limited or struck by faults. There is no key:
+//! whoever reaches the port may do anything, so the sandbox belongs on a loopback address.
 //!
 //! | Call | Does |
 //! | --- | --- |
-//! | `GET /_sandbox/state` | bookings with their counters, calls, what is left of script and faults |
+//! | `GET /_sandbox/state` | bookings, counters, calls, what is left of script and faults |
 //! | `POST /_sandbox/actions` | one action or a list of them, as in a scenario file |
 //! | `POST /_sandbox/faults` | one rule or a list of them; `DELETE` clears all |
 //! | `POST /_sandbox/script` | one entry or a list of them |

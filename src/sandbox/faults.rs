@@ -1,6 +1,6 @@
-//! Things going wrong between client and server, by rule: which calls, how many of them, and what goes
-//! wrong. The rules are pure; what a fault means for the bytes on the wire is carried out by `answer`
-//! (bodies) and `server` (connections, waiting).
+//! Things going wrong between client and server, by rule: which calls, how many of them, and what
+//! goes wrong. The rules are pure; what a fault means for the bytes on the wire is carried out by
+//! `answer` (bodies) and `server` (connections, waiting).
 
 use serde::{Deserialize, Serialize};
 
@@ -52,8 +52,8 @@ pub enum Fault {
     Redirect { to: String },
     /// 500 whose text repeats the credential that was presented; nothing is changed.
     EchoKey,
-    /// The state check was passed before another call changed the booking (a race): confirm, decline
-    /// and cancel act whatever the booking is.
+    /// The state check was passed before another call changed the booking (a race): confirm,
+    /// decline and cancel act whatever the booking is.
     Race,
     /// A read shows the world as it was when the rule was added, or last `Rules::remember`ed.
     Stale,

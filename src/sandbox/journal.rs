@@ -1,5 +1,5 @@
-//! What happened, counted: every call, every mail a real server would have sent, every calendar event
-//! it would have made. Tests prove "no double confirm, no double decline" by it.
+//! What happened, counted: every call, every mail a real server would have sent, every calendar
+//! event it would have made. Tests prove "no double confirm, no double decline" by it.
 
 use std::collections::BTreeMap;
 

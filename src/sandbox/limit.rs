@@ -1,6 +1,6 @@
-//! The rate limiters of both dialects, as pure counters: v2's throttler (a window from the first call,
-//! then a block during which calls still count) and v1's limiter (a fixed window per user, aligned to
-//! the clock, that locks the account of whoever keeps running into it).
+//! The rate limiters of both dialects, as pure counters: v2's throttler (a window from the first
+//! call, then a block during which calls still count) and v1's limiter (a fixed window per user,
+//! aligned to the clock, that locks the account of whoever keeps running into it).
 
 use std::collections::HashMap;
 
@@ -131,8 +131,8 @@ impl Throttler {
     }
 }
 
-/// Refusals within `REFUSALS_WITHIN` until the account is locked. The fifth triggers the lock, which
-/// on a real server lands a call later: six refusals were recorded before the first 403.
+/// Refusals within `REFUSALS_WITHIN` until the account is locked. The fifth triggers the lock,
+/// which on a real server lands a call later: six refusals were recorded before the first 403.
 const REFUSALS_UNTIL_LOCK: usize = 6;
 const REFUSALS_WITHIN: Span = Span::minutes(30);
 

@@ -1,5 +1,6 @@
-//! Things that happen at an exact place among the calls: after the Nth call of a kind and before the
-//! next one, or just before the Nth. Counted, not timed: a rehearsal must end the same way every time.
+//! Things that happen at an exact place among the calls: after the Nth call of a kind and before
+//! the next one, or just before the Nth. Counted, not timed: a rehearsal must end the same way
+//! every time.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +69,8 @@ impl Trigger {
 pub struct Script {
     entries: BTreeMap<u64, Entry>,
     added: u64,
-    /// Actions that could not be done when their time came, in words: a broken script is not silent.
+    /// Actions that could not be done when their time came, in words: a broken script is not
+    /// silent.
     pub failures: Vec<String>,
 }
 

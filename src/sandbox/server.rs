@@ -1,5 +1,6 @@
 //! The sockets of the sandbox: HTTP/1.1 with keep-alive, and the faults that only a connection can
-//! show (closed, cut short, slow, endless). Runs on the caller's tokio runtime; the clock is injected.
+//! show (closed, cut short, slow, endless). Runs on the caller's tokio runtime; the clock is
+//! injected.
 //!
 //! Header names go out in title case: exact spelling is not kept, as clients must not care.
 
@@ -48,8 +49,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Serves the world at this address (port 0: any free one) until stopped or dropped. Only loopback
-    /// addresses belong here: the control endpoints ask for no key.
+    /// Serves the world at this address (port 0: any free one) until stopped or dropped. Only
+    /// loopback addresses belong here: the control endpoints ask for no key.
     ///
     /// # Errors
     /// Where the address cannot be bound.

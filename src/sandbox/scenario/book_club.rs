@@ -4,8 +4,9 @@
 use serde_json::json;
 
 use crate::domain::time::{Span, Time};
+use crate::sandbox::ask::Ask;
 use crate::sandbox::model::{Answers, Confirmation, EventType, Status};
-use crate::sandbox::world::{Ask, World};
+use crate::sandbox::world::World;
 
 /// The host's key.
 pub const KEY: &str = "cal_sandbox_key";

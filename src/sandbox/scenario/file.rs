@@ -1,5 +1,5 @@
-//! The scenario file: a world in JSON, strictly read. Unknown keys are refused; every message names the
-//! place. Times are instants (`2026-12-01T09:00:00Z`) or relative to the world's now (`+36h`).
+//! The scenario file: a world in JSON, strictly read. Unknown keys are refused; every message names
+//! the place. Times are instants (`2026-12-01T09:00:00Z`) or relative to the world's now (`+36h`).
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! One v1 request to one answer: router, body parser, licence, key, lock, limiter, method and handler,
-//! in the order in which a real server runs them.
+//! One v1 request to one answer: router, body parser, licence, key, lock, limiter, method and
+//! handler, in the order in which a real server runs them.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! The calls of v1 that change something: PATCH, a bare write that checks no state and tells nobody,
-//! and the two spellings of cancel, which do.
+//! The calls of v1 that change something: PATCH, a bare write that checks no state and tells
+//! nobody, and the two spellings of cancel, which do.
 
 use serde_json::{Map, Value, json};
 
@@ -91,7 +91,8 @@ fn check(body: &Map<String, Value>) -> Result<Option<Status>, Denied> {
         Some(Value::String(word)) => {
             let found = Status::ALL.into_iter().find(|one| one.upper() == word);
             let text = format!(
-                "invalid_enum_value in 'status': Invalid enum value. Expected {words}, received '{word}'"
+                "invalid_enum_value in 'status': Invalid enum value. \
+                 Expected {words}, received '{word}'"
             );
             Some(found.ok_or_else(|| Denied::schema(&text))?)
         }
@@ -172,7 +173,6 @@ fn denied(refusal: &Refusal) -> Denied {
         Refusal::AlreadyCancelled => Denied::schema("This booking has already been cancelled."),
         Refusal::Ended => Denied::schema("Cannot cancel a booking that has already ended"),
         Refusal::NotFound
-        | Refusal::NotYours
         | Refusal::AlreadyConfirmed
         | Refusal::AlreadyMoved(_)
         | Refusal::NotStarted

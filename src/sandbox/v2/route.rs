@@ -1,5 +1,5 @@
-//! One v2 request to one answer: body parser, router, throttler, guards and handler, in the order in
-//! which a real server runs them, since the order decides which error a fault gives.
+//! One v2 request to one answer: body parser, router, throttler, guards and handler, in the order
+//! in which a real server runs them, since the order decides which error a fault gives.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::error::{Errors, Nest, raw};
 use super::item::Item;
-use super::list::{Params, page};
+use super::list::page;
+use super::params::Params;
 use super::{older, types, write};
 use crate::domain::time::Time;
 use crate::sandbox::call::{Request, Response, Route};
@@ -179,8 +180,9 @@ fn guarded(world: &mut World, call: &Call<'_>, caller: Caller) -> Response {
 const NO_AUTHENTICATION: &str = "PermissionsGuard - no authentication provided. Provide either \
     authorization bearer token containing managed user access token or oAuth client id in \
     'x-cal-client-id' header.";
-const NO_METHOD: &str = "ApiAuthStrategy - No authentication method provided. Either pass an API key \
-    as 'Bearer' header or OAuth client credentials as 'x-cal-secret-key' and 'x-cal-client-id' headers";
+const NO_METHOD: &str = "ApiAuthStrategy - No authentication method provided. Either pass an \
+    API key as 'Bearer' header or OAuth client credentials as 'x-cal-secret-key' and \
+    'x-cal-client-id' headers";
 const EXPIRED: &str = "ApiAuthStrategy - api key - Your api key is expired";
 
 fn handled(world: &mut World, call: &Call<'_>, user: Option<User>) -> Response {
