@@ -381,3 +381,169 @@ fn none(done: Result<(), WorldError>) -> Result<Vec<String>, ActionError> {
     done?;
     Ok(Vec::new())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::model::EventType;
+
+    fn now() -> Time {
+        chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
+    }
+
+    /// A host, an event type with seats, and an accepted booking of Bo.
+    fn world() -> (World, String) {
+        let mut world = World::new();
+        world.add_user(12, "Ada Host", "ada@example.org");
+        let of = world.add_event_type(EventType::new(12, "lesson"));
+        let uid = world.request(now(), of, "bo@example.com", now() + Span::days(2));
+        world.confirm(now(), &uid, true).unwrap();
+        (world, uid)
+    }
+
+    #[test]
+    fn who_cancels_leaves_the_traces_that_it_leaves_on_a_real_server() {
+        let said = |uid: &str| Said {
+            reason: Some("ill".to_owned()),
+            ..Said::nothing(uid)
+        };
+        type Make = fn(Said) -> Action;
+        // action, cancelled by, waiting for a new time
+        let rows: [(Make, Option<&str>, bool); 4] = [
+            (Action::BookerCancels, Some("bo@example.com"), false),
+            (Action::HostCancels, Some("ada@example.org"), false),
+            (Action::ApiCancels, None, false),
+            (Action::HostAsksToMove, Some("ada@example.org"), true),
+        ];
+        for (make, by, asked) in rows {
+            let (mut world, uid) = world();
+            world.act(now(), make(said(&uid))).unwrap();
+            let row = world.booking(&uid).unwrap();
+            let got = (row.status, row.cancelled_by.as_deref(), row.rescheduled);
+            assert_eq!(
+                got,
+                (Status::Cancelled, by, asked),
+                "{:?}",
+                make(said(&uid))
+            );
+            assert_eq!(row.cancellation_reason.as_deref(), Some("ill"));
+        }
+    }
+
+    #[test]
+    fn moves_are_pending_or_accepted_by_who_moves() {
+        type Make = fn(Shift) -> Action;
+        let rows: [(Make, Status, &str); 2] = [
+            (Action::BookerMoves, Status::Pending, "bo@example.com"),
+            (Action::HostMoves, Status::Accepted, "ada@example.org"),
+        ];
+        for (make, status, by) in rows {
+            let (mut world, uid) = world();
+            let shift = Shift {
+                uid: Some("successor".to_owned()),
+                reason: Some("a train".to_owned()),
+                ..Shift::to(&uid, now() + Span::days(3))
+            };
+            assert_eq!(world.act(now(), make(shift)).unwrap(), ["successor"]);
+            let (old, new) = (
+                world.booking(&uid).unwrap(),
+                world.booking("successor").unwrap(),
+            );
+            assert_eq!((old.status, new.status), (Status::Cancelled, status));
+            assert_eq!(new.rescheduled_by.as_deref(), Some(by));
+            // On the web page the reason lands where that of a cancellation stands.
+            assert_eq!(new.cancellation_reason.as_deref(), Some("a train"));
+            assert_eq!(old.cancellation_reason, None);
+        }
+    }
+
+    #[test]
+    fn a_booking_that_was_to_be_moved_can_be() {
+        let (mut world, uid) = world();
+        world
+            .act(now(), Action::HostAsksToMove(Said::nothing(&uid)))
+            .unwrap();
+        let shift = Shift::to(&uid, now() + Span::days(3));
+        let made = world.act(now(), Action::BookerMoves(shift)).unwrap();
+        assert_eq!(world.status(&made[0]), Some(Status::Pending));
+        assert_eq!(world.booking(&uid).unwrap().to.as_deref(), Some(&*made[0]));
+    }
+
+    #[test]
+    fn marks_are_set_and_taken_back() {
+        let (mut world, uid) = world();
+        let before = world.booking(&uid).unwrap().updated;
+        let later = now() + Span::days(3);
+        for absent in [true, false] {
+            let attendee = Action::AttendeeAbsent {
+                booking: uid.clone(),
+                email: "bo@example.com".to_owned(),
+                absent,
+            };
+            world.act(later, attendee).unwrap();
+            let row = world.booking(&uid).unwrap();
+            assert_eq!((row.attendees[0].absent, row.updated), (absent, before));
+        }
+        for absent in [true, false] {
+            let booking = uid.clone();
+            world
+                .act(later, Action::HostAbsent { booking, absent })
+                .unwrap();
+            let row = world.booking(&uid).unwrap();
+            assert_eq!((row.absent_host, row.updated), (absent, Some(later)));
+        }
+    }
+
+    #[test]
+    fn seats_deletions_and_requests() {
+        let (mut world, uid) = world();
+        let leaves = Action::LeavesSeat {
+            booking: uid.clone(),
+            email: "bo@example.com".to_owned(),
+        };
+        world.act(now(), leaves.clone()).unwrap();
+        assert_eq!(world.status(&uid), Some(Status::Cancelled), "the last seat");
+        assert!(
+            world.act(now(), leaves).is_err(),
+            "nobody sits there any more"
+        );
+        let text = r#"{"do":"requests","event-type":1,"email":"al@example.com","start":"+3days",
+            "occurrences":2,"names":{"uids":["one","two"]}}"#;
+        let requests: Action = serde_json::from_str(text).unwrap();
+        assert_eq!(world.act(now(), requests).unwrap(), ["one", "two"]);
+        let series = world.booking("one").unwrap().series.clone().unwrap();
+        assert_eq!(world.series(&series).len(), 2);
+        let booking = "one".to_owned();
+        world
+            .act(now(), Action::DeletesBooking { booking })
+            .unwrap();
+        assert!(world.booking("one").is_none());
+        assert_eq!(world.series(&series).len(), 1);
+        let event_type = 1;
+        world
+            .act(now(), Action::DeletesEventType { event_type })
+            .unwrap();
+        assert_eq!(world.booking("two").unwrap().event_type, None);
+    }
+
+    #[test]
+    fn the_clock_goes_along_within_a_list() {
+        let (mut world, uid) = world();
+        let actions = vec![
+            Action::Advances { seconds: 3600 },
+            Action::HostCancels(Said::nothing(&uid)),
+        ];
+        world.act_all(now(), actions).unwrap();
+        let updated = world.booking(&uid).unwrap().updated;
+        assert_eq!(updated, Some(now() + Span::hours(1)));
+        assert_eq!(world.now(now()), now() + Span::hours(1));
+        let unknown = Action::HostAccepts {
+            booking: "nobody".to_owned(),
+        };
+        let error = world.act_all(now(), vec![unknown]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "change booking nobody: there is none of that uid in the sandbox"
+        );
+    }
+}

@@ -319,3 +319,337 @@ fn conditional(request: &Request, route: &Route, response: Response) -> Response
     }
     unchanged
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::domain::time::Span;
+    use crate::sandbox::actions::{Action, Said, Shift};
+    use crate::sandbox::faults::{RowFault, Rule, Times};
+    use crate::sandbox::journal::{MailKind, Recipient};
+    use crate::sandbox::limit::{Limit, Limits};
+    use crate::sandbox::model::{EventType, Status};
+    use crate::sandbox::script::Trigger;
+
+    const KEY: &str = "cal_secret_of_the_test";
+
+    fn now() -> Time {
+        chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
+    }
+
+    /// A host with a key, an event type and one pending booking.
+    fn world() -> (World, String) {
+        let mut world = World::new();
+        world.add_user(12, "Ada Host", "ada@example.org");
+        world.add_key(12, KEY);
+        let of = world.add_event_type(EventType::new(12, "lesson"));
+        let uid = world.request(now(), of, "Bo@Example.com", now() + Span::days(2));
+        (world, uid)
+    }
+
+    fn v2(method: &str, target: &str) -> Request {
+        Request::new(method, target)
+            .header("Authorization", &format!("Bearer {KEY}"))
+            .header("cal-api-version", "2024-08-13")
+    }
+
+    fn v1(method: &str, target: &str) -> Request {
+        let join = if target.contains('?') { '&' } else { '?' };
+        Request::new(method, &format!("{target}{join}apiKey={KEY}"))
+    }
+
+    fn ask(world: &mut World, request: &Request) -> Answer {
+        answer(world, now(), request)
+    }
+
+    /// Confirm in the given dialect.
+    fn confirm(world: &World, dialect: Dialect, uid: &str) -> Request {
+        match dialect {
+            Dialect::V2 => v2("POST", &format!("/v2/bookings/{uid}/confirm")),
+            Dialect::V1 => {
+                let id = world.booking(uid).unwrap().id;
+                v1("PATCH", &format!("/v1/bookings/{id}"))
+                    .header("Content-Type", "application/json")
+                    .body(br#"{"status":"ACCEPTED"}"#.to_vec())
+            }
+        }
+    }
+
+    #[test]
+    fn faults_strike_before_or_after_the_change_in_both_dialects() {
+        let (before, after) = (Stage::Before, Stage::After);
+        let to = "https://elsewhere.example.net/".to_owned();
+        // fault, status, delivery, whether the change is made
+        let rows = [
+            (Fault::Error { stage: before }, 500, Delivery::Whole, false),
+            (Fault::Error { stage: after }, 500, Delivery::Whole, true),
+            (Fault::DatabaseDown, 500, Delivery::Whole, false),
+            (
+                Fault::BadGateway { stage: before },
+                502,
+                Delivery::Whole,
+                false,
+            ),
+            (
+                Fault::BadGateway { stage: after },
+                502,
+                Delivery::Whole,
+                true,
+            ),
+            (
+                Fault::HangUp { stage: before },
+                500,
+                Delivery::HungUp,
+                false,
+            ),
+            (Fault::HangUp { stage: after }, 200, Delivery::HungUp, true),
+            (Fault::Truncated, 200, Delivery::Truncated, true),
+            (Fault::Limited { reset: 60 }, 429, Delivery::Whole, false),
+            (
+                Fault::Slow {
+                    stage: after,
+                    ms: 9,
+                },
+                200,
+                Delivery::Late(9),
+                true,
+            ),
+            (
+                Fault::Slow {
+                    stage: before,
+                    ms: 9,
+                },
+                200,
+                Delivery::Whole,
+                true,
+            ),
+            (Fault::Flood, 200, Delivery::Flood, true),
+            (Fault::Drip { ms: 1000 }, 200, Delivery::Drip(1000), true),
+            (Fault::Redirect { to }, 307, Delivery::Whole, false),
+            (Fault::EchoKey, 500, Delivery::Whole, false),
+        ];
+        for dialect in [Dialect::V2, Dialect::V1] {
+            for (fault, status, delivery, changed) in &rows {
+                let (mut world, uid) = world();
+                world
+                    .add_fault(Rule::next(Kind::Confirm, fault.clone()))
+                    .unwrap();
+                let request = confirm(&world, dialect, &uid);
+                let got = ask(&mut world, &request);
+                let place = format!("{fault:?} in {dialect:?}");
+                assert_eq!(
+                    (got.response.status, got.delivery),
+                    (*status, *delivery),
+                    "{place}"
+                );
+                let is = world.status(&uid) == Some(Status::Accepted);
+                assert_eq!(is, *changed, "{place}");
+                let text = String::from_utf8(got.response.body).unwrap();
+                assert_eq!(text.contains(KEY), *fault == Fault::EchoKey, "{place}");
+                let logged = &world.journal.calls()[0];
+                let known = (*delivery != Delivery::HungUp).then_some(*status);
+                assert_eq!(
+                    (logged.kind, logged.status),
+                    (Kind::Confirm, known),
+                    "{place}"
+                );
+                assert_eq!(logged.booking.as_deref(), Some(&*uid), "{place}");
+                assert!(!logged.target.contains(KEY), "{place}");
+                let again = confirm(&world, dialect, &uid);
+                let again = ask(&mut world, &again);
+                assert_eq!(again.delivery, Delivery::Whole, "{place} strikes once");
+            }
+        }
+    }
+
+    #[test]
+    fn a_slow_answer_waits_where_it_should() {
+        for (stage, wait) in [(Stage::Before, Some(7)), (Stage::After, None)] {
+            let (mut world, _) = world();
+            world
+                .add_fault(Rule::always(Fault::Slow { stage, ms: 7 }))
+                .unwrap();
+            let begun = begin(&mut world, &v2("GET", "/v2/me"));
+            assert_eq!(begun.wait(), wait);
+        }
+    }
+
+    #[test]
+    fn rows_look_wrong_as_asked() {
+        // fault, place in a v2 row, value there
+        let unknown = Value::from("unknown");
+        let rows = [
+            (
+                RowFault::AwaitingHost,
+                "/status",
+                Value::from("awaiting_host"),
+            ),
+            (
+                RowFault::UnknownStatus,
+                "/status",
+                Value::from("on_the_moon"),
+            ),
+            (RowFault::HostUnknown, "/hosts/0/id", unknown.clone()),
+            (RowFault::NoEventType, "/eventType", Value::Null),
+            (RowFault::NoUpdated, "/updatedAt", Value::Null),
+            (
+                RowFault::BookerUnknown,
+                "/bookingFieldsResponses/email",
+                unknown,
+            ),
+            (RowFault::WrongTypes, "/id", Value::from("not a number")),
+            (
+                RowFault::ExtraField,
+                "/rootBookingUid/from",
+                Value::from("a later version"),
+            ),
+        ];
+        for (as_if, place, value) in rows {
+            let (mut world, uid) = world();
+            let of = world.event_types()[0].id;
+            let other = world.request(now(), of, "al@example.com", now() + Span::days(1));
+            let rule = Rule::always(Fault::Rows {
+                as_if: as_if.clone(),
+            });
+            world.add_fault(rule.about(&uid)).unwrap();
+            let list = ask(&mut world, &v2("GET", "/v2/bookings")).response.value();
+            let row = list["data"].as_array().unwrap().iter();
+            let row = row.clone().find(|row| row["uid"] == *uid).unwrap().clone();
+            assert_eq!(row.pointer(place), Some(&value), "{as_if:?}");
+            let others = list["data"].as_array().unwrap().iter();
+            let spared = others.clone().find(|row| row["uid"] == *other).unwrap();
+            assert_ne!(
+                spared.pointer(place),
+                Some(&value),
+                "{as_if:?} spares others"
+            );
+            let one = ask(&mut world, &v2("GET", &format!("/v2/bookings/{uid}")));
+            assert_eq!(one.response.value()["data"].pointer(place), Some(&value));
+            let kept = world.booking(&uid).unwrap();
+            assert_eq!(kept.status, Status::Pending, "the row itself is as it was");
+        }
+    }
+
+    #[test]
+    fn a_missing_row_is_still_counted() {
+        let (mut world, uid) = world();
+        let rule = Rule::next(
+            Kind::List,
+            Fault::Rows {
+                as_if: RowFault::Missing,
+            },
+        );
+        world
+            .add_fault(rule.about(&uid).times(Times::Count(2)))
+            .unwrap();
+        let list = ask(&mut world, &v2("GET", "/v2/bookings")).response.value();
+        assert_eq!(list["data"], json!([]));
+        assert_eq!(list["pagination"]["totalItems"], 1);
+        let list = ask(&mut world, &v1("GET", "/v1/bookings")).response.value();
+        assert_eq!(list, json!({"bookings": []}));
+        let list = ask(&mut world, &v1("GET", "/v1/bookings")).response.value();
+        assert_eq!(list["bookings"][0]["uid"], *uid);
+    }
+
+    #[test]
+    fn a_stale_read_shows_what_was() {
+        let (mut world, uid) = world();
+        world.add_fault(Rule::always(Fault::Stale)).unwrap();
+        world
+            .act(now(), Action::BookerCancels(Said::nothing(&uid)))
+            .unwrap();
+        let of = world.event_types()[0].id;
+        world.request(now(), of, "al@example.com", now() + Span::days(1));
+        let list = ask(&mut world, &v2("GET", "/v2/bookings?status=unconfirmed"));
+        let list = list.response.value();
+        assert_eq!(list["data"][0]["uid"], *uid);
+        assert_eq!(list["pagination"]["totalItems"], 1);
+        world.faults.clear();
+        assert_eq!(world.status(&uid), Some(Status::Cancelled));
+        assert_eq!(world.bookings().len(), 2);
+    }
+
+    #[test]
+    fn a_race_confirms_twice() {
+        let (mut world, uid) = world();
+        world
+            .add_fault(Rule::next(Kind::Confirm, Fault::Race).skipping(1))
+            .unwrap();
+        let request = confirm(&world, Dialect::V2, &uid);
+        let statuses = [200, 200, 400].map(|_| ask(&mut world, &request).response.status);
+        assert_eq!(statuses, [200, 200, 400]);
+        let mails = world
+            .journal
+            .mails_for(&uid, Recipient::Booker, MailKind::Confirmed);
+        assert_eq!((mails, world.journal.calendar_events(&uid)), (2, 2));
+    }
+
+    #[test]
+    fn the_script_runs_between_two_calls() {
+        let (mut world, uid) = world();
+        let cancels = vec![Action::BookerCancels(Said::nothing(&uid))];
+        world.script.add(Trigger::after(Kind::List, 1), cancels);
+        let moves = Action::BookerMoves(Shift::to(&uid, now() + Span::days(3)));
+        world
+            .script
+            .add(Trigger::before(Kind::Get, 1).about(&uid), vec![moves]);
+        let list = v2("GET", "/v2/bookings?status=unconfirmed");
+        let first = ask(&mut world, &list).response.value();
+        assert_eq!(
+            first["data"].as_array().unwrap().len(),
+            1,
+            "listed as it was"
+        );
+        assert_eq!(world.status(&uid), Some(Status::Cancelled));
+        ask(&mut world, &v2("GET", &format!("/v2/bookings/{uid}")));
+        assert_eq!(world.script.waiting(), 0);
+        let failed = &world.script.failures;
+        assert_eq!(
+            failed.len(),
+            1,
+            "a cancelled booking cannot be moved: {failed:?}"
+        );
+    }
+
+    #[test]
+    fn an_unchanged_answer_is_304_and_still_counted() {
+        let (mut world, uid) = world();
+        for request in [v2("GET", "/v2/bookings"), v1("GET", "/v1/bookings")] {
+            let first = ask(&mut world, &request).response;
+            let tag = first.get("etag").unwrap().to_owned();
+            let again = request.clone().header("If-None-Match", &tag);
+            let second = ask(&mut world, &again).response;
+            assert_eq!((second.status, second.body.len()), (304, 0));
+        }
+        world.confirm(now(), &uid, true).unwrap();
+        assert_eq!(world.journal.count(Kind::List), 4);
+    }
+
+    #[test]
+    fn limits_are_per_key_and_can_be_off() {
+        let (mut world, _) = world();
+        world.limits.v2 = Some(Limit::per_minute(2));
+        let me = v2("GET", "/v2/me");
+        let statuses = [(); 3].map(|()| ask(&mut world, &me).response.status);
+        assert_eq!(statuses, [200, 200, 429]);
+        let v1_me = v1("GET", "/v1/me");
+        assert_eq!(ask(&mut world, &v1_me).response.status, 200, "v1 is apart");
+        world.limits = Limits::off();
+        let open = ask(&mut world, &me).response;
+        assert_eq!(open.status, 200);
+        assert_eq!(open.get("x-ratelimit-limit-default"), Some("1000000"));
+    }
+
+    #[test]
+    fn nothing_shows_the_key() {
+        let (mut world, uid) = world();
+        for request in [confirm(&world, Dialect::V1, &uid), v2("GET", "/v2/me")] {
+            let begun = begin(&mut world, &request);
+            assert!(!format!("{begun:?}{request:?}").contains(KEY));
+            finish(&mut world, now(), &request, begun);
+        }
+        assert!(!format!("{world:?}").contains("secret_of_the_test"));
+    }
+}
