@@ -5,6 +5,12 @@
 //! Without more, excerpts under `tests/fixtures/sandbox` are replayed. `MAITRED_RECORDINGS` names a
 //! folder with the complete recordings (`recordings/`, `recordings-v1/`); then all of them are.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test: what cannot be read fails it, and the replay tells what it compares"
+)]
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;

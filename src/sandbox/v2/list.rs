@@ -178,7 +178,8 @@ mod tests {
     fn each_word_selects_what_it_really_selects() {
         use Status::{Accepted, AwaitingHost, Cancelled, Pending, Rejected};
         // word, ahead and single, ahead and of a series, over (either)
-        let rows: [(Word, &[Status], &[Status], &[Status]); 5] = [
+        type States = &'static [Status];
+        let rows: [(Word, States, States, States); 5] = [
             (Word::Unconfirmed, &[Pending], &[Pending], &[]),
             (
                 Word::Upcoming,
