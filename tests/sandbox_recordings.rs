@@ -211,10 +211,10 @@ async fn replay(
         };
         compared += 1;
         if told {
-            let word = if found.is_empty() {
-                "same"
-            } else {
-                "DIFFERENT"
+            let word = match (found.is_empty(), in_part(dialect, step)) {
+                (false, _) => "DIFFERENT",
+                (true, None) => "same",
+                (true, Some(part)) => part,
             };
             println!("{scenario}: {label}: {word}");
         }
@@ -686,6 +686,27 @@ impl Replay {
             return Vec::new();
         }
         vec![format!("{sent} mails where {recorded} were recorded")]
+    }
+}
+
+/// An older server's v2 stands in the v1 recordings: it lacks fields and words things otherwise.
+fn older_v2(scenario: &str, recorded: &Exchange) -> bool {
+    let target = recorded.request["target"].as_str().unwrap();
+    scenario.starts_with("v1") && target.starts_with("/v2/")
+}
+
+/// What is told of steps that are compared in part only.
+fn in_part(dialect: &str, step: &Step) -> Option<&'static str> {
+    match step {
+        Step::Call(call) if older_v2(dialect, call) => {
+            Some("same status and headers; the body, of an older v2, is out of scope")
+        }
+        Step::Call(call) if call.body.is_none() && call.summary.is_none() => {
+            Some("same status and headers; no JSON was recorded")
+        }
+        Step::Call(_) => None,
+        Step::Rows { .. } => Some("same states and reasons; other columns are out of scope"),
+        Step::Mails(_) => Some("same number of mails; their texts are out of scope"),
     }
 }
 
