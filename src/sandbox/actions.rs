@@ -1,16 +1,18 @@
-//! What other people do while maitred is not looking: bookers and hosts cancel, move, accept by hand,
-//! stay away. Each is one value, so that a scenario file, a script and the control endpoint say it alike.
+//! What other people do while maitred is not looking: bookers and hosts cancel, move, accept by
+//! hand, stay away. Each is one value, so that a scenario file, a script and the control endpoint
+//! say it alike.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::ask::{Ask, Names};
 use super::change::{Cancel, Extent, Move, Refusal};
 use super::journal::MailKind;
 use super::model::{Status, User};
 use super::moment::Moment;
-use super::world::{Ask, Names, World, WorldError};
+use super::world::{World, WorldError};
 use crate::domain::time::{Span, Time};
 
 /// One thing that somebody does. Bookings are named by uid.
@@ -23,56 +25,21 @@ use crate::domain::time::{Span, Time};
 #[serde(deny_unknown_fields)]
 pub enum Action {
     /// The booker cancels by the link in the mail, which leaves the booker's address.
-    BookerCancels {
-        booking: String,
-        #[serde(default)]
-        reason: Option<String>,
-    },
+    BookerCancels(Said),
     /// The host cancels on the web page, which leaves the host's address.
-    HostCancels {
-        booking: String,
-        #[serde(default)]
-        reason: Option<String>,
-    },
+    HostCancels(Said),
     /// Somebody cancels through the API, which leaves no address.
-    ApiCancels {
-        booking: String,
-        #[serde(default)]
-        reason: Option<String>,
-    },
+    ApiCancels(Said),
     /// The booker moves it: a new booking, pending where the event type asks for confirmation.
-    BookerMoves {
-        booking: String,
-        start: Moment,
-        #[serde(default)]
-        reason: Option<String>,
-        /// The new booking's uid, where a later action has to name it.
-        #[serde(default)]
-        uid: Option<String>,
-    },
+    BookerMoves(Shift),
     /// The host moves it: a new booking, accepted at once.
-    HostMoves {
-        booking: String,
-        start: Moment,
-        #[serde(default)]
-        reason: Option<String>,
-        #[serde(default)]
-        uid: Option<String>,
-    },
+    HostMoves(Shift),
     /// The host asks for another time: cancelled, and no successor yet.
-    HostAsksToMove {
-        booking: String,
-        #[serde(default)]
-        reason: Option<String>,
-    },
+    HostAsksToMove(Said),
     HostAccepts {
         booking: String,
     },
-    HostRejects {
-        booking: String,
-        #[serde(default)]
-        reason: Option<String>,
-    },
+    HostRejects(Said),
     /// Marks an attendee absent, or takes the mark back. `updatedAt` stays as it was.
     AttendeeAbsent {
         booking: String,
@@ -87,11 +54,7 @@ pub enum Action {
         absent: bool,
     },
     /// Cancels this occurrence and those after it; the earlier ones stay.
-    SeriesCancels {
-        booking: String,
-        #[serde(default)]
-        reason: Option<String>,
-    },
+    SeriesCancels(Said),
     /// The booker pays: the payment is no longer open.
     Pays {
         booking: String,
@@ -121,6 +84,49 @@ pub enum Action {
     },
 }
 
+/// A booking and what was said about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Said {
+    pub booking: String,
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+impl Said {
+    /// Of this booking, without a word.
+    pub fn nothing(booking: &str) -> Self {
+        Said {
+            booking: booking.to_owned(),
+            reason: None,
+        }
+    }
+}
+
+/// A booking and the time that it is moved to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Shift {
+    pub booking: String,
+    pub start: Moment,
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// The new booking's uid, where a later action has to name it.
+    #[serde(default)]
+    pub uid: Option<String>,
+}
+
+impl Shift {
+    pub fn to(booking: &str, start: impl Into<Moment>) -> Self {
+        Shift {
+            booking: booking.to_owned(),
+            start: start.into(),
+            reason: None,
+            uid: None,
+        }
+    }
+}
+
 fn yes() -> bool {
     true
 }
@@ -134,6 +140,10 @@ pub struct NewRequest {
     pub start: Moment,
     #[serde(default)]
     pub name: Option<String>,
+    #[serde(default)]
+    pub time_zone: Option<String>,
+    #[serde(default)]
+    pub language: Option<String>,
     #[serde(default)]
     pub minutes: Option<u32>,
     #[serde(default)]
@@ -177,9 +187,9 @@ impl NewRequest {
     pub fn into_ask(self, now: Time) -> Ask {
         let new = self;
         let mut ask = Ask::new(new.event_type, &new.email, new.start.resolve(now));
-        if let Some(name) = new.name {
-            ask.name = name;
-        }
+        ask.name = new.name.unwrap_or(ask.name);
+        ask.time_zone = new.time_zone.unwrap_or(ask.time_zone);
+        ask.language = new.language.unwrap_or(ask.language);
         ask.length = new.minutes.map(|minutes| Span::minutes(i64::from(minutes)));
         ask.guests = new.guests;
         ask.answers = new.answers;
@@ -202,7 +212,6 @@ pub enum ActionError {
 fn why(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NotFound => "there is none of that uid in the sandbox".to_owned(),
-        Refusal::NotYours => "it is another host's".to_owned(),
         Refusal::AlreadyConfirmed => "it is accepted already".to_owned(),
         Refusal::AlreadyCancelled => "it is cancelled already".to_owned(),
         Refusal::AlreadyMoved(to) => format!("it was moved already, to {to}"),
@@ -216,60 +225,32 @@ impl World {
     /// Does one thing; gives the uids of bookings that were made by it.
     pub fn act(&mut self, now: Time, action: Action) -> Result<Vec<String>, ActionError> {
         match action {
-            Action::BookerCancels { booking, reason } => {
-                let by = self.booker_of(&booking)?;
-                self.cancelled(now, booking, reason, by, Extent::One)
+            Action::BookerCancels(said) => {
+                let by = self.booker_of(&said.booking)?;
+                self.cancelled(now, said, by, Extent::One)
             }
-            Action::HostCancels { booking, reason } => {
-                let by = self.host_of(&booking)?.map(|host| host.email);
-                self.cancelled(now, booking, reason, by, Extent::One)
+            Action::HostCancels(said) => {
+                let by = self.host_of(&said.booking)?.map(|host| host.email);
+                self.cancelled(now, said, by, Extent::One)
             }
-            Action::ApiCancels { booking, reason } => {
-                self.cancelled(now, booking, reason, None, Extent::One)
+            Action::ApiCancels(said) => self.cancelled(now, said, None, Extent::One),
+            Action::SeriesCancels(said) => self.cancelled(now, said, None, Extent::Following),
+            Action::BookerMoves(shift) => {
+                let by = self.booker_of(&shift.booking)?;
+                self.moved(now, shift, by, false)
             }
-            Action::SeriesCancels { booking, reason } => {
-                self.cancelled(now, booking, reason, None, Extent::Following)
+            Action::HostMoves(shift) => {
+                let by = self.host_of(&shift.booking)?.map(|host| host.email);
+                self.moved(now, shift, by, true)
             }
-            Action::BookerMoves {
-                booking,
-                start,
-                reason,
-                uid,
-            } => {
-                let to = Move {
-                    start: start.resolve(now),
-                    reason,
-                    by: self.booker_of(&booking)?,
-                    by_host: false,
-                    by_api: false,
-                    uid,
-                };
-                self.moved(now, booking, to)
-            }
-            Action::HostMoves {
-                booking,
-                start,
-                reason,
-                uid,
-            } => {
-                let to = Move {
-                    start: start.resolve(now),
-                    reason,
-                    by: self.host_of(&booking)?.map(|host| host.email),
-                    by_host: true,
-                    by_api: false,
-                    uid,
-                };
-                self.moved(now, booking, to)
-            }
-            Action::HostAsksToMove { booking, reason } => self.asked_to_move(now, &booking, reason),
+            Action::HostAsksToMove(said) => self.asked_to_move(now, said),
             Action::HostAccepts { booking } => {
                 let done = self.confirm(now, &booking, true);
                 refused(booking, done)
             }
-            Action::HostRejects { booking, reason } => {
-                let done = self.decline(now, &booking, reason.as_deref(), true);
-                refused(booking, done)
+            Action::HostRejects(said) => {
+                let done = self.decline(now, &said.booking, said.reason.as_deref(), true);
+                refused(said.booking, done)
             }
             Action::AttendeeAbsent {
                 booking,
@@ -300,8 +281,8 @@ impl World {
         }
     }
 
-    /// Does one thing after another, the clock going along with those that move it; gives the uids of
-    /// bookings that were made. Stops at the first that cannot be done.
+    /// Does one thing after another, the clock going along with those that move it; gives the uids
+    /// of bookings that were made. Stops at the first that cannot be done.
     pub fn act_all(&mut self, now: Time, actions: Vec<Action>) -> Result<Vec<String>, ActionError> {
         let before = self.offset();
         let mut made = Vec::new();
@@ -327,37 +308,50 @@ impl World {
     fn cancelled(
         &mut self,
         now: Time,
-        uid: String,
-        reason: Option<String>,
+        said: Said,
         by: Option<String>,
         extent: Extent,
     ) -> Result<Vec<String>, ActionError> {
-        let cancel = Cancel { reason, by, extent };
-        let done = self.cancel(now, &uid, cancel);
-        refused(uid, done)
+        let cancel = Cancel {
+            reason: said.reason,
+            by,
+            extent,
+            raced: false,
+        };
+        let done = self.cancel(now, &said.booking, cancel);
+        refused(said.booking, done)
     }
 
-    fn moved(&mut self, now: Time, booking: String, to: Move) -> Result<Vec<String>, ActionError> {
-        let done = self.reschedule(now, &booking, to);
-        let uid = booking;
+    fn moved(
+        &mut self,
+        now: Time,
+        shift: Shift,
+        by: Option<String>,
+        by_host: bool,
+    ) -> Result<Vec<String>, ActionError> {
+        let to = Move {
+            start: shift.start.resolve(now),
+            reason: shift.reason,
+            by,
+            by_host,
+            by_api: false,
+            uid: shift.uid,
+        };
+        let done = self.reschedule(now, &shift.booking, to);
+        let uid = shift.booking;
         done.map(|new| vec![new])
             .map_err(|refusal| ActionError::Refused { uid, refusal })
     }
 
-    fn asked_to_move(
-        &mut self,
-        now: Time,
-        uid: &str,
-        reason: Option<String>,
-    ) -> Result<Vec<String>, ActionError> {
-        let by = self.host_of(uid)?.map(|host| host.email);
-        let row = self.booking_mut(uid)?;
+    fn asked_to_move(&mut self, now: Time, said: Said) -> Result<Vec<String>, ActionError> {
+        let by = self.host_of(&said.booking)?.map(|host| host.email);
+        let row = self.booking_mut(&said.booking)?;
         row.status = Status::Cancelled;
         row.rescheduled = true;
-        row.cancellation_reason = reason;
+        row.cancellation_reason = said.reason;
         row.cancelled_by = by;
         row.updated = Some(now);
-        self.mail(uid, MailKind::Cancelled, false);
+        self.mail(&said.booking, MailKind::Cancelled, false);
         Ok(Vec::new())
     }
 
@@ -386,4 +380,170 @@ fn refused(uid: String, done: Result<(), Refusal>) -> Result<Vec<String>, Action
 fn none(done: Result<(), WorldError>) -> Result<Vec<String>, ActionError> {
     done?;
     Ok(Vec::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::model::EventType;
+
+    fn now() -> Time {
+        chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
+    }
+
+    /// A host, an event type with seats, and an accepted booking of Bo.
+    fn world() -> (World, String) {
+        let mut world = World::new();
+        world.add_user(12, "Ada Host", "ada@example.org");
+        let of = world.add_event_type(EventType::new(12, "lesson"));
+        let uid = world.request(now(), of, "bo@example.com", now() + Span::days(2));
+        world.confirm(now(), &uid, true).unwrap();
+        (world, uid)
+    }
+
+    #[test]
+    fn who_cancels_leaves_the_traces_that_it_leaves_on_a_real_server() {
+        let said = |uid: &str| Said {
+            reason: Some("ill".to_owned()),
+            ..Said::nothing(uid)
+        };
+        type Make = fn(Said) -> Action;
+        // action, cancelled by, waiting for a new time
+        let rows: [(Make, Option<&str>, bool); 4] = [
+            (Action::BookerCancels, Some("bo@example.com"), false),
+            (Action::HostCancels, Some("ada@example.org"), false),
+            (Action::ApiCancels, None, false),
+            (Action::HostAsksToMove, Some("ada@example.org"), true),
+        ];
+        for (make, by, asked) in rows {
+            let (mut world, uid) = world();
+            world.act(now(), make(said(&uid))).unwrap();
+            let row = world.booking(&uid).unwrap();
+            let got = (row.status, row.cancelled_by.as_deref(), row.rescheduled);
+            assert_eq!(
+                got,
+                (Status::Cancelled, by, asked),
+                "{:?}",
+                make(said(&uid))
+            );
+            assert_eq!(row.cancellation_reason.as_deref(), Some("ill"));
+        }
+    }
+
+    #[test]
+    fn moves_are_pending_or_accepted_by_who_moves() {
+        type Make = fn(Shift) -> Action;
+        let rows: [(Make, Status, &str); 2] = [
+            (Action::BookerMoves, Status::Pending, "bo@example.com"),
+            (Action::HostMoves, Status::Accepted, "ada@example.org"),
+        ];
+        for (make, status, by) in rows {
+            let (mut world, uid) = world();
+            let shift = Shift {
+                uid: Some("successor".to_owned()),
+                reason: Some("a train".to_owned()),
+                ..Shift::to(&uid, now() + Span::days(3))
+            };
+            assert_eq!(world.act(now(), make(shift)).unwrap(), ["successor"]);
+            let (old, new) = (
+                world.booking(&uid).unwrap(),
+                world.booking("successor").unwrap(),
+            );
+            assert_eq!((old.status, new.status), (Status::Cancelled, status));
+            assert_eq!(new.rescheduled_by.as_deref(), Some(by));
+            // On the web page the reason lands where that of a cancellation stands.
+            assert_eq!(new.cancellation_reason.as_deref(), Some("a train"));
+            assert_eq!(old.cancellation_reason, None);
+        }
+    }
+
+    #[test]
+    fn a_booking_that_was_to_be_moved_can_be() {
+        let (mut world, uid) = world();
+        world
+            .act(now(), Action::HostAsksToMove(Said::nothing(&uid)))
+            .unwrap();
+        let shift = Shift::to(&uid, now() + Span::days(3));
+        let made = world.act(now(), Action::BookerMoves(shift)).unwrap();
+        assert_eq!(world.status(&made[0]), Some(Status::Pending));
+        assert_eq!(world.booking(&uid).unwrap().to.as_deref(), Some(&*made[0]));
+    }
+
+    #[test]
+    fn marks_are_set_and_taken_back() {
+        let (mut world, uid) = world();
+        let before = world.booking(&uid).unwrap().updated;
+        let later = now() + Span::days(3);
+        for absent in [true, false] {
+            let attendee = Action::AttendeeAbsent {
+                booking: uid.clone(),
+                email: "bo@example.com".to_owned(),
+                absent,
+            };
+            world.act(later, attendee).unwrap();
+            let row = world.booking(&uid).unwrap();
+            assert_eq!((row.attendees[0].absent, row.updated), (absent, before));
+        }
+        for absent in [true, false] {
+            let booking = uid.clone();
+            world
+                .act(later, Action::HostAbsent { booking, absent })
+                .unwrap();
+            let row = world.booking(&uid).unwrap();
+            assert_eq!((row.absent_host, row.updated), (absent, Some(later)));
+        }
+    }
+
+    #[test]
+    fn seats_deletions_and_requests() {
+        let (mut world, uid) = world();
+        let leaves = Action::LeavesSeat {
+            booking: uid.clone(),
+            email: "bo@example.com".to_owned(),
+        };
+        world.act(now(), leaves.clone()).unwrap();
+        assert_eq!(world.status(&uid), Some(Status::Cancelled), "the last seat");
+        assert!(
+            world.act(now(), leaves).is_err(),
+            "nobody sits there any more"
+        );
+        let text = r#"{"do":"requests","event-type":1,"email":"al@example.com","start":"+3days",
+            "occurrences":2,"names":{"uids":["one","two"]}}"#;
+        let requests: Action = serde_json::from_str(text).unwrap();
+        assert_eq!(world.act(now(), requests).unwrap(), ["one", "two"]);
+        let series = world.booking("one").unwrap().series.clone().unwrap();
+        assert_eq!(world.series(&series).len(), 2);
+        let booking = "one".to_owned();
+        world
+            .act(now(), Action::DeletesBooking { booking })
+            .unwrap();
+        assert!(world.booking("one").is_none());
+        assert_eq!(world.series(&series).len(), 1);
+        let event_type = 1;
+        world
+            .act(now(), Action::DeletesEventType { event_type })
+            .unwrap();
+        assert_eq!(world.booking("two").unwrap().event_type, None);
+    }
+
+    #[test]
+    fn the_clock_goes_along_within_a_list() {
+        let (mut world, uid) = world();
+        let actions = vec![
+            Action::Advances { seconds: 3600 },
+            Action::HostCancels(Said::nothing(&uid)),
+        ];
+        world.act_all(now(), actions).unwrap();
+        let updated = world.booking(&uid).unwrap().updated;
+        assert_eq!(updated, Some(now() + Span::hours(1)));
+        assert_eq!(world.now(now()), now() + Span::hours(1));
+        let unknown = Action::HostAccepts {
+            booking: "nobody".to_owned(),
+        };
+        let error = world.act_all(now(), vec![unknown]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "change booking nobody: there is none of that uid in the sandbox"
+        );
+    }
 }

@@ -1,18 +1,21 @@
-//! One request to one answer: the script's actions around it, the faults that strike it, the dialect
-//! that answers it, and the journal. Split in two, so that a slow answer can wait between without
-//! holding the world: `begin` decides what strikes, `finish` does everything else at one instant.
+//! One request to one answer: the script's actions around it, the faults that strike it, the
+//! dialect that answers it, and the journal. Split in two, so that a slow answer can wait between
+//! without holding the world: `begin` decides what strikes, `finish` does everything else at one
+//! instant.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::mem;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::call::{Dialect, Request, Response, Route};
-use super::faults::{Fault, RowFault, Stage, Struck};
+use super::distort::distort;
+use super::faults::{Fault, Stage, Struck};
 use super::journal::{Call, Kind};
 use super::script::When;
+use super::serial::mix;
 use super::v2::error::{Errors, raw};
-use super::world::{World, mix};
+use super::world::World;
 use super::{v1, v2};
 use crate::domain::time::Time;
 
@@ -194,8 +197,17 @@ fn dialect(
     });
     let shuffled = world.quirks.shuffle_ties || fault == Some(&Fault::Shuffle);
     let lists = world.journal.count(Kind::List);
+    let raced = fault == Some(&Fault::Race);
     let response = match route.dialect {
-        Dialect::V1 => v1::route::answer(world, now, request, route),
+        Dialect::V1 => {
+            let call = v1::route::Call {
+                now,
+                request,
+                route,
+                raced,
+            };
+            v1::route::answer(world, call)
+        }
         Dialect::V2 => {
             let call = v2::route::Call {
                 now,
@@ -203,7 +215,7 @@ fn dialect(
                 route,
                 errors: Errors::of(request, now),
                 body: v2::route::body_of(request),
-                checked: fault != Some(&Fault::Race),
+                checked: !raced,
                 ties: shuffled.then(|| mix(lists + 1)),
             };
             v2::route::answer(world, call)
@@ -308,83 +320,336 @@ fn conditional(request: &Request, route: &Route, response: Response) -> Response
     unchanged
 }
 
-/// Makes rows of an answer look wrong, whichever dialect and whether one or many.
-fn distort(body: &mut Value, dialect: Dialect, rows: &[(Option<String>, RowFault)]) {
-    let field = match dialect {
-        Dialect::V2 => "data",
-        Dialect::V1 if body["bookings"].is_array() => "bookings",
-        Dialect::V1 => "booking",
-    };
-    let place = &mut body[field];
-    if let Value::Array(all) = place {
-        all.retain_mut(|row| distort_row(row, dialect, rows));
-    } else if !place.is_null() {
-        distort_row(place, dialect, rows);
-    }
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
 
-/// Changes one row; whether it stays in the list.
-fn distort_row(row: &mut Value, dialect: Dialect, rows: &[(Option<String>, RowFault)]) -> bool {
-    let mut stays = true;
-    for (uid, fault) in rows {
-        let meant = uid.as_ref().is_none_or(|uid| row["uid"] == **uid);
-        if meant && *fault == RowFault::Missing {
-            stays = false;
-        } else if meant {
-            match dialect {
-                Dialect::V2 => distort_v2(row, fault),
-                Dialect::V1 => distort_v1(row, fault),
+    use super::*;
+    use crate::domain::time::Span;
+    use crate::sandbox::actions::{Action, Said, Shift};
+    use crate::sandbox::faults::{RowFault, Rule, Times};
+    use crate::sandbox::journal::{MailKind, Recipient};
+    use crate::sandbox::limit::{Limit, Limits};
+    use crate::sandbox::model::{EventType, Status};
+    use crate::sandbox::script::Trigger;
+
+    const KEY: &str = "cal_secret_of_the_test";
+
+    fn now() -> Time {
+        chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
+    }
+
+    /// A host with a key, an event type and one pending booking.
+    fn world() -> (World, String) {
+        let mut world = World::new();
+        world.add_user(12, "Ada Host", "ada@example.org");
+        world.add_key(12, KEY);
+        let of = world.add_event_type(EventType::new(12, "lesson"));
+        let uid = world.request(now(), of, "Bo@Example.com", now() + Span::days(2));
+        (world, uid)
+    }
+
+    fn v2(method: &str, target: &str) -> Request {
+        Request::new(method, target)
+            .header("Authorization", &format!("Bearer {KEY}"))
+            .header("cal-api-version", "2024-08-13")
+    }
+
+    fn v1(method: &str, target: &str) -> Request {
+        let join = if target.contains('?') { '&' } else { '?' };
+        Request::new(method, &format!("{target}{join}apiKey={KEY}"))
+    }
+
+    fn ask(world: &mut World, request: &Request) -> Answer {
+        answer(world, now(), request)
+    }
+
+    /// Confirm in the given dialect.
+    fn confirm(world: &World, dialect: Dialect, uid: &str) -> Request {
+        match dialect {
+            Dialect::V2 => v2("POST", &format!("/v2/bookings/{uid}/confirm")),
+            Dialect::V1 => {
+                let id = world.booking(uid).unwrap().id;
+                v1("PATCH", &format!("/v1/bookings/{id}"))
+                    .header("Content-Type", "application/json")
+                    .body(br#"{"status":"ACCEPTED"}"#.to_vec())
             }
         }
     }
-    stays
-}
 
-fn distort_v2(row: &mut Value, fault: &RowFault) {
-    match fault {
-        RowFault::AwaitingHost => row["status"] = "awaiting_host".into(),
-        RowFault::UnknownStatus => row["status"] = "on_the_moon".into(),
-        RowFault::HostUnknown => {
-            row["hosts"] = json!([{"id": "unknown", "name": "unknown", "email": "unknown",
-                "displayEmail": "unknown", "username": "unknown"}]);
+    #[test]
+    fn faults_strike_before_or_after_the_change_in_both_dialects() {
+        let (before, after) = (Stage::Before, Stage::After);
+        let to = "https://elsewhere.example.net/".to_owned();
+        // fault, status, delivery, whether the change is made
+        let rows = [
+            (Fault::Error { stage: before }, 500, Delivery::Whole, false),
+            (Fault::Error { stage: after }, 500, Delivery::Whole, true),
+            (Fault::DatabaseDown, 500, Delivery::Whole, false),
+            (
+                Fault::BadGateway { stage: before },
+                502,
+                Delivery::Whole,
+                false,
+            ),
+            (
+                Fault::BadGateway { stage: after },
+                502,
+                Delivery::Whole,
+                true,
+            ),
+            (
+                Fault::HangUp { stage: before },
+                500,
+                Delivery::HungUp,
+                false,
+            ),
+            (Fault::HangUp { stage: after }, 200, Delivery::HungUp, true),
+            (Fault::Truncated, 200, Delivery::Truncated, true),
+            (Fault::Limited { reset: 60 }, 429, Delivery::Whole, false),
+            (
+                Fault::Slow {
+                    stage: after,
+                    ms: 9,
+                },
+                200,
+                Delivery::Late(9),
+                true,
+            ),
+            (
+                Fault::Slow {
+                    stage: before,
+                    ms: 9,
+                },
+                200,
+                Delivery::Whole,
+                true,
+            ),
+            (Fault::Flood, 200, Delivery::Flood, true),
+            (Fault::Drip { ms: 1000 }, 200, Delivery::Drip(1000), true),
+            (Fault::Redirect { to }, 307, Delivery::Whole, false),
+            (Fault::EchoKey, 500, Delivery::Whole, false),
+        ];
+        for dialect in [Dialect::V2, Dialect::V1] {
+            for (fault, status, delivery, changed) in &rows {
+                let (mut world, uid) = world();
+                world
+                    .add_fault(Rule::next(Kind::Confirm, fault.clone()))
+                    .unwrap();
+                let request = confirm(&world, dialect, &uid);
+                let got = ask(&mut world, &request);
+                let place = format!("{fault:?} in {dialect:?}");
+                assert_eq!(
+                    (got.response.status, got.delivery),
+                    (*status, *delivery),
+                    "{place}"
+                );
+                let is = world.status(&uid) == Some(Status::Accepted);
+                assert_eq!(is, *changed, "{place}");
+                let text = String::from_utf8(got.response.body).unwrap();
+                assert_eq!(text.contains(KEY), *fault == Fault::EchoKey, "{place}");
+                let logged = &world.journal.calls()[0];
+                let known = (*delivery != Delivery::HungUp).then_some(*status);
+                assert_eq!(
+                    (logged.kind, logged.status),
+                    (Kind::Confirm, known),
+                    "{place}"
+                );
+                assert_eq!(logged.booking.as_deref(), Some(&*uid), "{place}");
+                assert!(!logged.target.contains(KEY), "{place}");
+                let again = confirm(&world, dialect, &uid);
+                let again = ask(&mut world, &again);
+                assert_eq!(again.delivery, Delivery::Whole, "{place} strikes once");
+            }
         }
-        RowFault::NoEventType => {
-            row["eventType"] = Value::Null;
-            row["eventTypeId"] = Value::Null;
-        }
-        RowFault::NoUpdated => row["updatedAt"] = Value::Null,
-        RowFault::BookerUnknown => {
-            row["bookingFieldsResponses"] = json!({"name": "unknown", "email": "unknown",
-                "guests": [], "displayEmail": "unknown", "displayGuests": []});
-            row["reschedulingReason"] = "unknown".into();
-        }
-        RowFault::ExtraField => row["rootBookingUid"] = json!({"from": "a later version"}),
-        RowFault::WrongTypes => {
-            row["id"] = "not a number".into();
-            row["start"] = 1_796_112_000_000_i64.into();
-            row["attendees"] = json!({"0": "not a list"});
-        }
-        RowFault::Missing => {}
     }
-}
 
-fn distort_v1(row: &mut Value, fault: &RowFault) {
-    match fault {
-        RowFault::AwaitingHost => row["status"] = "AWAITING_HOST".into(),
-        RowFault::UnknownStatus => row["status"] = "ON_THE_MOON".into(),
-        RowFault::HostUnknown => {
-            row["userId"] = Value::Null;
-            row["user"] = Value::Null;
+    #[test]
+    fn a_slow_answer_waits_where_it_should() {
+        for (stage, wait) in [(Stage::Before, Some(7)), (Stage::After, None)] {
+            let (mut world, _) = world();
+            world
+                .add_fault(Rule::always(Fault::Slow { stage, ms: 7 }))
+                .unwrap();
+            let begun = begin(&mut world, &v2("GET", "/v2/me"));
+            assert_eq!(begun.wait(), wait);
         }
-        RowFault::NoEventType => row["eventTypeId"] = Value::Null,
-        RowFault::BookerUnknown => row["responses"] = Value::Null,
-        RowFault::ExtraField => row["rootBookingUid"] = json!({"from": "a later version"}),
-        RowFault::WrongTypes => {
-            row["id"] = "not a number".into();
-            row["startTime"] = 1_796_112_000_000_i64.into();
-            row["attendees"] = json!({"0": "not a list"});
+    }
+
+    #[test]
+    fn rows_look_wrong_as_asked() {
+        // fault, place in a v2 row, value there
+        let unknown = Value::from("unknown");
+        let rows = [
+            (
+                RowFault::AwaitingHost,
+                "/status",
+                Value::from("awaiting_host"),
+            ),
+            (
+                RowFault::UnknownStatus,
+                "/status",
+                Value::from("on_the_moon"),
+            ),
+            (RowFault::HostUnknown, "/hosts/0/id", unknown.clone()),
+            (RowFault::NoEventType, "/eventType", Value::Null),
+            (RowFault::NoUpdated, "/updatedAt", Value::Null),
+            (
+                RowFault::BookerUnknown,
+                "/bookingFieldsResponses/email",
+                unknown,
+            ),
+            (RowFault::WrongTypes, "/id", Value::from("not a number")),
+            (
+                RowFault::ExtraField,
+                "/rootBookingUid/from",
+                Value::from("a later version"),
+            ),
+        ];
+        for (as_if, place, value) in rows {
+            let (mut world, uid) = world();
+            let of = world.event_types()[0].id;
+            let other = world.request(now(), of, "al@example.com", now() + Span::days(1));
+            let rule = Rule::always(Fault::Rows {
+                as_if: as_if.clone(),
+            });
+            world.add_fault(rule.about(&uid)).unwrap();
+            let list = ask(&mut world, &v2("GET", "/v2/bookings")).response.value();
+            let row = list["data"].as_array().unwrap().iter();
+            let row = row.clone().find(|row| row["uid"] == *uid).unwrap().clone();
+            assert_eq!(row.pointer(place), Some(&value), "{as_if:?}");
+            let others = list["data"].as_array().unwrap().iter();
+            let spared = others.clone().find(|row| row["uid"] == *other).unwrap();
+            assert_ne!(
+                spared.pointer(place),
+                Some(&value),
+                "{as_if:?} spares others"
+            );
+            let one = ask(&mut world, &v2("GET", &format!("/v2/bookings/{uid}")));
+            assert_eq!(one.response.value()["data"].pointer(place), Some(&value));
+            let kept = world.booking(&uid).unwrap();
+            assert_eq!(kept.status, Status::Pending, "the row itself is as it was");
         }
-        // v1 shows no `updatedAt` at all.
-        RowFault::NoUpdated | RowFault::Missing => {}
+    }
+
+    #[test]
+    fn a_missing_row_is_still_counted() {
+        let (mut world, uid) = world();
+        let rule = Rule::next(
+            Kind::List,
+            Fault::Rows {
+                as_if: RowFault::Missing,
+            },
+        );
+        world
+            .add_fault(rule.about(&uid).times(Times::Count(2)))
+            .unwrap();
+        let list = ask(&mut world, &v2("GET", "/v2/bookings")).response.value();
+        assert_eq!(list["data"], json!([]));
+        assert_eq!(list["pagination"]["totalItems"], 1);
+        let list = ask(&mut world, &v1("GET", "/v1/bookings")).response.value();
+        assert_eq!(list, json!({"bookings": []}));
+        let list = ask(&mut world, &v1("GET", "/v1/bookings")).response.value();
+        assert_eq!(list["bookings"][0]["uid"], *uid);
+    }
+
+    #[test]
+    fn a_stale_read_shows_what_was() {
+        let (mut world, uid) = world();
+        world.add_fault(Rule::always(Fault::Stale)).unwrap();
+        world
+            .act(now(), Action::BookerCancels(Said::nothing(&uid)))
+            .unwrap();
+        let of = world.event_types()[0].id;
+        world.request(now(), of, "al@example.com", now() + Span::days(1));
+        let list = ask(&mut world, &v2("GET", "/v2/bookings?status=unconfirmed"));
+        let list = list.response.value();
+        assert_eq!(list["data"][0]["uid"], *uid);
+        assert_eq!(list["pagination"]["totalItems"], 1);
+        world.faults.clear();
+        assert_eq!(world.status(&uid), Some(Status::Cancelled));
+        assert_eq!(world.bookings().len(), 2);
+    }
+
+    #[test]
+    fn a_race_confirms_twice() {
+        let (mut world, uid) = world();
+        world
+            .add_fault(Rule::next(Kind::Confirm, Fault::Race).skipping(1))
+            .unwrap();
+        let request = confirm(&world, Dialect::V2, &uid);
+        let statuses = [200, 200, 400].map(|_| ask(&mut world, &request).response.status);
+        assert_eq!(statuses, [200, 200, 400]);
+        let mails = world
+            .journal
+            .mails_for(&uid, Recipient::Booker, MailKind::Confirmed);
+        assert_eq!((mails, world.journal.calendar_events(&uid)), (2, 2));
+    }
+
+    #[test]
+    fn the_script_runs_between_two_calls() {
+        let (mut world, uid) = world();
+        let cancels = vec![Action::BookerCancels(Said::nothing(&uid))];
+        world.script.add(Trigger::after(Kind::List, 1), cancels);
+        let moves = Action::BookerMoves(Shift::to(&uid, now() + Span::days(3)));
+        world
+            .script
+            .add(Trigger::before(Kind::Get, 1).about(&uid), vec![moves]);
+        let list = v2("GET", "/v2/bookings?status=unconfirmed");
+        let first = ask(&mut world, &list).response.value();
+        assert_eq!(
+            first["data"].as_array().unwrap().len(),
+            1,
+            "listed as it was"
+        );
+        assert_eq!(world.status(&uid), Some(Status::Cancelled));
+        ask(&mut world, &v2("GET", &format!("/v2/bookings/{uid}")));
+        assert_eq!(world.script.waiting(), 0);
+        let failed = &world.script.failures;
+        assert_eq!(
+            failed.len(),
+            1,
+            "a cancelled booking cannot be moved: {failed:?}"
+        );
+    }
+
+    #[test]
+    fn an_unchanged_answer_is_304_and_still_counted() {
+        let (mut world, uid) = world();
+        for request in [v2("GET", "/v2/bookings"), v1("GET", "/v1/bookings")] {
+            let first = ask(&mut world, &request).response;
+            let tag = first.get("etag").unwrap().to_owned();
+            let again = request.clone().header("If-None-Match", &tag);
+            let second = ask(&mut world, &again).response;
+            assert_eq!((second.status, second.body.len()), (304, 0));
+        }
+        world.confirm(now(), &uid, true).unwrap();
+        assert_eq!(world.journal.count(Kind::List), 4);
+    }
+
+    #[test]
+    fn limits_are_per_key_and_can_be_off() {
+        let (mut world, _) = world();
+        world.limits.v2 = Some(Limit::per_minute(2));
+        let me = v2("GET", "/v2/me");
+        let statuses = [(); 3].map(|()| ask(&mut world, &me).response.status);
+        assert_eq!(statuses, [200, 200, 429]);
+        let v1_me = v1("GET", "/v1/me");
+        assert_eq!(ask(&mut world, &v1_me).response.status, 200, "v1 is apart");
+        world.limits = Limits::off();
+        let open = ask(&mut world, &me).response;
+        assert_eq!(open.status, 200);
+        assert_eq!(open.get("x-ratelimit-limit-default"), Some("1000000"));
+    }
+
+    #[test]
+    fn nothing_shows_the_key() {
+        let (mut world, uid) = world();
+        for request in [confirm(&world, Dialect::V1, &uid), v2("GET", "/v2/me")] {
+            let begun = begin(&mut world, &request);
+            assert!(!format!("{begun:?}{request:?}").contains(KEY));
+            finish(&mut world, now(), &request, begun);
+        }
+        assert!(!format!("{world:?}").contains("secret_of_the_test"));
     }
 }

@@ -1,4 +1,5 @@
-//! One request and one answer as plain values, and what a request is about. Nothing here knows sockets.
+//! One request and one answer as plain values, and what a request is about. Nothing here knows
+//! sockets.
 
 use std::fmt;
 
@@ -8,7 +9,8 @@ use serde_json::Value;
 
 use super::journal::Kind;
 
-/// A request as it came in. `Debug` shows neither its headers nor its query: a key stands in one of them.
+/// A request as it came in. `Debug` shows neither its headers nor its query: a key stands in one of
+/// them.
 #[derive(Clone)]
 pub struct Request {
     pub method: String,
@@ -148,7 +150,8 @@ impl Response {
         Response::empty(status).typed("text/html; charset=utf-8", body.as_bytes().to_vec())
     }
 
-    fn typed(mut self, kind: &str, body: Vec<u8>) -> Self {
+    #[must_use]
+    pub fn typed(mut self, kind: &str, body: Vec<u8>) -> Self {
         self.headers.push(("Content-Type", kind.to_owned()));
         self.body = body;
         self
@@ -192,8 +195,8 @@ pub enum Dialect {
     V1,
 }
 
-/// What a request asks for, by method and path alone. The one table that faults, scripts, counters and
-/// both dialects go by.
+/// What a request asks for, by method and path alone. The one table that faults, scripts, counters
+/// and both dialects go by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     pub dialect: Dialect,
@@ -277,5 +280,124 @@ fn kind_of_patch(body: &[u8]) -> Kind {
         Some("ACCEPTED") => Kind::Confirm,
         Some("REJECTED") => Kind::Decline,
         Some(_) | None => Kind::Patch,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_told_by_method_and_path() {
+        let rows = [
+            ("GET", "/v2/me", Dialect::V2, Kind::Me, None),
+            ("GET", "/v2/bookings?take=1", Dialect::V2, Kind::List, None),
+            (
+                "GET",
+                "/api/v2/bookings/u",
+                Dialect::V2,
+                Kind::Get,
+                Some("u"),
+            ),
+            ("POST", "/v2/bookings", Dialect::V2, Kind::Create, None),
+            (
+                "POST",
+                "/v2/bookings/u/confirm",
+                Dialect::V2,
+                Kind::Confirm,
+                Some("u"),
+            ),
+            (
+                "POST",
+                "/v2/bookings/a%2Fb/decline",
+                Dialect::V2,
+                Kind::Decline,
+                Some("a/b"),
+            ),
+            (
+                "POST",
+                "/v2/bookings/u/cancel",
+                Dialect::V2,
+                Kind::Cancel,
+                Some("u"),
+            ),
+            (
+                "POST",
+                "/v2/bookings/u/reschedule",
+                Dialect::V2,
+                Kind::Reschedule,
+                Some("u"),
+            ),
+            (
+                "POST",
+                "/v2/bookings/u/mark-absent",
+                Dialect::V2,
+                Kind::MarkAbsent,
+                Some("u"),
+            ),
+            (
+                "PUT",
+                "/v2/bookings/u/confirm",
+                Dialect::V2,
+                Kind::Other,
+                Some("u"),
+            ),
+            (
+                "GET",
+                "/v2/event-types/7",
+                Dialect::V2,
+                Kind::EventTypes,
+                None,
+            ),
+            ("GET", "/v1/me?apiKey=k", Dialect::V1, Kind::Me, None),
+            ("GET", "/bookings", Dialect::V1, Kind::List, None),
+            ("GET", "/v1/bookings/7", Dialect::V1, Kind::Get, Some("7")),
+            (
+                "PATCH",
+                "/v1/bookings/7",
+                Dialect::V1,
+                Kind::Patch,
+                Some("7"),
+            ),
+            (
+                "DELETE",
+                "/v1/bookings/7",
+                Dialect::V1,
+                Kind::Cancel,
+                Some("7"),
+            ),
+            (
+                "DELETE",
+                "/v1/bookings/7/cancel",
+                Dialect::V1,
+                Kind::Cancel,
+                Some("7"),
+            ),
+            ("GET", "/v1", Dialect::V1, Kind::Other, None),
+        ];
+        for (method, target, dialect, kind, named) in rows {
+            let route = Route::of(&Request::new(method, target));
+            let got = (route.dialect, route.kind, route.named());
+            assert_eq!(got, (dialect, kind, named), "{method} {target}");
+        }
+        for (status, kind) in [("ACCEPTED", Kind::Confirm), ("REJECTED", Kind::Decline)] {
+            let body = format!("{{\"status\":\"{status}\"}}").into_bytes();
+            let request = Request::new("PATCH", "/v1/bookings/7").body(body);
+            assert_eq!(Route::of(&request).kind, kind);
+        }
+    }
+
+    #[test]
+    fn keys_stay_out_of_what_is_kept_and_shown() {
+        let rows = [
+            ("/v1/bookings?apiKey=cal_x&take=2", "/v1/bookings?take=2"),
+            ("/v1/bookings?take=2&apikey=cal_x", "/v1/bookings?take=2"),
+            ("/v1/bookings?apiKey=cal_x", "/v1/bookings"),
+        ];
+        for (target, shown) in rows {
+            let request = Request::new("GET", target).header("Authorization", "Bearer cal_x");
+            assert_eq!(request.target_without_key(), shown);
+            assert!(!format!("{request:?}").contains("cal_x"));
+        }
     }
 }

@@ -1,6 +1,7 @@
-//! What confirm, decline, cancel, move and the absence marks do to a booking, as real servers do it:
-//! hardly any state is checked, so a cancelled booking can be revived and a declined one declined again
-//! (`calcom/api.md` 3.3). Each refusal is a value; the dialects give it their own shape.
+//! What confirm, decline, cancel, move and the absence marks do to a booking, as real servers do
+//! it: hardly any state is checked, so a cancelled booking can be revived and a declined one
+//! declined again (`calcom/api.md` 3.3). Each refusal is a value; the dialects give it their own
+//! shape.
 
 use super::journal::{MailKind, Recipient};
 use super::model::{Answers, Booking, Status, User};
@@ -11,8 +12,6 @@ use crate::domain::time::Time;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     NotFound,
-    /// The caller may not answer for the host.
-    NotYours,
     AlreadyConfirmed,
     AlreadyCancelled,
     /// The booking that replaced it.
@@ -29,6 +28,8 @@ pub struct Cancel {
     /// Stored as it is; the API leaves it empty.
     pub by: Option<String>,
     pub extent: Extent,
+    /// The call had passed its state check before another one cancelled the booking (a race).
+    pub raced: bool,
 }
 
 /// How much of a series a cancellation takes.
@@ -62,8 +63,9 @@ impl World {
         booking.host == Some(user.id) || booking.event_type.is_some_and(owns)
     }
 
-    /// Accepts a booking, or all pending occurrences of its series. `checked` is false for a call that
-    /// had passed its state check before another one changed the booking: the race of `api.md` 3.3.
+    /// Accepts a booking, or all pending occurrences of its series. `checked` is false for a call
+    /// that had passed its state check before another one changed the booking: the race of `api.md`
+    /// 3.3.
     pub fn confirm(&mut self, now: Time, uid: &str, checked: bool) -> Result<(), Refusal> {
         let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
         if checked && booking.status == Status::Accepted {
@@ -78,7 +80,8 @@ impl World {
         Ok(())
     }
 
-    /// Rejects a booking, or all pending occurrences of its series. A rejected one gets its mail again.
+    /// Rejects a booking, or all pending occurrences of its series. A rejected one gets its mail
+    /// again.
     pub fn decline(
         &mut self,
         now: Time,
@@ -115,7 +118,7 @@ impl World {
     /// Cancels a booking and, as asked, more of its series.
     pub fn cancel(&mut self, now: Time, uid: &str, cancel: Cancel) -> Result<(), Refusal> {
         let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
-        if booking.status == Status::Cancelled {
+        if booking.status == Status::Cancelled && !cancel.raced {
             return Err(Refusal::AlreadyCancelled);
         }
         if booking.end <= now {
@@ -280,4 +283,264 @@ fn keep_reason(answers: &mut Answers, reason: Option<&str>, by_api: bool) {
         Some(reason) => more.insert(field.to_owned(), reason.into()),
         None => more.remove(field),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Span;
+    use crate::sandbox::model::EventType;
+
+    fn now() -> Time {
+        chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
+    }
+
+    fn world() -> (World, i64) {
+        let mut world = World::new();
+        world.add_user(12, "Ada Host", "ada@example.org");
+        let of = world.add_event_type(EventType::new(12, "lesson"));
+        (world, of)
+    }
+
+    fn one(world: &mut World, of: i64) -> String {
+        world.request(now(), of, "bo@example.com", now() + Span::days(2))
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Call {
+        Confirm,
+        Decline,
+        Cancel,
+    }
+
+    fn call(world: &mut World, call: Call, uid: &str) -> Result<(), Refusal> {
+        let reason = Some("why".to_owned());
+        let later = now() + Span::minutes(5);
+        match call {
+            Call::Confirm => world.confirm(later, uid, true),
+            Call::Decline => world.decline(later, uid, reason.as_deref(), true),
+            Call::Cancel => world.cancel(
+                later,
+                uid,
+                Cancel {
+                    reason,
+                    ..Cancel::default()
+                },
+            ),
+        }
+    }
+
+    #[test]
+    fn every_state_answers_as_a_real_server_does() {
+        use Status::{Accepted, AwaitingHost, Cancelled, Pending, Rejected};
+        let confirmed = Err(Refusal::AlreadyConfirmed);
+        // state, call, answer, state after, mails to booker and host, calendar events
+        let rows = [
+            (Pending, Call::Confirm, Ok(()), Accepted, (1, 1), 1),
+            (
+                Accepted,
+                Call::Confirm,
+                confirmed.clone(),
+                Accepted,
+                (0, 0),
+                0,
+            ),
+            (Rejected, Call::Confirm, Ok(()), Accepted, (1, 1), 1),
+            (Cancelled, Call::Confirm, Ok(()), Accepted, (1, 1), 1),
+            (AwaitingHost, Call::Confirm, Ok(()), Accepted, (1, 1), 1),
+            (Pending, Call::Decline, Ok(()), Rejected, (1, 0), 0),
+            (Accepted, Call::Decline, confirmed, Accepted, (0, 0), 0),
+            (Rejected, Call::Decline, Ok(()), Rejected, (1, 0), 0),
+            (Cancelled, Call::Decline, Ok(()), Rejected, (1, 0), 0),
+            (AwaitingHost, Call::Decline, Ok(()), Rejected, (1, 0), 0),
+            (Pending, Call::Cancel, Ok(()), Cancelled, (1, 1), 0),
+            (Accepted, Call::Cancel, Ok(()), Cancelled, (1, 1), 0),
+            (Rejected, Call::Cancel, Ok(()), Cancelled, (1, 1), 0),
+            (
+                Cancelled,
+                Call::Cancel,
+                Err(Refusal::AlreadyCancelled),
+                Cancelled,
+                (0, 0),
+                0,
+            ),
+        ];
+        for (state, asked, answer, after, mails, events) in rows {
+            let (mut world, of) = world();
+            let uid = one(&mut world, of);
+            world.edit(&uid, |row| row.status = state).unwrap();
+            let kind = match asked {
+                Call::Confirm => MailKind::Confirmed,
+                Call::Decline => MailKind::Declined,
+                Call::Cancel => MailKind::Cancelled,
+            };
+            let place = format!("{asked:?} of {state:?}");
+            assert_eq!(call(&mut world, asked, &uid), answer, "{place}");
+            assert_eq!(world.status(&uid), Some(after), "{place}");
+            let mail = |to| world.journal.mails_for(&uid, to, kind);
+            assert_eq!(
+                (mail(Recipient::Booker), mail(Recipient::Host)),
+                mails,
+                "{place}"
+            );
+            assert_eq!(world.journal.calendar_events(&uid), events, "{place}");
+            let touched = world.booking(&uid).unwrap().updated != Some(now());
+            assert_eq!(touched, answer.is_ok(), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_second_decline_mails_again_and_overwrites_the_reason() {
+        let (mut world, of) = world();
+        let uid = one(&mut world, of);
+        for (reason, kept) in [(Some("one"), "one"), (Some("two"), "two"), (None, "two")] {
+            world.decline(now(), &uid, reason, true).unwrap();
+            let stored = world.booking(&uid).unwrap().rejection_reason.as_deref();
+            assert_eq!(stored, Some(kept));
+        }
+        let mails = world
+            .journal
+            .mails_for(&uid, Recipient::Booker, MailKind::Declined);
+        assert_eq!(mails, 3);
+    }
+
+    #[test]
+    fn an_unpaid_booking_is_accepted_in_silence() {
+        let (mut world, _) = world();
+        let mut priced = EventType::new(12, "paid");
+        priced.price = 5000;
+        let of = world.add_event_type(priced);
+        let uid = one(&mut world, of);
+        assert_eq!(world.status(&uid), Some(Status::Pending));
+        world.confirm(now(), &uid, true).unwrap();
+        assert_eq!(world.status(&uid), Some(Status::Accepted));
+        let mails = world
+            .journal
+            .mails_for(&uid, Recipient::Booker, MailKind::Confirmed);
+        assert_eq!((mails, world.journal.calendar_events(&uid)), (0, 0));
+    }
+
+    #[test]
+    fn a_series_is_answered_as_a_whole_unless_the_fork_does_not() {
+        for (quirk, others) in [(false, Status::Accepted), (true, Status::Pending)] {
+            let (mut world, of) = world();
+            world.quirks.series_per_occurrence = quirk;
+            let start = now() + Span::days(2);
+            let uids = world.request_series(now(), of, "bo@example.com", start, 3);
+            world
+                .edit(&uids[2], |row| row.status = Status::Cancelled)
+                .unwrap();
+            world.confirm(now(), &uids[1], true).unwrap();
+            let states: Vec<_> = uids.iter().map(|uid| world.status(uid).unwrap()).collect();
+            assert_eq!(states, [others, Status::Accepted, Status::Cancelled]);
+            let again = world.confirm(now(), &uids[1], true);
+            assert_eq!(again, Err(Refusal::AlreadyConfirmed));
+            let mails: Vec<u32> = uids
+                .iter()
+                .map(|uid| {
+                    world
+                        .journal
+                        .mails_for(uid, Recipient::Booker, MailKind::Confirmed)
+                })
+                .collect();
+            assert_eq!(mails, [0, 1, 0], "one mail for the call");
+        }
+    }
+
+    #[test]
+    fn a_dead_occurrence_of_a_series_is_not_revived_but_mailed() {
+        let (mut world, of) = world();
+        let start = now() + Span::days(2);
+        let uids = world.request_series(now(), of, "bo@example.com", start, 2);
+        world.decline(now(), &uids[0], None, true).unwrap();
+        world.confirm(now(), &uids[0], true).unwrap();
+        assert_eq!(world.status(&uids[0]), Some(Status::Rejected));
+        let mails = world
+            .journal
+            .mails_for(&uids[0], Recipient::Booker, MailKind::Confirmed);
+        assert_eq!(mails, 1);
+    }
+
+    #[test]
+    fn a_cancellation_takes_as_much_of_a_series_as_asked() {
+        let rows = [
+            (Extent::One, [false, true, false]),
+            (Extent::Following, [false, true, true]),
+            (Extent::Remaining, [true, true, true]),
+        ];
+        for (extent, gone) in rows {
+            let (mut world, of) = world();
+            let start = now() + Span::days(2);
+            let uids = world.request_series(now(), of, "bo@example.com", start, 3);
+            let cancel = Cancel {
+                extent,
+                ..Cancel::default()
+            };
+            world.cancel(now(), &uids[1], cancel).unwrap();
+            let states = uids
+                .iter()
+                .map(|uid| world.status(uid) == Some(Status::Cancelled));
+            assert_eq!(states.collect::<Vec<_>>(), gone, "{extent:?}");
+        }
+        let (mut world, of) = world();
+        let uid = one(&mut world, of);
+        let late = now() + Span::days(3);
+        let ended = world.cancel(late, &uid, Cancel::default());
+        assert_eq!(ended, Err(Refusal::Ended));
+    }
+
+    #[test]
+    fn moving_makes_a_successor_and_only_one() {
+        // who moves, state of the successor
+        for (by_host, state) in [(false, Status::Pending), (true, Status::Accepted)] {
+            let (mut world, of) = world();
+            let old = one(&mut world, of);
+            let to = Move {
+                start: now() + Span::days(9),
+                reason: Some("a train".to_owned()),
+                by: None,
+                by_host,
+                by_api: true,
+                uid: None,
+            };
+            let new = world.reschedule(now(), &old, to.clone()).unwrap();
+            let (was, is) = (world.booking(&old).unwrap(), world.booking(&new).unwrap());
+            assert_eq!((was.status, is.status), (Status::Cancelled, state));
+            assert_eq!(
+                (was.to.as_deref(), is.from.as_deref()),
+                (Some(&*new), Some(&*old))
+            );
+            assert_eq!(is.end - is.start, was.end - was.start);
+            assert_eq!(was.ics_uid, is.ics_uid);
+            let again = world.reschedule(now(), &old, to.clone());
+            assert_eq!(again, Err(Refusal::AlreadyMoved(new.clone())));
+            // The dead predecessor can be revived beside its successor, as on a real server.
+            world.confirm(now(), &old, true).unwrap();
+            assert_eq!(world.status(&old), Some(Status::Accepted));
+        }
+    }
+
+    #[test]
+    fn absence_marks_leave_the_row_alone_where_real_ones_do() {
+        let (mut world, of) = world();
+        let uid = one(&mut world, of);
+        let bo = [
+            ("bo@example.com".to_owned(), true),
+            ("no@example.com".to_owned(), true),
+        ];
+        let early = world.mark_absent(now(), &uid, None, &bo);
+        assert_eq!(early, Err(Refusal::NotStarted));
+        let later = now() + Span::days(3);
+        world.mark_absent(later, &uid, None, &bo).unwrap();
+        let row = world.booking(&uid).unwrap();
+        assert!(row.attendees[0].absent && !row.absent_host);
+        assert_eq!(
+            row.updated,
+            Some(now()),
+            "an attendee's mark moves no updatedAt"
+        );
+        world.mark_absent(later, &uid, Some(true), &[]).unwrap();
+        let row = world.booking(&uid).unwrap();
+        assert_eq!((row.absent_host, row.updated), (true, Some(later)));
+    }
 }

@@ -1,10 +1,10 @@
-//! `/_sandbox/…`: how another process looks into the sandbox and makes things happen in it. Not part of
-//! any real server, hence never counted, limited or struck by faults. There is no key: whoever reaches
-//! the port may do anything, so the sandbox belongs on a loopback address.
+//! `/_sandbox/…`: how another process looks into the sandbox and makes things happen in it. Not
+//! part of any real server, hence never counted, limited or struck by faults. There is no key:
+//! whoever reaches the port may do anything, so the sandbox belongs on a loopback address.
 //!
 //! | Call | Does |
 //! | --- | --- |
-//! | `GET /_sandbox/state` | bookings with their counters, calls, what is left of script and faults |
+//! | `GET /_sandbox/state` | bookings, counters, calls, what is left of script and faults |
 //! | `POST /_sandbox/actions` | one action or a list of them, as in a scenario file |
 //! | `POST /_sandbox/faults` | one rule or a list of them; `DELETE` clears all |
 //! | `POST /_sandbox/script` | one entry or a list of them |
@@ -158,5 +158,114 @@ fn name<T: serde::Serialize>(word: &T) -> String {
     match serde_json::to_value(word) {
         Ok(Value::String(word)) => word,
         Ok(_) | Err(_) => unreachable!("enums without fields are written as texts"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::model::{EventType, Status};
+
+    fn now() -> Time {
+        chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
+    }
+
+    fn call(world: &mut World, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let request = Request::new(method, path).body(body.to_string().into_bytes());
+        let response = answer(world, now(), &request);
+        (response.status, response.value())
+    }
+
+    #[test]
+    fn another_process_can_look_and_act() {
+        let mut world = World::new();
+        world.add_user(12, "Ada Host", "ada@example.org");
+        world.add_key(12, "cal_secret_of_the_test");
+        let of = world.add_event_type(EventType::new(12, "lesson"));
+        let uid = world.request(now(), of, "bo@example.com", now() + Span::days(2));
+        let rejects = json!({"do": "host-rejects", "booking": uid, "reason": "full"});
+        let done = call(&mut world, "POST", "/_sandbox/actions", &rejects);
+        assert_eq!(done, (200, json!({"made": []})));
+        assert_eq!(world.status(&uid), Some(Status::Rejected));
+        let rule = json!([{"call": "list", "fault": {"kind": "flood"}}]);
+        let done = call(&mut world, "POST", "/_sandbox/faults", &rule);
+        assert_eq!(done, (200, json!({"rules": 1})));
+        let entry = json!({"on": {"when": "after", "call": "list"}, "actions": [rejects]});
+        let done = call(&mut world, "POST", "/_sandbox/script", &entry);
+        assert_eq!(done, (200, json!({"waiting": 1})));
+        let done = call(
+            &mut world,
+            "POST",
+            "/_sandbox/advance",
+            &json!({"seconds": 60}),
+        );
+        assert_eq!(done, (200, json!({"now": "2026-11-23T08:01:00.000Z"})));
+        let (status, state) = call(&mut world, "GET", "/_sandbox/state", &Value::Null);
+        assert_eq!(status, 200);
+        let booking = &state["bookings"][0];
+        assert_eq!(booking["uid"], *uid);
+        assert_eq!(booking["status"], "rejected");
+        assert_eq!(booking["rejection-reason"], "full");
+        assert_eq!(booking["mails"]["booker declined"], 1);
+        assert!(!state.to_string().contains("secret_of_the_test"));
+        assert_eq!(
+            call(&mut world, "DELETE", "/_sandbox/faults", &Value::Null).0,
+            200
+        );
+        assert!(world.faults.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_is_said() {
+        let mut world = World::new();
+        let rows = [
+            (
+                "POST",
+                "/_sandbox/actions",
+                json!({"do": "dances"}),
+                400,
+                "unknown variant `dances`",
+            ),
+            (
+                "POST",
+                "/_sandbox/actions",
+                json!({"do": "host-accepts", "booking": "u", "loudly": true}),
+                400,
+                "unknown field `loudly`",
+            ),
+            (
+                "POST",
+                "/_sandbox/actions",
+                json!({"do": "deletes-booking", "booking": "u"}),
+                400,
+                "find booking u",
+            ),
+            (
+                "POST",
+                "/_sandbox/advance",
+                json!({"minutes": 3}),
+                400,
+                "unknown field `minutes`",
+            ),
+            (
+                "POST",
+                "/_sandbox/faults",
+                json!({"fault": {"kind": "x"}}),
+                400,
+                "unknown variant",
+            ),
+            (
+                "GET",
+                "/_sandbox/actions",
+                Value::Null,
+                404,
+                "no such control endpoint",
+            ),
+        ];
+        for (method, path, body, status, text) in rows {
+            let (got, said) = call(&mut world, method, path, &body);
+            assert_eq!(got, status, "{method} {path} {body}");
+            assert!(said.to_string().contains(text), "{said} for {body}");
+        }
     }
 }

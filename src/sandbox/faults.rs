@@ -1,6 +1,6 @@
-//! Things going wrong between client and server, by rule: which calls, how many of them, and what goes
-//! wrong. The rules are pure; what a fault means for the bytes on the wire is carried out by `answer`
-//! (bodies) and `server` (connections, waiting).
+//! Things going wrong between client and server, by rule: which calls, how many of them, and what
+//! goes wrong. The rules are pure; what a fault means for the bytes on the wire is carried out by
+//! `answer` (bodies) and `server` (connections, waiting).
 
 use serde::{Deserialize, Serialize};
 
@@ -52,8 +52,8 @@ pub enum Fault {
     Redirect { to: String },
     /// 500 whose text repeats the credential that was presented; nothing is changed.
     EchoKey,
-    /// The state check was passed before another call changed the booking (a race): confirm and decline
-    /// act whatever the booking is.
+    /// The state check was passed before another call changed the booking (a race): confirm,
+    /// decline and cancel act whatever the booking is.
     Race,
     /// A read shows the world as it was when the rule was added, or last `Rules::remember`ed.
     Stale,
@@ -162,6 +162,10 @@ impl Rule {
         let kind = self.call.is_none_or(|wanted| wanted == call);
         let of_rows = matches!(self.fault, Fault::Rows { .. });
         let of_reads = of_rows || matches!(self.fault, Fault::Stale | Fault::Shuffle);
+        // Routes that are not there never get as far as the database.
+        if self.fault == Fault::DatabaseDown && call == Kind::Other {
+            return false;
+        }
         let named = self.booking.as_deref();
         kind && (call.reads() || !of_reads) && (of_rows || named.is_none() || named == booking)
     }
@@ -260,5 +264,121 @@ impl Rules {
             }
         });
         struck
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEFORE: Fault = Fault::Error {
+        stage: Stage::Before,
+    };
+
+    #[test]
+    fn rules_strike_what_they_name() {
+        // rule, then calls with whether they are struck
+        let rows = [
+            (
+                Rule::next(Kind::Confirm, BEFORE),
+                vec![
+                    (Kind::List, None, false),
+                    (Kind::Confirm, None, true),
+                    (Kind::Confirm, None, false),
+                ],
+            ),
+            (
+                Rule::next(Kind::Confirm, BEFORE).skipping(1),
+                vec![(Kind::Confirm, None, false), (Kind::Confirm, None, true)],
+            ),
+            (
+                Rule::next(Kind::Get, BEFORE).times(Times::Count(2)),
+                vec![
+                    (Kind::Get, None, true),
+                    (Kind::Get, None, true),
+                    (Kind::Get, None, false),
+                ],
+            ),
+            (
+                Rule::next(Kind::Decline, BEFORE).about("a"),
+                vec![
+                    (Kind::Decline, Some("b"), false),
+                    (Kind::Decline, Some("a"), true),
+                ],
+            ),
+            (
+                Rule::always(BEFORE),
+                vec![(Kind::Me, None, true), (Kind::Other, None, true)],
+            ),
+            (
+                Rule::always(Fault::DatabaseDown),
+                vec![(Kind::Me, None, true), (Kind::Other, None, false)],
+            ),
+            (
+                Rule::always(Fault::Stale),
+                vec![(Kind::Confirm, None, false), (Kind::List, None, true)],
+            ),
+        ];
+        for (rule, calls) in rows {
+            let mut rules = Rules::default();
+            rules.add(rule.clone(), &[]).unwrap();
+            for (call, booking, struck) in calls {
+                let got = rules.strike(call, booking).fault;
+                assert_eq!(got.is_some(), struck, "{rule:?} at {call:?} {booking:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn row_faults_add_up_and_one_other_strikes() {
+        let mut rules = Rules::default();
+        let looks = |as_if| Rule::next(Kind::List, Fault::Rows { as_if });
+        rules
+            .add(looks(RowFault::NoUpdated).about("a"), &[])
+            .unwrap();
+        rules.add(looks(RowFault::Missing), &[]).unwrap();
+        rules.add(Rule::next(Kind::List, BEFORE), &[]).unwrap();
+        rules
+            .add(Rule::next(Kind::List, Fault::Flood), &[])
+            .unwrap();
+        let struck = rules.strike(Kind::List, None);
+        assert_eq!(struck.fault, Some(BEFORE));
+        let rows = [
+            (Some("a".to_owned()), RowFault::NoUpdated),
+            (None, RowFault::Missing),
+        ];
+        assert_eq!(struck.rows, rows);
+        assert_eq!(rules.strike(Kind::List, None).fault, Some(Fault::Flood));
+        assert!(rules.is_empty());
+    }
+
+    #[test]
+    fn rules_are_written_as_in_files_and_bounded() {
+        let text = r#"{"call":"confirm","booking":"a","skip":1,"times":"always",
+            "fault":{"kind":"slow","stage":"after","ms":250}}"#;
+        let rule: Rule = serde_json::from_str(text).unwrap();
+        let expected = Rule::next(
+            Kind::Confirm,
+            Fault::Slow {
+                stage: Stage::After,
+                ms: 250,
+            },
+        );
+        let expected = expected.about("a").skipping(1).times(Times::Always);
+        assert_eq!(rule, expected);
+        let again: Rule = serde_json::from_value(serde_json::to_value(&rule).unwrap()).unwrap();
+        assert_eq!(again, rule);
+        let unknown = r#"{"fault":{"kind":"flood"},"speed":3}"#;
+        assert!(serde_json::from_str::<Rule>(unknown).is_err());
+        let slow = Rule::always(Fault::Drip { ms: WAIT_MAX + 1 });
+        let mut rules = Rules::default();
+        assert_eq!(rules.add(slow, &[]), Err(RuleError::TooSlow(WAIT_MAX + 1)));
+        for _ in 0..RULES_MAX {
+            rules.add(Rule::always(Fault::Race), &[]).unwrap();
+        }
+        assert_eq!(
+            rules.add(Rule::always(Fault::Race), &[]),
+            Err(RuleError::TooMany)
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What happened, counted: every call, every mail a real server would have sent, every calendar event
-//! it would have made. Tests prove "no double confirm, no double decline" by it.
+//! What happened, counted: every call, every mail a real server would have sent, every calendar
+//! event it would have made. Tests prove "no double confirm, no double decline" by it.
 
 use std::collections::BTreeMap;
 
@@ -147,6 +147,11 @@ impl Journal {
             .and_then(|mails| mails.get(&(to, kind)))
             .copied()
             .unwrap_or(0)
+    }
+
+    /// How many mails there were at all.
+    pub fn mails_total(&self) -> u32 {
+        self.mails.values().flat_map(BTreeMap::values).sum()
     }
 
     /// All mails about this booking.

@@ -1,6 +1,6 @@
-//! The rate limiters of both dialects, as pure counters: v2's throttler (a window from the first call,
-//! then a block during which calls still count) and v1's limiter (a fixed window per user, aligned to
-//! the clock, that locks the account of whoever keeps running into it).
+//! The rate limiters of both dialects, as pure counters: v2's throttler (a window from the first
+//! call, then a block during which calls still count) and v1's limiter (a fixed window per user,
+//! aligned to the clock, that locks the account of whoever keeps running into it).
 
 use std::collections::HashMap;
 
@@ -131,8 +131,8 @@ impl Throttler {
     }
 }
 
-/// Refusals within `REFUSALS_WITHIN` until the account is locked. The fifth triggers the lock, which
-/// on a real server lands a call later: six refusals were recorded before the first 403.
+/// Refusals within `REFUSALS_WITHIN` until the account is locked. The fifth triggers the lock,
+/// which on a real server lands a call later: six refusals were recorded before the first 403.
 const REFUSALS_UNTIL_LOCK: usize = 6;
 const REFUSALS_WITHIN: Span = Span::minutes(30);
 
@@ -197,6 +197,98 @@ impl UserLimiter {
 }
 
 /// Whole seconds, rounded up, as the servers do it.
-pub fn seconds_up(span: Span) -> i64 {
+fn seconds_up(span: Span) -> i64 {
     (span.num_milliseconds() + 999).div_euclid(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Time {
+        chrono::DateTime::from_timestamp(1_795_420_800 + seconds, 0).unwrap()
+    }
+
+    #[test]
+    fn the_throttler_counts_blocks_and_lets_go() {
+        let limit = Limit {
+            calls: 3,
+            window: Span::seconds(60),
+            block: Span::seconds(60),
+        };
+        // when, allowed, remaining, reset
+        let rows = [
+            (0, true, 2, 60),
+            (1, true, 1, 59),
+            (4, true, 0, 56),
+            (4, false, 0, 60),
+            (30, false, 0, 34),
+            // The window is over, the block is not: this call opens the next window.
+            (61, false, 0, 3),
+            (62, false, 0, 2),
+            (64, true, 0, 57),
+            // The calls made while blocked have used up the new window already.
+            (65, false, 0, 60),
+            (126, true, 2, 60),
+        ];
+        let mut throttler = Throttler::default();
+        for (when, allowed, remaining, reset) in rows {
+            let verdict = throttler.hit(7, Some(limit), at(when));
+            let got = (verdict.allowed, verdict.remaining, verdict.reset);
+            assert_eq!(got, (allowed, remaining, reset), "at {when}");
+        }
+        let other = throttler.hit(8, Some(limit), at(65));
+        assert!(other.allowed && other.remaining == 2, "callers are apart");
+        let off = throttler.hit(7, None, at(65));
+        assert_eq!((off.allowed, off.limit), (true, OPEN_CALLS));
+    }
+
+    #[test]
+    fn old_buckets_are_swept_out() {
+        let mut throttler = Throttler::default();
+        for caller in 0..BUCKETS_SWEPT_AT as u64 * 2 {
+            let when = at(i64::try_from(caller).unwrap() / 10);
+            throttler.hit(caller, Some(Limit::per_minute(5)), when);
+        }
+        assert!(throttler.buckets.len() <= BUCKETS_SWEPT_AT);
+    }
+
+    #[test]
+    fn the_user_limiter_has_fixed_windows_and_locks() {
+        let limit = Some(Limit::per_minute(30));
+        let mut limiter = UserLimiter::default();
+        let (first, _) = limiter.hit(1, 2, limit, at(5));
+        assert_eq!((first.limit, first.remaining), (30, 28));
+        assert_eq!(
+            first.reset,
+            at(60).timestamp_millis(),
+            "aligned to the minute"
+        );
+        for _ in 0..14 {
+            assert!(limiter.hit(1, 2, limit, at(6)).0.allowed);
+        }
+        let refusals: Vec<bool> = (0..6).map(|_| limiter.hit(1, 2, limit, at(7)).1).collect();
+        assert_eq!(refusals, [false, false, false, false, false, true]);
+        assert!(
+            limiter.hit(1, 1, limit, at(61)).0.allowed,
+            "the next window"
+        );
+        assert!(limiter.hit(2, 1, limit, at(7)).0.allowed, "another user");
+        let (off, locks) = limiter.hit(1, 1, None, at(7));
+        let headers = (off.limit, off.remaining, off.reset);
+        assert_eq!((off.allowed, locks, headers), (true, false, (10, 999, 0)));
+    }
+
+    #[test]
+    fn refusals_long_ago_do_not_lock() {
+        let limit = Some(Limit::per_minute(0));
+        let mut limiter = UserLimiter::default();
+        for turn in 0..20 {
+            let (verdict, locks) = limiter.hit(1, 1, limit, at(turn * 10 * 60));
+            assert!(
+                !verdict.allowed && !locks,
+                "refusal {turn}, ten minutes apart"
+            );
+        }
+    }
 }

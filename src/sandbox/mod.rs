@@ -1,32 +1,37 @@
 //! A local Cal.com for rehearsals, tests and the demo. Speaks only HTTP to the rest of the house.
 //!
-//! One world, two dialects: `/v2/…` as `calcom/api.md` says and `/v1/…` as `calcom/v1.md` says, both
-//! checked in tests against exchanges that were recorded from real servers. The world is a pure,
-//! synchronous state machine; only `server` knows sockets and waiting. It never talks to anything
-//! outside, sends no mail (it counts what a real one would have sent), and is no authority on what
-//! Cal.com should do: where a real server is careless, so is this one, on purpose.
+//! One world, two dialects: `/v2/…` as `calcom/api.md` says and `/v1/…` as `calcom/v1.md` says,
+//! both checked in tests against exchanges that were recorded from real servers. The world is a
+//! pure, synchronous state machine; only `server` knows sockets and waiting. It never talks to
+//! anything outside, sends no mail (it counts what a real one would have sent), and is no authority
+//! on what Cal.com should do: where a real server is careless, so is this one, on purpose.
 //!
-//! - `model`, `world`: users, keys, event types, bookings; who sees what; making and finding them
+//! - `model`, `rows`, `world`: users, keys, event types, bookings; `ask`: how bookings are made
 //! - `change`: what confirm, decline, cancel, move and absence marks do; `actions`: what others do
 //! - `moment`: instants on the wire and in files
 //! - `journal`: the calls, mails and calendar events, counted
 //! - `limit`, `faults`, `script`: rate limits, things going wrong, things happening between calls
-//! - `call`, `answer`: one request to one answer; `v2`, `v1`: the dialects; `control`: `/_sandbox/…`
+//! - `call`, `answer`: one request to one answer; `distort`: rows that look wrong
+//! - `v2`, `v1`: the dialects; `control`: `/_sandbox/…`
 //! - `server`: the sockets
 //! - `scenario`: the file format, and the house of the demo
 
 pub mod actions;
 pub mod answer;
+pub mod ask;
 pub mod call;
 pub mod change;
 pub mod control;
+pub mod distort;
 pub mod faults;
 pub mod journal;
 pub mod limit;
 pub mod model;
 pub mod moment;
+pub mod rows;
 pub mod scenario;
 pub mod script;
+pub mod serial;
 pub mod server;
 pub mod v1;
 pub mod v2;

@@ -1,5 +1,6 @@
 //! What a Cal.com consists of, as far as its API shows it: users and their keys, event types,
-//! bookings with their attendees. Plain data; what may be done with it is said in `world` and `change`.
+//! bookings with their attendees. Plain data; what may be done with it is said in `world` and
+//! `change`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -148,7 +149,8 @@ pub struct EventType {
 }
 
 impl EventType {
-    /// A plain one: half an hour, always to be confirmed, free. `World::add_event_type` gives the id.
+    /// A plain one: half an hour, always to be confirmed, free. `World::add_event_type` gives the
+    /// id.
     pub fn new(owner: i64, slug: &str) -> Self {
         EventType {
             id: 0,

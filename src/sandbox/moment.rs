@@ -1,5 +1,5 @@
-//! Instants as the sandbox writes and reads them: RFC 3339 with milliseconds and Z on the wire, and in
-//! scenario files also relative to the world's now, as `+36h` or `-2days`.
+//! Instants as the sandbox writes and reads them: RFC 3339 with milliseconds and Z on the wire, and
+//! in scenario files also relative to the world's now, as `+36h` or `-2days`.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ pub enum Moment {
 /// A text that names no instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "read `{0}` as a time: write it like 2026-12-01T09:00:00Z, or relative to now like +36h or -2days"
+    "read `{0}` as a time: write it like 2026-12-01T09:00:00Z, or from now on like +36h or -2days"
 )]
 pub struct NoMoment(String);
 

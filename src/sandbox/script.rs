@@ -1,5 +1,6 @@
-//! Things that happen at an exact place among the calls: after the Nth call of a kind and before the
-//! next one, or just before the Nth. Counted, not timed: a rehearsal must end the same way every time.
+//! Things that happen at an exact place among the calls: after the Nth call of a kind and before
+//! the next one, or just before the Nth. Counted, not timed: a rehearsal must end the same way
+//! every time.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +69,8 @@ impl Trigger {
 pub struct Script {
     entries: BTreeMap<u64, Entry>,
     added: u64,
-    /// Actions that could not be done when their time came, in words: a broken script is not silent.
+    /// Actions that could not be done when their time came, in words: a broken script is not
+    /// silent.
     pub failures: Vec<String>,
 }
 
@@ -118,5 +120,57 @@ impl Script {
             false
         });
         due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(seconds: i64) -> Vec<Action> {
+        vec![Action::Advances { seconds }]
+    }
+
+    #[test]
+    fn entries_happen_once_and_at_their_place() {
+        let mut script = Script::default();
+        script.add(Trigger::after(Kind::List, 2), action(1));
+        script.add(Trigger::before(Kind::Confirm, 1).about("b"), action(2));
+        let any = Trigger {
+            call: None,
+            ..Trigger::after(Kind::List, 3)
+        };
+        script.add(any, action(3));
+        // call, booking, due before, due after
+        let rows = [
+            (Kind::List, None, None, None),
+            (Kind::Confirm, Some("a"), None, None),
+            (Kind::List, None, None, Some(vec![1, 3])),
+            (Kind::Confirm, Some("b"), Some(vec![2]), None),
+            (Kind::Confirm, Some("b"), None, None),
+        ];
+        for (number, (call, booking, before, after)) in rows.into_iter().enumerate() {
+            let seconds = |due: Vec<Action>| -> Option<Vec<i64>> {
+                let due: Vec<i64> = due
+                    .into_iter()
+                    .map(|action| match action {
+                        Action::Advances { seconds } => seconds,
+                        other => panic!("not in this script: {other:?}"),
+                    })
+                    .collect();
+                (!due.is_empty()).then_some(due)
+            };
+            assert_eq!(
+                seconds(script.due(When::Before, call, booking)),
+                before,
+                "before call {number}"
+            );
+            assert_eq!(
+                seconds(script.due(When::After, call, booking)),
+                after,
+                "after call {number}"
+            );
+        }
+        assert_eq!(script.waiting(), 0);
     }
 }

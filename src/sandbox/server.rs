@@ -1,5 +1,6 @@
 //! The sockets of the sandbox: HTTP/1.1 with keep-alive, and the faults that only a connection can
-//! show (closed, cut short, slow, endless). Runs on the caller's tokio runtime; the clock is injected.
+//! show (closed, cut short, slow, endless). Runs on the caller's tokio runtime; the clock is
+//! injected.
 //!
 //! Header names go out in title case: exact spelling is not kept, as clients must not care.
 
@@ -48,8 +49,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Serves the world at this address (port 0: any free one) until stopped or dropped. Only loopback
-    /// addresses belong here: the control endpoints ask for no key.
+    /// Serves the world at this address (port 0: any free one) until stopped or dropped. Only
+    /// loopback addresses belong here: the control endpoints ask for no key.
     ///
     /// # Errors
     /// Where the address cannot be bound.
@@ -258,11 +259,17 @@ fn streamed(pieces: Pieces) -> Body {
 /// Half of the body, then the end of the connection.
 fn cut(bytes: Bytes) -> Body {
     let half = bytes.slice(..bytes.len() / 2);
-    let pieces = vec![
-        Ok(Frame::data(half)),
-        Err(io::Error::other("cut short, as a fault asks")),
-    ];
-    streamed(Box::pin(stream::iter(pieces)))
+    let pieces = stream::unfold(Some(half), |half| async move {
+        if let Some(half) = half {
+            return Some((Ok(Frame::data(half)), None));
+        }
+        // Head and half go out while nothing more is there to send; an error at once would take
+        // them along.
+        tokio::task::yield_now().await;
+        let cut = io::Error::other("cut short, as a fault asks");
+        Some((Err(cut), None))
+    });
+    streamed(Box::pin(pieces))
 }
 
 /// A gigabyte of blanks, which JSON allows before anything.
@@ -278,9 +285,227 @@ fn drip(bytes: Bytes, ms: u64) -> Body {
         if at == bytes.len() {
             return None;
         }
-        tokio::time::sleep(Duration::from_millis(ms)).await;
+        if ms > 0 {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
         let byte = bytes.slice(at..=at);
         Some((Ok(Frame::data(byte)), (bytes, at + 1)))
     });
     streamed(Box::pin(pieces))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::domain::time::{Span, Time};
+    use crate::sandbox::faults::{Fault, Rule, Stage};
+    use crate::sandbox::journal::Kind;
+    use crate::sandbox::model::{EventType, Status};
+
+    const KEY: &str = "cal_secret_of_the_test";
+
+    fn now() -> Time {
+        chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
+    }
+
+    async fn sandbox() -> (Sandbox, String) {
+        let mut world = World::new();
+        world.add_user(12, "Ada Host", "ada@example.org");
+        world.add_key(12, KEY);
+        let of = world.add_event_type(EventType::new(12, "lesson"));
+        let uid = world.request(now(), of, "bo@example.com", now() + Span::days(2));
+        let addr = SocketAddr::from(([127, 0, 0, 1], 0));
+        let sandbox = Sandbox::start(world, Arc::new(now), addr).await.unwrap();
+        (sandbox, uid)
+    }
+
+    fn call(method: &str, path: &str) -> String {
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: sandbox\r\nAuthorization: Bearer {KEY}\r\n\
+             cal-api-version: 2024-08-13\r\nContent-Length: 0\r\n\r\n"
+        )
+    }
+
+    async fn connect(sandbox: &Sandbox) -> TcpStream {
+        TcpStream::connect(sandbox.addr()).await.unwrap()
+    }
+
+    /// Reads one whole answer by its Content-Length.
+    async fn one(stream: &mut TcpStream) -> String {
+        let mut got = Vec::new();
+        loop {
+            let text = String::from_utf8(got.clone()).unwrap();
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let length = head.lines().find_map(|line| {
+                    line.to_lowercase()
+                        .strip_prefix("content-length: ")?
+                        .parse()
+                        .ok()
+                });
+                if body.len() >= length.unwrap_or(0) {
+                    return text;
+                }
+            }
+            let read = stream.read_buf(&mut got).await.unwrap();
+            assert!(read > 0, "the connection ended early: {text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_kept_and_headers_are_sent() {
+        let (sandbox, uid) = sandbox().await;
+        let mut stream = connect(&sandbox).await;
+        for _ in 0..3 {
+            let path = format!("/v2/bookings/{uid}");
+            stream
+                .write_all(call("GET", &path).as_bytes())
+                .await
+                .unwrap();
+            let got = one(&mut stream).await;
+            assert!(got.starts_with("HTTP/1.1 200 OK\r\n"), "{got}");
+            assert!(
+                got.contains("Date: Mon, 23 Nov 2026 08:00:00 GMT\r\n"),
+                "{got}"
+            );
+            assert!(got.contains("Keep-Alive: timeout=5\r\n"), "{got}");
+            assert!(got.contains(&uid));
+        }
+        assert_eq!(sandbox.lock().journal.count(Kind::Get), 3);
+        sandbox.stop().await;
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert!(rest.is_empty(), "stopping closes what is idle");
+    }
+
+    #[tokio::test]
+    async fn faults_show_on_the_wire() {
+        // fault, what the client reads, state afterwards
+        let (before, after) = (Stage::Before, Stage::After);
+        let rows = [
+            (Fault::HangUp { stage: before }, 0..1, Status::Pending),
+            (Fault::HangUp { stage: after }, 0..1, Status::Accepted),
+            (Fault::Truncated, 300..2300, Status::Accepted),
+        ];
+        for (fault, length, status) in rows {
+            let (sandbox, uid) = sandbox().await;
+            sandbox
+                .lock()
+                .add_fault(Rule::next(Kind::Confirm, fault.clone()))
+                .unwrap();
+            let mut stream = connect(&sandbox).await;
+            let path = format!("/v2/bookings/{uid}/confirm");
+            stream
+                .write_all(call("POST", &path).as_bytes())
+                .await
+                .unwrap();
+            let mut got = Vec::new();
+            stream.read_to_end(&mut got).await.unwrap();
+            assert!(
+                length.contains(&got.len()),
+                "{fault:?}: {} bytes",
+                got.len()
+            );
+            if let Some((head, body)) = String::from_utf8(got).unwrap().split_once("\r\n\r\n") {
+                let head = head.to_lowercase();
+                let promised: usize = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
+                    .unwrap();
+                assert!(!body.is_empty() && body.len() < promised, "{fault:?}");
+            }
+            assert_eq!(sandbox.lock().status(&uid), Some(status), "{fault:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flood_goes_on_and_a_drip_comes_whole_in_the_end() {
+        let (sandbox, uid) = sandbox().await;
+        let path = format!("/v2/bookings/{uid}");
+        for fault in [Fault::Flood, Fault::Drip { ms: 0 }] {
+            let rule = Rule::next(Kind::Get, fault);
+            sandbox.lock().add_fault(rule).unwrap();
+        }
+        let mut stream = connect(&sandbox).await;
+        stream
+            .write_all(call("GET", &path).as_bytes())
+            .await
+            .unwrap();
+        let mut piece = vec![0; PIECE];
+        let mut read = 0;
+        while read < 16 * PIECE {
+            let got = stream.read(&mut piece).await.unwrap();
+            assert!(got > 0, "ended after {read} bytes");
+            read += got;
+        }
+        drop(stream);
+        let mut stream = connect(&sandbox).await;
+        let request = call("GET", &path).replace("Host", "Connection: close\r\nHost");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut got = String::new();
+        stream.read_to_string(&mut got).await.unwrap();
+        let bytes = got.matches("\r\n1\r\n").count();
+        assert!(bytes > 500, "each byte is a chunk of its own: {bytes}");
+    }
+
+    #[tokio::test]
+    async fn a_slow_answer_holds_up_nobody_else() {
+        let (sandbox, uid) = sandbox().await;
+        let stage = Stage::Before;
+        let slow = Rule::next(Kind::Get, Fault::Slow { stage, ms: 600_000 });
+        sandbox.lock().add_fault(slow).unwrap();
+        let path = format!("/v2/bookings/{uid}");
+        let mut waiting = connect(&sandbox).await;
+        waiting
+            .write_all(call("GET", &path).as_bytes())
+            .await
+            .unwrap();
+        // The rule is used up once the slow call has been looked at.
+        while !sandbox.lock().faults.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let mut other = connect(&sandbox).await;
+        other
+            .write_all(call("GET", &path).as_bytes())
+            .await
+            .unwrap();
+        assert!(one(&mut other).await.contains(&uid));
+        assert_eq!(sandbox.lock().journal.count(Kind::Get), 1);
+        sandbox.stop().await;
+    }
+
+    #[tokio::test]
+    async fn the_clock_can_be_set_forward_from_outside() {
+        let (sandbox, _) = sandbox().await;
+        let mut stream = connect(&sandbox).await;
+        let body = r#"{"seconds": 86400}"#;
+        let request = format!(
+            "POST /_sandbox/advance HTTP/1.1\r\nHost: s\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        assert!(one(&mut stream).await.contains("2026-11-24T08:00:00.000Z"));
+        stream
+            .write_all(call("GET", "/v2/me").as_bytes())
+            .await
+            .unwrap();
+        assert!(one(&mut stream).await.contains("Tue, 24 Nov 2026"));
+        assert!(sandbox.base_url().starts_with("http://127.0.0.1:"));
+    }
+
+    #[tokio::test]
+    async fn a_body_beyond_the_limit_is_refused() {
+        let (sandbox, uid) = sandbox().await;
+        let mut stream = connect(&sandbox).await;
+        let length = BODY_MAX + 1;
+        let head = format!(
+            "POST /v2/bookings/{uid}/decline HTTP/1.1\r\nHost: s\r\n\
+             Content-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The server may close while the body is still being sent; the answer counts.
+        let _ = stream.write_all(&vec![b' '; length]).await;
+        assert!(one(&mut stream).await.starts_with("HTTP/1.1 413"));
+    }
 }

@@ -4,8 +4,9 @@
 use serde_json::json;
 
 use crate::domain::time::{Span, Time};
+use crate::sandbox::ask::Ask;
 use crate::sandbox::model::{Answers, Confirmation, EventType, Status};
-use crate::sandbox::world::{Ask, World};
+use crate::sandbox::world::World;
 
 /// The host's key.
 pub const KEY: &str = "cal_sandbox_key";
@@ -269,5 +270,65 @@ impl Opening {
     fn edit(&mut self, uid: &str, change: impl FnOnce(&mut crate::sandbox::model::Booking)) {
         let edited = self.world.edit(uid, change);
         edited.expect("a booking of the demo, made just now");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::sandbox::answer::answer;
+    use crate::sandbox::call::Request;
+
+    fn now() -> Time {
+        chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
+    }
+
+    #[test]
+    fn the_house_is_always_the_same() {
+        let (one, two) = (book_club(now()), book_club(now()));
+        assert_eq!(one.bookings, two.bookings);
+        assert_eq!(one.world.bookings(), two.world.bookings());
+        assert!(
+            one.world
+                .bookings()
+                .is_sorted_by_key(|row| (row.created, row.id))
+        );
+        let uids: BTreeSet<&String> = one.bookings.iter().flat_map(|told| &told.uids).collect();
+        assert_eq!(
+            uids.len(),
+            one.world.bookings().len(),
+            "each row is told of once"
+        );
+        let told: BTreeSet<&str> = one.bookings.iter().map(|told| told.what).collect();
+        assert_eq!(told.len(), one.bookings.len());
+        assert!((24..=30).contains(&told.len()), "{} requests", told.len());
+    }
+
+    #[test]
+    fn the_host_sees_what_waits_and_more() {
+        let mut world = book_club(now()).world;
+        let request = Request::new("GET", "/v2/bookings?status=unconfirmed&sortCreated=asc")
+            .header("Authorization", &format!("Bearer {KEY}"))
+            .header("cal-api-version", "2024-08-13");
+        let list = answer(&mut world, now(), &request).response.value();
+        let rows = list["data"].as_array().unwrap();
+        let hosts: BTreeSet<i64> = rows
+            .iter()
+            .map(|row| row["hosts"][0]["id"].as_i64().unwrap())
+            .collect();
+        assert_eq!(hosts, BTreeSet::from([HOST, OTHER_HOST]));
+        let has = |wanted: &dyn Fn(&serde_json::Value) -> bool| rows.iter().any(wanted);
+        assert!(has(
+            &|row| row["bookingFieldsResponses"]["email"] == "unknown"
+        ));
+        assert!(has(&|row| row["eventType"].is_null()));
+        assert!(has(&|row| row["rescheduledFromUid"].is_string()));
+        assert!(has(&|row| row["recurringBookingUid"].is_string()));
+        assert!(has(
+            &|row| row["bookingFieldsResponses"]["email"] == "BO@Example.COM"
+        ));
+        assert!(!has(&|row| row["eventType"]["slug"] == "open-house"));
     }
 }

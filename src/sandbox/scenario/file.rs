@@ -1,5 +1,5 @@
-//! The scenario file: a world in JSON, strictly read. Unknown keys are refused; every message names the
-//! place. Times are instants (`2026-12-01T09:00:00Z`) or relative to the world's now (`+36h`).
+//! The scenario file: a world in JSON, strictly read. Unknown keys are refused; every message names
+//! the place. Times are instants (`2026-12-01T09:00:00Z`) or relative to the world's now (`+36h`).
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -210,6 +210,9 @@ struct BookingFile {
     odd_answers: Option<Value>,
     #[serde(default)]
     without_answers: bool,
+    /// Description and metadata are null, as in rows that no current page wrote.
+    #[serde(default)]
+    bare: bool,
 }
 
 /// Reads a scenario and sets its world up at this now.
@@ -331,6 +334,10 @@ fn add_booking(world: &mut World, file: BookingFile, now: Time) -> Result<(), Wo
                 let id = row.id;
                 row.payments = vec![Payment { id, success: paid }];
             }
+            if file.bare {
+                row.description = None;
+                row.metadata = None;
+            }
             if file.without_answers {
                 row.answers = Answers::Null;
             }
@@ -346,4 +353,147 @@ fn add_booking(world: &mut World, file: BookingFile, now: Time) -> Result<(), Wo
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::limit::Limits;
+
+    fn now() -> Time {
+        chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
+    }
+
+    /// Every key of the format, once.
+    const WHOLE: &str = r#"{
+        "limits": {"v2": "off", "v1": {"calls": 30, "window": 60, "block": 60}},
+        "series-per-occurrence": true,
+        "licence-missing": false,
+        "shuffle-ties": true,
+        "users": [
+            {"id": 12, "name": "Ada Host", "email": "ada@example.org", "username": "ada",
+             "time-zone": "Europe/Berlin", "role": "admin", "locked": false,
+             "keys": [{"key": "cal_one", "expires": "+30days", "limit": {"calls": 5}}]}
+        ],
+        "event-types": [
+            {"id": 77, "owner": 12, "slug": "lesson", "title": "Lesson", "minutes": 60,
+             "confirmation": {"notice-hours": 48}, "blocks-slot": true, "price": 0,
+             "occurrences": 3, "seats": 4, "hidden": true},
+            {"id": 78, "owner": 12, "slug": "talk"}
+        ],
+        "bookings": [
+            {"request": {"event-type": 78, "email": "Bo@Example.com", "name": "Bo",
+                         "start": "+36h", "minutes": 45, "guests": ["g@example.com"],
+                         "answers": {"notes": "hello"}, "metadata": {"ticket": "42"},
+                         "time-zone": "Asia/Tokyo", "language": "fr",
+                         "names": {"id": 4711, "uids": ["first"]}},
+             "created": "-2h", "updated": "-1h", "title": "A title", "location": "here",
+             "rejection-reason": "full", "status": "rejected", "paid": true},
+            {"request": {"event-type": 78, "email": "bo@example.com", "start": "+48h",
+                         "names": {"uids": ["second"]}},
+             "rescheduled-from": "first", "cancellation-reason": "moved",
+             "cancelled-by": "bo@example.com", "without-event-type": true, "bare": true,
+             "without-answers": true},
+            {"request": {"event-type": 78, "email": "bo@example.com", "start": "+60h",
+                         "occurrences": 2, "names": {"uids": ["a", "b"], "series": "s"}},
+             "odd-answers": ["a", "list"]}
+        ],
+        "actions": [{"do": "host-accepts", "booking": "a"}],
+        "script": [{"on": {"when": "after", "call": "confirm", "booking": "first", "nth": 2},
+                    "actions": [{"do": "booker-cancels", "booking": "b"}]}],
+        "faults": [{"call": "list", "times": 3, "fault": {"kind": "limited", "reset": 60}}]
+    }"#;
+
+    #[test]
+    fn a_whole_file_is_played() {
+        let world = parse(WHOLE, now()).unwrap();
+        assert_eq!(world.limits.v2, None);
+        assert_eq!(world.limits.v1, Some(Limit::per_minute(30)));
+        assert!(world.quirks.series_per_occurrence && world.quirks.shuffle_ties);
+        let first = world.booking("first").unwrap();
+        assert_eq!((first.id, first.status), (4711, Status::Rejected));
+        assert_eq!(first.start, now() + Span::hours(36));
+        assert_eq!(first.end - first.start, Span::minutes(45));
+        assert_eq!(first.created, now() - Span::hours(2));
+        assert_eq!(first.attendees.len(), 2);
+        assert_eq!(first.to.as_deref(), Some("second"));
+        let second = world.booking("second").unwrap();
+        assert_eq!((second.id, second.event_type), (4712, None));
+        assert_eq!((&second.answers, &second.metadata), (&Answers::Null, &None));
+        assert_eq!(world.status("a"), Some(Status::Accepted));
+        assert_eq!(
+            world.status("b"),
+            Some(Status::Pending),
+            "one occurrence only"
+        );
+        assert_eq!(world.series("s").len(), 2);
+        assert_eq!((world.script.waiting(), world.faults.len()), (1, 1));
+        assert!(
+            world
+                .event_type(77)
+                .unwrap()
+                .waits(now(), now() + Span::hours(48))
+        );
+        assert!(
+            !world
+                .event_type(77)
+                .unwrap()
+                .waits(now(), now() + Span::hours(49))
+        );
+        assert!(!format!("{world:?}").contains("\"one\""), "the key");
+    }
+
+    #[test]
+    fn an_empty_file_is_an_untouched_server() {
+        let world = parse("{}", now()).unwrap();
+        assert_eq!(world.limits, Limits::usual());
+        assert!(world.bookings().is_empty() && world.users().is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        let booking = |request: &str| format!(r#"{{"bookings": [{{"request": {request}}}]}}"#);
+        let types = r#""users": [{"id": 1, "name": "A", "email": "a@example.org"}],
+            "event-types": [{"id": 7, "owner": 1, "slug": "s"}]"#;
+        let twice = format!(
+            r#"{{{types}, "bookings": [
+                {{"request": {{"event-type": 7, "email": "b@example.org", "start": "+1h",
+                  "names": {{"uids": ["u"]}}}}}},
+                {{"request": {{"event-type": 7, "email": "b@example.org", "start": "+2h",
+                  "names": {{"uids": ["u"]}}}}}}]}}"#
+        );
+        let action = r#"{"actions": [{"do": "host-accepts", "booking": "u"}]}"#.to_owned();
+        let rows = [
+            ("{".to_owned(), "EOF"),
+            (r#"{"user": []}"#.to_owned(), "unknown field `user`"),
+            (
+                r#"{"limits": {"v2": {"calls": 1, "per": 2}}}"#.to_owned(),
+                "LimitFile",
+            ),
+            (
+                booking(r#"{"event-type": 9, "email": "b@example.org", "start": "+1h"}"#),
+                "bookings[0]",
+            ),
+            (
+                booking(r#"{"event-type": 9, "email": "b@example.org", "start": "soon"}"#),
+                "read `soon` as a time",
+            ),
+            (twice, "bookings[1]"),
+            (action, "change booking u"),
+            (
+                r#"{"faults": [{"fault": {"kind": "drip", "ms": 600001}}]}"#.to_owned(),
+                "faults[0]",
+            ),
+        ];
+        for (text, expected) in rows {
+            let error = parse(&text, now()).map(|_| ()).unwrap_err();
+            let mut said = error.to_string();
+            let mut source = std::error::Error::source(&error);
+            while let Some(cause) = source {
+                said = format!("{said}: {cause}");
+                source = cause.source();
+            }
+            assert!(said.contains(expected), "{said} for {text}");
+        }
+    }
 }

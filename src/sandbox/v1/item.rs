@@ -8,7 +8,8 @@ use crate::sandbox::moment::text;
 use crate::sandbox::v2::older::responses;
 use crate::sandbox::world::World;
 
-/// A booking as lists and reads show it; with its event type where it was asked for (`expand=team`).
+/// A booking as lists and reads show it; with its event type where it was asked for
+/// (`expand=team`).
 pub fn full(world: &World, booking: &Booking, expand: bool) -> Value {
     let people = booking.attendees.iter().map(|one| {
         json!({"id": one.id, "email": one.email, "name": one.name, "timeZone": one.time_zone,

@@ -1,5 +1,5 @@
-//! v1's list: every state at once, no filter for what waits, and paging only where take and page are
-//! both there.
+//! v1's list: every state at once, no filter for what waits, and paging only where take and page
+//! are both there.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,8 @@ use super::item;
 use crate::domain::time::Time;
 use crate::sandbox::call::{Request, Response};
 use crate::sandbox::model::{Answers, Booking, Role, User};
-use crate::sandbox::world::{World, mix};
+use crate::sandbox::serial::mix;
+use crate::sandbox::world::World;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,7 +135,8 @@ fn parse(request: &Request) -> Result<Params, Unfit> {
         [one] if one == "upcoming" => {}
         [one] => {
             return schema(format!(
-                "invalid_enum_value in 'status': Invalid enum value. Expected 'upcoming', received '{one}'"
+                "invalid_enum_value in 'status': Invalid enum value. \
+                 Expected 'upcoming', received '{one}'"
             ));
         }
         [_, ..] => {
@@ -149,7 +151,8 @@ fn parse(request: &Request) -> Result<Params, Unfit> {
     let expand = request.values("expand");
     if let Some(other) = expand.iter().find(|one| *one != "team") {
         return schema(format!(
-            "Invalid enum value. Expected 'team', received '{other}'; Expected array, received string"
+            "Invalid enum value. Expected 'team', received '{other}'; \
+             Expected array, received string"
         ));
     }
     if expand.iter().collect::<BTreeSet<_>>().len() < expand.len() {
@@ -189,7 +192,8 @@ fn parse(request: &Request) -> Result<Params, Unfit> {
     })
 }
 
-/// Take and page count only together, but each falls over by itself when it is no number above zero.
+/// Take and page count only together, but each falls over by itself when it is no number above
+/// zero.
 fn page(take: Option<String>, page: Option<String>) -> Result<Option<(usize, usize)>, Unfit> {
     let number = |text: Option<String>| match text {
         None => Ok(None),

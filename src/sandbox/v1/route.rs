@@ -1,5 +1,5 @@
-//! One v1 request to one answer: router, body parser, licence, key, lock, limiter, method and handler,
-//! in the order in which a real server runs them.
+//! One v1 request to one answer: router, body parser, licence, key, lock, limiter, method and
+//! handler, in the order in which a real server runs them.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::{item, write};
 use crate::domain::time::Time;
 use crate::sandbox::call::{Request, Response, Route};
 use crate::sandbox::journal::Kind;
-use crate::sandbox::limit::{Verdict, seconds_up};
+use crate::sandbox::limit::Verdict;
 use crate::sandbox::model::{KEY_PREFIX, Role, User};
 use crate::sandbox::world::World;
 
@@ -32,7 +32,24 @@ impl Denied {
 /// What a handler gives.
 pub type Handled = Result<Response, Denied>;
 
-pub fn answer(world: &mut World, now: Time, request: &Request, route: &Route) -> Response {
+/// What a handler works with.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    pub now: Time,
+    pub request: &'a Request,
+    pub route: &'a Route,
+    /// A cancel that had passed its state check before another one.
+    pub raced: bool,
+}
+
+/// Answers one request.
+pub fn answer(world: &mut World, call: Call<'_>) -> Response {
+    let Call {
+        now,
+        request,
+        route,
+        ..
+    } = call;
     let parts: Vec<&str> = route.parts.iter().map(String::as_str).collect();
     if parts.is_empty() {
         let text = "Welcome to Cal.com API - docs are at https://developer.cal.com/api";
@@ -42,7 +59,8 @@ pub fn answer(world: &mut World, now: Time, request: &Request, route: &Route) ->
         return without_slash(request);
     }
     if parts.last().is_some_and(|last| last.starts_with('_')) {
-        return Response::json(403, &json!({"message": "Forbidden"}));
+        let body = br#"{"message":"Forbidden"}"#.to_vec();
+        return Response::empty(403).typed("application/json", body);
     }
     let Some(allowed) = allowed(&parts) else {
         return not_found();
@@ -79,7 +97,7 @@ pub fn answer(world: &mut World, now: Time, request: &Request, route: &Route) ->
         let text = format!("Method Not Allowed (Allow: {})", allowed.join(","));
         Response::json(405, &json!({ "message": text }))
     } else {
-        traced(handled(world, now, request, route, &user), trace)
+        traced(handled(world, call, &user), trace)
     };
     dressed(response, verdict, id)
 }
@@ -144,7 +162,13 @@ fn authenticated(world: &World, now: Time, request: &Request) -> Result<User, Re
     Ok(user.clone())
 }
 
-fn handled(world: &mut World, now: Time, request: &Request, route: &Route, user: &User) -> Handled {
+fn handled(world: &mut World, call: Call<'_>, user: &User) -> Handled {
+    let Call {
+        now,
+        request,
+        route,
+        ..
+    } = call;
     match route.kind {
         Kind::Me => Ok(Response::json(200, &item::me(user))),
         Kind::EventTypes => event_types(world, request, route, user),
@@ -159,7 +183,7 @@ fn handled(world: &mut World, now: Time, request: &Request, route: &Route, user:
         }
         Kind::Confirm | Kind::Decline | Kind::Patch => {
             let uid = named(world, route, user, UNKNOWN_ROW)?;
-            write::patch(world, now, request, user, &uid)
+            write::patch(world, call, user, &uid)
         }
         Kind::Cancel => {
             let long = route.parts.len() > 2;
@@ -169,7 +193,7 @@ fn handled(world: &mut World, now: Time, request: &Request, route: &Route, user:
                 (true, Role::User) => Denied::FellOver,
                 (true, Role::Admin) | (false, _) => denied,
             })?;
-            write::cancel(world, now, request, user, &uid)
+            write::cancel(world, call, user, &uid)
         }
         Kind::Reschedule | Kind::MarkAbsent | Kind::Create | Kind::Other => {
             // Making bookings and event types through v1 is not rehearsed here.
@@ -253,7 +277,7 @@ fn traced(handled: Handled, trace: String) -> Response {
 
 fn over(now: Time, verdict: Verdict) -> Response {
     let reset = chrono::DateTime::from_timestamp_millis(verdict.reset).unwrap_or(now);
-    let left = seconds_up(reset - now);
+    let left = (reset - now).num_seconds();
     let text = format!("Rate limit exceeded. Try again in {left} seconds.");
     Response::json(429, &json!({ "message": text }))
 }

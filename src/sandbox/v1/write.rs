@@ -1,12 +1,12 @@
-//! The calls of v1 that change something: PATCH, a bare write that checks no state and tells nobody,
-//! and the two spellings of cancel, which do.
+//! The calls of v1 that change something: PATCH, a bare write that checks no state and tells
+//! nobody, and the two spellings of cancel, which do.
 
 use serde_json::{Map, Value, json};
 
 use super::item;
 use super::list::{any_date, is_address, json_type, unfit};
-use super::route::{Denied, Handled};
-use crate::domain::time::{Time, kept};
+use super::route::{Call, Denied, Handled};
+use crate::domain::time::kept;
 use crate::sandbox::call::{Request, Response, decode};
 use crate::sandbox::change::{Cancel, Extent, Refusal};
 use crate::sandbox::model::{Role, Status, User};
@@ -26,8 +26,8 @@ const FIELDS: [&str; 10] = [
     "userId",
 ];
 
-pub fn patch(world: &mut World, now: Time, request: &Request, user: &User, uid: &str) -> Handled {
-    let body = match body(request) {
+pub fn patch(world: &mut World, call: Call<'_>, user: &User, uid: &str) -> Handled {
+    let body = match body(call.request) {
         Value::Object(body) => body,
         other => {
             let found = json_type(&other);
@@ -55,7 +55,7 @@ pub fn patch(world: &mut World, now: Time, request: &Request, user: &User, uid: 
     let number = |name: &str| body.get(name).and_then(Value::as_i64);
     row.event_type = number("eventTypeId").or(row.event_type);
     row.host = number("userId").or(row.host);
-    row.updated = Some(now);
+    row.updated = Some(call.now);
     match unfit(row) {
         Some(odd) => Err(Denied::schema(&odd)),
         None => Ok(Response::json(200, &json!({"booking": item::bare(row)}))),
@@ -91,7 +91,8 @@ fn check(body: &Map<String, Value>) -> Result<Option<Status>, Denied> {
         Some(Value::String(word)) => {
             let found = Status::ALL.into_iter().find(|one| one.upper() == word);
             let text = format!(
-                "invalid_enum_value in 'status': Invalid enum value. Expected {words}, received '{word}'"
+                "invalid_enum_value in 'status': Invalid enum value. \
+                 Expected {words}, received '{word}'"
             );
             Some(found.ok_or_else(|| Denied::schema(&text))?)
         }
@@ -124,8 +125,8 @@ fn check(body: &Map<String, Value>) -> Result<Option<Status>, Denied> {
     )))
 }
 
-pub fn cancel(world: &mut World, now: Time, request: &Request, user: &User, uid: &str) -> Handled {
-    let given = |name: &str| request.values(name).into_iter().next();
+pub fn cancel(world: &mut World, call: Call<'_>, user: &User, uid: &str) -> Handled {
+    let given = |name: &str| call.request.values(name).into_iter().next();
     let reason = given("cancellationReason").unwrap_or_else(|| "Not Provided".to_owned());
     let by = given("cancelledBy");
     if by.as_ref().is_some_and(|by| !is_address(by)) {
@@ -150,8 +151,9 @@ pub fn cancel(world: &mut World, now: Time, request: &Request, user: &User, uid:
         reason: Some(reason),
         by,
         extent,
+        raced: call.raced,
     };
-    match world.cancel(now, uid, cancel) {
+    match world.cancel(call.now, uid, cancel) {
         Ok(()) => Ok(Response::json(
             200,
             &json!({
@@ -171,7 +173,6 @@ fn denied(refusal: &Refusal) -> Denied {
         Refusal::AlreadyCancelled => Denied::schema("This booking has already been cancelled."),
         Refusal::Ended => Denied::schema("Cannot cancel a booking that has already ended"),
         Refusal::NotFound
-        | Refusal::NotYours
         | Refusal::AlreadyConfirmed
         | Refusal::AlreadyMoved(_)
         | Refusal::NotStarted

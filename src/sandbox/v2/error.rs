@@ -1,5 +1,5 @@
-//! The shapes in which v2 says no (`calcom/api.md` 1.5): the envelope with or without details, and the
-//! raw form of errors that Nest does not know.
+//! The shapes in which v2 says no (`calcom/api.md` 1.5): the envelope with or without details, and
+//! the raw form of errors that Nest does not know.
 
 use serde_json::{Value, json};
 

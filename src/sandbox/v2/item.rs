@@ -1,5 +1,5 @@
-//! How a booking looks in v2 since 2024-08-13: one shape for single bookings, more or fewer fields for
-//! occurrences of a series and for seated ones (`calcom/api.md` 4).
+//! How a booking looks in v2 since 2024-08-13: one shape for single bookings, more or fewer fields
+//! for occurrences of a series and for seated ones (`calcom/api.md` 4).
 
 use std::collections::BTreeMap;
 

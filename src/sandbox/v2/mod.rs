@@ -4,6 +4,7 @@ pub mod error;
 pub mod item;
 pub mod list;
 pub mod older;
+pub mod params;
 pub mod route;
 pub mod types;
 pub mod write;

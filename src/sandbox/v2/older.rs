@@ -1,6 +1,6 @@
 //! What a client gets that sends no version, or one that the server does not know: the shapes of
-//! 2024-04-15, silently (`calcom/api.md` 1.2). Upper-case words, an object where the list should be,
-//! and no confirm at all.
+//! 2024-04-15, silently (`calcom/api.md` 1.2). Upper-case words, an object where the list should
+//! be, and no confirm at all.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,8 @@ use crate::domain::time::Time;
 use crate::sandbox::call::merged;
 use crate::sandbox::model::{Answers, Booking, User};
 use crate::sandbox::moment::text;
-use crate::sandbox::v2::list::{Params, select};
+use crate::sandbox::v2::list::select;
+use crate::sandbox::v2::params::Params;
 use crate::sandbox::world::World;
 
 /// The object form of the list.
@@ -27,7 +28,8 @@ pub fn list(world: &World, user: &User, params: &Params, now: Time) -> Value {
 /// One booking by uid.
 pub fn one(world: &World, booking: &Booking) -> Value {
     let people = booking.attendees.iter().map(|one| {
-        json!({"name": one.name, "email": one.email, "timeZone": one.time_zone, "phoneNumber": null})
+        json!({"name": one.name, "email": one.email, "timeZone": one.time_zone,
+               "phoneNumber": null})
     });
     let people: Vec<Value> = people.collect();
     let of = booking.event_type.and_then(|id| world.event_type(id));

@@ -1,5 +1,5 @@
-//! One v2 request to one answer: body parser, router, throttler, guards and handler, in the order in
-//! which a real server runs them, since the order decides which error a fault gives.
+//! One v2 request to one answer: body parser, router, throttler, guards and handler, in the order
+//! in which a real server runs them, since the order decides which error a fault gives.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::error::{Errors, Nest, raw};
 use super::item::Item;
-use super::list::{Params, page};
+use super::list::page;
+use super::params::Params;
 use super::{older, types, write};
 use crate::domain::time::Time;
 use crate::sandbox::call::{Request, Response, Route};
@@ -179,8 +180,9 @@ fn guarded(world: &mut World, call: &Call<'_>, caller: Caller) -> Response {
 const NO_AUTHENTICATION: &str = "PermissionsGuard - no authentication provided. Provide either \
     authorization bearer token containing managed user access token or oAuth client id in \
     'x-cal-client-id' header.";
-const NO_METHOD: &str = "ApiAuthStrategy - No authentication method provided. Either pass an API key \
-    as 'Bearer' header or OAuth client credentials as 'x-cal-secret-key' and 'x-cal-client-id' headers";
+const NO_METHOD: &str = "ApiAuthStrategy - No authentication method provided. Either pass an \
+    API key as 'Bearer' header or OAuth client credentials as 'x-cal-secret-key' and \
+    'x-cal-client-id' headers";
 const EXPIRED: &str = "ApiAuthStrategy - api key - Your api key is expired";
 
 fn handled(world: &mut World, call: &Call<'_>, user: Option<User>) -> Response {
@@ -350,4 +352,233 @@ pub fn body_of(request: &Request) -> Option<Value> {
 /// Only for messages: the body's known fields as a validation error shows them.
 pub fn shown(body: &Value, field: &str) -> Value {
     json!({ field: body[field].clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Span;
+    use crate::sandbox::answer::answer as answered;
+    use crate::sandbox::model::{EventType, Status};
+
+    fn now() -> Time {
+        chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
+    }
+
+    /// A host with a single booking, a series and a seated booking, all pending; their uids.
+    fn world() -> (World, String, String, String) {
+        let mut world = World::new();
+        world.add_user(12, "Ada Host", "ada@example.org");
+        world.add_key(12, "cal_ada");
+        world.add_user(13, "Rex Other", "rex@example.net");
+        world.add_key(13, "cal_rex");
+        let lesson = world.add_event_type(EventType::new(12, "lesson"));
+        let mut of = EventType::new(12, "circle");
+        of.occurrences = Some(3);
+        let circle = world.add_event_type(of);
+        let mut of = EventType::new(12, "table");
+        of.seats = Some(4);
+        let table = world.add_event_type(of);
+        let start = now() + Span::days(2);
+        let single = world.request(now(), lesson, "bo@example.com", start);
+        let uids = world.request_series(now(), circle, "bo@example.com", start, 3);
+        let series = world.booking(&uids[0]).unwrap().series.clone().unwrap();
+        let seated = world.request(now(), table, "bo@example.com", start);
+        (world, single, series, seated)
+    }
+
+    fn call(world: &mut World, method: &str, path: &str, key: &str, body: &Value) -> Response {
+        call_as(world, method, path, key, BOOKINGS_VERSION, body)
+    }
+
+    fn call_as(
+        world: &mut World,
+        method: &str,
+        path: &str,
+        key: &str,
+        version: &str,
+        body: &Value,
+    ) -> Response {
+        let mut request = Request::new(method, path).header("cal-api-version", version);
+        if !key.is_empty() {
+            request = request.header("Authorization", &format!("Bearer {key}"));
+        }
+        if !body.is_null() {
+            request = request.header("Content-Type", "application/json");
+            request = request.body(body.to_string().into_bytes());
+        }
+        answered(world, now(), &request).response
+    }
+
+    #[test]
+    fn calls_that_were_not_recorded_answer_as_described() {
+        let (mut world, single, series, _) = world();
+        let path = |what: &str| format!("/v2/bookings/{single}/{what}");
+        let of_series = format!("/v2/bookings/{series}/cancel");
+        let reason = json!({"cancellationReason": "ill"});
+        let host = json!({"host": true});
+        let no_body = Value::Null;
+        let nowhere = "/v2/bookings/none/mark-absent".to_owned();
+        // method, path, key, body, status, part of the answer
+        let rows = [
+            (
+                "GET",
+                "/v2/me".to_owned(),
+                "cal_ada",
+                &no_body,
+                200,
+                "ada@example.org",
+            ),
+            (
+                "GET",
+                "/v2/me".to_owned(),
+                "",
+                &no_body,
+                401,
+                "ApiAuthStrategy",
+            ),
+            (
+                "GET",
+                "/v2/me".to_owned(),
+                "token",
+                &no_body,
+                401,
+                "Invalid Access Token",
+            ),
+            (
+                "POST",
+                path("mark-absent"),
+                "",
+                &host,
+                403,
+                "PermissionsGuard",
+            ),
+            (
+                "POST",
+                path("mark-absent"),
+                "cal_ada",
+                &host,
+                400,
+                "after their scheduled start",
+            ),
+            ("POST", nowhere, "cal_ada", &host, 404, "not found."),
+            (
+                "POST",
+                path("mark-absent"),
+                "cal_rex",
+                &host,
+                500,
+                "no-show",
+            ),
+            (
+                "POST",
+                path("cancel"),
+                "cal_ada",
+                &no_body,
+                400,
+                "Body is required",
+            ),
+            (
+                "POST",
+                path("cancel"),
+                "",
+                &json!({"why": 1}),
+                400,
+                "why property is wrong",
+            ),
+            (
+                "POST",
+                path("reschedule"),
+                "",
+                &json!({"start": "soon"}),
+                400,
+                "ISO 8601",
+            ),
+            (
+                "POST",
+                of_series.clone(),
+                "cal_ada",
+                &reason,
+                200,
+                "\"cancelled\"",
+            ),
+            ("POST", of_series, "cal_ada", &reason, 404, "not found"),
+        ];
+        for (method, path, key, body, status, part) in rows {
+            let got = call(&mut world, method, &path, key, body);
+            let text = String::from_utf8(got.body).unwrap();
+            assert_eq!(got.status, status, "{method} {path}: {text}");
+            assert!(text.contains(part), "{method} {path}: {text}");
+        }
+        let off = world
+            .series(&series)
+            .iter()
+            .all(|one| one.status == Status::Cancelled);
+        assert!(off, "what remained of the series");
+    }
+
+    #[test]
+    fn seated_bookings_hide_their_people_from_strangers() {
+        let (mut world, _, _, seated) = world();
+        let path = format!("/v2/bookings/{seated}");
+        for (key, seen) in [("", 0), ("cal_rex", 0), ("cal_ada", 1)] {
+            let got = call(&mut world, "GET", &path, key, &Value::Null).value();
+            let people = got["data"]["attendees"].as_array().unwrap().len();
+            assert_eq!(people, seen, "with `{key}`");
+            assert!(got["data"].get("bookingFieldsResponses").is_none());
+        }
+        let list = call(&mut world, "GET", "/v2/bookings", "cal_ada", &Value::Null).value();
+        let rows = list["data"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["uid"] == *seated).unwrap();
+        assert!(row["attendees"][0]["seatUid"].is_string());
+    }
+
+    #[test]
+    fn event_types_want_their_own_version() {
+        let (mut world, ..) = world();
+        let path = "/v2/event-types";
+        let get = |world: &mut World, path: &str, key: &str, version: &str| {
+            call_as(world, "GET", path, key, version, &Value::Null)
+        };
+        let all = get(&mut world, path, "cal_ada", EVENT_TYPES_VERSION).value();
+        assert_eq!(all["data"].as_array().unwrap().len(), 3);
+        assert_eq!(all["data"][0]["confirmationPolicy"]["type"], "always");
+        let none = get(&mut world, path, "cal_rex", EVENT_TYPES_VERSION).value();
+        assert_eq!(none["data"], json!([]));
+        assert_eq!(
+            get(&mut world, path, "cal_ada", BOOKINGS_VERSION).status,
+            404
+        );
+        let one = get(
+            &mut world,
+            "/v2/event-types/2",
+            "cal_ada",
+            EVENT_TYPES_VERSION,
+        )
+        .value();
+        assert_eq!(one["data"]["recurrence"]["occurrences"], 3);
+        let missing = get(
+            &mut world,
+            "/v2/event-types/9",
+            "cal_ada",
+            EVENT_TYPES_VERSION,
+        );
+        assert_eq!(missing.status, 404);
+    }
+
+    #[test]
+    fn a_series_is_made_as_a_list() {
+        let (mut world, ..) = world();
+        let body = json!({"start": "2026-12-20T10:00:00Z", "eventTypeId": 2,
+            "recurrenceCount": 2, "attendee": {"name": "Al", "email": "al@example.com"}});
+        let made = call(&mut world, "POST", "/v2/bookings", "", &body);
+        assert_eq!(made.status, 201);
+        let rows = made.value()["data"].as_array().unwrap().clone();
+        assert_eq!(rows.len(), 2);
+        assert_eq!(
+            rows[0]["recurringBookingUid"],
+            rows[1]["recurringBookingUid"]
+        );
+        assert_eq!(rows[1]["start"], "2026-12-27T10:00:00.000Z");
+    }
 }

@@ -1,4 +1,5 @@
-//! The calls of v2 that change something: confirm, decline, cancel, mark absent, reschedule, create.
+//! The calls of v2 that change something: confirm, decline, cancel, mark absent, reschedule,
+//! create.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -8,10 +9,11 @@ use super::item::Item;
 use super::older;
 use super::route::{Call, json_data, not_found, shown};
 use crate::domain::time::{Span, Time, kept, overlap};
+use crate::sandbox::ask::{Ask, OCCURRENCES_MAX};
 use crate::sandbox::call::Response;
 use crate::sandbox::change::{Cancel, Extent, Move, Refusal};
 use crate::sandbox::model::{Booking, EventType, Status, User};
-use crate::sandbox::world::{Ask, OCCURRENCES_MAX, World};
+use crate::sandbox::world::World;
 
 pub fn confirm(world: &mut World, call: &Call<'_>, uid: &str, user: &User) -> Response {
     if let Some(refused) = not_answerable(world, call, uid, user) {
@@ -79,7 +81,6 @@ fn refused(call: &Call<'_>, uid: &str, refusal: &Refusal) -> Response {
             let text = format!("Booking with uid={uid} not found");
             call.errors.nest(Nest::NotFound, &text)
         }
-        Refusal::NotYours => call.errors.trpc(401, "UNAUTHORIZED"),
         Refusal::AlreadyConfirmed => call.errors.trpc(400, "Booking already confirmed"),
         Refusal::AlreadyCancelled => {
             let text = format!(
@@ -152,7 +153,7 @@ pub fn cancel(
     };
     let reason = text(&fields, "cancellationReason").filter(|reason| !reason.is_empty());
     let by_host = user.is_some_and(|user| world.may_answer(user, named));
-    if named.status == Status::Cancelled {
+    if named.status == Status::Cancelled && call.checked {
         return refused(call, uid, &Refusal::AlreadyCancelled);
     }
     if by_host && reason.is_none() {
@@ -169,6 +170,7 @@ pub fn cancel(
         reason,
         by: None,
         extent,
+        raced: !call.checked,
     };
     if let Err(refusal) = world.cancel(call.now, &named, cancel) {
         return refused(call, uid, &refusal);
@@ -310,7 +312,8 @@ pub fn create(world: &mut World, call: &Call<'_>) -> Response {
     }
 }
 
-/// The same person asking again for the same slot, while the first request waits, gets that one back.
+/// The same person asking again for the same slot, while the first request waits, gets that one
+/// back.
 fn duplicate<'a>(
     world: &'a World,
     of: &EventType,
