@@ -291,7 +291,7 @@ pub struct Grant {
     #[arg(value_name = "ACCOUNT")]
     pub account: String,
     /// A whole number
-    #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_hyphen_values = true)]
+    #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_negative_numbers = true)]
     pub credits: u64,
     /// Until when they can be spent: RFC 3339, a date (to the end of that day in UTC), or a
     /// duration from now such as 90d [default: for ever]
@@ -310,7 +310,7 @@ pub struct Revoke {
     #[arg(value_name = "ACCOUNT")]
     pub account: String,
     /// A whole number
-    #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_hyphen_values = true)]
+    #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_negative_numbers = true)]
     pub credits: u64,
     /// Why; shown in statements
     #[arg(long, env = "MAITRED_REASON", value_name = "TEXT")]

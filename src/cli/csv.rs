@@ -8,8 +8,8 @@
 //! rows does not matter, and when rows are added to a file that was imported before, the added ones
 //! count. It also means that a new round of grants needs an expiry or a reason of its own.
 //!
-//! A row is one line, a quoted line break is refused: no field needs one, and what follows a quote
-//! that was forgotten would vanish into it.
+//! A line break within quotes is refused: no field needs one, and rows would vanish behind a quote
+//! that is not closed.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -56,6 +56,13 @@ impl BadFile {
         }])
     }
 
+    fn line(line: u64, text: String) -> Self {
+        Self(vec![Problem {
+            line: Some(line),
+            text,
+        }])
+    }
+
     /// For the operator.
     pub fn told(&self, path: &Path) -> String {
         let mut told = format!("{} was not imported, none of it:", path.display());
@@ -84,77 +91,107 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<ImportRow>, BadFile> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(BadFile::whole("it is UTF-16 text; save it as CSV in UTF-8"));
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut lines = lines(bytes);
-    let Some((number, first)) = lines.next() else {
+    let mut records = Records::new(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
+    let Some((line, first)) = records.next() else {
         return Err(BadFile::whole(
             "it is empty; its first line has to name the columns, as in account,credits",
         ));
     };
     let header = first
-        .and_then(|line| Header::parse(line).map_err(|problems| problems.join("; ")))
-        .map_err(|text| {
-            BadFile(vec![Problem {
-                line: Some(number),
-                text,
-            }])
-        })?;
+        .and_then(|names| Header::parse(&names).map_err(|problems| problems.join("; ")))
+        .map_err(|text| BadFile::line(line, text))?;
     let mut file = File::default();
-    for (number, line) in lines {
-        if file.rows.len() + file.problems.len() >= MAX_ROWS {
+    for (number, (line, fields)) in records.enumerate() {
+        if number >= MAX_ROWS {
             file.problem(
-                number,
+                line,
                 format!("there are more than {MAX_ROWS} rows; split the file"),
             );
             break;
         }
-        file.add(&header, number, line);
+        file.add(&header, line, fields);
     }
     file.finish()
 }
 
-/// Lines that are not blank, with their numbers from 1; or why they are no text.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = (u64, Result<&str, String>)> {
-    let numbers = 1u64..;
-    numbers
-        .zip(bytes.split(|byte| *byte == b'\n'))
-        .map(|(number, line)| (number, line.strip_suffix(b"\r").unwrap_or(line)))
-        .map(|(number, line)| (number, text(line)))
-        .filter(|(_, line)| !line.as_ref().is_ok_and(|line| is_blank(line)))
+/// The rows that are not blank: the line on which each begins, and its fields, trimmed, or why they
+/// are no text.
+struct Records<'a> {
+    reader: ::csv::Reader<&'a [u8]>,
+    record: ::csv::ByteRecord,
+    bytes: &'a [u8],
+    /// How far lines have been counted, and the number of the line there.
+    counted: usize,
+    line: u64,
 }
 
-/// Spreadsheets write empty rows as separators alone.
-fn is_blank(line: &str) -> bool {
-    line.chars().all(|c| c == ',' || c.is_whitespace())
+impl<'a> Records<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            reader: ::csv::ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .from_reader(bytes),
+            record: ::csv::ByteRecord::new(),
+            bytes,
+            counted: 0,
+            line: 1,
+        }
+    }
+
+    /// The line of the record that begins at this byte. The reader's own count is off by the blank
+    /// lines, and by the second half of the line end, that stand before the record.
+    fn line_at(&mut self, begin: u64) -> u64 {
+        let begin = usize::try_from(begin).unwrap_or(self.bytes.len());
+        while let Some(byte) = self.bytes.get(self.counted)
+            && (self.counted < begin || matches!(byte, b'\r' | b'\n'))
+        {
+            self.counted += 1;
+            let pair = *byte == b'\r' && self.bytes.get(self.counted) == Some(&b'\n');
+            if matches!(byte, b'\r' | b'\n') && !pair {
+                self.line += 1;
+            }
+        }
+        self.line
+    }
 }
 
-fn text(line: &[u8]) -> Result<&str, String> {
-    let line = std::str::from_utf8(line).map_err(|error| {
-        let byte = line.get(error.valid_up_to()).copied().unwrap_or_default();
+impl Iterator for Records<'_> {
+    type Item = (u64, Result<Vec<String>, String>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let begin = self.reader.position().byte();
+            match self.reader.read_byte_record(&mut self.record) {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => return Some((self.line_at(begin), Err(error.to_string()))),
+            }
+            let line = self.line_at(begin);
+            let fields: Result<Vec<String>, String> = self.record.iter().map(field).collect();
+            // Spreadsheets write empty rows as separators alone.
+            match fields {
+                Ok(fields) if fields.iter().all(String::is_empty) => {}
+                fields => return Some((line, fields)),
+            }
+        }
+    }
+}
+
+/// One field as text, trimmed.
+fn field(bytes: &[u8]) -> Result<String, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
         format!("it is not UTF-8 (byte 0x{byte:02x}); save the file as CSV in UTF-8")
     })?;
-    match line.chars().find(|c| c.is_control() && *c != '\t') {
-        Some('\r') => Err("lines end in the old Mac way; save the file with line feeds".to_owned()),
+    let text = text.trim();
+    match text.chars().find(|c| c.is_control()) {
+        Some('\r' | '\n') => {
+            Err("a field goes over the end of the line; is a quote not closed?".to_owned())
+        }
+        Some('\t') => Err("there is a tab in it; columns are separated by commas".to_owned()),
         Some(c) => Err(format!("there is a control character in it ({c:?})")),
-        None => Ok(line),
-    }
-}
-
-/// The fields of one line, trimmed.
-fn fields(line: &str) -> Result<Vec<String>, String> {
-    if line.matches('"').count() % 2 != 0 {
-        return Err("a quote is opened and not closed; a row is one line".to_owned());
-    }
-    let mut reader = ::csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        // The default is made for files, and this is made for every line.
-        .buffer_capacity(line.len().max(1))
-        .from_reader(line.as_bytes());
-    match reader.records().next() {
-        Some(Ok(record)) => Ok(record.iter().map(|field| field.trim().to_owned()).collect()),
-        Some(Err(error)) => Err(error.to_string()),
-        None => Err("it is empty".to_owned()),
+        None => Ok(text.to_owned()),
     }
 }
 
@@ -170,16 +207,16 @@ struct Header {
 }
 
 impl Header {
-    fn parse(line: &str) -> Result<Self, Vec<String>> {
-        for (separator, name) in [(';', "semicolons"), ('\t', "tabs")] {
-            if line.contains(separator) && !line.contains(',') {
-                return Err(vec![format!(
-                    "the columns are separated by {name}; save the file with commas, as in \
-                     account,credits"
-                )]);
-            }
+    fn parse(names: &[String]) -> Result<Self, Vec<String>> {
+        if let [only] = names
+            && only.contains(';')
+        {
+            return Err(vec![
+                "the columns are separated by semicolons; save the file with commas, as in \
+                 account,credits"
+                    .to_owned(),
+            ]);
         }
-        let names = fields(line).map_err(|problem| vec![problem])?;
         let mut header = Self {
             columns: names.len(),
             ..Self::default()
@@ -247,8 +284,8 @@ impl File {
         });
     }
 
-    fn add(&mut self, header: &Header, line: u64, text: Result<&str, String>) {
-        let fields = match text.and_then(fields) {
+    fn add(&mut self, header: &Header, line: u64, fields: Result<Vec<String>, String>) {
+        let fields = match fields {
             Ok(fields) => fields,
             Err(problem) => return self.problem(line, problem),
         };
@@ -266,9 +303,13 @@ impl File {
                 format!("it has {found}, and the header has {named}; {hint}"),
             );
         }
-        match row(header, line, &fields) {
+        match row(header, &fields) {
             Ok(row) => self.keep(line, row),
-            Err(problems) => self.problem(line, problems.join("; ")),
+            Err(problems) => {
+                for problem in problems {
+                    self.problem(line, problem);
+                }
+            }
         }
     }
 
@@ -311,13 +352,13 @@ impl File {
 }
 
 /// A good row.
+#[derive(Debug)]
 struct Row {
     content: Content,
     reference: Option<String>,
 }
 
-fn row(header: &Header, line: u64, fields: &[String]) -> Result<Row, Vec<String>> {
-    debug_assert_eq!(fields.len(), header.columns, "line {line}");
+fn row(header: &Header, fields: &[String]) -> Result<Row, Vec<String>> {
     let optional = |at: Option<usize>| {
         at.and_then(|at| fields.get(at))
             .map(String::as_str)
@@ -373,9 +414,6 @@ fn reference(text: &str) -> Result<String, String> {
     if text.len() > MAX_NAME {
         return Err(format!("the reference is longer than {MAX_NAME} bytes"));
     }
-    if text.contains('\t') {
-        return Err("the reference has a tab in it".to_owned());
-    }
     Ok(text.to_owned())
 }
 
@@ -401,3 +439,6 @@ fn shown(text: &str) -> String {
     const MOST_SHOWN: usize = 60;
     text.chars().take(MOST_SHOWN).collect()
 }
+
+#[cfg(test)]
+mod tests;

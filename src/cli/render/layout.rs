@@ -55,7 +55,7 @@ impl Page {
         let mut table = self.bare();
         table.set_header(headings);
         for row in rows {
-            debug_assert_eq!(row.len(), headings.len());
+            assert_eq!(row.len(), headings.len(), "each column has a heading");
             table.add_row(row);
         }
         for (heading, column) in headings.iter().zip(table.column_iter_mut()) {
