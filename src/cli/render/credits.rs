@@ -89,6 +89,6 @@ pub fn grants(view: &GrantsView, page: &Page) -> String {
         "{} of {}, newest first:\n\n{}",
         count(view.grants.len(), "grant"),
         view.account,
-        page.table(&headings, &["at", "kind"], &["credits"], rows)
+        page.table(&headings, &["at", "kind", "expires"], &["credits"], rows)
     )
 }

@@ -37,6 +37,9 @@ impl Page {
         for (label, value) in rows {
             table.add_row([*label, value]);
         }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, GAP));
+        }
         if let Some(labels) = table.column_mut(0) {
             labels.set_constraint(ColumnConstraint::ContentWidth);
         }

@@ -134,22 +134,22 @@ fn a_plan_reads_like_a_plan() {
     5 pending bookings seen, with 1 call to Cal.com.
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
-       who      bo@example.com (account acme-ltd)
-       why      nothing speaks against it at gate book-club
-       effect   would be confirmed, for 1 credit
-       booking  kV2s9qTtV6zB1dPz7aYw3e
+      who      bo@example.com (account acme-ltd)
+      why      nothing speaks against it at gate book-club
+      effect   would be confirmed, for 1 credit
+      booking  kV2s9qTtV6zB1dPz7aYw3e
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
-       who      bo@example.com
-       why      3 bookings cost 3 credits, of 5. (enough)
-       effect   would be confirmed, for 3 credits
-       booking  series-7, a series of 3
+      who      bo@example.com
+      why      3 bookings cost 3 credits, of 5. (enough)
+      effect   would be confirmed, for 3 credits
+      booking  series-7, a series of 3
 
     Decline a booking without a title on 2026-12-03 18:00 UTC
-       who      bo@example.com
-       why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
-       effect   would be declined, and the booker told why
-       booking  pQ4x8wLmN2cR5tYu6iOp1a
+      who      bo@example.com
+      why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
+      effect   would be declined, and the booker told why
+      booking  pQ4x8wLmN2cR5tYu6iOp1a
 
     Left as they are:
       decision  what                      who                          why
@@ -189,61 +189,60 @@ fn a_pass_tells_how_each_request_ended() {
     9 pending bookings seen, with 1 call to Cal.com.
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
-       who      bo@example.com
-       why      nothing speaks against it at gate book-club
-       effect   confirmed, for 1 credit
-       booking  a
+      who      bo@example.com
+      why      nothing speaks against it at gate book-club
+      effect   confirmed, for 1 credit
+      booking  a
 
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
-       who      bo@example.com
-       why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
-       effect   declined, and the booker told why
-       booking  b
+      who      bo@example.com
+      why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
+      effect   declined, and the booker told why
+      booking  b
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
-       who      bo@example.com
-       why      nothing speaks against it at gate book-club
-       effect   something else happened at Cal.com first; nothing is charged
-       booking  c
+      who      bo@example.com
+      why      nothing speaks against it at gate book-club
+      effect   something else happened at Cal.com first; nothing is charged
+      booking  c
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
-       who      bo@example.com
-       why      nothing speaks against it at gate book-club
-       effect   not finished, the next pass goes on; 1 credit stay held
-       booking  d
+      who      bo@example.com
+      why      nothing speaks against it at gate book-club
+      effect   not finished, the next pass goes on; 1 credit held meanwhile
+      booking  d
 
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
-       who      bo@example.com
-       why      nothing speaks against it at gate book-club
-       effect   not finished, the next pass goes on
-       booking  e
+      who      bo@example.com
+      why      no reason was given
+      effect   not finished, the next pass goes on
+      booking  e
 
     Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
-       who      bo@example.com
-       why      nothing speaks against it at gate book-club
-       effect   Cal.com said no, it is tried again; 2 credits stay held
-       booking  f
+      who      bo@example.com
+      why      nothing speaks against it at gate book-club
+      effect   Cal.com said no, it is tried again; 2 credits held meanwhile
+      booking  f
 
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
-       who      bo@example.com
-       why      nothing speaks against it at gate book-club
-       effect   Cal.com said no, it is tried again
-       booking  g
+      who      bo@example.com
+      why      no reason was given
+      effect   Cal.com said no, it is tried again
+      booking  g
 
     Postpone “Book club: Dune” on 2026-12-03 18:00 UTC
-       who      bo@example.com
-       why      nothing speaks against it at gate book-club
-       effect   postponed
-       booking  h
+      who      bo@example.com
+      why      no reason was given
+      effect   postponed
+      booking  h
 
     Left as they are:
-      decision  what                                who             why
-      review    “Book club: Dune” on 2026-12-03     bo@example.com  nothing speaks against it at gate
-                18:00 UTC                                           book-club
+      decision  what                                       who             why
+      review    “Book club: Dune” on 2026-12-03 18:00 UTC  bo@example.com  no reason was given
 
     To be looked at:
-       rate-limited  Cal.com lets no more calls through for 20 seconds.
-       empty-ledger  There is no account at all, so nobody was declined.
+      rate-limited  Cal.com lets no more calls through for 20 seconds.
+      empty-ledger  There is no account at all, so nobody was declined.
 
     In all: 1 confirmed, 1 declined, 1 superseded, 2 unresolved, 2 failed, 1 other, 1 left as they are.
     More requests wait than one pass takes on; the next one goes on.
@@ -260,9 +259,8 @@ fn a_pass_with_nothing_to_do_says_so() {
     ");
 }
 
-#[test]
-fn status_tells_how_the_daemon_is() {
-    let answer = json!({"status": {
+fn status(changes: Value) -> Value {
+    let view = json!({
         "schema": 1,
         "version": "0.1.0",
         "pid": 4711,
@@ -281,45 +279,44 @@ fn status_tells_how_the_daemon_is() {
         "open_intents": 1,
         "log_sequence": 912,
         "policy": "5f2c9a",
-    }});
-    insta::assert_snapshot!(read(answer), @r"
+    });
+    json!({"status": with(view, changes)})
+}
+
+#[test]
+fn status_tells_how_the_daemon_is() {
+    insta::assert_snapshot!(read(status(json!({}))), @r"
     maitred 0.1.0 is running (process 4711).
-       started     2026-11-28 09:00:00 UTC (3 days ago)
-       passes      17280
-       last pass   2026-12-01 08:59:51 UTC (9 seconds ago); 1 pending booking seen, 2 calls to Cal.com
-       next pass   2026-12-01 09:00:05 UTC (in 5 seconds)
-       unfinished  1 decision
-       log         at no. 912
-       policy      5f2c9a
+      started     2026-11-28 09:00:00 UTC (3 days ago)
+      passes      17280
+      last pass   2026-12-01 08:59:51 UTC (9 seconds ago); 1 pending booking seen, 2 calls to Cal.com
+      next pass   2026-12-01 09:00:05 UTC (in 5 seconds)
+      unfinished  1 decision
+      log         912 commits
+      policy      5f2c9a
     ");
 }
 
 #[test]
 fn status_of_a_daemon_that_is_paused_and_has_never_come_to_the_end_of_a_pass() {
-    let answer = json!({"status": {
-        "schema": 1,
-        "version": "0.1.0",
-        "pid": 4711,
-        "started": "2026-12-01T08:59:00Z",
+    let answer = status(json!({
         "paused": true,
         "last_pass": null,
         "last_error": "Cal.com cannot be reached: connection refused",
         "passes": 0,
         "next_pass": null,
         "open_intents": 0,
-        "log_sequence": 0,
-        "policy": "5f2c9a",
-    }});
+    }));
     insta::assert_snapshot!(read(answer), @r"
     maitred 0.1.0 is paused: no passes until `maitred resume` (process 4711).
-       started     2026-12-01 08:59:00 UTC (1 minute ago)
-       passes      0
-       last pass   none yet
-       problem     Cal.com cannot be reached: connection refused
-       next pass   none
-       unfinished  nothing
-       log         at no. 0
-       policy      5f2c9a
+      started     2026-11-28 09:00:00 UTC (3 days ago)
+      passes      0
+      last pass   none yet
+      problem     Cal.com cannot be reached: connection refused
+      next pass   none
+      unfinished  nothing
+      log         912 commits
+      policy      5f2c9a
     ");
 }
 
@@ -420,12 +417,12 @@ fn grants_are_listed() {
     insta::assert_snapshot!(read(json!({"grants": view})), @r"
     3 grants of bo@example.com, newest first:
 
-      at                    kind      credits  expires               reference             reason
-      2026-11-01 08:00 UTC  grant           4  2027-01-01 00:00 UTC  dues-2026-bo          autumn dues
-      2026-11-01 08:00 UTC  grant          10  2026-12-01 00:00      dues-2026-bo
-                                               UTC, past
-      2026-11-01 08:00 UTC  restored        1  never                 refund:kV2s9qTtV6zB1  refund
-                                                                     dPz7aYw3e
+      at                    kind      credits  expires                     reference       reason
+      2026-11-01 08:00 UTC  grant           4  2027-01-01 00:00 UTC        dues-2026-bo    autumn dues
+      2026-11-01 08:00 UTC  grant          10  2026-12-01 00:00 UTC, over  dues-2026-bo
+      2026-11-01 08:00 UTC  restored        1  never                       refund:kV2s9qT  refund
+                                                                           tV6zB1dPz7aYw3
+                                                                           e
     ");
     let view = json!({"schema": 1, "account": "bo@example.com", "grants": []});
     insta::assert_snapshot!(read(json!({"grants": view})), @"bo@example.com was never granted anything.");
@@ -435,9 +432,9 @@ fn grants_are_listed() {
 fn an_account_shows_what_is_there_and_where_the_rest_went() {
     insta::assert_snapshot!(read(json!({"account": account()})), @r"
     bo@example.com has 5 credits available.
-       came in   10 granted, 1 refunded
-       went out  2 posted, 1 held, 3 expired, 0 revoked
-       aliases   bo@work.example
+      came in   10 granted, 1 refunded
+      went out  2 posted, 1 held, 3 expired, 0 revoked
+      aliases   bo@work.example
 
     Lots, in the order in which they are spent:
       left  granted  expires               grant
@@ -477,8 +474,8 @@ fn a_statement_has_the_balance_and_the_entries() {
     });
     insta::assert_snapshot!(read(json!({"statement": view})), @r"
     bo@example.com has 5 credits available.
-       came in   10 granted, 1 refunded
-       went out  2 posted, 1 held, 3 expired, 0 revoked
+      came in   10 granted, 1 refunded
+      went out  2 posted, 1 held, 3 expired, 0 revoked
 
     What became of the credits, newest first:
       no.  at                       kind     credits  what
@@ -514,23 +511,19 @@ fn decisions_are_listed() {
     insta::assert_snapshot!(read(json!({"decisions": view})), @r"
     4 decisions, newest first:
 
-      decided               how            credits  booking                 who           what
-      2026-12-01 08:59 UTC  confirmed            1  kV2s9qTtV6zB1dPz7aYw3e  bo@example.c  “Book club:
-                                                                            om            Dune” on
-                                                                                          2026-12-03
-                                                                                          18:00 UTC
-      2026-12-01 08:59 UTC  declined: sho        0  pQ4x8wLmN2cR5tYu6iOp1a  bo@example.c  “Book club:
-                            rt-of-credit                                    om            Dune” on
-                                                                                          2026-12-03
-                                                                                          18:00 UTC
-      2026-12-01 08:59 UTC  confirm,             1  series-7                bo@example.c  “Book club:
-                            unresolved                                      om            Dune” on
-                                                                                          2026-12-03
-                                                                                          18:00 UTC
-      2026-12-01 08:59 UTC  leave:               1  aa                      bo@example.c  “Book club:
-                            ungated                                         om            Dune” on
-                                                                                          2026-12-03
-                                                                                          18:00 UTC
+      decided               booking                 what
+      2026-12-01 08:59 UTC  kV2s9qTtV6zB1dPz7aYw3e  confirmed, for 1 credit
+                                                    bo@example.com: “Book club: Dune” on 2026-12-03
+                                                    18:00 UTC
+      2026-12-01 08:59 UTC  pQ4x8wLmN2cR5tYu6iOp1a  declined: short-of-credit
+                                                    bo@example.com: “Book club: Dune” on 2026-12-03
+                                                    18:00 UTC
+      2026-12-01 08:59 UTC  series-7                confirm, unresolved, for 1 credit
+                                                    bo@example.com: “Book club: Dune” on 2026-12-03
+                                                    18:00 UTC
+      2026-12-01 08:59 UTC  aa                      leave: ungated
+                                                    bo@example.com: “Book club: Dune” on 2026-12-03
+                                                    18:00 UTC
 
     There are more; ask for them with --limit or --since.
     ");
@@ -587,13 +580,13 @@ fn explain_tells_all() {
     });
     insta::assert_snapshot!(read(json!({"explain": view})), @r"
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
-       who      bo@example.com
-       why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
-       effect   declined, and the booker told why
-       booking  kV2s9qTtV6zB1dPz7aYw3e
-       decided  2026-12-01 08:59:50 UTC
-       policy   5f2c9a
-       told     This booking costs 2 credits, and your balance is 1.
+      who      bo@example.com
+      why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
+      effect   declined, and the booker told why
+      booking  kV2s9qTtV6zB1dPz7aYw3e
+      decided  2026-12-01 08:59:50 UTC
+      policy   5f2c9a
+      told     This booking costs 2 credits, and your balance is 1.
 
     2 findings:
               rule             found
@@ -635,11 +628,11 @@ fn evaluate_tells_the_decision_and_what_was_assumed() {
     Judged as if it were pending at 2026-11-30 12:00:00 UTC. Nothing is done.
 
     Decline “Book club: Dune” on 2026-12-03 18:00 UTC
-       who      bo@example.com
-       why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
-       effect   would be declined, and the booker told why
-       booking  kV2s9qTtV6zB1dPz7aYw3e
-       told     This booking costs 2 credits, and your balance is 1.
+      who      bo@example.com
+      why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
+      effect   would be declined, and the booker told why
+      booking  kV2s9qTtV6zB1dPz7aYw3e
+      told     This booking costs 2 credits, and your balance is 1.
 
     2 findings:
               rule             found
@@ -647,8 +640,8 @@ fn evaluate_tells_the_decision_and_what_was_assumed() {
       failed  short-of-credit  cost 2, available 1
 
     A file does not say everything; this was assumed:
-       -  that the host is the key's own user
-       -  that nothing else takes the time
+      -  that the host is the key's own user
+      -  that nothing else takes the time
     ");
 }
 
@@ -699,6 +692,7 @@ fn answers() -> Vec<Value> {
     pass["pass"]["problems"] = json!([{"code": "code", "text": "text"}]);
     vec![
         pass,
+        status(json!({"last_error": "error"})),
         json!({"given": given("grant", json!({}))}),
         json!({"grants": {"schema": 1, "account": "a", "grants": [given("grant", json!({}))]}}),
         json!({"account": account()}),
@@ -756,7 +750,6 @@ proptest::proptest! {
             let one_line = json(&answer);
             let unseen = one_line.trim_end().chars().find(|c| clean::is_unseen(*c));
             proptest::prop_assert_eq!(unseen, None);
-            // The same with a harmless text of one word: no line more than width makes necessary.
             proptest::prop_assert!(told.ends_with('\n') && one_line.ends_with('\n'));
         }
     }
