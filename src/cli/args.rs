@@ -40,6 +40,7 @@ pub struct Args {
 
 /// What every command understands.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The configuration
     #[arg(
@@ -65,6 +66,7 @@ pub struct Global {
         long,
         global = true,
         env = "MAITRED_LOG_FORMAT",
+        value_name = "FORMAT",
         value_enum,
         default_value_t
     )]
@@ -85,7 +87,7 @@ pub enum Format {
     /// For people
     #[default]
     Plain,
-    /// For machines: one documented, versioned shape for each command
+    /// For machines
     Json,
 }
 
@@ -129,6 +131,7 @@ Example:
   maitred completions bash > /etc/bash_completion.d/maitred"
     )]
     Completions {
+        /// The shell that is to complete
         #[arg(value_name = "SHELL")]
         shell: clap_complete::Shell,
     },
@@ -140,6 +143,7 @@ Example:
   maitred man /usr/local/share/man/man1"
     )]
     Man {
+        /// The directory; it is made when it is not there
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
@@ -268,6 +272,7 @@ Example:
     Revoke(Revoke),
     /// List an account's grants, newest first
     List {
+        /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]
         account: String,
     },
@@ -288,6 +293,7 @@ one file each counts.")]
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct Grant {
+    /// The member's e-mail address, or the account's name where it has another
     #[arg(value_name = "ACCOUNT")]
     pub account: String,
     /// A whole number
@@ -307,6 +313,7 @@ pub struct Grant {
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct Revoke {
+    /// The member's e-mail address, or the account's name where it has another
     #[arg(value_name = "ACCOUNT")]
     pub account: String,
     /// A whole number
@@ -334,6 +341,7 @@ pub struct Import {
 pub enum Account {
     /// Show an account: what is available, held, posted and expired
     Show {
+        /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]
         account: String,
     },
@@ -353,6 +361,7 @@ pub enum Account {
     },
     /// Show what became of an account's credits, newest first
     Statement {
+        /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]
         account: String,
         /// At most so many entries
@@ -370,6 +379,7 @@ Examples:
   maitred account alias bo@example.com bo@work.example
   maitred account alias bo@example.com bo@work.example --remove")]
     Alias {
+        /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]
         account: String,
         /// An e-mail address

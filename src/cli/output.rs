@@ -26,7 +26,7 @@ pub fn refuse(refused: &Refusal, format: Format) -> u8 {
     refused.exit
 }
 
-/// The columns that plain answers may take: as the shell says in `COLUMNS`, or as many as read well.
+/// The columns that plain answers may take: as `COLUMNS` says, or as many as read well.
 pub fn width() -> usize {
     const READS_WELL: usize = 100;
     std::env::var("COLUMNS")

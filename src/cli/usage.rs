@@ -41,10 +41,18 @@ pub(super) fn exit_codes() -> String {
 
 fn refusal(error: &clap::Error) -> Refusal {
     let text = error.to_string();
+    let text = text.trim_start_matches("error: ").trim_end();
+    let text = match error.kind() {
+        // The text is the whole help then.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            format!("a command is missing\n\n{text}")
+        }
+        _ => text.to_owned(),
+    };
     Refusal {
         exit: exit::USAGE,
         code: "usage".to_owned(),
-        text: text.trim_start_matches("error: ").trim_end().to_owned(),
+        text,
     }
 }
 
@@ -101,15 +109,15 @@ mod tests {
         for command in all(&top) {
             let name = command.get_name();
             assert!(command.get_about().is_some(), "{name}");
-            for flag in command.get_arguments().filter(|arg| !arg.is_positional()) {
+            for flag in command.get_arguments() {
                 let id = flag.get_id().as_str();
-                if id == "help" || id == "version" {
+                assert!(flag.get_help().is_some(), "{name} {id}");
+                if flag.is_positional() || id == "help" || id == "version" {
                     continue;
                 }
                 let variable = flag.get_env().and_then(|variable| variable.to_str());
                 let variable = variable.unwrap_or_else(|| panic!("{name} --{id}"));
                 assert!(variable.starts_with("MAITRED_"), "{name} --{id}");
-                assert!(flag.get_help().is_some(), "{name} --{id}");
                 seen += 1;
             }
         }
@@ -155,7 +163,7 @@ mod tests {
         assert!(matches!(parsed(&["--version"]), Err(Stop::Print(text)) if text.contains("0.")));
         assert!(matches!(parsed(&["run", "-h"]), Err(Stop::Print(_))));
         let table: [(&[&str], &str); 8] = [
-            (&[], "Usage: maitred"),
+            (&[], "a command is missing\n\nConfirms and declines"),
             (&["credits"], "Usage: maitred credits"),
             (&["dance"], "unrecognized subcommand 'dance'"),
             (&["run", "--twice"], "unexpected argument '--twice'"),

@@ -184,7 +184,7 @@ fn a_bad_file_is_refused_with_what_to_do() {
         ),
         (
             b"account,credits\nbo,-1\n",
-            "2: credits cannot be negative; to take some back, use `maitred credits revoke`".into(),
+            "2: credits cannot be negative; `maitred credits revoke` takes some back".into(),
         ),
         (
             b"account,credits\nbo,\"1,000\"\n",
