@@ -40,6 +40,7 @@ pub struct Args {
 
 /// What every command understands.
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The configuration
     #[arg(
@@ -65,6 +66,7 @@ pub struct Global {
         long,
         global = true,
         env = "MAITRED_LOG_FORMAT",
+        value_name = "FORMAT",
         value_enum,
         default_value_t
     )]
@@ -80,7 +82,7 @@ pub enum Format {
     /// For people
     #[default]
     Plain,
-    /// For machines: one documented, versioned shape for each command
+    /// For machines
     Json,
 }
 
@@ -133,6 +135,7 @@ Example:
   maitred completions bash > /etc/bash_completion.d/maitred"
     )]
     Completions {
+        /// The shell that is to complete
         #[arg(value_name = "SHELL")]
         shell: clap_complete::Shell,
     },
@@ -144,6 +147,7 @@ Example:
   maitred man /usr/local/share/man/man1"
     )]
     Man {
+        /// The directory; it is made when it is not there
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
@@ -272,6 +276,7 @@ Example:
     Revoke(Revoke),
     /// List an account's grants, newest first
     List {
+        /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]
         account: String,
     },
@@ -292,10 +297,11 @@ one file each counts.")]
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct Grant {
+    /// The member's e-mail address, or the account's name where it has another
     #[arg(value_name = "ACCOUNT")]
     pub account: String,
     /// A whole number
-    #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_hyphen_values = true)]
+    #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_negative_numbers = true)]
     pub credits: u64,
     /// Until when they can be spent: RFC 3339, a date (to the end of that day in UTC), or a
     /// duration from now such as 90d [default: for ever]
@@ -311,10 +317,11 @@ pub struct Grant {
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct Revoke {
+    /// The member's e-mail address, or the account's name where it has another
     #[arg(value_name = "ACCOUNT")]
     pub account: String,
     /// A whole number
-    #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_hyphen_values = true)]
+    #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_negative_numbers = true)]
     pub credits: u64,
     /// Why; shown in statements
     #[arg(long, env = "MAITRED_REASON", value_name = "TEXT")]
@@ -338,6 +345,7 @@ pub struct Import {
 pub enum Account {
     /// Show an account: what is available, held, posted and expired
     Show {
+        /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]
         account: String,
     },
@@ -357,6 +365,7 @@ pub enum Account {
     },
     /// Show what became of an account's credits, newest first
     Statement {
+        /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]
         account: String,
         /// At most so many entries
@@ -374,6 +383,7 @@ Examples:
   maitred account alias bo@example.com bo@work.example
   maitred account alias bo@example.com bo@work.example --remove")]
     Alias {
+        /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]
         account: String,
         /// An e-mail address

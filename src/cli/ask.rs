@@ -141,3 +141,6 @@ fn usage(text: String) -> Refusal {
         text,
     }
 }
+
+#[cfg(test)]
+mod tests;

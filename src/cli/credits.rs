@@ -8,7 +8,7 @@ pub const MOST: u64 = 1_000_000_000;
 pub enum CreditsError {
     #[error("the number of credits is missing")]
     Missing,
-    #[error("credits cannot be negative; to take some back, use `maitred credits revoke`")]
+    #[error("credits cannot be negative; `maitred credits revoke` takes some back")]
     Negative,
     #[error("credits are whole numbers; {0:?} is not")]
     NotWhole(String),

@@ -26,6 +26,15 @@ pub fn refuse(refused: &Refusal, format: Format) -> u8 {
     refused.exit
 }
 
+/// The columns that plain answers may take: as `COLUMNS` says, or as many as read well.
+pub fn width() -> usize {
+    const READS_WELL: usize = 100;
+    std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok())
+        .unwrap_or(READS_WELL)
+}
+
 fn write(to: &mut impl Write, text: &[u8]) -> io::Result<()> {
     match to.write_all(text).and_then(|()| to.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

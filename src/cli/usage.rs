@@ -41,10 +41,18 @@ pub(super) fn exit_codes() -> String {
 
 fn refusal(error: &clap::Error) -> Refusal {
     let text = error.to_string();
+    let text = text.trim_start_matches("error: ").trim_end();
+    let text = match error.kind() {
+        // The text is the whole help then.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            format!("a command is missing\n\n{text}")
+        }
+        _ => text.to_owned(),
+    };
     Refusal {
         exit: exit::USAGE,
         code: "usage".to_owned(),
-        text: text.trim_start_matches("error: ").trim_end().to_owned(),
+        text,
     }
 }
 
@@ -64,5 +72,151 @@ fn format(words: &[OsString]) -> Format {
         Format::Json
     } else {
         Format::Plain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::super::args::Verb;
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Result<Args, Stop> {
+        let words = ["maitred"].iter().chain(words);
+        parse(words.map(OsString::from))
+    }
+
+    /// Every command there is, with all that is under it.
+    fn all(command: &clap::Command) -> Vec<&clap::Command> {
+        let mut found = vec![command];
+        for under in command.get_subcommands() {
+            found.extend(all(under));
+        }
+        found
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_an_environment_variable_and_every_command_and_flag_a_text() {
+        let mut top = Args::command();
+        top.build();
+        let mut seen = 0;
+        for command in all(&top) {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name}");
+            for flag in command.get_arguments() {
+                let id = flag.get_id().as_str();
+                assert!(flag.get_help().is_some(), "{name} {id}");
+                if flag.is_positional() || id == "help" || id == "version" {
+                    continue;
+                }
+                let variable = flag.get_env().and_then(|variable| variable.to_str());
+                let variable = variable.unwrap_or_else(|| panic!("{name} --{id}"));
+                assert!(variable.starts_with("MAITRED_"), "{name} --{id}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 20);
+    }
+
+    #[test]
+    fn the_commands_are_listed_in_the_order_of_a_first_day() {
+        let Err(Stop::Print(help)) = parsed(&["--help"]) else {
+            panic!("help is printed");
+        };
+        let mut from = help.find("Commands:").unwrap();
+        for word in [
+            "run",
+            "plan",
+            "check",
+            "demo",
+            "sandbox",
+            "evaluate",
+            "credits",
+            "account",
+            "decisions",
+            "explain",
+            "status",
+            "pause",
+            "resume",
+            "pass",
+            "ledger",
+            "init",
+            "completions",
+            "man",
+        ] {
+            let at = help[from..].find(&format!("\n  {word} "));
+            from += at.unwrap_or_else(|| panic!("{word} in\n{help}"));
+        }
+        for (code, meaning) in exit::MEANINGS {
+            assert!(help.contains(&format!("{code:>2}  {meaning}")), "{help}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_printed_and_nonsense_is_refused() {
+        assert!(matches!(parsed(&["--version"]), Err(Stop::Print(text)) if text.contains("0.")));
+        assert!(matches!(parsed(&["run", "-h"]), Err(Stop::Print(_))));
+        let table: [(&[&str], &str); 8] = [
+            (&[], "a command is missing\n\nConfirms and declines"),
+            (&["credits"], "Usage: maitred credits"),
+            (&["dance"], "unrecognized subcommand 'dance'"),
+            (&["run", "--twice"], "unexpected argument '--twice'"),
+            (
+                &["explain"],
+                "the following required arguments were not provided",
+            ),
+            (
+                &["credits", "grant", "bo", "3.5"],
+                "credits are whole numbers",
+            ),
+            (
+                &["credits", "grant", "bo", "-1"],
+                "credits cannot be negative",
+            ),
+            (&["decisions", "--limit", "x"], "--limit"),
+        ];
+        for (words, expect) in table {
+            let Err(Stop::Refuse(refusal, format)) = parsed(words) else {
+                panic!("{words:?}");
+            };
+            assert_eq!((refusal.exit, format), (exit::USAGE, Format::Plain));
+            assert!(refusal.text.contains(expect), "{words:?}: {refusal}");
+            assert!(!refusal.text.starts_with("error"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_in_the_format_that_was_asked_for() {
+        let table: [(&[&str], Format); 5] = [
+            (&["--format", "json", "dance"], Format::Json),
+            (&["dance", "--format=json"], Format::Json),
+            (&["dance", "--format"], Format::Plain),
+            (&["dance", "--format", "xml"], Format::Plain),
+            (&["--format=json", "dance", "--format=plain"], Format::Plain),
+        ];
+        for (words, expect) in table {
+            let Err(Stop::Refuse(_, format)) = parsed(words) else {
+                panic!("{words:?}");
+            };
+            assert_eq!(format, expect, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn flags_that_every_command_understands_may_stand_anywhere() {
+        for words in [
+            ["--config", "a.toml", "run", "--once"],
+            ["run", "--once", "--config", "a.toml"],
+        ] {
+            let args = parsed(&words).unwrap();
+            assert_eq!(args.global.config, std::path::Path::new("a.toml"));
+            assert!(matches!(args.verb, Verb::Run(run) if run.once && !run.dry_run));
+        }
     }
 }

@@ -17,13 +17,16 @@ pub const MODE: u32 = 0o600;
 /// Why there is no socket to listen on.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    #[error("listen on {path}: another daemon answers there; stop it, or give this one a socket of its own", path = .0.display())]
+    #[error(
+        "listen on {}: another daemon answers there; stop it, or give this one another socket",
+        .0.display()
+    )]
     Answered(PathBuf),
-    #[error("listen on {path}: there is something that is no socket; move it away", path = .0.display())]
+    #[error("listen on {}: there is something that is no socket; move it away", .0.display())]
     NotASocket(PathBuf),
-    #[error("look at {path}, where the socket goes", path = .path.display())]
+    #[error("look at {}, where the socket goes", .path.display())]
     Look { path: PathBuf, source: io::Error },
-    #[error("make the socket {path}; its directory must exist and be writable", path = .path.display())]
+    #[error("make the socket {}; its directory must exist and be writable", .path.display())]
     Make { path: PathBuf, source: io::Error },
 }
 

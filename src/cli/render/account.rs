@@ -53,7 +53,7 @@ fn lot(lot: &LotView, page: &Page) -> Vec<String> {
 pub(super) fn expiry(expires: Option<&str>, page: &Page) -> String {
     match expires {
         None => "never".to_owned(),
-        Some(at) if page.is_past(at) => format!("{}, past", minute(at)),
+        Some(at) if page.is_past(at) => format!("{}, over", minute(at)),
         Some(at) => minute(at),
     }
 }

@@ -43,3 +43,6 @@ pub fn json(answer: &Answer) -> String {
     };
     clean::json(&text.expect("views have only keys that are texts")) + "\n"
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,7 +165,9 @@ mod tests {
         }
 
         #[test]
-        fn json_means_the_same_and_shows_nothing_unseen(dirty in "\\PC{0,20}[\\x00-\\x1f\u{7f}-\u{9f}\u{202a}-\u{202e}\u{e0041}\"\\\\]{0,20}") {
+        fn json_means_the_same_and_shows_nothing_unseen(
+            dirty in "\\PC{0,20}[\\x00-\\x1f\u{7f}-\u{9f}\u{202a}-\u{202e}\u{e0041}\"\\\\]{0,20}"
+        ) {
             let plain = serde_json::to_string(&dirty).unwrap();
             let clean = json(&plain);
             proptest::prop_assert!(!clean.chars().any(is_unseen), "{:?}", clean);

@@ -21,7 +21,8 @@ pub fn given(view: &GivenView) -> String {
     let verb = if view.credits == 1 { "was" } else { "were" };
     if view.existed {
         format!(
-            "Nothing was done: under the reference {} {credits} {verb} {what}, at {}.\n{available}\n",
+            "Nothing was done: under the reference {} {credits} {verb} {what}, at {}.\n\
+             {available}\n",
             view.reference,
             minute(&view.at)
         )
@@ -89,6 +90,6 @@ pub fn grants(view: &GrantsView, page: &Page) -> String {
         "{} of {}, newest first:\n\n{}",
         count(view.grants.len(), "grant"),
         view.account,
-        page.table(&headings, &["at", "kind"], &["credits"], rows)
+        page.table(&headings, &["at", "kind", "expires"], &["credits"], rows)
     )
 }

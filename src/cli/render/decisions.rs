@@ -9,9 +9,9 @@ pub fn plain(view: &DecisionsView, page: &Page) -> String {
         return "Nothing was decided in that time.\n".to_owned();
     }
     let mut text = count(view.decisions.len(), "decision") + ", newest first:\n\n";
-    let headings = ["decided", "how", "credits", "booking", "who", "what"];
+    let headings = ["decided", "booking", "what"];
     let rows = view.decisions.iter().map(row).collect();
-    text.push_str(&page.table(&headings, &["decided", "booking"], &["credits"], rows));
+    text.push_str(&page.table(&headings, &["decided", "booking"], &[], rows));
     if view.more {
         text.push_str("\nThere are more; ask for them with --limit or --since.\n");
     }
@@ -20,17 +20,16 @@ pub fn plain(view: &DecisionsView, page: &Page) -> String {
 
 fn row(view: &DecisionView) -> Vec<String> {
     let DecisionView { decided, step, .. } = view;
+    let who = who(step);
+    let (title, start) = (title(&step.title), minute(&step.start));
     vec![
         minute(decided),
-        how(step),
-        step.credits.to_string(),
         step.request.clone(),
-        who(step),
-        format!("{} on {}", title(&step.title), minute(&step.start)),
+        format!("{}\n{who}: {title} on {start}", how(step)),
     ]
 }
 
-/// How it ended, or the decision while it has not ended; then why.
+/// How it ended, or the decision while it has not ended; then why, or for how much.
 fn how(step: &StepView) -> String {
     let verdict = match step.outcome.as_str() {
         "none" => step.decision.clone(),
@@ -42,7 +41,9 @@ fn how(step: &StepView) -> String {
         .iter()
         .map(|reason| reason.code.as_str())
         .collect();
-    if codes.is_empty() {
+    if step.decision == "confirm" {
+        format!("{verdict}, for {}", count(step.credits, "credit"))
+    } else if codes.is_empty() {
         verdict
     } else {
         format!("{verdict}: {}", codes.join(", "))

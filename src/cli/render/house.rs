@@ -35,7 +35,7 @@ pub fn status(view: &StatusView, page: &Page) -> String {
             open => count(open, "decision"),
         },
     ));
-    rows.push(("log", format!("at no. {}", view.log_sequence)));
+    rows.push(("log", count(view.log_sequence, "commit")));
     rows.push(("policy", view.policy.clone()));
     format!(
         "maitred {} {state} (process {}).\n{}",

@@ -37,6 +37,9 @@ impl Page {
         for (label, value) in rows {
             table.add_row([*label, value]);
         }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, GAP));
+        }
         if let Some(labels) = table.column_mut(0) {
             labels.set_constraint(ColumnConstraint::ContentWidth);
         }
@@ -55,7 +58,7 @@ impl Page {
         let mut table = self.bare();
         table.set_header(headings);
         for row in rows {
-            debug_assert_eq!(row.len(), headings.len());
+            assert_eq!(row.len(), headings.len(), "each column has a heading");
             table.add_row(row);
         }
         for (heading, column) in headings.iter().zip(table.column_iter_mut()) {

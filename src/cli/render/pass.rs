@@ -144,8 +144,10 @@ pub(super) fn who(step: &StepView) -> String {
 pub(super) fn why(step: &StepView) -> String {
     if step.reasons.is_empty() {
         return match &step.gate {
-            Some(gate) => format!("nothing speaks against it at gate {gate}"),
-            None => "no reason was given".to_owned(),
+            Some(gate) if step.decision == "confirm" => {
+                format!("nothing speaks against it at gate {gate}")
+            }
+            Some(_) | None => "no reason was given".to_owned(),
         };
     }
     let reasons: Vec<String> = step
@@ -170,10 +172,12 @@ fn effect(step: &StepView) -> String {
         "declined" => "declined, and the booker told why".to_owned(),
         "superseded" => "something else happened at Cal.com first; nothing is charged".to_owned(),
         "unresolved" if confirm => {
-            format!("not finished, the next pass goes on; {credits} stay held")
+            format!("not finished, the next pass goes on; {credits} held meanwhile")
         }
         "unresolved" => "not finished, the next pass goes on".to_owned(),
-        "failed" if confirm => format!("Cal.com said no, it is tried again; {credits} stay held"),
+        "failed" if confirm => {
+            format!("Cal.com said no, it is tried again; {credits} held meanwhile")
+        }
         "failed" => "Cal.com said no, it is tried again".to_owned(),
         "none" => match step.decision.as_str() {
             "review" => "left pending for an operator".to_owned(),

@@ -29,11 +29,14 @@ mod tests {
 
     #[test]
     fn people_read_whole_lines() {
-        insta::assert_snapshot!(plain(&refusal()), @"");
+        insta::assert_snapshot!(plain(&refusal()), @r"
+        maitred: a.csv was not imported:
+          line 2: bad
+        ");
     }
 
     #[test]
     fn machines_read_one() {
-        insta::assert_snapshot!(json(&refusal()), @"");
+        insta::assert_snapshot!(json(&refusal()), @r#"{"exit":2,"code":"usage","text":"a.csv was not imported:\n  line 2: \u001b[31m\u202ebad"}"#);
     }
 }

@@ -1,0 +1,223 @@
+use std::ffi::OsString;
+
+use super::super::args::Verb;
+use super::super::usage;
+use super::*;
+use crate::control::protocol::ImportRow;
+
+fn now() -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339("2026-12-01T09:00:00Z")
+        .unwrap()
+        .to_utc()
+}
+
+/// What the words ask for, with a file that always holds `file`.
+fn asked(words: &str, file: &str) -> Result<Command, Refusal> {
+    let words = ["maitred"].into_iter().chain(words.split(' '));
+    let args = usage::parse(words.map(OsString::from)).unwrap_or_else(|stop| panic!("{stop:?}"));
+    let Verb::Ask(ask) = args.verb else {
+        panic!("{:?}", args.verb);
+    };
+    command_of(&ask, now(), &|_, _| Ok(file.as_bytes().to_vec()))
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+#[test]
+fn words_become_commands() {
+    let bo = || text("bo@example.com");
+    let table = [
+        ("plan", Command::Plan {}),
+        ("plan --exit-code", Command::Plan {}),
+        ("pass", Command::Pass {}),
+        ("status", Command::Status {}),
+        ("pause", Command::Pause {}),
+        ("resume", Command::Resume {}),
+        ("ledger verify", Command::Verify {}),
+        (
+            "credits grant bo@example.com 4",
+            Command::Grant(protocol::Grant {
+                account: bo(),
+                credits: 4,
+                expires: None,
+                reason: None,
+                reference: None,
+            }),
+        ),
+        (
+            "credits grant bo@example.com 4 --expires 2026-12-31 --reason dues --reference r1",
+            Command::Grant(protocol::Grant {
+                account: bo(),
+                credits: 4,
+                expires: some("2027-01-01T00:00:00Z"),
+                reason: some("dues"),
+                reference: some("r1"),
+            }),
+        ),
+        (
+            "credits grant bo@example.com 4 --expires 30d",
+            Command::Grant(protocol::Grant {
+                account: bo(),
+                credits: 4,
+                expires: some("2026-12-31T09:00:00Z"),
+                reason: None,
+                reference: None,
+            }),
+        ),
+        (
+            "credits revoke bo@example.com 2 --reason mistake --reference r2",
+            Command::Revoke(protocol::Revoke {
+                account: bo(),
+                credits: 2,
+                reason: some("mistake"),
+                reference: some("r2"),
+            }),
+        ),
+        (
+            "credits list bo@example.com",
+            Command::Grants { account: bo() },
+        ),
+        (
+            "account show bo@example.com",
+            Command::AccountShow { account: bo() },
+        ),
+        (
+            "account list",
+            Command::AccountList {
+                after: None,
+                limit: 100,
+            },
+        ),
+        (
+            "account list --after bo@example.com --limit 7",
+            Command::AccountList {
+                after: Some(bo()),
+                limit: 7,
+            },
+        ),
+        (
+            "account statement bo@example.com --limit 7",
+            Command::AccountStatement {
+                account: bo(),
+                limit: 7,
+            },
+        ),
+        (
+            "account alias bo@example.com bo@work.example",
+            Command::AccountAlias {
+                account: bo(),
+                alias: text("bo@work.example"),
+                remove: false,
+            },
+        ),
+        (
+            "account alias bo@example.com bo@work.example --remove",
+            Command::AccountAlias {
+                account: bo(),
+                alias: text("bo@work.example"),
+                remove: true,
+            },
+        ),
+        (
+            "decisions",
+            Command::Decisions {
+                since: None,
+                limit: 50,
+            },
+        ),
+        (
+            "decisions --since 7d --limit 9",
+            Command::Decisions {
+                since: some("2026-11-24T09:00:00Z"),
+                limit: 9,
+            },
+        ),
+        (
+            "explain kV2s9q",
+            Command::Explain {
+                booking: text("kV2s9q"),
+            },
+        ),
+        (
+            "evaluate booking.json --at 2026-12-01",
+            Command::Evaluate {
+                text: text("account,credits\nbo,4\n"),
+                at: some("2026-12-01T00:00:00Z"),
+            },
+        ),
+        (
+            "--format json evaluate -",
+            Command::Evaluate {
+                text: text("account,credits\nbo,4\n"),
+                at: None,
+            },
+        ),
+        (
+            "credits import members.csv --dry-run",
+            Command::Import {
+                rows: vec![ImportRow {
+                    line: 2,
+                    account: text("bo"),
+                    credits: 4,
+                    expires: None,
+                    reason: None,
+                    reference: text("import:9ef92ec4fcbb6220b592061fc6d0cb87"),
+                }],
+                dry_run: true,
+            },
+        ),
+    ];
+    for (words, expect) in table {
+        let command = asked(words, "account,credits\nbo,4\n");
+        assert_eq!(command, Ok(expect), "{words}");
+    }
+}
+
+#[test]
+fn what_cannot_be_understood_names_the_flag_or_the_file() {
+    let table = [
+        (
+            "credits grant bo 4 --expires soon",
+            "account,credits\nbo,4\n",
+            "--expires: \"soon\" is no time",
+        ),
+        (
+            "decisions --since 2026-13-01",
+            "",
+            "--since: \"2026-13-01\"",
+        ),
+        ("evaluate booking.json --at x", "{}", "--at: \"x\""),
+        (
+            "credits import members.csv",
+            "account,credits\nbo,x\n",
+            "members.csv was not imported, none of it:\n  line 2: ",
+        ),
+    ];
+    for (words, file, expect) in table {
+        let refusal = asked(words, file).unwrap_err();
+        assert_eq!(refusal.exit, exit::USAGE);
+        assert!(refusal.text.starts_with(expect), "{refusal}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_or_is_no_text_is_refused() {
+    let ask = Ask::Evaluate(Evaluate {
+        file: "booking.json".into(),
+        at: None,
+    });
+    let unread = usage("booking.json cannot be read".to_owned());
+    let result = command_of(&ask, now(), &|_, _| Err(unread.clone()));
+    assert_eq!(result, Err(unread.clone()));
+    let refusal = command_of(&ask, now(), &|_, _| Ok(b"{\"a\":\"\xff\"}".to_vec())).unwrap_err();
+    assert_eq!(
+        refusal.text,
+        "booking.json is not UTF-8 text: the byte at 6 is not"
+    );
+}

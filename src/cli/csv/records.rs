@@ -1,0 +1,82 @@
+//! The rows of a CSV file as they stand in it: text, trimmed, each with the line on which it begins.
+
+/// The rows that are not blank: the line on which each begins, and its fields, trimmed, or why they
+/// are no text.
+pub(super) struct Records<'a> {
+    reader: csv::Reader<&'a [u8]>,
+    record: csv::ByteRecord,
+    bytes: &'a [u8],
+    /// How far lines have been counted, and the number of the line there.
+    counted: usize,
+    line: u64,
+}
+
+impl<'a> Records<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            reader: csv::ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .from_reader(bytes),
+            record: csv::ByteRecord::new(),
+            bytes,
+            counted: 0,
+            line: 1,
+        }
+    }
+
+    /// The line of the record that begins at this byte. The reader's own count is off by the blank
+    /// lines, and by the second half of the line end, that stand before the record.
+    fn line_at(&mut self, begin: u64) -> u64 {
+        let begin = usize::try_from(begin).unwrap_or(self.bytes.len());
+        while let Some(byte) = self.bytes.get(self.counted)
+            && (self.counted < begin || matches!(byte, b'\r' | b'\n'))
+        {
+            self.counted += 1;
+            let pair = *byte == b'\r' && self.bytes.get(self.counted) == Some(&b'\n');
+            if matches!(byte, b'\r' | b'\n') && !pair {
+                self.line += 1;
+            }
+        }
+        self.line
+    }
+}
+
+impl Iterator for Records<'_> {
+    type Item = (u64, Result<Vec<String>, String>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let begin = self.reader.position().byte();
+            match self.reader.read_byte_record(&mut self.record) {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => return Some((self.line_at(begin), Err(error.to_string()))),
+            }
+            let line = self.line_at(begin);
+            let fields: Result<Vec<String>, String> = self.record.iter().map(field).collect();
+            // Spreadsheets write empty rows as separators alone.
+            match fields {
+                Ok(fields) if fields.iter().all(String::is_empty) => {}
+                fields => return Some((line, fields)),
+            }
+        }
+    }
+}
+
+/// One field as text, trimmed.
+fn field(bytes: &[u8]) -> Result<String, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
+        format!("it is not UTF-8 (byte 0x{byte:02x}); save the file as CSV in UTF-8")
+    })?;
+    let text = text.trim();
+    match text.chars().find(|c| c.is_control()) {
+        Some('\r' | '\n') => {
+            Err("a field goes over the end of the line; is a quote not closed?".to_owned())
+        }
+        Some('\t') => Err("there is a tab in it; columns are separated by commas".to_owned()),
+        Some(c) => Err(format!("there is a control character in it ({c:?})")),
+        None => Ok(text.to_owned()),
+    }
+}

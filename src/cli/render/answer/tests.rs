@@ -1,0 +1,756 @@
+//! What people read, whole. The same answers, filled with what strangers may write, must not reach
+//! a terminal as anything but text.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn now() -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339("2026-12-01T09:00:00Z")
+        .unwrap()
+        .to_utc()
+}
+
+fn read(answer: Value) -> String {
+    plain(&serde_json::from_value(answer).unwrap(), 100, now())
+}
+
+fn step(request: &str, decision: &str, outcome: &str) -> Value {
+    json!({
+        "request": request,
+        "bookings": [request],
+        "title": "Book club: Dune",
+        "start": "2026-12-03T18:00:00.000Z",
+        "booker": "bo@example.com",
+        "account": "bo@example.com",
+        "gate": "book-club",
+        "decision": decision,
+        "credits": 1,
+        "outcome": outcome,
+        "reasons": [],
+    })
+}
+
+fn with(mut value: Value, changes: Value) -> Value {
+    for (key, change) in changes.as_object().unwrap() {
+        value[key] = change.clone();
+    }
+    value
+}
+
+fn short() -> Value {
+    json!([{
+        "code": "short-of-credit",
+        "text": "This booking costs 2 credits, and your balance is 1.",
+    }])
+}
+
+fn pass(dry_run: bool, steps: &Value) -> Value {
+    json!({"pass": {
+        "schema": 1,
+        "pass": {
+            "started": "2026-12-01T09:00:00.123Z",
+            "finished": "2026-12-01T09:00:01.456Z",
+            "observed": steps.as_array().unwrap().len(),
+            "calls": 1,
+            "dry_run": dry_run,
+        },
+        "steps": steps,
+        "problems": [],
+        "more": false,
+    }})
+}
+
+fn account() -> Value {
+    json!({
+        "schema": 1,
+        "account": "bo@example.com",
+        "available": 5,
+        "held": 1,
+        "posted": 2,
+        "refunded": 1,
+        "expired": 3,
+        "revoked": 0,
+        "granted": 10,
+        "aliases": ["bo@work.example"],
+        "lots": [
+            {"grant": "dues-2026-bo", "left": 1, "granted": 4, "expires": "2026-12-31T00:00:00Z"},
+            {"grant": "patron", "left": 4, "granted": 6, "expires": null},
+        ],
+    })
+}
+
+fn entries() -> Value {
+    json!([
+        {
+            "sequence": 12,
+            "at": "2026-11-30T10:00:05Z",
+            "kind": "hold",
+            "credits": 1,
+            "booking": "kV2s9qTtV6zB1dPz7aYw3e",
+            "text": "set aside for “Book club: Dune”",
+        },
+        {
+            "sequence": 3,
+            "at": "2026-11-01T08:00:00Z",
+            "kind": "decided",
+            "credits": null,
+            "booking": null,
+            "text": "confirm",
+        },
+    ])
+}
+
+#[test]
+fn a_plan_reads_like_a_plan() {
+    let steps = json!([
+        with(
+            step("kV2s9qTtV6zB1dPz7aYw3e", "confirm", "planned"),
+            json!({"account": "acme-ltd"}),
+        ),
+        with(
+            step("series-7", "confirm", "planned"),
+            json!({"bookings": ["s1", "s2", "s3"], "credits": 3, "reasons": [
+                {"code": "enough", "text": "3 bookings cost 3 credits, of 5."},
+            ]}),
+        ),
+        with(
+            step("pQ4x8wLmN2cR5tYu6iOp1a", "decline", "planned"),
+            json!({"reasons": short(), "credits": 0, "title": ""}),
+        ),
+        with(
+            step("aa", "leave", "none"),
+            json!({"account": null, "booker": "al@example.com", "reasons": [
+                {"code": "ungated", "text": "No gate names the event type."},
+            ]}),
+        ),
+        with(
+            step("bb", "wait", "none"),
+            json!({"account": null, "booker": null, "gate": null}),
+        ),
+    ]);
+    insta::assert_snapshot!(read(pass(true, &steps)), @r"
+    Plan as of 2026-12-01 09:00:00 UTC. Nothing is done.
+    5 pending bookings seen, with 1 call to Cal.com.
+
+    Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com (account acme-ltd)
+      why      nothing speaks against it at gate book-club
+      effect   would be confirmed, for 1 credit
+      booking  kV2s9qTtV6zB1dPz7aYw3e
+
+    Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com
+      why      3 bookings cost 3 credits, of 5. (enough)
+      effect   would be confirmed, for 3 credits
+      booking  series-7, a series of 3
+
+    Decline a booking without a title on 2026-12-03 18:00 UTC
+      who      bo@example.com
+      why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
+      effect   would be declined, and the booker told why
+      booking  pQ4x8wLmN2cR5tYu6iOp1a
+
+    Left as they are:
+      decision  what                      who                          why
+      leave     “Book club: Dune” on      al@example.com (no account)  No gate names the event type.
+                2026-12-03 18:00 UTC                                   (ungated)
+      wait      “Book club: Dune” on      nobody that could be named   no reason was given
+                2026-12-03 18:00 UTC
+
+    In all: 2 to confirm, 1 to decline, 2 left as they are.
+    ");
+}
+
+#[test]
+fn a_pass_tells_how_each_request_ended() {
+    let steps = json!([
+        step("a", "confirm", "confirmed"),
+        with(
+            step("b", "decline", "declined"),
+            json!({"reasons": short()})
+        ),
+        step("c", "confirm", "superseded"),
+        step("d", "confirm", "unresolved"),
+        step("e", "decline", "unresolved"),
+        with(step("f", "confirm", "failed"), json!({"credits": 2})),
+        step("g", "decline", "failed"),
+        step("h", "postpone", "postponed"),
+        step("i", "review", "none"),
+    ]);
+    let mut answer = pass(false, &steps);
+    answer["pass"]["more"] = json!(true);
+    answer["pass"]["problems"] = json!([
+        {"code": "rate-limited", "text": "Cal.com lets no more calls through for 20 seconds."},
+        {"code": "empty-ledger", "text": "There is no account at all, so nobody was declined."},
+    ]);
+    insta::assert_snapshot!(read(answer), @r"
+    Pass of 2026-12-01 09:00:00 UTC.
+    9 pending bookings seen, with 1 call to Cal.com.
+
+    Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com
+      why      nothing speaks against it at gate book-club
+      effect   confirmed, for 1 credit
+      booking  a
+
+    Decline “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com
+      why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
+      effect   declined, and the booker told why
+      booking  b
+
+    Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com
+      why      nothing speaks against it at gate book-club
+      effect   something else happened at Cal.com first; nothing is charged
+      booking  c
+
+    Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com
+      why      nothing speaks against it at gate book-club
+      effect   not finished, the next pass goes on; 1 credit held meanwhile
+      booking  d
+
+    Decline “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com
+      why      no reason was given
+      effect   not finished, the next pass goes on
+      booking  e
+
+    Confirm “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com
+      why      nothing speaks against it at gate book-club
+      effect   Cal.com said no, it is tried again; 2 credits held meanwhile
+      booking  f
+
+    Decline “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com
+      why      no reason was given
+      effect   Cal.com said no, it is tried again
+      booking  g
+
+    Postpone “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com
+      why      no reason was given
+      effect   postponed
+      booking  h
+
+    Left as they are:
+      decision  what                                       who             why
+      review    “Book club: Dune” on 2026-12-03 18:00 UTC  bo@example.com  no reason was given
+
+    To be looked at:
+      rate-limited  Cal.com lets no more calls through for 20 seconds.
+      empty-ledger  There is no account at all, so nobody was declined.
+
+    In all: 1 confirmed, 1 declined, 1 superseded, 2 unresolved, 2 failed, 1 other, 1 left as they are.
+    More requests wait than one pass takes on; the next one goes on.
+    ");
+}
+
+#[test]
+fn a_pass_with_nothing_to_do_says_so() {
+    insta::assert_snapshot!(read(pass(false, &json!([]))), @r"
+    Pass of 2026-12-01 09:00:00 UTC.
+    0 pending bookings seen, with 1 call to Cal.com.
+
+    Nothing is waiting.
+    ");
+}
+
+fn status(changes: Value) -> Value {
+    let view = json!({
+        "schema": 1,
+        "version": "0.1.0",
+        "pid": 4711,
+        "started": "2026-11-28T09:00:00Z",
+        "paused": false,
+        "last_pass": {
+            "started": "2026-12-01T08:59:50Z",
+            "finished": "2026-12-01T08:59:51Z",
+            "observed": 1,
+            "calls": 2,
+            "dry_run": false,
+        },
+        "last_error": null,
+        "passes": 17280,
+        "next_pass": "2026-12-01T09:00:05Z",
+        "open_intents": 1,
+        "log_sequence": 912,
+        "policy": "5f2c9a",
+    });
+    json!({"status": with(view, changes)})
+}
+
+#[test]
+fn status_tells_how_the_daemon_is() {
+    insta::assert_snapshot!(read(status(json!({}))), @r"
+    maitred 0.1.0 is running (process 4711).
+      started     2026-11-28 09:00:00 UTC (3 days ago)
+      passes      17280
+      last pass   2026-12-01 08:59:51 UTC (9 seconds ago); 1 pending booking seen, 2 calls to Cal.com
+      next pass   2026-12-01 09:00:05 UTC (in 5 seconds)
+      unfinished  1 decision
+      log         912 commits
+      policy      5f2c9a
+    ");
+}
+
+#[test]
+fn status_of_a_daemon_that_is_paused_and_has_never_come_to_the_end_of_a_pass() {
+    let answer = status(json!({
+        "paused": true,
+        "last_pass": null,
+        "last_error": "Cal.com cannot be reached: connection refused",
+        "passes": 0,
+        "next_pass": null,
+        "open_intents": 0,
+    }));
+    insta::assert_snapshot!(read(answer), @r"
+    maitred 0.1.0 is paused: no passes until `maitred resume` (process 4711).
+      started     2026-11-28 09:00:00 UTC (3 days ago)
+      passes      0
+      last pass   none yet
+      problem     Cal.com cannot be reached: connection refused
+      next pass   none
+      unfinished  nothing
+      log         912 commits
+      policy      5f2c9a
+    ");
+}
+
+fn given(kind: &str, changes: Value) -> Value {
+    with(
+        json!({
+            "schema": 1,
+            "account": "bo@example.com",
+            "kind": kind,
+            "credits": 4,
+            "expires": "2027-01-01T00:00:00Z",
+            "reason": "autumn dues",
+            "reference": "dues-2026-bo",
+            "at": "2026-11-01T08:00:00Z",
+            "existed": false,
+            "available": 5,
+        }),
+        changes,
+    )
+}
+
+#[test]
+fn what_was_given_and_taken_is_said_with_what_there_is_now() {
+    let told: Vec<String> = [
+        given("grant", json!({})),
+        given(
+            "grant",
+            json!({"credits": 1, "expires": null, "available": 1}),
+        ),
+        given("grant", json!({"existed": true})),
+        given("revoke", json!({"expires": null, "available": 1})),
+        given(
+            "revoke",
+            json!({"expires": null, "existed": true, "credits": 1}),
+        ),
+    ]
+    .into_iter()
+    .map(|view| read(json!({"given": view})))
+    .collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    4 credits were granted to bo@example.com, to be spent before 2027-01-01 00:00 UTC, under the reference dues-2026-bo.
+    bo@example.com has 5 credits available now.
+
+    1 credit was granted to bo@example.com, under the reference dues-2026-bo.
+    bo@example.com has 1 credit available now.
+
+    Nothing was done: under the reference dues-2026-bo 4 credits were granted to bo@example.com, to be spent before 2027-01-01 00:00 UTC, at 2026-11-01 08:00 UTC.
+    bo@example.com has 5 credits available now.
+
+    4 credits were revoked from bo@example.com, under the reference dues-2026-bo.
+    bo@example.com has 1 credit available now.
+
+    Nothing was done: under the reference dues-2026-bo 1 credit was revoked from bo@example.com, at 2026-11-01 08:00 UTC.
+    bo@example.com has 5 credits available now.
+    ");
+}
+
+#[test]
+fn an_import_says_what_counted_and_what_had_counted_before() {
+    let views = [
+        json!({"rows": 3, "granted": 3, "existed": 0, "credits": 12, "accounts_opened": 2, "dry_run": false}),
+        json!({"rows": 3, "granted": 0, "existed": 3, "credits": 0, "accounts_opened": 0, "dry_run": false}),
+        json!({"rows": 1, "granted": 1, "existed": 1, "credits": 1, "accounts_opened": 1, "dry_run": true}),
+    ];
+    let told: Vec<String> = views
+        .into_iter()
+        .map(|view| read(json!({"import": with(view, json!({"schema": 1}))})))
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    3 rows read, 3 granted, with 12 credits in all.
+    2 accounts opened.
+
+    3 rows read, 0 granted, with 0 credits in all.
+    3 rows had been imported before and count for nothing now. A new round of grants needs an expiry or a reason of its own.
+
+    1 row read, 1 would be granted, with 1 credit in all.
+    1 account would be opened.
+    1 row had been imported before and counts for nothing now. A new round of grants needs an expiry or a reason of its own.
+    Nothing was written.
+    ");
+}
+
+#[test]
+fn grants_are_listed() {
+    let grants = json!([
+        given("grant", json!({})),
+        given(
+            "grant",
+            json!({"expires": "2026-12-01T00:00:00Z", "credits": 10, "reason": ""})
+        ),
+        given(
+            "restored",
+            json!({"expires": null, "credits": 1, "reason": "refund",
+            "reference": "refund:kV2s9qTtV6zB1dPz7aYw3e"})
+        ),
+    ]);
+    let view = json!({"schema": 1, "account": "bo@example.com", "grants": grants});
+    insta::assert_snapshot!(read(json!({"grants": view})), @r"
+    3 grants of bo@example.com, newest first:
+
+      at                    kind      credits  expires                     reference       reason
+      2026-11-01 08:00 UTC  grant           4  2027-01-01 00:00 UTC        dues-2026-bo    autumn dues
+      2026-11-01 08:00 UTC  grant          10  2026-12-01 00:00 UTC, over  dues-2026-bo
+      2026-11-01 08:00 UTC  restored        1  never                       refund:kV2s9qT  refund
+                                                                           tV6zB1dPz7aYw3
+                                                                           e
+    ");
+    let view = json!({"schema": 1, "account": "bo@example.com", "grants": []});
+    insta::assert_snapshot!(read(json!({"grants": view})), @"bo@example.com was never granted anything.");
+}
+
+#[test]
+fn an_account_shows_what_is_there_and_where_the_rest_went() {
+    insta::assert_snapshot!(read(json!({"account": account()})), @r"
+    bo@example.com has 5 credits available.
+      came in   10 granted, 1 refunded
+      went out  2 posted, 1 held, 3 expired, 0 revoked
+      aliases   bo@work.example
+
+    Lots, in the order in which they are spent:
+      left  granted  expires               grant
+         1        4  2026-12-31 00:00 UTC  dues-2026-bo
+         4        6  never                 patron
+    ");
+}
+
+#[test]
+fn accounts_are_listed_with_the_way_to_the_next_ones() {
+    let other = with(
+        account(),
+        json!({"account": "acme-ltd", "available": 100, "aliases": []}),
+    );
+    let view = json!({"schema": 1, "accounts": [other, account()], "next": "bo@example.com"});
+    insta::assert_snapshot!(read(json!({"accounts": view})), @r"
+    2 accounts:
+
+      account         available  held  posted  aliases
+      acme-ltd              100     1       2
+      bo@example.com          5     1       2  bo@work.example
+
+    There are more: maitred account list --after bo@example.com
+    ");
+    let view = json!({"schema": 1, "accounts": [], "next": null});
+    insta::assert_snapshot!(read(json!({"accounts": view})), @"There are no accounts. `maitred credits grant` opens one.");
+}
+
+#[test]
+fn a_statement_has_the_balance_and_the_entries() {
+    let balance = with(account(), json!({"lots": [], "aliases": []}));
+    let view = json!({
+        "schema": 1,
+        "account": "bo@example.com",
+        "entries": entries(),
+        "balance": balance,
+    });
+    insta::assert_snapshot!(read(json!({"statement": view})), @r"
+    bo@example.com has 5 credits available.
+      came in   10 granted, 1 refunded
+      went out  2 posted, 1 held, 3 expired, 0 revoked
+
+    What became of the credits, newest first:
+      no.  at                       kind     credits  what
+       12  2026-11-30 10:00:05 UTC  hold           1  set aside for “Book club: Dune”
+        3  2026-11-01 08:00:00 UTC  decided           confirm
+    ");
+}
+
+fn decision(step: Value) -> Value {
+    with(
+        step,
+        json!({"decided": "2026-12-01T08:59:50Z", "policy": "5f2c9a"}),
+    )
+}
+
+#[test]
+fn decisions_are_listed() {
+    let decisions = json!([
+        decision(step("kV2s9qTtV6zB1dPz7aYw3e", "confirm", "confirmed")),
+        decision(with(
+            step("pQ4x8wLmN2cR5tYu6iOp1a", "decline", "declined"),
+            json!({"reasons": short(), "credits": 0}),
+        )),
+        decision(step("series-7", "confirm", "unresolved")),
+        decision(with(
+            step("aa", "leave", "none"),
+            json!({"reasons": [
+                {"code": "ungated", "text": "No gate names the event type."},
+            ]})
+        )),
+    ]);
+    let view = json!({"schema": 1, "decisions": decisions, "more": true});
+    insta::assert_snapshot!(read(json!({"decisions": view})), @r"
+    4 decisions, newest first:
+
+      decided               booking                 what
+      2026-12-01 08:59 UTC  kV2s9qTtV6zB1dPz7aYw3e  confirmed, for 1 credit
+                                                    bo@example.com: “Book club: Dune” on 2026-12-03
+                                                    18:00 UTC
+      2026-12-01 08:59 UTC  pQ4x8wLmN2cR5tYu6iOp1a  declined: short-of-credit
+                                                    bo@example.com: “Book club: Dune” on 2026-12-03
+                                                    18:00 UTC
+      2026-12-01 08:59 UTC  series-7                confirm, unresolved, for 1 credit
+                                                    bo@example.com: “Book club: Dune” on 2026-12-03
+                                                    18:00 UTC
+      2026-12-01 08:59 UTC  aa                      leave: ungated
+                                                    bo@example.com: “Book club: Dune” on 2026-12-03
+                                                    18:00 UTC
+
+    There are more; ask for them with --limit or --since.
+    ");
+    let view = json!({"schema": 1, "decisions": [], "more": false});
+    insta::assert_snapshot!(read(json!({"decisions": view})), @"Nothing was decided in that time.");
+}
+
+fn findings() -> Value {
+    json!([
+        {"rule": "host", "passed": true, "detail": "the host is the key's own user"},
+        {"rule": "short-of-credit", "passed": false, "detail": "cost 2, available 1"},
+    ])
+}
+
+#[test]
+fn explain_tells_all() {
+    let view = json!({
+        "schema": 1,
+        "decision": decision(with(
+            step("kV2s9qTtV6zB1dPz7aYw3e", "decline", "declined"),
+            json!({"reasons": short(), "credits": 0}),
+        )),
+        "findings": findings(),
+        "told": "This booking costs 2 credits, and your balance is 1.",
+        "calls": [
+            {
+                "at": "2026-12-01T08:59:51Z",
+                "booking": "kV2s9qTtV6zB1dPz7aYw3e",
+                "call": "decline",
+                "answered": false,
+                "text": "the connection was lost",
+            },
+            {
+                "at": "2026-12-01T09:00:06Z",
+                "booking": "kV2s9qTtV6zB1dPz7aYw3e",
+                "call": "decline",
+                "answered": true,
+                "text": "rejected",
+            },
+        ],
+        "charges": [{
+            "booking": "kV2s9qTtV6zB1dPz7aYw3e",
+            "account": "bo@example.com",
+            "state": "moved",
+            "credits": 2,
+            "refunded": 0,
+            "start": "2026-12-03T18:00:00Z",
+            "end": "2026-12-03T19:00:00Z",
+            "moved_to": "b2",
+            "moved_from": "b0",
+            "note": "rescheduled by the booker",
+        }],
+        "entries": entries(),
+    });
+    insta::assert_snapshot!(read(json!({"explain": view})), @r"
+    Decline “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com
+      why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
+      effect   declined, and the booker told why
+      booking  kV2s9qTtV6zB1dPz7aYw3e
+      decided  2026-12-01 08:59:50 UTC
+      policy   5f2c9a
+      told     This booking costs 2 credits, and your balance is 1.
+
+    2 findings:
+              rule             found
+      passed  host             the host is the key's own user
+      failed  short-of-credit  cost 2, available 1
+
+    2 calls to Cal.com:
+      at                       call     booking                 what came back
+      2026-12-01 08:59:51 UTC  decline  kV2s9qTtV6zB1dPz7aYw3e  no answer: the connection was lost
+      2026-12-01 09:00:06 UTC  decline  kV2s9qTtV6zB1dPz7aYw3e  answered: rejected
+
+    1 charge:
+      booking                 account         state  credits  refunded  when, and why
+      kV2s9qTtV6zB1dPz7aYw3e  bo@example.com  moved        2         0  2026-12-03 18:00 UTC; moved
+                                                                        here from b0; moved on to b2;
+                                                                        rescheduled by the booker
+
+    Written down, oldest first:
+      no.  at                       kind     credits  what
+       12  2026-11-30 10:00:05 UTC  hold           1  set aside for “Book club: Dune”
+        3  2026-11-01 08:00:00 UTC  decided           confirm
+    ");
+}
+
+#[test]
+fn evaluate_tells_the_decision_and_what_was_assumed() {
+    let view = json!({
+        "schema": 1,
+        "at": "2026-11-30T12:00:00Z",
+        "decision": with(
+            step("kV2s9qTtV6zB1dPz7aYw3e", "decline", "none"),
+            json!({"reasons": short(), "outcome": "planned"}),
+        ),
+        "findings": findings(),
+        "told": "This booking costs 2 credits, and your balance is 1.",
+        "assumed": ["that the host is the key's own user", "that nothing else takes the time"],
+    });
+    insta::assert_snapshot!(read(json!({"evaluate": view})), @r"
+    Judged as if it were pending at 2026-11-30 12:00:00 UTC. Nothing is done.
+
+    Decline “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com
+      why      This booking costs 2 credits, and your balance is 1. (short-of-credit)
+      effect   would be declined, and the booker told why
+      booking  kV2s9qTtV6zB1dPz7aYw3e
+      told     This booking costs 2 credits, and your balance is 1.
+
+    2 findings:
+              rule             found
+      passed  host             the host is the key's own user
+      failed  short-of-credit  cost 2, available 1
+
+    A file does not say everything; this was assumed:
+      -  that the host is the key's own user
+      -  that nothing else takes the time
+    ");
+}
+
+#[test]
+fn verify_says_whether_log_and_store_agree() {
+    let sound = json!({
+        "schema": 1,
+        "commits": 1,
+        "facts": 40,
+        "accounts": 3,
+        "head": "9ef92ec4",
+        "differences": [],
+    });
+    insta::assert_snapshot!(read(json!({"verify": sound})), @r"
+    The log and the store agree.
+    1 commit, 40 facts and 3 accounts were looked at; the head is 9ef92ec4.
+    ");
+    let unsound = with(
+        sound,
+        json!({"differences": ["account bo@example.com: log 4 available, store 5"]}),
+    );
+    insta::assert_snapshot!(read(json!({"verify": unsound})), @r"
+    The log and the store disagree: 1 difference.
+      account bo@example.com: log 4 available, store 5
+    1 commit, 40 facts and 3 accounts were looked at; the head is 9ef92ec4.
+    ");
+}
+
+#[test]
+fn machines_read_the_view_itself_on_one_line() {
+    let view = json!({
+        "schema": 1,
+        "account": "bo\u{202e}@example.com\n\u{9b}31m",
+        "grants": [],
+    });
+    let answer = serde_json::from_value(json!({"grants": view})).unwrap();
+    insta::assert_snapshot!(json(&answer), @r#"{"schema":1,"account":"bo\u202e@example.com\n\u009b31m","grants":[]}"#);
+}
+
+/// One answer of each kind with something in every place.
+fn answers() -> Vec<Value> {
+    let step = with(
+        step("a", "decline", "none"),
+        json!({"reasons": short(), "bookings": ["a", "b"]}),
+    );
+    let acted = with(step.clone(), json!({"outcome": "declined"}));
+    let mut pass = pass(false, &json!([step, acted]));
+    pass["pass"]["problems"] = json!([{"code": "code", "text": "text"}]);
+    vec![
+        pass,
+        status(json!({"last_error": "error"})),
+        json!({"given": given("grant", json!({}))}),
+        json!({"grants": {"schema": 1, "account": "a", "grants": [given("grant", json!({}))]}}),
+        json!({"account": account()}),
+        json!({"accounts": {"schema": 1, "accounts": [account()], "next": "a"}}),
+        json!({"statement": {
+            "schema": 1, "account": "a", "entries": entries(), "balance": account(),
+        }}),
+        json!({"decisions": {"schema": 1, "decisions": [decision(step.clone())], "more": true}}),
+        json!({"explain": {
+            "schema": 1,
+            "decision": decision(step.clone()),
+            "findings": findings(),
+            "told": "told",
+            "calls": [{"at": "at", "booking": "a", "call": "c", "answered": true, "text": "t"}],
+            "charges": [],
+            "entries": entries(),
+        }}),
+        json!({"evaluate": {
+            "schema": 1,
+            "at": "at",
+            "decision": step,
+            "findings": findings(),
+            "told": "told",
+            "assumed": ["assumed"],
+        }}),
+        json!({"verify": {
+            "schema": 1, "commits": 1, "facts": 1, "accounts": 1, "head": "h",
+            "differences": ["difference"],
+        }}),
+    ]
+}
+
+fn fill(value: &mut Value, text: &str) {
+    match value {
+        Value::String(old) => *old = text.to_owned(),
+        Value::Array(values) => values.iter_mut().for_each(|value| fill(value, text)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| fill(value, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn nothing_from_outside_moves_the_terminal_or_makes_a_line_of_its_own(
+        text in "[\\x00-\\x7f\u{80}-\u{9f}\u{202a}-\u{202e}\u{2028}é読👩]{0,40}",
+        width in 0_usize..200,
+    ) {
+        for mut answer in answers() {
+            fill(&mut answer, &text);
+            let answer: Answer = serde_json::from_value(answer).unwrap();
+            let told = plain(&answer, width, now());
+            let unseen = told.chars().find(|c| *c != '\n' && clean::is_unseen(*c));
+            proptest::prop_assert_eq!(unseen, None);
+            let one_line = json(&answer);
+            let unseen = one_line.trim_end().chars().find(|c| clean::is_unseen(*c));
+            proptest::prop_assert_eq!(unseen, None);
+            proptest::prop_assert!(told.ends_with('\n') && one_line.ends_with('\n'));
+        }
+    }
+}
