@@ -12,7 +12,7 @@ use maitred::domain::gate::{OnShort, OnTaken, OnUnknown, RefuseWith};
 use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::Span;
 use maitred::reconcile::ports::PassError;
-use maitred::sandbox::actions::Action;
+use maitred::sandbox::actions::{Action, Said, Shift};
 use maitred::sandbox::faults::{Fault, RowFault, Rule, Stage, Times};
 use maitred::sandbox::journal::{Kind, MailKind, Recipient};
 use maitred::sandbox::script::Trigger;
@@ -270,45 +270,33 @@ async fn one_trouble(dialect: Dialect, kind: Kind, name: &str, fault: Fault) {
 /// What others do between the listing and the call; the booking is never revived.
 #[tokio::test]
 async fn what_others_do_first_is_never_undone() {
-    type Row = (&'static str, fn(String) -> Action, &'static str);
+    type Row = (&'static str, fn(&str) -> Action, &'static str);
     let rows: [Row; 5] = [
         (
             "booker cancels",
-            |booking| Action::BookerCancels {
-                booking,
-                reason: None,
-            },
+            |uid| Action::BookerCancels(Said::nothing(uid)),
             "cancelled",
         ),
         (
             "host cancels",
-            |booking| Action::HostCancels {
-                booking,
-                reason: Some("ill".to_owned()),
-            },
+            |uid| Action::HostCancels(Said::nothing(uid)),
             "cancelled",
         ),
         (
             "host rejects",
-            |booking| Action::HostRejects {
-                booking,
-                reason: None,
-            },
+            |uid| Action::HostRejects(Said::nothing(uid)),
             "rejected",
         ),
         (
             "host accepts",
-            |booking| Action::HostAccepts { booking },
+            |uid| Action::HostAccepts {
+                booking: uid.to_owned(),
+            },
             "accepted",
         ),
         (
             "booker moves",
-            |booking| Action::BookerMoves {
-                booking,
-                start: serde_json::from_value("2026-12-05T09:00:00Z".into()).unwrap(),
-                reason: None,
-                uid: Some("moved".to_owned()),
-            },
+            |uid| Action::BookerMoves(Shift::to(uid, time("2026-12-05T09:00:00Z"))),
             "cancelled",
         ),
     ];
@@ -327,7 +315,7 @@ async fn what_others_do_first_is_never_undone() {
                 {
                     let mut world = house.sandbox.lock();
                     let trigger = Trigger::after(Kind::List, 1);
-                    world.script.add(trigger, vec![action(uid.clone())]);
+                    world.script.add(trigger, vec![action(&uid)]);
                 }
                 house.pass().await;
                 assert_eq!(house.status(&uid), *expect, "{what}");

@@ -1,6 +1,8 @@
 //! The house's own rules about its sources: arrows run down, the domain is pure, `mod.rs` files hold
 //! prose and `mod` lines only, every file says what it is.
 
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
