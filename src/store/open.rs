@@ -315,12 +315,13 @@ fn open_fold(
     notices: &mut Vec<Notice>,
 ) -> Result<(Fold, Applied), OpenError> {
     let folder = path.join(fold::NAME);
-    let trusted = match &marker {
+    let trusted = match marker {
         None => Err("was not closed cleanly".to_owned()),
-        Some(marker) if print::print(&folder)? != marker.print => {
-            Err("is not as it was left".to_owned())
-        }
-        Some(marker) => Ok(*marker),
+        Some(marker) => match print::print(&folder) {
+            Ok(print) if print == marker.print => Ok(marker),
+            Ok(_) => Err("is not as it was left".to_owned()),
+            Err(error) => Err(format!("cannot be read ({})", error.source)),
+        },
     };
     marker::remove(path)?;
     let trusted = trusted.and_then(|marker| Ok((open_clean(path, &marker)?, marker.applied)));
@@ -468,7 +469,12 @@ fn move_aside(path: &Path) -> Result<Option<PathBuf>, OpenError> {
 
 /// Removes a fold that nobody needs. That it stays is no harm: it is moved aside the next time.
 fn discard(folder: &Path) {
-    if let Err(error) = std::fs::remove_dir_all(folder) {
+    let removed = if folder.is_dir() {
+        std::fs::remove_dir_all(folder)
+    } else {
+        std::fs::remove_file(folder)
+    };
+    if let Err(error) = removed {
         tracing::warn!(folder = %folder.display(), %error, "an old fold could not be removed");
     }
 }

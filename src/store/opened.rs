@@ -300,3 +300,135 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{self, Write};
+
+    use super::super::log::segment::{self, SEGMENT_LIMIT, Sink};
+    use super::super::log::walk::Walk;
+    use super::super::open::{self, Create, Notice};
+    use super::super::sled::rows::Row;
+    use super::*;
+
+    /// A disk that takes so many bytes and then fails, or fails to sync.
+    struct Failing {
+        file: File,
+        takes: usize,
+    }
+
+    impl Sink for Failing {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+            let taken = bytes.len().min(self.takes);
+            self.file.write_all(&bytes[..taken])?;
+            if taken < bytes.len() {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            Ok(())
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            Err(io::Error::other("the disk is gone"))
+        }
+    }
+
+    fn now() -> Time {
+        Time::from_timestamp_millis(0).expect("in range")
+    }
+
+    fn open(path: &Path) -> (LogStore, Vec<Notice>) {
+        let opened = open::open(path, Create::Yes, now(), &mut |_| {}).expect("it opens");
+        (opened.store, opened.notices)
+    }
+
+    fn opened_fact(name: &str) -> Vec<Fact> {
+        let account = AccountId::parse(name).expect("a name");
+        vec![Fact::Opened { account }]
+    }
+
+    #[test]
+    fn after_a_failed_write_nothing_more_is_written() {
+        let rows = [
+            ("nothing was taken", 0, 1, false),
+            ("half of it was", 40, 1, true),
+            ("all of it was, but not synced", usize::MAX, 2, false),
+        ];
+        for (what, takes, commits, torn) in rows {
+            let dir = tempfile::tempdir().expect("a directory");
+            let (mut store, _) = open(dir.path());
+            store
+                .commit(now(), opened_fact("al"), &[])
+                .expect("it commits");
+            let log = dir.path().join(LOG);
+            let mut walk = Walk::start(&log).expect("it is a log");
+            while walk.next().expect("it is whole").is_some() {}
+            let end = walk.end();
+            let file = segment::open_end(&log, 1).expect("it opens");
+            let sink = Box::new(Failing { file, takes });
+            store.log = Appender::new(&log, end.place, end.chain, sink, SEGMENT_LIMIT);
+
+            let error = store.commit(now(), opened_fact("bo"), &[]).expect_err(what);
+            assert!(
+                matches!(error, CommitError::Indeterminate(_)),
+                "{what}: {error}"
+            );
+            let left = std::fs::read(segment::path(&log, 1)).expect("read");
+            for _ in 0..2 {
+                let error = store.commit(now(), opened_fact("cy"), &[]).expect_err(what);
+                let CommitError::Failed(error) = error else {
+                    panic!("{what}: {error}");
+                };
+                assert!(
+                    error.text.contains("an earlier write failed; start"),
+                    "{error}"
+                );
+            }
+            assert_eq!(std::fs::read(segment::path(&log, 1)).expect("read"), left);
+            assert_eq!(store.head().seq, 1);
+            assert_eq!(store.accounts(None, 9).expect("it reads on").len(), 1);
+            store
+                .close()
+                .expect_err("it is not known what the log holds");
+            drop(store);
+
+            let (store, notices) = open(dir.path());
+            assert_eq!(store.head().seq, commits, "{what}");
+            assert_eq!(matches!(notices[0], Notice::Torn { .. }), torn, "{what}");
+            assert!(
+                matches!(notices.last(), Some(Notice::Rebuilt { .. })),
+                "{what}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fold_that_cannot_be_read_is_not_used_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut store, _) = open(dir.path());
+        store
+            .commit(now(), opened_fact("al"), &[])
+            .expect("it commits");
+        let noise = vec![Row::put(Tree::Accounts, "al", b"noise".to_vec())];
+        let fold = store.fold().expect("it is open");
+        fold.write(noise, &store.applied)
+            .expect("sled takes anything");
+        let error = store.accounts(None, 9).expect_err("that is no account");
+        let expect = "the fold's accounts cannot be read; start maitred again: it is rebuilt from \
+                      the log";
+        assert_eq!(error.text, expect);
+        assert_eq!(store.is_empty().expect_err("in doubt").text, expect);
+        let error = store
+            .commit(now(), opened_fact("bo"), &[])
+            .expect_err("in doubt");
+        assert!(matches!(error, CommitError::Failed(_)), "{error}");
+        store.close().expect_err("it is not to be trusted");
+        drop(store);
+        let (store, notices) = open(dir.path());
+        assert!(
+            matches!(notices[..], [Notice::Rebuilt { .. }]),
+            "{notices:?}"
+        );
+        assert_eq!(store.accounts(None, 9).expect("it reads").len(), 1);
+    }
+}

@@ -107,7 +107,7 @@ impl Fold {
             unflushed: Cell::new(0),
         };
         let last = guarded(|| fold.tree(Tree::Marks).last())?;
-        let place = last.and_then(|(_, value)| keys::read_place(&value));
+        let place = last.and_then(|(_, value)| keys::read_place(value.get(HEAD..)?));
         fold.last_mark.set(place);
         Ok(fold)
     }

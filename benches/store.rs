@@ -1,0 +1,245 @@
+//! What a commit, a rebuild and an opening cost. `cargo bench --bench store`; set `TMPDIR` to the
+//! disk that is to be measured.
+
+use std::path::Path;
+
+use chrono::DateTime;
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use maitred::domain::account::Part;
+use maitred::domain::booking::BookingRef;
+use maitred::domain::decision::{Code, Decision, Finding, Outcome, Reason};
+use maitred::domain::fact::Fact;
+use maitred::domain::id::{
+    AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId,
+};
+use maitred::domain::request::{CallKind, CallNote, Request, RequestState};
+use maitred::domain::time::{Span, Time};
+use maitred::store::open::{Create, Opened, open};
+use maitred::store::opened::LogStore;
+use maitred::store::port::Store;
+use tempfile::TempDir;
+
+fn main() {
+    divan::main();
+}
+
+/// Members; each has one grant that is never used up.
+const MEMBERS: usize = 1_000;
+
+/// Facts of one request on its way.
+const FACTS: usize = 6;
+
+fn at(seconds: usize) -> Time {
+    let seconds = i64::try_from(seconds).expect("in range");
+    DateTime::from_timestamp_millis(1_790_000_000_000).expect("in range") + Span::seconds(seconds)
+}
+
+fn opened(path: &Path) -> Opened {
+    open(path, Create::Yes, at(0), &mut |_| {}).expect("it opens")
+}
+
+fn member(n: usize) -> String {
+    format!("member{:04}@example.com", n % MEMBERS)
+}
+
+fn account(n: usize) -> AccountId {
+    AccountId::parse(&member(n)).expect("a name")
+}
+
+fn reference(n: usize) -> Reference {
+    Reference::parse(&format!("2026-spring-{:04}", n % MEMBERS)).expect("a name")
+}
+
+/// A uid as Cal.com makes them: 22 letters and digits in no order.
+fn uid(n: usize) -> BookingUid {
+    let mixed = (n as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    BookingUid::parse(&format!("{mixed:016x}{n:06}")).expect("a uid")
+}
+
+fn grants() -> Vec<Fact> {
+    let grant = |n| Fact::Grant {
+        reference: reference(n),
+        account: account(n),
+        credits: 1_000_000,
+        expires: None,
+        reason: "spring".to_owned(),
+    };
+    (0..MEMBERS).map(grant).collect()
+}
+
+fn request(n: usize) -> Request {
+    let uid = uid(n);
+    let decided = at(n);
+    Request {
+        id: RequestId::from(&uid),
+        bookings: vec![BookingRef {
+            uid,
+            id: Some(n as i64),
+        }],
+        series: false,
+        title: "Book club between Bo and Ann".to_owned(),
+        event_type: Some(EventTypeId(77)),
+        slug: Some("book-club".to_owned()),
+        gate: Some("book-club".to_owned()),
+        host: Some(HostId(5)),
+        booker: Some(Address::parse(&member(n)).expect("an address")),
+        account: Some(account(n)),
+        start: at(n + 86_400),
+        end: at(n + 90_000),
+        created: at(n),
+        decision: Decision::Confirm,
+        cost: 1,
+        credits: 1,
+        call: Some(CallKind::Confirm),
+        reasons: vec![Reason {
+            code: Code::Enough,
+            text: "cost 1, available 3".to_owned(),
+        }],
+        findings: vec![
+            Finding {
+                rule: "short-of-credit".to_owned(),
+                passed: true,
+                detail: "cost 1, available 3".to_owned(),
+            },
+            Finding {
+                rule: "notice".to_owned(),
+                passed: true,
+                detail: "asked 26 hours ahead".to_owned(),
+            },
+        ],
+        text: None,
+        carries: None,
+        policy: "0b5e1f0c9a7d".to_owned(),
+        decided,
+        first: decided,
+        state: RequestState::Recorded,
+        failures: 0,
+        last_failure: None,
+        calls: Vec::new(),
+    }
+}
+
+/// The first commit of a request: the decision and the hold.
+fn begun(n: usize) -> [Fact; 2] {
+    let request = request(n);
+    let hold = Fact::Hold {
+        booking: request.bookings[0].clone(),
+        request: request.id.clone(),
+        account: account(n),
+        parts: vec![Part {
+            grant: reference(n),
+            credits: 1,
+        }],
+        event_type: request.event_type,
+        host: request.host,
+        start: request.start,
+        end: request.end,
+    };
+    let request = Box::new(request);
+    [Fact::Decided { request }, hold]
+}
+
+/// All that is written about it afterwards.
+fn ended(n: usize) -> [Fact; 4] {
+    let uid = uid(n);
+    let request = RequestId::from(&uid);
+    [
+        Fact::Called {
+            request: request.clone(),
+            call: CallNote {
+                at: at(n),
+                booking: uid.clone(),
+                kind: CallKind::Confirm,
+                answered: true,
+                text: "accepted".to_owned(),
+            },
+        },
+        Fact::Settled {
+            request,
+            outcome: Outcome::Confirmed,
+        },
+        Fact::Post {
+            booking: uid.clone(),
+        },
+        Fact::Closed {
+            booking: uid,
+            reason: "over".to_owned(),
+        },
+    ]
+}
+
+/// A store with so many decided requests, in commits of as many requests as given.
+fn filled(requests: usize, batch: usize) -> (TempDir, LogStore) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut store = opened(dir.path()).store;
+    store.commit(at(0), grants(), &[]).expect("it commits");
+    for first in (0..requests).step_by(batch) {
+        let batch = first..requests.min(first + batch);
+        let facts = batch.clone().flat_map(begun).collect();
+        store.commit(at(first), facts, &[]).expect("it commits");
+        let facts = batch.flat_map(ended).collect();
+        store.commit(at(first), facts, &[]).expect("it commits");
+    }
+    (dir, store)
+}
+
+/// One durable commit, with so many facts.
+#[divan::bench(args = [1, 256], sample_count = 200, sample_size = 1)]
+fn commit(bencher: Bencher<'_, '_>, facts: usize) {
+    let (_dir, mut store) = filled(0, 1);
+    let mut n = 0;
+    bencher
+        .counter(ItemsCount::new(facts))
+        .with_inputs(|| {
+            let pairs = (n..).take(facts.div_ceil(2)).flat_map(begun);
+            n += facts;
+            match facts {
+                1 => vec![Fact::Frozen {
+                    account: account(n),
+                    why: Some("unpaid".to_owned()),
+                }],
+                _ => pairs.collect(),
+            }
+        })
+        .bench_local_values(|facts| store.commit(at(0), facts, &[]).expect("it commits"));
+}
+
+/// Everything anew from the log: check, parse, fold, write. Requests decided in batches of 16.
+#[divan::bench(args = [10_000, 100_000], sample_count = 5, sample_size = 1)]
+fn rebuild(bencher: Bencher<'_, '_>, requests: usize) {
+    let (dir, store) = filled(requests, 16);
+    // Not closed, so that every opening rebuilds.
+    drop(store);
+    bencher
+        .counter(ItemsCount::new(requests * FACTS + MEMBERS))
+        .bench_local(|| opened(dir.path()).notices.len());
+}
+
+/// Opening what was closed cleanly, with as many commits as given, and closing it again.
+#[divan::bench(args = [1_000, 100_000], sample_count = 10, sample_size = 1)]
+fn open_clean(bencher: Bencher<'_, '_>, commits: usize) {
+    let (dir, mut store) = filled(commits / 2, 1);
+    store.close().expect("it closes");
+    drop(store);
+    bencher.with_inputs(|| ()).bench_local_values(|()| {
+        let mut opened = opened(dir.path());
+        assert_eq!(opened.notices, []);
+        opened.store.close().expect("it closes");
+    });
+}
+
+/// Asking for the open work when 100 000 decisions are done.
+#[divan::bench]
+fn open_intents(bencher: Bencher<'_, '_>) {
+    let (_dir, store) = filled(100_000, 256);
+    bencher.bench_local(|| store.open_intents(250).expect("it reads").len());
+}
+
+/// One account out of many.
+#[divan::bench]
+fn account_by_name(bencher: Bencher<'_, '_>) {
+    let (_dir, store) = filled(1_000, 256);
+    let id = account(500);
+    bencher.bench_local(|| store.account(&id).expect("it reads"));
+}

@@ -1,0 +1,374 @@
+//! The log under every harm: a torn tail is cut and reported, anything else is refused by line.
+
+mod store_support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use maitred::domain::fact::Fact;
+use maitred::domain::time::Time;
+use maitred::store::log::line::{self, Fault, Hash, Header};
+use maitred::store::log::walk::{End, LogError, Walk};
+use maitred::store::open::{Notice, OpenError};
+use maitred::store::port::Store;
+use maitred::store::record::fact;
+use store_support::{at, chain, confirmed, grant, open, open_quietly, open_saying};
+
+/// A log of four commits in a directory of its own, and its bytes.
+struct Log {
+    _dir: tempfile::TempDir,
+    store: PathBuf,
+    dir: PathBuf,
+    path: PathBuf,
+    text: Vec<u8>,
+}
+
+impl Log {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = dir.path().join("store");
+        let mut opened = open(&store).expect("it opens").store;
+        for n in 0..3 {
+            let fact = grant(&format!("g{n}"), "bo", 5);
+            opened.commit(at(n), vec![fact], &[]).expect("it commits");
+        }
+        let mut facts = confirmed("uid", "bo", "g0", at(3));
+        facts.extend(confirmed("other", "bo", "g1", at(3)));
+        opened.commit(at(3), facts, &[]).expect("it commits");
+        opened.close().expect("it closes");
+        let path = store.join("log/00000001.jsonl");
+        let text = fs::read(&path).expect("read");
+        Self {
+            dir: store.join("log"),
+            store,
+            path,
+            text,
+            _dir: dir,
+        }
+    }
+
+    fn put(&self, text: &[u8]) {
+        fs::write(&self.path, text).expect("written");
+    }
+
+    fn walk(&self) -> Result<End, LogError> {
+        walk(&self.dir)
+    }
+
+    /// The file, line and text of the refusal.
+    fn refused(&self, harm: &str) -> (u64, Fault) {
+        match self.walk() {
+            Err(LogError::Damaged { path, line, fault }) => {
+                assert_eq!(path, self.path);
+                (line, fault)
+            }
+            Err(error) => panic!("{harm}: {error}"),
+            Ok(end) => panic!("{harm}: accepted {end:?}"),
+        }
+    }
+
+    /// Where the last line begins.
+    fn last(&self) -> usize {
+        let before = &self.text[..self.text.len() - 1];
+        1 + before
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .expect("a line before")
+    }
+
+    fn line_of(&self, byte: usize) -> u64 {
+        1 + self.text[..byte].iter().filter(|b| **b == b'\n').count() as u64
+    }
+}
+
+fn walk(dir: &Path) -> Result<End, LogError> {
+    let mut walk = Walk::start(dir)?;
+    while let Some(line) = walk.next()? {
+        let commit = line.commit();
+        commit.map_err(|fault| walk.refuse_last(fault))?;
+    }
+    Ok(walk.end())
+}
+
+#[test]
+fn every_line_names_the_one_before() {
+    let log = Log::new();
+    let end = log.walk().expect("it is whole");
+    assert_eq!((end.chain.seq, end.torn), (4, 0));
+    assert_eq!(end.place.offset, log.text.len() as u64);
+    let text = String::from_utf8(log.text.clone()).expect("UTF-8");
+    let mut before = "0".repeat(64);
+    for line in text.lines() {
+        let (body, hash) = line.split_once(",\"hash\":\"").expect("a hash");
+        assert!(body.ends_with(&format!(",\"prev\":\"{before}\"")), "{line}");
+        hash.strip_suffix("\"}")
+            .expect("an end")
+            .clone_into(&mut before);
+        assert_eq!(Hash::of(body.as_bytes()).to_string(), before);
+    }
+    assert_eq!(end.head.to_string(), before);
+}
+
+#[test]
+fn the_form_of_a_line_and_of_a_header() {
+    let header = Header {
+        segment: 1,
+        first: 1,
+        created: at(0),
+    };
+    let (text, hash) = line::header(&header, Hash::NONE).expect("it can be written");
+    let (commit, _) = line::commit(7, at(1), b"[]", hash).expect("it can be written");
+    let text = String::from_utf8([text, commit].concat()).expect("UTF-8");
+    insta::assert_snapshot!(text, @r##"
+{"log":"maitred","format":1,"segment":1,"first":1,"created":"2026-09-21T14:13:20Z","prev":"0000000000000000000000000000000000000000000000000000000000000000","hash":"d4e5f55353f1fd806a14618b2c8e62a03957db19ed5911a89e9aefde105b29ce"}
+{"seq":7,"at":"2026-09-21T14:13:20.001Z","facts":[],"prev":"d4e5f55353f1fd806a14618b2c8e62a03957db19ed5911a89e9aefde105b29ce","hash":"dfb51df668a521ba5a1de9f16ec278b7664e9a6a2985969c361ff94274b6e319"}
+"##);
+    assert!(line::commit(1, Time::MAX_UTC, b"[]", hash).is_none());
+}
+
+#[test]
+fn a_line_cut_anywhere_is_torn() {
+    let log = Log::new();
+    let last = log.last();
+    for length in last..log.text.len() {
+        log.put(&log.text[..length]);
+        let end = log.walk().expect("a torn tail is no damage");
+        assert_eq!(end.chain.seq, 3);
+        assert_eq!(end.place.offset, last as u64);
+        assert_eq!(end.torn, (length - last) as u64);
+        assert_eq!(end.line, 5);
+    }
+}
+
+#[test]
+fn a_torn_tail_is_cut_kept_and_reported_and_the_log_goes_on() {
+    let log = Log::new();
+    let last = log.last();
+    for length in [last + 1, last + 40, log.text.len() - 2, log.text.len() - 1] {
+        log.put(&log.text[..length]);
+        let kept = log.dir.join("torn-4");
+        if kept.exists() {
+            fs::remove_file(&kept).expect("removed");
+        }
+        // First after a clean end, then after a crash.
+        let acknowledged = log.store.join("clean").exists();
+        let opened = open(&log.store).expect("it opens");
+        let torn = Notice::Torn {
+            file: log.path.clone(),
+            line: 5,
+            bytes: (length - last) as u64,
+            kept: kept.clone(),
+            acknowledged,
+        };
+        assert_eq!(opened.notices[0], torn);
+        assert!(matches!(
+            opened.notices[1],
+            Notice::Rebuilt { commits: 3, .. }
+        ));
+        assert_eq!(fs::read(&kept).expect("read"), &log.text[last..length]);
+        assert_eq!(fs::read(&log.path).expect("read"), &log.text[..last]);
+        drop(opened);
+    }
+    let (mut store, _) = open_saying(&log.store);
+    assert_eq!(store.head().seq, 3);
+    store
+        .commit(at(9), vec![grant("more", "bo", 1)], &[])
+        .expect("it commits");
+    store.close().expect("it closes");
+    drop(store);
+    assert_eq!(open_quietly(&log.store).head().seq, 4);
+}
+
+#[test]
+fn a_changed_byte_is_refused_by_its_line() {
+    let log = Log::new();
+    for byte in 0..log.text.len() {
+        for change in [|b: u8| b ^ 1, |b| b ^ 0x20, |b| b ^ 0x80, |_| 0, |_| b'\n'] {
+            let mut text = log.text.clone();
+            text[byte] = change(text[byte]);
+            if text == log.text {
+                continue;
+            }
+            log.put(&text);
+            let harm = format!("byte {byte} is {:?}", text[byte] as char);
+            if byte == log.text.len() - 1 {
+                let end = log.walk().expect("without its newline it is torn");
+                assert_eq!((end.chain.seq, end.line), (3, 5), "{harm}");
+                assert!(end.torn > 0, "{harm}");
+            } else {
+                assert_eq!(log.refused(&harm).0, log.line_of(byte), "{harm}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_changes_nothing() {
+    let log = Log::new();
+    let mut text = log.text.clone();
+    let middle = text.len() / 2;
+    text[middle] ^= 1;
+    log.put(&text);
+    for _ in 0..2 {
+        let error = open(&log.store).map(|_| ()).expect_err("it was altered");
+        let said = chain(&error);
+        assert!(
+            said.contains(&format!("line {} of", log.line_of(middle))),
+            "{said}"
+        );
+        assert!(said.contains("00000001.jsonl"), "{said}");
+        assert!(said.contains("it was altered"), "{said}");
+    }
+    assert_eq!(fs::read(&log.path).expect("read"), text);
+    log.put(&log.text);
+    assert_eq!(open_quietly(&log.store).head().seq, 4);
+}
+
+#[test]
+fn lines_taken_out_put_in_or_moved_are_refused() {
+    let log = Log::new();
+    let lines: Vec<&[u8]> = log.text.split_inclusive(|b| *b == b'\n').collect();
+    for (harm, order, line) in [
+        ("the header is gone", vec![1, 2, 3, 4], 1),
+        ("a line is gone", vec![0, 1, 3, 4], 3),
+        ("a line is there twice", vec![0, 1, 1, 2, 3, 4], 3),
+        ("the last is there twice", vec![0, 1, 2, 3, 4, 4], 6),
+        ("two lines changed places", vec![0, 2, 1, 3, 4], 2),
+        ("the header is there twice", vec![0, 0, 1, 2, 3, 4], 2),
+    ] {
+        let text: Vec<&[u8]> = order.iter().map(|n| lines[*n]).collect();
+        log.put(&text.concat());
+        assert_eq!(log.refused(harm).0, line, "{harm}");
+    }
+    for (harm, text, line) in [
+        ("an empty line", b"\n".to_vec(), 6),
+        ("words", b"hello\n".to_vec(), 6),
+        (
+            "a line of zeros and a line",
+            [&[0; 512][..], b"\n{}\n"].concat(),
+            6,
+        ),
+    ] {
+        log.put(&[&log.text[..], &text].concat());
+        assert_eq!(log.refused(harm).0, line, "{harm}");
+    }
+    log.put(b"");
+    assert_eq!(log.refused("nothing at all").0, 1);
+}
+
+#[test]
+fn lost_sectors_are_torn_and_other_zeros_are_not() {
+    let log = Log::new();
+    let (last, length) = (log.last(), log.text.len());
+    let edge = last.next_multiple_of(512);
+    assert!(edge + 1024 < length, "the last line spans some sectors");
+    let rows = [
+        ("from its begin to an edge", last..edge, true),
+        ("one sector", edge..edge + 512, true),
+        ("two sectors", edge..edge + 1024, true),
+        ("from an edge to its end", edge..length, true),
+        ("all of it", last..length, true),
+        ("less than a sector", edge..edge + 511, false),
+        ("a sector off the edge", edge + 1..edge + 513, false),
+        ("the end, not from an edge", edge + 1..length - 1, false),
+        ("its first byte", last..last + 1, false),
+    ];
+    for (harm, zeros, torn) in rows {
+        let mut text = log.text.clone();
+        text[zeros].fill(0);
+        log.put(&text);
+        if torn {
+            let end = log.walk().expect(harm);
+            assert_eq!(
+                (end.chain.seq, end.torn),
+                (3, (length - last) as u64),
+                "{harm}"
+            );
+            // The same with a whole line after it is no crash of ours.
+            if text.ends_with(b"\n") {
+                log.put(&[&text[..], b"x\n"].concat());
+                assert_eq!(log.refused(harm).0, 5, "{harm}");
+            }
+        } else {
+            assert_eq!(log.refused(harm).0, 5, "{harm}");
+        }
+    }
+}
+
+/// The last line made anew with these facts, its hash and place in the chain in order.
+fn forge(log: &Log, facts: &[u8]) {
+    let last = log.last();
+    log.put(&log.text[..last]);
+    let end = log.walk().expect("it is whole");
+    let (text, _) = line::commit(4, at(3), facts, end.chain.hash).expect("it can be written");
+    log.put(&[&log.text[..last], &text].concat());
+}
+
+#[test]
+fn what_a_newer_version_wrote_is_refused_with_that_word() {
+    let log = Log::new();
+    forge(&log, br#"[{"sung":{"account":"bo"}}]"#);
+    let error = open(&log.store).map(|_| ()).expect_err("unknown");
+    let said = chain(&error);
+    assert!(said.contains("line 5 of"), "{said}");
+    assert!(
+        said.contains("if a newer maitred wrote it, use that one"),
+        "{said}"
+    );
+
+    let header = br#"{"log":"maitred","format":2,"what":"else""#.to_vec();
+    log.put(&line::seal(header, Hash::NONE).0);
+    let error = open(&log.store).map(|_| ()).expect_err("unknown");
+    let said = chain(&error);
+    assert!(
+        said.contains("format 2, and this maitred reads up to 1: use a newer one"),
+        "{said}"
+    );
+}
+
+#[test]
+fn facts_that_do_not_fit_are_refused_by_line() {
+    let log = Log::new();
+    let twice = fact::write(&[grant("g0", "bo", 5)]).expect("it can be written");
+    forge(&log, &twice);
+    let error = open(&log.store).map(|_| ()).expect_err("it does not fit");
+    assert!(
+        matches!(error, OpenError::Log(LogError::Damaged { line: 5, .. })),
+        "{error}"
+    );
+    let said = chain(&error);
+    assert!(said.contains("reference g0 was used before"), "{said}");
+    assert!(
+        !log.store.join("fold").exists(),
+        "a half-made fold is not left behind"
+    );
+}
+
+#[test]
+fn a_segment_cut_off_in_the_middle_of_the_log_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = dir.path().join("store");
+    let mut opened = store_support::open_small(&store).expect("it opens").store;
+    for n in 0..30 {
+        let facts: Vec<Fact> = confirmed(&format!("u{n}"), "bo", "g", at(n));
+        let first = (n == 0).then(|| grant("g", "bo", 100));
+        let facts = first.into_iter().chain(facts).collect();
+        opened.commit(at(n), facts, &[]).expect("it commits");
+    }
+    opened.close().expect("it closes");
+    drop(opened);
+    let path = store.join("log/00000002.jsonl");
+    let text = fs::read(&path).expect("read");
+    fs::write(&path, &text[..text.len() - 1]).expect("written");
+    let error = walk(&store.join("log")).expect_err("it is cut off");
+    let LogError::Damaged {
+        path: named,
+        line,
+        fault: Fault::CutOff,
+    } = error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(named, path);
+    assert_eq!(line, text.iter().filter(|b| **b == b'\n').count() as u64);
+}

@@ -1,0 +1,483 @@
+//! Any sequence of facts: the store on disk answers as the one in memory does, after every commit,
+//! after a clean end and after a crash, and every account adds up.
+
+mod store_support;
+
+use std::path::Path;
+
+use maitred::domain::account::{Account, Part};
+use maitred::domain::booking::BookingRef;
+use maitred::domain::decision::{Decision, Outcome};
+use maitred::domain::fact::{Back, Fact};
+use maitred::domain::id::{AccountId, BookingUid};
+use maitred::domain::ledger::{Given, Violation};
+use maitred::domain::request::{Charge, ChargeState, Request, RequestState};
+use maitred::domain::time::Time;
+use maitred::store::memory::MemoryStore;
+use maitred::store::opened::LogStore;
+use maitred::store::port::{CommitError, Expected, Store, Subject, Written};
+use proptest::prelude::*;
+use store_support::{
+    account, address, at, called, decided, grant, hold, intent, open_small, reference, settled, uid,
+};
+
+const ACCOUNTS: [&str; 3] = ["al@example.com", "bo@example.com", "änne"];
+
+/// One thing to do: which, and three numbers that say to what.
+type Deed = (u8, u8, u8, u8);
+
+fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+    prop::collection::vec((0..16_u8, any::<u8>(), any::<u8>(), any::<u8>()), 1..90)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn disk_and_memory_answer_alike(deeds in deeds()) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut disk = opened(dir.path());
+        let mut memory = MemoryStore::new();
+        for (n, deed) in deeds.into_iter().enumerate() {
+            let now = at(i64::try_from(n).expect("few") * 250);
+            if deed.0 == 15 {
+                disk = reopened(dir.path(), disk, deed.1 % 2 == 0);
+            } else {
+                let facts = facts(&memory, deed, now);
+                both(&mut disk, &mut memory, now, facts);
+            }
+            alike_in_short(&disk, &memory);
+        }
+        alike(&disk, &memory);
+        disk = reopened(dir.path(), disk, true);
+        alike(&disk, &memory);
+        disk = reopened(dir.path(), disk, false);
+        alike(&disk, &memory);
+        let verified = disk.verify(&mut |_| {}).expect("it verifies");
+        prop_assert_eq!(verified.differences, Vec::<String>::new());
+        prop_assert_eq!(verified.head, disk.head());
+    }
+}
+
+fn opened(path: &Path) -> LogStore {
+    open_small(path).expect("it opens").store
+}
+
+fn reopened(path: &Path, mut disk: LogStore, cleanly: bool) -> LogStore {
+    if cleanly {
+        disk.close().expect("it closes");
+    }
+    drop(disk);
+    opened(path)
+}
+
+/// Commits to both, which take it or refuse it alike.
+fn both(disk: &mut LogStore, memory: &mut MemoryStore, now: Time, facts: Vec<Fact>) {
+    let one = disk.commit(now, facts.clone(), &[]);
+    let other = memory.commit(now, facts, &[]);
+    match (one, other) {
+        (Ok(one), Ok(other)) => assert_eq!(one.seq, other.seq),
+        (Err(one), Err(other)) => assert_eq!(violation(one), violation(other)),
+        (one, other) => panic!("{one:?} but {other:?}"),
+    }
+}
+
+fn violation(error: CommitError) -> Violation {
+    match error {
+        CommitError::Violation(violation) => violation,
+        CommitError::Conflict(_) | CommitError::Indeterminate(_) | CommitError::Failed(_) => {
+            panic!("{error}")
+        }
+    }
+}
+
+/// What the numbers come to, given what is there. Most of it fits; some does not.
+fn facts(store: &MemoryStore, (deed, a, b, c): Deed, now: Time) -> Vec<Fact> {
+    let name = ACCOUNTS[usize::from(a) % ACCOUNTS.len()];
+    let id = account(name);
+    let there = store.account(&id).expect("it reads");
+    let charge = charges(store, ChargeState::Open, b);
+    let booking = charge.as_ref().map(|charge| charge.booking.uid.clone());
+    match deed {
+        0 => vec![Fact::Opened { account: id }],
+        1 | 2 => vec![Fact::Grant {
+            reference: reference(&format!("grant {b}")),
+            account: id,
+            credits: u64::from(c),
+            expires: (c % 3 == 0).then(|| at(i64::from(c) * 100)),
+            reason: "ü".to_owned(),
+        }],
+        3 => about(id, b, c),
+        4 => vec![Fact::Revoke {
+            reference: reference(&format!("revoke {b}")),
+            account: id,
+            parts: pick(there.as_ref(), u64::from(c % 8), now),
+            reason: String::new(),
+        }],
+        5 => expired(there.as_ref(), now),
+        6..=8 => decision(there.as_ref(), name, (b, c), now),
+        9 => vec![called(&format!("r{b}"), c % 2 == 0, now)],
+        10 | 11 => settlement(store, b, c % 3 == 0),
+        12 => booking.map_or_else(Vec::new, |booking| {
+            vec![Fact::Closed {
+                booking,
+                reason: "over".to_owned(),
+            }]
+        }),
+        13 => charge.map_or_else(Vec::new, |charge| vec![refund(&charge, c, now)]),
+        14 => vec![Fact::Move {
+            from: booking.unwrap_or_else(|| uid("none")),
+            to: store_support::booking(&format!("moved{}", c % 8)),
+            start: now,
+            end: now,
+            reason: "later".to_owned(),
+        }],
+        _ => vec![grant("twice", name, 1), grant("twice", name, 1)],
+    }
+}
+
+fn about(account: AccountId, b: u8, c: u8) -> Vec<Fact> {
+    let alias = address(&format!("alias{}@example.com", b % 4));
+    vec![match c % 5 {
+        0 => Fact::Unaliased { account, alias },
+        1 | 2 => Fact::Aliased { account, alias },
+        3 => Fact::Frozen {
+            account,
+            why: (b % 2 == 0).then(|| "why".to_owned()),
+        },
+        _ => Fact::Described {
+            account,
+            tier: Some(format!("tier {b}")),
+            tags: [format!("{b}")].into(),
+            attributes: [("since".to_owned(), format!("{c}"))].into(),
+        },
+    }]
+}
+
+fn pick(account: Option<&Account>, credits: u64, now: Time) -> Vec<Part> {
+    let picked = account.and_then(|account| account.pick(credits, now));
+    picked.unwrap_or_default()
+}
+
+fn expired(account: Option<&Account>, now: Time) -> Vec<Fact> {
+    let Some(account) = account else {
+        return Vec::new();
+    };
+    let lots = account.lots.iter().filter(|lot| !lot.alive(now));
+    let expired = lots.map(|lot| Fact::Expire {
+        account: account.id.clone(),
+        part: Part {
+            grant: lot.grant.clone(),
+            credits: lot.left,
+        },
+    });
+    expired.collect()
+}
+
+/// A wait, or an intent with its holds: of one booking, or of a long series, whose record does not
+/// fit one row of the fold.
+fn decision(there: Option<&Account>, name: &str, (b, c): (u8, u8), now: Time) -> Vec<Fact> {
+    let id = format!("r{b}");
+    let uids: Vec<String> = match c % 4 {
+        0 => (0..200)
+            .map(|n| format!("{id}-occurrence-number-{n}"))
+            .collect(),
+        _ => vec![id.clone()],
+    };
+    let uids: Vec<&str> = uids.iter().map(String::as_str).collect();
+    let mut request: Request = intent(&id, &uids, now);
+    request.account = Some(account(name));
+    let parts = pick(there, 1, now);
+    if parts.is_empty() {
+        request.decision = Decision::Wait { until: None };
+        request.state = RequestState::Noted;
+        return vec![decided(request)];
+    }
+    let held = uids.iter().take(3);
+    let lots: Vec<Vec<Part>> = held.clone().map(|_| parts.clone()).collect();
+    let holds = held
+        .zip(lots)
+        .map(|(uid, parts)| hold(uid, &id, name, parts));
+    std::iter::once(decided(request)).chain(holds).collect()
+}
+
+fn settlement(store: &MemoryStore, b: u8, void: bool) -> Vec<Fact> {
+    let open = store.open_intents(100).expect("it reads");
+    let Some(request) = open.get(usize::from(b) % open.len().max(1)) else {
+        return vec![settled("nobody", Outcome::Declined)];
+    };
+    let id = request.id.as_str();
+    let held = request.bookings.iter().map(|booking| &booking.uid);
+    let held = held.filter(|uid| store.charge(uid).expect("it reads").is_some());
+    let entries = held.map(|uid| {
+        let booking: BookingUid = uid.clone();
+        if void {
+            let reason = "superseded".to_owned();
+            Fact::Void { booking, reason }
+        } else {
+            Fact::Post { booking }
+        }
+    });
+    let mut facts: Vec<Fact> = entries.collect();
+    facts.push(settled(
+        id,
+        if void {
+            Outcome::Superseded
+        } else {
+            Outcome::Confirmed
+        },
+    ));
+    facts
+}
+
+fn refund(charge: &Charge, c: u8, now: Time) -> Fact {
+    let parts = charge.parts.iter().map(|part| Back {
+        grant: part.grant.clone(),
+        credits: part.credits,
+        restored: (c % 4 == 0)
+            .then(|| (reference(&format!("restored {}", charge.booking.uid)), now)),
+    });
+    Fact::Refund {
+        booking: charge.booking.uid.clone(),
+        parts: parts.take(1).collect(),
+        close: c % 2 == 0,
+        reason: "cancelled".to_owned(),
+    }
+}
+
+fn charges(store: &MemoryStore, state: ChargeState, b: u8) -> Option<Charge> {
+    let mut charges = store.open_charges(None, 1_000).expect("it reads");
+    charges.retain(|charge| charge.state == state);
+    let count = charges.len().max(1);
+    charges.into_iter().nth(usize::from(b) % count)
+}
+
+/// What must be alike after every commit.
+fn alike_in_short(disk: &LogStore, memory: &MemoryStore) {
+    let accounts = memory.accounts(None, 100).expect("it reads");
+    assert_eq!(disk.accounts(None, 100).expect("it reads"), accounts);
+    assert!(accounts.iter().all(Account::adds_up));
+    assert_eq!(disk.head().seq, memory.head().seq);
+    assert_eq!(disk.is_empty().expect("it reads"), accounts.is_empty());
+    let open = memory.open_intents(3).expect("it reads");
+    assert_eq!(disk.open_intents(3).expect("it reads"), open);
+}
+
+/// Everything that can be asked.
+fn alike(disk: &LogStore, memory: &MemoryStore) {
+    alike_in_short(disk, memory);
+    let requests = pages(|before| memory.decided(None, before, 7).expect("it reads"));
+    assert_eq!(
+        pages(|before| disk.decided(None, before, 7).expect("it reads")),
+        requests
+    );
+    let open = memory.open_intents(1_000).expect("it reads");
+    let is_open = |request: &&Request| request.state == RequestState::Recorded;
+    assert_eq!(open.len(), requests.iter().filter(is_open).count());
+    assert!(open.is_sorted_by_key(|request| request.decided));
+    let since = at(5_000);
+    let late = requests.iter().filter(|request| request.decided >= since);
+    let late: Vec<Request> = late.cloned().collect();
+    assert_eq!(
+        disk.decided(Some(since), None, 1_000).expect("it reads"),
+        late
+    );
+
+    let live = memory.open_charges(None, 1_000).expect("it reads");
+    assert_eq!(disk.open_charges(None, 1_000).expect("it reads"), live);
+    let mut subjects: Vec<Subject> = Vec::new();
+    for request in &requests {
+        assert_eq!(
+            disk.request(&request.id).expect("reads").as_ref(),
+            Some(request)
+        );
+        subjects.push(Subject::Request(request.id.clone()));
+        for BookingRef { uid, .. } in request.bookings.iter().take(4) {
+            assert_eq!(
+                disk.request_of(uid).expect("reads"),
+                memory.request_of(uid).expect("reads")
+            );
+            assert_eq!(
+                disk.charge(uid).expect("reads"),
+                memory.charge(uid).expect("reads")
+            );
+            subjects.push(Subject::Booking(uid.clone()));
+        }
+    }
+    for name in ACCOUNTS {
+        subjects.push(Subject::Account(account(name)));
+    }
+    for subject in subjects {
+        assert_eq!(
+            history(disk, &subject),
+            history(memory, &subject),
+            "{subject:?}"
+        );
+    }
+    for n in 0..=u8::MAX {
+        let given = |store: &dyn Store| -> Option<Given> {
+            store
+                .given(&reference(&format!("grant {n}")))
+                .expect("it reads")
+        };
+        assert_eq!(given(disk), given(memory));
+    }
+    for n in 0..4 {
+        let alias = address(&format!("alias{n}@example.com"));
+        assert_eq!(
+            disk.resolve(&alias).expect("it reads"),
+            memory.resolve(&alias).expect("it reads")
+        );
+    }
+}
+
+/// All decisions, page by page.
+fn pages(
+    mut page: impl FnMut(Option<&(Time, maitred::domain::id::RequestId)>) -> Vec<Request>,
+) -> Vec<Request> {
+    let mut all: Vec<Request> = Vec::new();
+    loop {
+        let before = all
+            .last()
+            .map(|request| (request.decided, request.id.clone()));
+        let more = page(before.as_ref());
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(more);
+    }
+}
+
+/// All that was written about a subject, page by page.
+fn history(store: &dyn Store, subject: &Subject) -> Vec<Written> {
+    let mut all: Vec<Written> = Vec::new();
+    loop {
+        let before = all.last().map(|written| written.seq);
+        let more = store.history(subject, before, 5).expect("it reads");
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(more);
+    }
+}
+
+#[test]
+fn a_conflict_leaves_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut disk = opened(dir.path());
+    let expect = |version| {
+        [Expected {
+            account: account("bo"),
+            version,
+        }]
+    };
+    let give = |n: u8| vec![grant(&format!("g{n}"), "bo", 1)];
+    disk.commit(at(0), give(0), &expect(None))
+        .expect("nobody is there yet");
+    let version = disk
+        .account(&account("bo"))
+        .expect("reads")
+        .expect("there")
+        .version;
+    for wrong in [None, Some(version - 1), Some(version + 1)] {
+        let error = disk
+            .commit(at(0), give(1), &expect(wrong))
+            .expect_err("it changed");
+        assert!(matches!(error, CommitError::Conflict(id) if id == account("bo")));
+    }
+    assert_eq!(disk.head().seq, 1);
+    disk.commit(at(0), give(1), &expect(Some(version)))
+        .expect("it did not change");
+    assert_eq!(disk.head().seq, 2);
+}
+
+#[test]
+fn facts_that_do_not_fit_leave_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut disk = opened(dir.path());
+    let facts = vec![grant("g", "bo", 1), hold("u", "nobody", "bo", Vec::new())];
+    let error = disk
+        .commit(at(0), facts, &[])
+        .expect_err("there is no intent");
+    assert!(matches!(error, CommitError::Violation(_)));
+    assert!(disk.is_empty().expect("it reads"));
+    assert_eq!(disk.head().seq, 0);
+    let head = disk
+        .commit(at(0), Vec::new(), &[])
+        .expect("nothing is written");
+    assert_eq!(head.seq, 0);
+}
+
+#[test]
+fn what_is_too_large_is_refused_before_it_is_written() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut disk = opened(dir.path());
+    let facts = vec![
+        Fact::Opened {
+            account: account("bo")
+        };
+        200_001
+    ];
+    let error = disk.commit(at(0), facts, &[]).expect_err("too many");
+    let CommitError::Failed(error) = error else {
+        panic!("{error}");
+    };
+    assert!(
+        error.text.contains("at most 200000 stand or fall together"),
+        "{error}"
+    );
+    let mut long = grant("g", "bo", 1);
+    if let Fact::Grant { reason, .. } = &mut long {
+        *reason = "x".repeat(64 * 1024 + 1);
+    }
+    let error = disk.commit(at(0), vec![long], &[]).expect_err("too long");
+    assert!(matches!(error, CommitError::Failed(_)), "{error}");
+    disk.commit(at(0), vec![grant("g", "bo", 1)], &[])
+        .expect("it goes on");
+    assert_eq!(disk.head().seq, 1);
+}
+
+#[test]
+fn a_large_import_is_one_commit() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut disk = opened(dir.path());
+    let facts = (0..20_000).map(|n| grant(&format!("g{n}"), &format!("m{n}@example.com"), 3));
+    disk.commit(at(0), facts.collect(), &[]).expect("it fits");
+    disk = reopened(dir.path(), disk, true);
+    assert_eq!(disk.head().seq, 1);
+    let last = disk
+        .account(&account("m19999@example.com"))
+        .expect("reads")
+        .expect("there");
+    assert_eq!(last.available(at(1)), 3);
+    let written = disk
+        .history(&Subject::Account(last.id), None, 10)
+        .expect("it reads");
+    assert_eq!(written.len(), 1);
+}
+
+#[test]
+fn an_account_with_a_long_history_is_paged_through() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut disk = opened(dir.path());
+    let mut memory = MemoryStore::new();
+    both(&mut disk, &mut memory, at(0), vec![grant("g", "bo", 1_000)]);
+    for n in 0..300 {
+        let fact = Fact::Frozen {
+            account: account("bo"),
+            why: Some(format!("{n}")),
+        };
+        both(&mut disk, &mut memory, at(n), vec![fact]);
+    }
+    let subject = Subject::Account(account("bo"));
+    let all = history(&disk, &subject);
+    assert_eq!(all.len(), 301);
+    assert!(all.is_sorted_by(|a, b| a.seq > b.seq), "newest first");
+    assert_eq!(all, history(&memory, &subject));
+    disk = reopened(dir.path(), disk, false);
+    assert_eq!(history(&disk, &subject), all);
+    assert_eq!(
+        disk.verify(&mut |_| {}).expect("verifies").differences,
+        [""; 0]
+    );
+}

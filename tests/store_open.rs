@@ -1,0 +1,434 @@
+//! Opening the store after all that can happen to it between two runs.
+
+mod store_support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use maitred::domain::id::AccountId;
+use maitred::store::lock::LockError;
+use maitred::store::open::{self, Create, Notice, OpenError};
+use maitred::store::opened::LogStore;
+use maitred::store::port::Store;
+use store_support::{
+    account, at, chain, confirmed, grant, intent, open, open_quietly, open_saying, open_small,
+};
+use store_support::{decided, request_id};
+
+/// A store with a few commits: bo has 10 credits of which 3 are spent.
+fn fill(path: &Path) -> LogStore {
+    let (mut store, notice) = open_saying(path);
+    assert_eq!(notice, Notice::Created(path.to_owned()));
+    for commit in commits() {
+        store.commit(at(1), commit, &[]).expect("it commits");
+    }
+    store
+}
+
+fn commits() -> Vec<Vec<maitred::domain::fact::Fact>> {
+    let mut commits = vec![vec![grant("spring", "bo@example.com", 10)]];
+    for n in 0..3 {
+        commits.push(confirmed(
+            &format!("uid{n}"),
+            "bo@example.com",
+            "spring",
+            at(n),
+        ));
+    }
+    commits.push(vec![decided(intent("open", &["open"], at(9)))]);
+    commits
+}
+
+fn bo() -> AccountId {
+    account("bo@example.com")
+}
+
+fn check(store: &LogStore) {
+    let account = store
+        .account(&bo())
+        .expect("it reads")
+        .expect("it is there");
+    assert!(account.adds_up());
+    assert_eq!((account.available(at(2)), account.totals.posted), (7, 3));
+    assert_eq!(store.head().seq, 5);
+    let open = store.open_intents(10).expect("it reads");
+    assert_eq!(
+        open.iter().map(|r| r.id.as_str()).collect::<Vec<_>>(),
+        ["open"]
+    );
+    assert_eq!(store.open_charges(None, 10).expect("it reads").len(), 3);
+    let verified = store.verify(&mut |_| {}).expect("it verifies");
+    assert_eq!(verified.differences, [""; 0]);
+    assert_eq!((verified.commits, verified.facts), (5, 17));
+}
+
+fn directory() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("a/store");
+    (dir, path)
+}
+
+#[test]
+fn closed_cleanly_it_opens_as_it_was() {
+    let (_dir, path) = directory();
+    let mut store = fill(&path);
+    check(&store);
+    store.close().expect("it closes");
+    drop(store);
+    for _ in 0..3 {
+        let mut store = open_quietly(&path);
+        check(&store);
+        store.close().expect("it closes");
+    }
+}
+
+#[test]
+fn an_empty_one_opens_as_it_was() {
+    let (_dir, path) = directory();
+    let mut store = open_saying(&path).0;
+    assert!(store.is_empty().expect("it reads"));
+    store.close().expect("it closes");
+    drop(store);
+    let mut store = open_quietly(&path);
+    assert_eq!(store.head().seq, 0);
+    store
+        .commit(at(1), vec![grant("g", "bo", 1)], &[])
+        .expect("it commits");
+}
+
+#[test]
+fn not_closed_it_is_rebuilt() {
+    let (_dir, path) = directory();
+    drop(fill(&path));
+    let (store, notice) = open_saying(&path);
+    let Notice::Rebuilt {
+        moved,
+        commits,
+        facts,
+        ..
+    } = notice
+    else {
+        panic!("{notice}");
+    };
+    assert_eq!(moved, Some(path.join("fold.doubtful-1")));
+    assert_eq!((commits, facts), (5, 17));
+    check(&store);
+}
+
+#[test]
+fn nobody_else_may_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_dir, path) = directory();
+    let mut store = fill(&path);
+    store.close().expect("it closes");
+    for (name, mode) in [
+        ("", 0o700),
+        ("log", 0o700),
+        ("fold", 0o700),
+        ("lock", 0o600),
+        ("clean", 0o600),
+        ("log/00000001.jsonl", 0o600),
+    ] {
+        let meta = fs::metadata(path.join(name)).expect(name);
+        assert_eq!(meta.permissions().mode() & 0o777, mode, "{name}");
+    }
+}
+
+#[test]
+fn whatever_happens_to_the_fold_it_is_rebuilt() {
+    let harms: [(&str, fn(&Path)); 9] = [
+        ("deleted", |fold| fs::remove_dir_all(fold).expect("removed")),
+        ("emptied", |fold| {
+            fs::remove_dir_all(fold).expect("removed");
+            fs::create_dir(fold).expect("made");
+        }),
+        ("a file in its place", |fold| {
+            fs::remove_dir_all(fold).expect("removed");
+            fs::write(fold, "not a folder").expect("written");
+        }),
+        ("db emptied", |fold| {
+            fs::write(fold.join("db"), "").expect("written")
+        }),
+        ("db deleted", |fold| {
+            fs::remove_file(fold.join("db")).expect("removed")
+        }),
+        ("conf deleted", |fold| {
+            fs::remove_file(fold.join("conf")).expect("removed")
+        }),
+        ("db cut in half", |fold| {
+            let db = fs::read(fold.join("db")).expect("read");
+            fs::write(fold.join("db"), &db[..db.len() / 2]).expect("written");
+        }),
+        ("db one byte changed", |fold| {
+            let mut db = fs::read(fold.join("db")).expect("read");
+            let at = db.iter().position(|b| *b == b'b').expect("bo is in there");
+            db[at] ^= 1;
+            fs::write(fold.join("db"), db).expect("written");
+        }),
+        ("noise in all files", |fold| {
+            for entry in fs::read_dir(fold).expect("read") {
+                let path = entry.expect("read").path();
+                if path.is_file() {
+                    let length = fs::metadata(&path).expect("read").len();
+                    let noise = (0..length).map(|n| (n.wrapping_mul(2_654_435_761) >> 7) as u8);
+                    fs::write(&path, noise.collect::<Vec<_>>()).expect("written");
+                }
+            }
+        }),
+    ];
+    let (_dir, path) = directory();
+    let mut store = fill(&path);
+    for (harm, run) in harms {
+        store.close().expect("it closes");
+        drop(store);
+        run(&path.join("fold"));
+        let (opened, notice) = open_saying(&path);
+        assert!(matches!(notice, Notice::Rebuilt { .. }), "{harm}: {notice}");
+        store = opened;
+        check(&store);
+    }
+    let doubtful = fs::read_dir(&path).expect("read").filter(|entry| {
+        let name = entry.as_ref().expect("read").file_name();
+        name.to_string_lossy().starts_with("fold.doubtful-")
+    });
+    assert_eq!(doubtful.count(), 2, "only the latest are kept");
+}
+
+#[test]
+fn harmed_while_open_it_says_so_or_is_rebuilt_but_never_lies() {
+    let (_dir, path) = directory();
+    let store = fill(&path);
+    fs::write(path.join("fold/db"), "").expect("written");
+    drop(store);
+    let (store, _) = open_saying(&path);
+    check(&store);
+}
+
+#[test]
+fn a_damaged_marker_is_doubt() {
+    for damage in ["", "noise", "{\"format\":1}\n"] {
+        let (_dir, path) = directory();
+        let mut store = fill(&path);
+        store.close().expect("it closes");
+        drop(store);
+        fs::write(path.join("clean"), damage).expect("written");
+        let (store, notice) = open_saying(&path);
+        assert!(
+            matches!(notice, Notice::Rebuilt { .. }),
+            "{damage}: {notice}"
+        );
+        check(&store);
+    }
+}
+
+#[test]
+fn a_fold_that_is_behind_is_caught_up() {
+    let (_dir, path) = directory();
+    let mut store = fill(&path);
+    store.close().expect("it closes");
+    drop(store);
+    let log = path.join("log/00000001.jsonl");
+    let short = fs::read(&log).expect("read");
+    let mut store = open_quietly(&path);
+    store
+        .commit(at(2), vec![grant("more", "bo@example.com", 5)], &[])
+        .expect("it commits");
+    drop(store);
+    let long = fs::read(&log).expect("read");
+    // Back to a fold closed after five commits, then the sixth line comes back.
+    fs::write(&log, short).expect("written");
+    let mut store = open_saying(&path).0;
+    check(&store);
+    store.close().expect("it closes");
+    drop(store);
+    fs::write(&log, long).expect("written");
+    let (store, notice) = open_saying(&path);
+    assert_eq!(notice, Notice::CaughtUp { commits: 1 });
+    assert_eq!(
+        store
+            .account(&bo())
+            .expect("reads")
+            .expect("there")
+            .available(at(2)),
+        12
+    );
+    assert_eq!(
+        store.verify(&mut |_| {}).expect("verifies").differences,
+        [""; 0]
+    );
+}
+
+#[test]
+fn commits_taken_out_of_the_log_are_missed() {
+    let (_dir, path) = directory();
+    let mut store = fill(&path);
+    store.close().expect("it closes");
+    drop(store);
+    let log = path.join("log/00000001.jsonl");
+    let text = fs::read_to_string(&log).expect("read");
+    let lines: Vec<&str> = text.lines().collect();
+    fs::write(&log, lines[..4].join("\n") + "\n").expect("written");
+    let error = open(&path).map(|_| ()).expect_err("commits are missing");
+    assert!(
+        matches!(
+            error,
+            OpenError::Short {
+                end: 3,
+                closed: 5,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    // The way out that the message names.
+    fs::remove_file(path.join("clean")).expect("removed");
+    let (store, _) = open_saying(&path);
+    assert_eq!(store.head().seq, 3);
+}
+
+#[test]
+fn one_process_at_a_time() {
+    let (_dir, path) = directory();
+    let store = fill(&path);
+    let error = open(&path).map(|_| ()).expect_err("it is held");
+    let OpenError::Lock(LockError::Held { pid, since, .. }) = &error else {
+        panic!("{error}");
+    };
+    assert_eq!((*pid, *since), (Some(std::process::id()), Some(at(0))));
+    let expect = format!(
+        "open the store at {}: it is held by process {} since 2026-09-21T14:13:20Z",
+        path.display(),
+        std::process::id()
+    );
+    assert_eq!(error.to_string(), expect);
+    drop(store);
+    assert!(open(&path).is_ok(), "it was let go");
+}
+
+#[test]
+fn nothing_is_made_where_nothing_may_be_made() {
+    let (dir, path) = directory();
+    let refused = |path: &Path| {
+        let opened = open::open(path, Create::No, at(0), &mut |_| {});
+        opened.map(|_| ()).expect_err("there is none")
+    };
+    assert!(matches!(refused(&path), OpenError::Absent(_)));
+    assert!(!path.exists());
+    assert!(matches!(refused(dir.path()), OpenError::Absent(_)));
+    assert_eq!(
+        fs::read_dir(dir.path()).expect("read").count(),
+        0,
+        "not even a lock"
+    );
+}
+
+#[test]
+fn a_directory_with_anything_else_in_it_is_not_made_a_store() {
+    for (name, found) in [
+        ("fold/db", "`fold`"),
+        ("fold.doubtful-1/db", "`fold.doubtful-1`"),
+        ("clean", "`clean`"),
+        ("notes.txt", "`notes.txt`"),
+        ("log/torn-7", "`log/torn-7`"),
+    ] {
+        let (_dir, path) = directory();
+        let file = path.join(name);
+        fs::create_dir_all(file.parent().expect("a parent")).expect("made");
+        fs::write(&file, "").expect("written");
+        let error = open(&path).map(|_| ()).expect_err(name);
+        let OpenError::NoLog { found: named, .. } = &error else {
+            panic!("{name}: {error}");
+        };
+        assert_eq!(named, found);
+        assert!(
+            error
+                .to_string()
+                .contains("restore the folder `log` from a backup")
+        );
+    }
+}
+
+#[test]
+fn a_first_start_that_was_cut_short_is_begun_again() {
+    let (_dir, path) = directory();
+    fs::create_dir_all(path.join("log")).expect("made");
+    fs::create_dir_all(path.join("lost+found")).expect("made");
+    fs::write(path.join("log/00000001.jsonl.new"), "{").expect("written");
+    fs::write(path.join("lock"), "").expect("written");
+    let (store, notice) = open_saying(&path);
+    assert_eq!(notice, Notice::Created(path.clone()));
+    assert_eq!(store.head().seq, 0);
+}
+
+#[test]
+fn many_segments_are_one_log() {
+    let (_dir, path) = directory();
+    let mut store = open_small(&path).expect("it opens").store;
+    for commit in commits() {
+        store.commit(at(1), commit, &[]).expect("it commits");
+    }
+    check(&store);
+    store.close().expect("it closes");
+    drop(store);
+    assert!(path.join("log/00000002.jsonl").exists());
+    let opened = open_small(&path).expect("it opens");
+    assert_eq!(opened.notices, []);
+    let mut store = opened.store;
+    check(&store);
+    store
+        .commit(at(3), vec![grant("late", "al", 1)], &[])
+        .expect("it commits");
+    drop(store);
+    let opened = open_small(&path).expect("it opens");
+    assert_eq!(opened.notices.len(), 1);
+    drop(opened);
+
+    fs::rename(path.join("log/00000001.jsonl"), path.join("first")).expect("moved");
+    let error = open(&path).map(|_| ()).expect_err("a segment is missing");
+    assert!(
+        chain(&error).contains("00000001.jsonl: segments after it are there"),
+        "{error}"
+    );
+}
+
+#[test]
+fn more_commits_than_between_two_flushes_survive_a_kill() {
+    let (_dir, path) = directory();
+    let mut store = open_saying(&path).0;
+    for n in 0..40_u64 {
+        let fact = grant(&format!("g{n}"), "bo@example.com", n + 1);
+        store.commit(at(1), vec![fact], &[]).expect("it commits");
+    }
+    drop(store);
+    let (store, _) = open_saying(&path);
+    let account = store.account(&bo()).expect("reads").expect("there");
+    assert_eq!(account.available(at(2)), 820);
+    assert_eq!(store.head().seq, 40);
+}
+
+#[test]
+fn a_path_that_is_no_directory_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("file");
+    fs::write(&path, "").expect("written");
+    let error = open(&path).map(|_| ()).expect_err("it is a file");
+    assert!(
+        chain(&error).contains(&path.display().to_string()),
+        "{}",
+        chain(&error)
+    );
+}
+
+#[test]
+fn request_found_after_reopening() {
+    let (_dir, path) = directory();
+    let mut store = fill(&path);
+    store.close().expect("it closes");
+    drop(store);
+    let store = open_quietly(&path);
+    let request = store
+        .request(&request_id("uid1"))
+        .expect("reads")
+        .expect("there");
+    assert_eq!(request.decided, at(1));
+}
