@@ -16,3 +16,6 @@ pub mod request;
 pub mod snapshot;
 pub mod text;
 pub mod time;
+
+#[cfg(test)]
+mod tests;
