@@ -7,7 +7,7 @@
 
 use super::account::{Account, Lot, MAX_ALIASES, MAX_LOTS, Part, sum};
 use super::booking::BookingRef;
-use super::decision::{Credits, MAX_CREDITS};
+use super::decision::{Credits, Decision, MAX_CREDITS};
 use super::fact::{Back, Fact};
 use super::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use super::request::{Charge, ChargeState, MAX_CALLS, MAX_OCCURRENCES, Request, RequestState};
@@ -208,6 +208,7 @@ pub fn apply<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
         }
         Fact::Settled { request, outcome } => {
             let mut record = intent(records, request)?;
+            holds_ended(records, &record)?;
             record.state = RequestState::Settled {
                 outcome: *outcome,
                 at,
@@ -382,6 +383,13 @@ fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
 /// An occurrence that turned up after the decision becomes part of the request it is held for.
 fn joins<R: Records>(records: &mut R, id: &RequestId, booking: &BookingRef) -> Applied<R> {
     let mut request = intent(records, id)?;
+    if request.decision != Decision::Confirm {
+        return Err(Violation::RequestState {
+            id: id.clone(),
+            expected: "an open intent to confirm",
+        }
+        .into());
+    }
     if request
         .bookings
         .iter()
@@ -392,6 +400,21 @@ fn joins<R: Records>(records: &mut R, id: &RequestId, booking: &BookingRef) -> A
         }
         request.bookings.push(booking.clone());
         records.put_request(request);
+    }
+    Ok(())
+}
+
+/// Promise 3: whoever finishes an intent ends its holds first, or nobody ever would.
+fn holds_ended<R: Records>(records: &mut R, request: &Request) -> Applied<R> {
+    for booking in &request.bookings {
+        let charge = read(records.charge(&booking.uid))?;
+        if charge.is_some_and(|c| c.state == ChargeState::Held && c.request == request.id) {
+            return Err(Violation::RequestState {
+                id: request.id.clone(),
+                expected: "without holds",
+            }
+            .into());
+        }
     }
     Ok(())
 }
@@ -486,6 +509,7 @@ fn restore<R: Records>(
     expires: Time,
     reason: &str,
 ) -> Applied<R> {
+    amount(credits)?;
     if read(records.given(reference))?.is_some() {
         return Err(Violation::ReferenceUsed(reference.clone()).into());
     }
@@ -516,6 +540,9 @@ fn move_on<R: Records>(
     reason: &str,
 ) -> Applied<R> {
     let mut old = open_charge(records, from)?;
+    if to.uid == *from {
+        return Err(Violation::ChargeExists(to.uid.clone()).into());
+    }
     let parts = std::mem::take(&mut old.parts);
     let mut successor = match read(records.charge(&to.uid))? {
         Some(charge) if charge.state == ChargeState::Open && charge.account == old.account => {
@@ -554,6 +581,16 @@ fn move_on<R: Records>(
 }
 
 fn decided<R: Records>(records: &mut R, request: &Request) -> Applied<R> {
+    if let RequestState::Settled { .. } = request.state {
+        return Err(Violation::RequestState {
+            id: request.id.clone(),
+            expected: "an intent or a note",
+        }
+        .into());
+    }
+    if request.bookings.len() > MAX_OCCURRENCES {
+        return Err(Violation::TooManyOccurrences(request.id.clone()).into());
+    }
     let expected = "undecided";
     match read(records.request(&request.id))? {
         None => {}
@@ -590,6 +627,7 @@ fn give_back<R: Records>(
             }
             book(account, part.credits);
         }
+        account.sweep();
         Ok(())
     })
 }

@@ -78,7 +78,11 @@ fn configured_hosts_are_answered_too() {
         (id(2), &other, true),
         (id(3), &other, false),
         (ann(), &other, true),
-        (with(HostKey::Address(address("bo@example.com"))), &other, false),
+        (
+            with(HostKey::Address(address("bo@example.com"))),
+            &other,
+            false,
+        ),
         // Without a number nobody can say what else takes the host's time.
         (ann(), &deleted, false),
     ];

@@ -14,7 +14,10 @@ const DECLINED: Option<Outcome> = Some(Outcome::Declined);
 const SUPERSEDED: Option<Outcome> = Some(Outcome::Superseded);
 
 fn held(names: &[&str]) -> Vec<Charge> {
-    names.iter().map(|name| charge(name, ChargeState::Held)).collect()
+    names
+        .iter()
+        .map(|name| charge(name, ChargeState::Held))
+        .collect()
 }
 
 fn post(name: &str) -> Fact {
@@ -59,7 +62,10 @@ fn the_matrix_of_decisions_and_sights() {
     let rows = [
         // What it is, and what that means to an intent to confirm, to decline, to cancel.
         (Sight::Accepted, [CONFIRMED, SUPERSEDED, SUPERSEDED]),
-        (Sight::AcceptedAfterMove, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
+        (
+            Sight::AcceptedAfterMove,
+            [SUPERSEDED, SUPERSEDED, SUPERSEDED],
+        ),
         (Sight::Rejected, [SUPERSEDED, DECLINED, DECLINED]),
         (Sight::Cancelled, [SUPERSEDED, SUPERSEDED, DECLINED]),
         (Sight::Gone, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
@@ -71,12 +77,19 @@ fn the_matrix_of_decisions_and_sights() {
         }
     }
     for request in [&confirm, &decline, &cancel] {
-        assert_eq!(next(request, &[], None, &seen(&[("a", Sight::Pending)])), call);
+        assert_eq!(
+            next(request, &[], None, &seen(&[("a", Sight::Pending)])),
+            call
+        );
         for unread in [seen(&[]), seen(&[("a", Sight::Unread)])] {
             assert_eq!(next(request, &[], None, &unread), Next::Unclear);
         }
     }
-    let others = [Decision::Review, Decision::Leave, Decision::Wait { until: None }];
+    let others = [
+        Decision::Review,
+        Decision::Leave,
+        Decision::Wait { until: None },
+    ];
     for decision in others {
         let request = but(confirm.clone(), |r| r.decision = decision);
         let next = next(&request, &[], None, &seen(&[("a", Sight::Accepted)]));
@@ -93,12 +106,29 @@ fn a_hold_is_posted_when_it_was_accepted_and_given_back_when_not() {
             void("a", "the booking was moved to another time"),
             Outcome::Superseded,
         ),
-        (Sight::Rejected, void("a", "the booking was declined"), Outcome::Superseded),
-        (Sight::Cancelled, void("a", "the booking was cancelled"), Outcome::Superseded),
-        (Sight::Gone, void("a", "the booking is gone"), Outcome::Superseded),
+        (
+            Sight::Rejected,
+            void("a", "the booking was declined"),
+            Outcome::Superseded,
+        ),
+        (
+            Sight::Cancelled,
+            void("a", "the booking was cancelled"),
+            Outcome::Superseded,
+        ),
+        (
+            Sight::Gone,
+            void("a", "the booking is gone"),
+            Outcome::Superseded,
+        ),
     ];
     for (sight, entry, outcome) in rows {
-        let next = next(&intent("a", &["a"]), &held(&["a"]), None, &seen(&[("a", sight)]));
+        let next = next(
+            &intent("a", &["a"]),
+            &held(&["a"]),
+            None,
+            &seen(&[("a", sight)]),
+        );
         assert_eq!(facts(next), [entry, settled("a", outcome)], "{sight:?}");
     }
 }
@@ -126,10 +156,17 @@ fn only_holds_are_ended() {
 fn a_confirmation_that_met_a_moved_booking_is_told() {
     let sights = seen(&[("a", Sight::AcceptedAfterMove)]);
     let next = next(&intent("a", &["a"]), &held(&["a"]), None, &sights);
-    let Next::Settle { problem: Some(problem), .. } = next else {
+    let Next::Settle {
+        problem: Some(problem),
+        ..
+    } = next
+    else {
         panic!("{next:?}");
     };
-    assert!(problem.starts_with("booking a was confirmed although"), "{problem}");
+    assert!(
+        problem.starts_with("booking a was confirmed although"),
+        "{problem}"
+    );
 }
 
 #[test]
@@ -189,13 +226,11 @@ fn a_successor_takes_the_charge_over_and_gets_back_what_it_costs_less() {
     let accepted = seen(&[("b", Sight::Accepted)]);
     let refund = Fact::Refund {
         booking: uid("b"),
-        parts: vec![
-            Back {
-                grant: grant("g2"),
-                credits: 2,
-                restored: None,
-            },
-        ],
+        parts: vec![Back {
+            grant: grant("g2"),
+            credits: 2,
+            restored: None,
+        }],
         close: false,
         reason: "rescheduled to a booking that costs less".to_owned(),
     };
@@ -229,7 +264,12 @@ fn a_charge_that_was_closed_meanwhile_is_not_taken_over_and_that_is_told() {
         let old = state.map(|state| but(old, |c| c.state = state));
         let sights = seen(&[("b", Sight::Accepted)]);
         let next = next(&request, &charges, old.as_ref(), &sights);
-        let Next::Settle { facts, problem, outcome } = next else {
+        let Next::Settle {
+            facts,
+            problem,
+            outcome,
+        } = next
+        else {
             panic!("{next:?}");
         };
         assert_eq!(facts, [post("b"), settled("b", Outcome::Confirmed)]);

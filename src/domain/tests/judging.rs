@@ -100,9 +100,13 @@ fn what_every_rule_likes_is_confirmed_at_its_cost() {
 /// Each row adds an objection in front of the ones below it: the first one decides.
 #[test]
 fn the_first_rule_that_objects_decides() {
-    let layers: [(fn(&mut Case), Decision, &[Code]); 12] = [
+    let layers: [(fn(&mut Case), Decision, &[Code]); 13] = [
         (poor, DECLINE, &[Code::ShortOfCredit]),
-        (|c| c.taken = true, DECLINE, &[Code::Taken, Code::ShortOfCredit]),
+        (
+            |c| c.taken = true,
+            DECLINE,
+            &[Code::Taken, Code::ShortOfCredit],
+        ),
         (
             |c| c.account.as_mut().unwrap().frozen = Some("late fees".to_owned()),
             Decision::Review,
@@ -115,12 +119,25 @@ fn the_first_rule_that_objects_decides() {
             &[Code::NoBooker],
         ),
         (
+            |c| c.event_type.as_mut().unwrap().as_mut().unwrap().seated = true,
+            Decision::Leave,
+            &[Code::Seated],
+        ),
+        (
             |c| c.event_type.as_mut().unwrap().as_mut().unwrap().price = 500,
             Decision::Leave,
-            &[Code::Priced],
+            &[Code::Priced, Code::Seated],
         ),
-        (|c| c.event_type = Some(None), Decision::Leave, &[Code::EventTypeNotShown]),
-        (|c| c.event_type = None, Decision::Leave, &[Code::EventTypeNotShown]),
+        (
+            |c| c.event_type = Some(None),
+            Decision::Leave,
+            &[Code::EventTypeNotShown],
+        ),
+        (
+            |c| c.event_type = None,
+            Decision::Leave,
+            &[Code::EventTypeNotShown],
+        ),
         (
             |c| c.bookings[0].payment = Payment::Unpaid,
             Decision::Leave,
@@ -143,7 +160,11 @@ fn the_first_rule_that_objects_decides() {
         ),
     ];
     for (count, (_, decision, codes)) in layers.iter().enumerate() {
-        let all = |case: &mut Case| layers[..=count].iter().for_each(|(change, ..)| change(case));
+        let all = |case: &mut Case| {
+            layers[..=count]
+                .iter()
+                .for_each(|(change, ..)| change(case))
+        };
         check(all, *decision, codes);
     }
 }
@@ -236,7 +257,11 @@ fn a_wait_ends_at_its_deadline_in_a_decline() {
         case.gate.unknown_booker = OnUnknown::Wait;
         case.bookings[0].start = now();
     };
-    check(started, DECLINE, &[Code::UnknownBooker, Code::WaitedTooLong]);
+    check(
+        started,
+        DECLINE,
+        &[Code::UnknownBooker, Code::WaitedTooLong],
+    );
     check_text(started, &format!("{UNKNOWN} {WAITED}"));
 }
 
@@ -301,7 +326,9 @@ fn a_gate_without_a_cost_asks_for_an_account_only() {
 #[test]
 fn a_series_costs_each_of_its_occurrences() {
     let series = |case: &mut Case| {
-        case.bookings = (0..3).map(|n| occurrence("s", &format!("o{n}"), n)).collect();
+        case.bookings = (0..3)
+            .map(|n| occurrence("s", &format!("o{n}"), n))
+            .collect();
     };
     let change = |case: &mut Case| {
         series(case);
@@ -343,7 +370,10 @@ fn a_successor_pays_only_what_its_predecessor_did_not() {
 
 #[test]
 fn a_lot_pays_until_the_instant_it_expires() {
-    let rows = [(1, Decision::Confirm, Code::Enough), (0, DECLINE, Code::ShortOfCredit)];
+    let rows = [
+        (1, Decision::Confirm, Code::Enough),
+        (0, DECLINE, Code::ShortOfCredit),
+    ];
     for (milliseconds, decision, code) in rows {
         let change = |case: &mut Case| {
             let expires = now() + Span::milliseconds(milliseconds);

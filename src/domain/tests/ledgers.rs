@@ -184,15 +184,27 @@ fn what_facts_add_up_to() {
         ("held", vec![hold_a(2)], [3, 2, 0, 0, 0, 0]),
         ("posted", vec![hold_a(2), post("a")], [3, 0, 2, 0, 0, 0]),
         ("voided", vec![hold_a(2), void("a")], [5, 0, 0, 0, 0, 0]),
-        ("all of a lot voided", vec![hold_a(3), void("a")], [5, 0, 0, 0, 0, 0]),
+        (
+            "all of a lot voided",
+            vec![hold_a(3), void("a")],
+            [5, 0, 0, 0, 0, 0],
+        ),
         (
             "refunded in part",
-            vec![hold_a(3), post("a"), refund("a", vec![back("g1", 2)], false)],
+            vec![
+                hold_a(3),
+                post("a"),
+                refund("a", vec![back("g1", 2)], false),
+            ],
             [4, 0, 3, 2, 0, 0],
         ),
         (
             "refunded to a lot of its own",
-            vec![hold_a(3), post("a"), refund("a", vec![restored("g1", 3, "r1")], true)],
+            vec![
+                hold_a(3),
+                post("a"),
+                refund("a", vec![restored("g1", 3, "r1")], true),
+            ],
             [5, 0, 3, 3, 0, 0],
         ),
         (
@@ -200,14 +212,29 @@ fn what_facts_add_up_to() {
             vec![hold_a(3), post("a"), moved("a", "b")],
             [2, 0, 3, 0, 0, 0],
         ),
-        ("revoked", vec![revoke("r", vec![part("g2", 2)])], [3, 0, 0, 0, 0, 2]),
-        ("nothing held", vec![hold("a", "a", BO, vec![]), post("a")], [5, 0, 0, 0, 0, 0]),
+        (
+            "revoked",
+            vec![revoke("r", vec![part("g2", 2)])],
+            [3, 0, 0, 0, 0, 2],
+        ),
+        (
+            "nothing held",
+            vec![hold("a", "a", BO, vec![]), post("a")],
+            [5, 0, 0, 0, 0, 0],
+        ),
     ];
     for (name, facts, expect) in rows {
         let mut memory = ledger();
         must(&mut memory, now(), &facts);
         let b = balance(&memory);
-        let found = [b.available, b.held, b.posted, b.refunded, b.expired, b.revoked];
+        let found = [
+            b.available,
+            b.held,
+            b.posted,
+            b.refunded,
+            b.expired,
+            b.revoked,
+        ];
         assert_eq!(found, expect, "{name}");
     }
 }
@@ -247,16 +274,29 @@ fn lots_pay_earliest_expiry_first_then_older_grant() {
     give(0, "b", Some(at(150)));
     give(0, "a", Some(at(150)));
     let names: Vec<&str> = lots(&memory).into_iter().map(|(name, _)| name).collect();
-    let order = ["soon-old", "soon-new", "a", "b", "late", "never-old", "never-new"];
+    let order = [
+        "soon-old",
+        "soon-new",
+        "a",
+        "b",
+        "late",
+        "never-old",
+        "never-new",
+    ];
     assert_eq!(names, order);
     let picked = memory.accounts[&acc(BO)].pick(3, now());
     let expect = vec![part("soon-old", 1), part("soon-new", 1), part("a", 1)];
     assert_eq!(picked, Some(expect));
     assert_eq!(memory.accounts[&acc(BO)].pick(8, now()), None);
     // A lot that comes back stands where it stood.
-    must(&mut memory, at(4), &[decided(intent("x", &["x"])), hold("x", "x", BO, vec![
-        part("soon-new", 1),
-    ])]);
+    must(
+        &mut memory,
+        at(4),
+        &[
+            decided(intent("x", &["x"])),
+            hold("x", "x", BO, vec![part("soon-new", 1)]),
+        ],
+    );
     must(&mut memory, at(5), &[void("x")]);
     let names: Vec<&str> = lots(&memory).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, order);
@@ -269,7 +309,11 @@ fn grants_that_do_not_fit() {
     refuses(&[], granted("g1", "al@example.com", 1, None), used());
     refuses(&[], revoke("g1", vec![part("g2", 1)]), used());
     for credits in [0, MAX_CREDITS + 1, Credits::MAX] {
-        refuses(&[], granted("g", BO, credits, None), Violation::Amount(credits));
+        refuses(
+            &[],
+            granted("g", BO, credits, None),
+            Violation::Amount(credits),
+        );
     }
     let alias = [aliased(BO, "bo@work.example")];
     let taken = Violation::NameTaken {
@@ -288,7 +332,11 @@ fn grants_that_do_not_fit() {
 fn revocations_and_expiries_that_do_not_fit() {
     let short = |lot| Violation::LotShort(grant(lot));
     refuses(&[], revoke("r", vec![part("g2", 3)]), short("g2"));
-    refuses(&[], revoke("r", vec![part("g2", 1), part("g2", 2)]), short("g2"));
+    refuses(
+        &[],
+        revoke("r", vec![part("g2", 1), part("g2", 2)]),
+        short("g2"),
+    );
     refuses(&[], revoke("r", vec![part("none", 1)]), short("none"));
     refuses(&[], revoke("r", vec![]), Violation::Amount(0));
     let huge = vec![part("g1", Credits::MAX), part("g2", 2)];
@@ -313,7 +361,11 @@ fn revocations_and_expiries_that_do_not_fit() {
 fn holds_that_do_not_fit() {
     refuses(&[], hold_a(4), Violation::LotShort(grant("g1")));
     let twice = vec![part("g1", 2), part("g1", 2)];
-    refuses(&[], hold("a", "a", BO, twice), Violation::LotShort(grant("g1")));
+    refuses(
+        &[],
+        hold("a", "a", BO, twice),
+        Violation::LotShort(grant("g1")),
+    );
     refuses(&[hold_a(1)], hold_a(1), Violation::ChargeExists(uid("a")));
     let again = Violation::ChargeExists(uid("a"));
     refuses(&[hold_a(1), void("a")], hold_a(1), again);
@@ -322,9 +374,17 @@ fn holds_that_do_not_fit() {
     let other = Violation::NoAccount(acc("nobody"));
     refuses(&[], hold("a", "a", "nobody", vec![]), other);
     let huge = vec![part("g1", MAX_CREDITS + 1)];
-    refuses(&[], hold("a", "a", BO, huge), Violation::Amount(MAX_CREDITS + 1));
+    refuses(
+        &[],
+        hold("a", "a", BO, huge),
+        Violation::Amount(MAX_CREDITS + 1),
+    );
     let huge = vec![part("g1", Credits::MAX), part("g2", 2)];
-    refuses(&[], hold("a", "a", BO, huge), Violation::Amount(Credits::MAX));
+    refuses(
+        &[],
+        hold("a", "a", BO, huge),
+        Violation::Amount(Credits::MAX),
+    );
     let declines = decided(to_decline(intent("d", &["d"])));
     let expect = request_state("d", "an open intent to confirm");
     refuses(&[declines], hold("d", "d", BO, vec![]), expect);
@@ -333,7 +393,11 @@ fn holds_that_do_not_fit() {
 #[test]
 fn an_occurrence_that_is_held_for_joins_its_request() {
     let mut memory = ledger();
-    must(&mut memory, now(), &[hold_a(1), hold("late", "a", BO, vec![part("g1", 1)])]);
+    must(
+        &mut memory,
+        now(),
+        &[hold_a(1), hold("late", "a", BO, vec![part("g1", 1)])],
+    );
     let names: Vec<String> = memory.requests[&rid("a")]
         .bookings
         .iter()
@@ -360,7 +424,11 @@ fn a_hold_ends_once() {
 /// Promise 3: an intent is finished with its holds, not before them.
 #[test]
 fn an_intent_does_not_end_before_its_holds() {
-    refuses(&[hold_a(1)], settled("a"), request_state("a", "without holds"));
+    refuses(
+        &[hold_a(1)],
+        settled("a"),
+        request_state("a", "without holds"),
+    );
     let mut memory = ledger();
     must(&mut memory, now(), &[hold_a(1), post("a"), settled("a")]);
 }
@@ -401,9 +469,17 @@ fn a_refund_is_never_above_the_charge() {
     let twice = vec![back("g1", 2), restored("g1", 2, "r")];
     refuses(&paid, refund("a", twice, false), short("g1"));
     let before = [&paid[..], &[refund("a", vec![back("g1", 2)], false)]].concat();
-    refuses(&before, refund("a", vec![back("g1", 2)], false), short("g1"));
+    refuses(
+        &before,
+        refund("a", vec![back("g1", 2)], false),
+        short("g1"),
+    );
     let used = Violation::ReferenceUsed(grant("g2"));
-    refuses(&paid, refund("a", vec![restored("g1", 1, "g2")], false), used);
+    refuses(
+        &paid,
+        refund("a", vec![restored("g1", 1, "g2")], false),
+        used,
+    );
     let used = Violation::ReferenceUsed(grant("r"));
     let twice = vec![restored("g1", 1, "r"), restored("g1", 1, "r")];
     refuses(&paid, refund("a", twice, false), used);
@@ -430,17 +506,31 @@ fn a_charge_moves_on_with_all_that_was_paid() {
     let mut memory = ledger();
     must(&mut memory, now(), &[hold_a(2), post("a"), moved("a", "b")]);
     let old = &memory.charges[&uid("a")];
-    assert_eq!((old.credits(), &old.state), (0, &ChargeState::Moved { to: uid("b") }));
+    assert_eq!(
+        (old.credits(), &old.state),
+        (0, &ChargeState::Moved { to: uid("b") })
+    );
     let new = memory.charges[&uid("b")].clone();
     assert_eq!((new.credits(), &new.state), (2, &ChargeState::Open));
-    assert_eq!((new.start, new.end, new.moved_from), (at(900), at(930), Some(uid("a"))));
+    assert_eq!(
+        (new.start, new.end, new.moved_from),
+        (at(900), at(930), Some(uid("a")))
+    );
     // A dearer successor holds the rest; both are one charge then.
     let mut memory = ledger();
     let paid = [hold_a(2), post("a"), settled("a")];
     let rest = hold("b", "b", BO, vec![part("g1", 1), part("g2", 1)]);
-    let next = [decided(intent("b", &["b"])), rest, post("b"), moved("a", "b")];
+    let next = [
+        decided(intent("b", &["b"])),
+        rest,
+        post("b"),
+        moved("a", "b"),
+    ];
     must(&mut memory, now(), &[&paid[..], &next].concat());
-    assert_eq!(memory.charges[&uid("b")].parts, [part("g1", 3), part("g2", 1)]);
+    assert_eq!(
+        memory.charges[&uid("b")].parts,
+        [part("g1", 3), part("g2", 1)]
+    );
 }
 
 #[test]
@@ -477,7 +567,11 @@ fn accounts_and_their_names() {
     refuses(&work, aliased(BO, BO), taken(BO, BO));
     let al = "al@example.com";
     refuses(&work, aliased(BO, al), taken(al, al));
-    refuses(&[], aliased("nobody", name), Violation::NoAccount(acc("nobody")));
+    refuses(
+        &[],
+        aliased("nobody", name),
+        Violation::NoAccount(acc("nobody")),
+    );
     let unaliased = Fact::Unaliased {
         account: acc(BO),
         alias: address(name),
@@ -516,9 +610,18 @@ fn an_account_is_described_frozen_and_pinned() {
     ];
     must(&mut memory, now(), &facts);
     let bo = &memory.accounts[&acc(BO)];
-    assert_eq!((bo.tier.as_deref(), bo.frozen.as_deref()), (Some("gold"), Some("late")));
-    assert_eq!((bo.pin.as_deref(), bo.attributes["floor"].as_str()), (Some("h"), "3"));
-    assert!(bo.version > before, "whoever looked before has to look again");
+    assert_eq!(
+        (bo.tier.as_deref(), bo.frozen.as_deref()),
+        (Some("gold"), Some("late"))
+    );
+    assert_eq!(
+        (bo.pin.as_deref(), bo.attributes["floor"].as_str()),
+        (Some("h"), "3")
+    );
+    assert!(
+        bo.version > before,
+        "whoever looked before has to look again"
+    );
     let thawed = Fact::Frozen {
         account: acc(BO),
         why: None,
@@ -540,9 +643,17 @@ fn a_decision_is_made_once() {
             at: now(),
         };
     });
-    refuses(&[], decided(finished), request_state("n", "an intent or a note"));
+    refuses(
+        &[],
+        decided(finished),
+        request_state("n", "an intent or a note"),
+    );
     let mut memory = ledger();
-    let notes = [decided(noted("n")), decided(noted("n")), decided(intent("n", &["n"]))];
+    let notes = [
+        decided(noted("n")),
+        decided(noted("n")),
+        decided(intent("n", &["n"])),
+    ];
     must(&mut memory, now(), &notes);
     assert_eq!(memory.requests[&rid("n")].state, RequestState::Recorded);
     let open = || request_state("m", "an open intent");
@@ -556,13 +667,22 @@ fn a_decision_is_made_once() {
 #[test]
 fn calls_are_noted_and_failures_counted() {
     let mut memory = ledger();
-    must(&mut memory, now(), &[called("a", 1, false), called("a", 2, true)]);
+    must(
+        &mut memory,
+        now(),
+        &[called("a", 1, false), called("a", 2, true)],
+    );
     let request = &memory.requests[&rid("a")];
     assert_eq!((request.failures, request.last_failure), (1, Some(at(1))));
-    let many: Vec<Fact> = (0..MAX_CALLS as i64).map(|n| called("a", 10 + n, false)).collect();
+    let many: Vec<Fact> = (0..MAX_CALLS as i64)
+        .map(|n| called("a", 10 + n, false))
+        .collect();
     must(&mut memory, now(), &many);
     let request = &memory.requests[&rid("a")];
-    assert_eq!((request.calls.len(), request.calls[0].at), (MAX_CALLS, at(10)));
+    assert_eq!(
+        (request.calls.len(), request.calls[0].at),
+        (MAX_CALLS, at(10))
+    );
     must(&mut memory, at(7), &[settled("a")]);
     let state = RequestState::Settled {
         outcome: Outcome::Confirmed,

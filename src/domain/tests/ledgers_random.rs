@@ -10,7 +10,7 @@ use crate::domain::account::Part;
 use crate::domain::decision::{Credits, Outcome};
 use crate::domain::fact::{Back, Fact};
 use crate::domain::id::BookingUid;
-use crate::domain::request::{CallKind, CallNote, ChargeState, RequestState};
+use crate::domain::request::{CallKind, CallNote, Charge, ChargeState, RequestState};
 
 const ACCOUNTS: [&str; 3] = ["bo@example.com", "al@example.com", "club"];
 
@@ -33,19 +33,27 @@ fn dice() -> impl Strategy<Value = Dice> {
     let parts = prop::collection::vec((0..6u8, 0..5u64), 0..3);
     (
         (0..18u8, 0..3usize, 0..6u8, 0..6u8),
-        (0..6u64, parts, prop::bool::weighted(0.8), any::<bool>(), 0..20i64),
-    )
-        .prop_map(|((kind, account, one, two), (credits, parts, fitting, flag, minutes))| Dice {
-            kind,
-            account,
-            one,
-            two,
-            credits,
+        (
+            0..6u64,
             parts,
-            fitting,
-            flag,
-            minutes,
-        })
+            prop::bool::weighted(0.8),
+            any::<bool>(),
+            0..20i64,
+        ),
+    )
+        .prop_map(
+            |((kind, account, one, two), (credits, parts, fitting, flag, minutes))| Dice {
+                kind,
+                account,
+                one,
+                two,
+                credits,
+                parts,
+                fitting,
+                flag,
+                minutes,
+            },
+        )
 }
 
 /// The fact, thrown at the ledger as it is at that minute.
@@ -212,9 +220,8 @@ impl Tally {
         }
         for request in memory.requests.values() {
             if matches!(request.state, RequestState::Settled { .. }) {
-                let held = |charge: &crate::domain::request::Charge| {
-                    charge.state == ChargeState::Held
-                        && request.bookings.iter().any(|b| b.uid == charge.booking.uid)
+                let held = |charge: &Charge| {
+                    charge.state == ChargeState::Held && charge.request == request.id
                 };
                 assert!(!memory.charges.values().any(held), "{request:?}");
             }

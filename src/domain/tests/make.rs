@@ -328,7 +328,10 @@ pub fn open(request: Request, sights: &[(&str, Sight)]) -> OpenIntent {
 }
 
 pub fn seen(sights: &[(&str, Sight)]) -> BTreeMap<BookingUid, Sight> {
-    sights.iter().map(|(name, sight)| (uid(name), *sight)).collect()
+    sights
+        .iter()
+        .map(|(name, sight)| (uid(name), *sight))
+        .collect()
 }
 
 pub fn granted(reference: &str, account: &str, credits: Credits, expires: Option<Time>) -> Fact {

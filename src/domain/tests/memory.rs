@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use crate::domain::account::Account;
+use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::decision::Credits;
 use crate::domain::ledger::{ApplyError, Given, GivenKind, Records, Violation, apply};
 use crate::domain::request::{Charge, ChargeState, Request};
 use crate::domain::snapshot::Snapshot;

@@ -65,7 +65,9 @@ fn series(name: &str, all: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
 }
 
 fn three() -> Vec<Booking> {
-    (0..3).map(|n| occurrence("s", &format!("o{n}"), n)).collect()
+    (0..3)
+        .map(|n| occurrence("s", &format!("o{n}"), n))
+        .collect()
 }
 
 #[test]
@@ -120,15 +122,62 @@ fn what_overlaps_an_accepted_booking_is_taken() {
     let half = Span::minutes(30);
     let rows: [(&str, Booking, &str); 10] = [
         ("the same time", accepted(), taken),
-        ("until then", but(accepted(), |b| b.start -= half * 3), taken),
-        ("right before", but(accepted(), |b| { b.start -= half; b.end -= half; }), free),
-        ("right after", but(accepted(), |b| { b.start += half; b.end += half; }), free),
-        ("inside", but(accepted(), |b| { b.start += half / 3; b.end -= half / 3; }), taken),
-        ("around", but(accepted(), |b| { b.start -= half * 99; b.end += half; }), taken),
-        ("another host's", but(accepted(), |b| b.host = host(HostId(2))), free),
-        ("not accepted", with_status(accepted(), Status::Rejected), free),
+        (
+            "until then",
+            but(accepted(), |b| b.start -= half * 3),
+            taken,
+        ),
+        (
+            "right before",
+            but(accepted(), |b| {
+                b.start -= half;
+                b.end -= half;
+            }),
+            free,
+        ),
+        (
+            "right after",
+            but(accepted(), |b| {
+                b.start += half;
+                b.end += half;
+            }),
+            free,
+        ),
+        (
+            "inside",
+            but(accepted(), |b| {
+                b.start += half / 3;
+                b.end -= half / 3;
+            }),
+            taken,
+        ),
+        (
+            "around",
+            but(accepted(), |b| {
+                b.start -= half * 99;
+                b.end += half;
+            }),
+            taken,
+        ),
+        (
+            "another host's",
+            but(accepted(), |b| b.host = host(HostId(2))),
+            free,
+        ),
+        (
+            "not accepted",
+            with_status(accepted(), Status::Rejected),
+            free,
+        ),
         ("itself", but(accepted(), |b| b.uid = uid("a")), free),
-        ("upside down", but(accepted(), |b| { b.start += half; b.end -= half * 2; }), free),
+        (
+            "upside down",
+            but(accepted(), |b| {
+                b.start += half;
+                b.end -= half * 2;
+            }),
+            free,
+        ),
     ];
     for (name, accepted, expect) in rows {
         let snapshot = but(snapshot(vec![booking("a")], vec![bo(2)]), |s| {
@@ -157,7 +206,11 @@ fn a_time_that_is_taken_may_be_waited_for() {
     });
     let policy = |choice| policy_with(|g| g.taken = choice);
     check(&snapshot, &policy(OnTaken::Wait), &["a wait taken written"]);
-    check(&snapshot, &policy(OnTaken::Leave), &["a leave taken written"]);
+    check(
+        &snapshot,
+        &policy(OnTaken::Leave),
+        &["a leave taken written"],
+    );
 }
 
 #[test]
@@ -173,14 +226,21 @@ fn what_is_none_of_our_business_is_seen_and_not_written() {
 fn what_may_not_be_answered_is_left_and_written() {
     check_one(|b| b.end = now(), "a leave over written");
     check_one(|b| b.booker = None, "a review no-booker written");
-    check_one(|b| b.status = Status::AwaitingHost, "a leave not-pending written");
+    check_one(
+        |b| b.status = Status::AwaitingHost,
+        "a leave not-pending written",
+    );
     let snapshot = |kind| {
         but(snapshot(vec![booking("a")], vec![bo(2)]), |s| {
             s.event_types.insert(CLUB, kind);
         })
     };
     let priced = but(event_type(), |kind| kind.price = 500);
-    check(&snapshot(Some(priced)), &policy(), &["a leave priced written"]);
+    check(
+        &snapshot(Some(priced)),
+        &policy(),
+        &["a leave priced written"],
+    );
     let unread = ["a leave event-type-not-shown written"];
     check(&snapshot(None), &policy(), &unread);
 }
@@ -195,7 +255,9 @@ fn a_note_is_written_once_and_again_when_it_says_something_new() {
     let plan = plan(&first, &policy);
     assert_eq!(told(&plan), ["a wait short-of-credit written"]);
     let noted = plan.steps[0].request.clone();
-    let until = Decision::Wait { until: Some(at(120)) };
+    let until = Decision::Wait {
+        until: Some(at(120)),
+    };
     assert_eq!((noted.decision, noted.first), (until, now()));
 
     let later = but(first, |s| {
@@ -221,7 +283,10 @@ fn what_was_decided_before_is_not_judged_again() {
         (settled(Outcome::Superseded), vec![left]),
         // Begun, and not among the intents this pass took up.
         (RequestState::Recorded, vec![]),
-        (RequestState::Noted, vec!["a confirm enough confirm a, hold a 1"]),
+        (
+            RequestState::Noted,
+            vec!["a confirm enough confirm a, hold a 1"],
+        ),
     ];
     for (state, expect) in rows {
         let snapshot = but(snapshot(vec![booking("a")], vec![bo(2)]), |s| {
@@ -236,7 +301,10 @@ fn what_was_decided_before_is_not_judged_again() {
 fn an_intent_without_room_in_this_pass_keeps_its_time() {
     let pending = vec![asked("a", "al@example.com", 0, -9), booking("b")];
     let snapshot = but(snapshot(pending, members(2)), |s| {
-        remember(s, record("b", &["b"], Decision::Confirm, RequestState::Recorded));
+        remember(
+            s,
+            record("b", &["b"], Decision::Confirm, RequestState::Recorded),
+        );
     });
     check(&snapshot, &policy(), &["a decline taken decline a"]);
 }
@@ -261,7 +329,10 @@ fn a_series_is_one_request_at_the_cost_of_all_its_pending_occurrences() {
 #[test]
 fn a_series_that_is_taken_at_one_time_is_taken() {
     let snapshot = but(series("s", three(), vec![bo(3)]), |s| {
-        s.accepted = vec![with_status(asked("x", "al@example.com", 2, -9), Status::Accepted)];
+        s.accepted = vec![with_status(
+            asked("x", "al@example.com", 2, -9),
+            Status::Accepted,
+        )];
     });
     check(&snapshot, &policy(), &["s decline taken decline o0"]);
     // And takes all of its times.
@@ -294,9 +365,17 @@ fn each_occurrence_takes_its_own_hosts_time() {
     let of_two = but(at_two.clone(), |b| b.host = host(HostId(2)));
     let holds = "s confirm enough confirm o0, hold o0 1, hold o1 1, hold o2 1";
     check(&with_two_hosts(at_two.clone()), &both, &[holds]);
-    check(&with_two_hosts(of_two), &both, &["s decline taken decline o0"]);
+    check(
+        &with_two_hosts(of_two),
+        &both,
+        &["s decline taken decline o0"],
+    );
     // One call would answer a foreign host's occurrence too.
-    check(&with_two_hosts(at_two), &policy(), &["s leave foreign-host seen"]);
+    check(
+        &with_two_hosts(at_two),
+        &policy(),
+        &["s leave foreign-host seen"],
+    );
 }
 
 #[test]
@@ -407,7 +486,11 @@ fn a_successor_takes_over_the_charge_of_its_predecessor() {
         (bo(1), 1, "b confirm carried confirm b, hold b 1"),
         (bo(0), 1, "b decline short-of-credit decline b"),
         // Somebody else paid: that is no payment of Bo's.
-        (account("al@example.com", 9), 2, "b decline unknown-booker decline b"),
+        (
+            account("al@example.com", 9),
+            2,
+            "b decline unknown-booker decline b",
+        ),
     ];
     for (account, paid, expect) in rows {
         let snapshot = snapshot(account, paid);
@@ -481,14 +564,25 @@ fn an_empty_ledger_declines_nobody() {
 
 #[test]
 fn a_decline_says_why_and_is_sent_as_configured() {
-    for (choice, kind) in [(RefuseWith::Decline, "decline"), (RefuseWith::Cancel, "cancel")] {
+    for (choice, kind) in [
+        (RefuseWith::Decline, "decline"),
+        (RefuseWith::Cancel, "cancel"),
+    ] {
         let policy = but(policy(), |p| p.refuse_with = choice);
         let plan = plan(&snapshot(vec![booking("a")], vec![bo(0)]), &policy);
-        let Action::Send { call, facts, looked_at } = &plan.steps[0].action else {
+        let Action::Send {
+            call,
+            facts,
+            looked_at,
+        } = &plan.steps[0].action
+        else {
             panic!("{plan:?}");
         };
         let text = "This booking costs 1 credit, and your balance is 0 credits.";
-        assert_eq!((call.kind.as_str(), call.text.as_deref()), (kind, Some(text)));
+        assert_eq!(
+            (call.kind.as_str(), call.text.as_deref()),
+            (kind, Some(text))
+        );
         assert_eq!(plan.steps[0].request.text.as_deref(), Some(text));
         assert_eq!(*looked_at, Some((acc("bo@example.com"), Some(1))));
         assert_eq!(*facts, [decided(plan.steps[0].request.clone())]);
@@ -498,7 +592,10 @@ fn a_decline_says_why_and_is_sent_as_configured() {
 /// What a decision rested on is checked again when it is written down.
 #[test]
 fn that_there_was_no_account_is_looked_at_too() {
-    let plan = plan(&snapshot(vec![booking("a")], vec![account("al@example.com", 1)]), &policy());
+    let plan = plan(
+        &snapshot(vec![booking("a")], vec![account("al@example.com", 1)]),
+        &policy(),
+    );
     let Action::Send { looked_at, .. } = &plan.steps[0].action else {
         panic!("{plan:?}");
     };
@@ -508,7 +605,12 @@ fn that_there_was_no_account_is_looked_at_too() {
 #[test]
 fn lots_past_their_time_are_written_off_once_before_others_pay() {
     let lots = |gone: Time| vec![lot("old", 3, Some(gone)), lot("new", 1, Some(at(9)))];
-    let bo = |gone| account_of("bo@example.com", but(lots(gone), |l| l.push(lot("last", 1, None))));
+    let bo = |gone| {
+        account_of(
+            "bo@example.com",
+            but(lots(gone), |l| l.push(lot("last", 1, None))),
+        )
+    };
     let pending = vec![booking("a"), asked("b", "bo@example.com", 1, -1)];
     let plan = plan(&snapshot(pending, vec![bo(now())]), &policy());
     let facts: Vec<&Fact> = plan
@@ -538,14 +640,19 @@ fn lots_past_their_time_are_written_off_once_before_others_pay() {
 fn nothing_costs_nothing_but_is_held_for_all_the_same() {
     let policy = policy_with(|g| g.cost = 0);
     let snapshot = snapshot(vec![booking("a")], vec![bo(0)]);
-    check(&snapshot, &policy, &["a confirm enough confirm a, hold a 0"]);
+    check(
+        &snapshot,
+        &policy,
+        &["a confirm enough confirm a, hold a 0"],
+    );
 }
 
 #[test]
 fn an_account_may_be_reached_by_several_addresses() {
     let pending = vec![booking("a"), asked("b", "bo@work.example", 1, -1)];
     let snapshot = but(snapshot(pending, vec![bo(1)]), |s| {
-        s.names.insert(address("bo@work.example"), acc("bo@example.com"));
+        s.names
+            .insert(address("bo@work.example"), acc("bo@example.com"));
     });
     let expect = [
         "a confirm enough confirm a, hold a 1",

@@ -35,7 +35,10 @@ fn an_open_intent_is_finished_and_never_decided_anew() {
         (Sight::Pending, "a confirm confirm a"),
         (Sight::Accepted, "a confirm confirmed"),
         (Sight::Rejected, "a confirm superseded"),
-        (Sight::Unread, "a confirm postponed: its bookings could not all be read"),
+        (
+            Sight::Unread,
+            "a confirm postponed: its bookings could not all be read",
+        ),
     ];
     for (sight, expect) in rows {
         let intents = vec![open(intent("a", &["a"]), &[("a", sight)])];
@@ -103,12 +106,18 @@ fn the_time_of_an_open_intent_without_a_hold_is_taken() {
     let snapshot = but(with_intents(0, vec![carrying]), |s| {
         s.pending = snapshot(vec![asked("b", "al@example.com", 0, -1)], Vec::new()).pending;
     });
-    check(&snapshot, &["a confirm confirm a", "b decline taken decline b"]);
+    check(
+        &snapshot,
+        &["a confirm confirm a", "b decline taken decline b"],
+    );
 }
 
 #[test]
 fn the_time_of_an_intent_to_decline_is_free() {
-    let intents = vec![open(to_decline(intent("a", &["a"])), &[("a", Sight::Pending)])];
+    let intents = vec![open(
+        to_decline(intent("a", &["a"])),
+        &[("a", Sight::Pending)],
+    )];
     let snapshot = but(with_intents(0, intents), |s| {
         s.pending = snapshot(vec![asked("b", "al@example.com", 0, -1)], Vec::new()).pending;
     });
@@ -136,7 +145,10 @@ fn a_series_that_grew_is_held_for_before_the_call_that_answers_all() {
     check(&snapshot, &["s confirm confirm o0, hold o2 1, hold o3 1"]);
     // Shown twice, held for once.
     let twice = but(grown(1), |o| o.grown.push(o.grown[0].clone()));
-    check(&with_intents(2, vec![twice]), &["s confirm confirm o0, hold o2 1"]);
+    check(
+        &with_intents(2, vec![twice]),
+        &["s confirm confirm o0, hold o2 1"],
+    );
     // And its new time is taken.
     let snapshot = but(snapshot, |s| {
         s.pending = crate::domain::tests::make::snapshot(
@@ -160,7 +172,11 @@ fn a_series_that_grew_beyond_the_credit_is_given_up() {
     let Action::Settle { facts, problem, .. } = &plan.steps[0].action else {
         panic!("{plan:?}");
     };
-    assert_eq!(facts.len(), 3, "two holds come back, and it is settled: {facts:?}");
+    assert_eq!(
+        facts.len(),
+        3,
+        "two holds come back, and it is settled: {facts:?}"
+    );
     assert!(problem.is_some());
 }
 
@@ -182,8 +198,14 @@ fn a_series_that_was_given_up_holds_nothing() {
 fn a_series_that_grew_beyond_all_bounds_is_given_up() {
     let many = MAX_OCCURRENCES as i64;
     let fits = planned(&with_intents(2_000, vec![grown(many - 2)]), &policy());
-    assert!(fits[0].starts_with("s confirm confirm o0, hold"), "{fits:?}");
-    check(&with_intents(2_000, vec![grown(many - 1)]), &["s confirm superseded"]);
+    assert!(
+        fits[0].starts_with("s confirm confirm o0, hold"),
+        "{fits:?}"
+    );
+    check(
+        &with_intents(2_000, vec![grown(many - 1)]),
+        &["s confirm superseded"],
+    );
 }
 
 /// A late occurrence has an intent of its own; another one that turns up joins that, whatever its
@@ -233,16 +255,15 @@ fn nobody_is_declined_for_want_of_credits_that_are_on_their_way_back() {
 #[test]
 fn a_charge_that_an_open_intent_takes_over_is_nobody_elses() {
     let carrying = but(intent("b", &["b"]), |r| r.carries = Some(uid("a")));
-    let intents = vec![but(open(carrying, &[("b", Sight::Pending)]), |o| o.charges.clear())];
+    let intents = vec![but(open(carrying, &[("b", Sight::Pending)]), |o| {
+        o.charges.clear()
+    })];
     let snapshot = but(with_intents(0, intents), |s| {
         let other = asked("c", "bo@example.com", 5, -1);
         s.pending = snapshot(vec![other], Vec::new()).pending;
         s.carried.insert(uid("c"), charge("a", ChargeState::Open));
     });
-    let expect = [
-        "b confirm confirm b",
-        "c decline short-of-credit decline c",
-    ];
+    let expect = ["b confirm confirm b", "c decline short-of-credit decline c"];
     check(&snapshot, &expect);
 }
 
@@ -260,7 +281,9 @@ fn open_intents_are_no_part_of_the_limits() {
     assert_eq!(plan.steps.len(), 3);
     assert!(!plan.more);
     let sent = |action: &Action| match action {
-        Action::Send { facts, .. } => facts.iter().any(|fact| matches!(fact, Fact::Decided { .. })),
+        Action::Send { facts, .. } => facts
+            .iter()
+            .any(|fact| matches!(fact, Fact::Decided { .. })),
         Action::Note { .. } | Action::Settle { .. } | Action::Postpone { .. } => true,
     };
     assert!(plan.steps.iter().all(|step| !sent(&step.action)));
