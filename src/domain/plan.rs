@@ -2,6 +2,9 @@
 //! first and are only finished; then each new request in order of creation (ties by name), each
 //! seeing what the ones before it have taken. A step leaves the executor no choice.
 
+mod finish;
+mod note;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{Account, Part};
@@ -11,10 +14,9 @@ use super::fact::Fact;
 use super::gate::{Gate, Policy, RefuseWith};
 use super::group::{Group, groups};
 use super::id::{AccountId, BookingUid, RequestId};
-use super::intent::{self, Next, Sight};
 use super::judge::{Asked, Judged, judge};
 use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
-use super::snapshot::{OpenIntent, Series, Snapshot};
+use super::snapshot::{Series, Snapshot};
 use super::taken::Taken;
 use super::text;
 use super::time::{Time, kept};
@@ -150,135 +152,6 @@ impl<'a> Planner<'a> {
         self.spent
             .get(id)
             .or_else(|| self.snapshot.accounts.get(id))
-    }
-
-    /// A decision that was begun is finished, never made anew.
-    fn finish(&mut self, open: &'a OpenIntent) {
-        let request = &open.request;
-        let next = intent::next(request, &open.charges, open.carried.as_ref(), &open.sights);
-        let due = intent::due(request, self.now);
-        let action = match next {
-            Next::Settle {
-                outcome,
-                facts,
-                problem,
-            } => {
-                self.keep_time(open);
-                Action::Settle {
-                    facts,
-                    outcome,
-                    problem,
-                }
-            }
-            Next::Call(booking) if due => self.resume(open, &booking),
-            Next::Call(_) | Next::Unclear => {
-                self.keep_time(open);
-                Action::Postpone {
-                    why: if due {
-                        "its bookings could not all be read".to_owned()
-                    } else {
-                        format!("failed {} times; retried later", request.failures)
-                    },
-                }
-            }
-        };
-        if let Action::Settle { facts, .. } = &action
-            && facts.iter().any(gives_back)
-        {
-            self.returning.extend(&request.account);
-        }
-        self.plan.steps.push(Step {
-            request: request.clone(),
-            action,
-        });
-    }
-
-    /// What an intent may still confirm is nobody else's time.
-    fn keep_time(&mut self, open: &OpenIntent) {
-        let request = &open.request;
-        if request.decision != Decision::Confirm {
-            return;
-        }
-        for booking in &request.bookings {
-            let sight = open.sights.get(&booking.uid).copied();
-            if !sight.unwrap_or(Sight::Unread).may_stand() {
-                continue;
-            }
-            let charge = open.charges.iter().find(|c| c.booking.uid == booking.uid);
-            // One that takes over a charge may hold nothing; it is a request of one booking.
-            let (host, span) = match charge {
-                Some(charge) => (charge.host, (charge.start, charge.end)),
-                None => (request.host, (request.start, request.end)),
-            };
-            if let Some(host) = host {
-                self.taken.add(host, span, &booking.uid);
-            }
-        }
-        for grown in &open.grown {
-            self.taken.add_booking(grown);
-        }
-    }
-
-    /// Sends an open intent's call; occurrences that joined the series meanwhile are held for first,
-    /// because the call would answer them too.
-    fn resume(&mut self, open: &OpenIntent, booking: &BookingRef) -> Action {
-        let request = &open.request;
-        let facts = match self.hold_grown(open) {
-            Ok(facts) => facts,
-            Err(why) => {
-                return Action::Settle {
-                    facts: intent::supersede(request, &open.charges, why),
-                    outcome: Outcome::Superseded,
-                    problem: Some(format!(
-                        "series {}: {why}; it is left pending for you to answer",
-                        request.id
-                    )),
-                };
-            }
-        };
-        self.keep_time(open);
-        match call(request, booking) {
-            Some(call) => Action::Send {
-                facts,
-                looked_at: self.looked_at(request),
-                call,
-            },
-            None => Action::Postpone {
-                why: "the decision names no call".to_owned(),
-            },
-        }
-    }
-
-    /// Holds for what joined; when that cannot be, nothing is taken, and why.
-    fn hold_grown(&mut self, open: &OpenIntent) -> Result<Vec<Fact>, &'static str> {
-        let request = &open.request;
-        if request.decision != Decision::Confirm {
-            return Ok(Vec::new());
-        }
-        let mut known: BTreeSet<&BookingUid> = request.bookings.iter().map(|b| &b.uid).collect();
-        let grown: Vec<&Booking> = open
-            .grown
-            .iter()
-            .filter(|booking| known.insert(&booking.uid))
-            .collect();
-        if known.len() > MAX_OCCURRENCES {
-            return Err("the series grew beyond what one request may have");
-        }
-        let before = request
-            .account
-            .as_ref()
-            .and_then(|id| self.account(id).cloned());
-        let mut facts = Vec::new();
-        for booking in grown {
-            let Some(hold) = self.hold(request, booking, request.cost) else {
-                if let Some(account) = before {
-                    self.spent.insert(account.id.clone(), account);
-                }
-                return Err("the series grew beyond the booker's credit");
-            };
-            facts.extend(hold);
-        }
-        Ok(facts)
     }
 
     fn decide(&mut self, group: Group<'a>) {
@@ -530,91 +403,6 @@ impl<'a> Planner<'a> {
         Some(facts)
     }
 
-    fn leave(
-        &mut self,
-        group: &Group<'a>,
-        gate: Option<&Gate>,
-        record: Option<&Request>,
-        code: Code,
-    ) {
-        let first = group.bookings[0];
-        let known = first
-            .booker
-            .as_ref()
-            .and_then(|booker| self.snapshot.names.get(&booker.address));
-        let judged = Judged {
-            decision: Decision::Leave,
-            reasons: vec![Reason {
-                code,
-                text: why_left(code).to_owned(),
-            }],
-            findings: Vec::new(),
-            account: known.cloned(),
-            booker: first.booker.as_ref().map(|booker| booker.address.clone()),
-            credits: 0,
-            to_hold: 0,
-        };
-        let request = self.request(group, gate, record, judged, None);
-        self.note(request, record, false);
-    }
-
-    fn note(&mut self, request: Request, record: Option<&Request>, write: bool) {
-        let news = record.is_none_or(|record| !same_note(record, &request));
-        self.plan.steps.push(Step {
-            request,
-            action: Action::Note {
-                write: write && news,
-            },
-        });
-    }
-
-    fn request(
-        &self,
-        group: &Group<'a>,
-        gate: Option<&Gate>,
-        record: Option<&Request>,
-        judged: Judged,
-        carries: Option<BookingUid>,
-    ) -> Request {
-        let first = group.bookings[0];
-        let now = self.now;
-        Request {
-            id: group.id.clone(),
-            bookings: group.bookings.iter().map(|b| b.reference()).collect(),
-            series: group.series.cloned(),
-            title: first.title.clone(),
-            event_type: first.event_type.as_ref().map(|kind| kind.id),
-            slug: first.event_type.as_ref().and_then(|kind| kind.slug.clone()),
-            gate: gate.map(|gate| gate.name.clone()),
-            host: first.host_id(),
-            booker: judged.booker,
-            account: judged.account,
-            start: first.start,
-            end: group
-                .bookings
-                .iter()
-                .map(|b| b.end)
-                .max()
-                .unwrap_or(first.end),
-            created: group.created,
-            decision: judged.decision,
-            cost: gate.map_or(0, |gate| gate.cost),
-            credits: judged.credits,
-            call: None,
-            reasons: judged.reasons,
-            findings: judged.findings,
-            text: None,
-            carries,
-            policy: self.policy.hash.clone(),
-            decided: now,
-            first: record.map_or(now, |record| record.first),
-            state: RequestState::Noted,
-            failures: 0,
-            last_failure: None,
-            calls: Vec::new(),
-        }
-    }
-
     fn problem_once(&mut self, code: &'static str, text: &str) {
         if self.plan.problems.iter().all(|known| known.code != code) {
             self.plan.problems.push(Problem {
@@ -650,10 +438,6 @@ fn taken(snapshot: &Snapshot, open: &BTreeSet<&RequestId>) -> Taken {
     taken
 }
 
-fn gives_back(fact: &Fact) -> bool {
-    matches!(fact, Fact::Void { .. } | Fact::Refund { .. })
-}
-
 /// Entries for what is left of lots whose time has come; the account is left as they leave it.
 pub fn write_off(account: &mut Account, now: Time) -> Vec<Fact> {
     let gone: Vec<Part> = account
@@ -672,56 +456,4 @@ pub fn write_off(account: &mut Account, now: Time) -> Vec<Fact> {
             part,
         })
         .collect()
-}
-
-fn same_note(record: &Request, request: &Request) -> bool {
-    let codes = |request: &Request| -> Vec<Code> {
-        request.reasons.iter().map(|reason| reason.code).collect()
-    };
-    record.state == RequestState::Noted
-        && record.decision == request.decision
-        && codes(record) == codes(request)
-        && record.account == request.account
-        && record.gate == request.gate
-}
-
-fn why_left(code: Code) -> &'static str {
-    match code {
-        Code::ForeignHost => "the host is neither the key's user nor one of calcom.hosts",
-        Code::NoEventType => "the booking's event type does not exist any more",
-        Code::Ungated => "no gate names the event type",
-        Code::Seated => "every attendee of a seated booking is a booker of his own",
-        Code::DecidedBefore => {
-            "it was decided before and is pending again: somebody changed it at Cal.com, so answer \
-             it there"
-        }
-        Code::SeriesSettling => "the series is so young that more of it may follow",
-        Code::SeriesUnreadable => "the series could not be read whole",
-        Code::EventTypeNotShown
-        | Code::Priced
-        | Code::NotPending
-        | Code::Over
-        | Code::NoBooker
-        | Code::EmptyLedger
-        | Code::DeclineLimit
-        | Code::UnknownBooker
-        | Code::Frozen
-        | Code::Taken
-        | Code::ShortOfCredit
-        | Code::Enough
-        | Code::Carried
-        | Code::Blocked
-        | Code::NotAllowed
-        | Code::NoticeTooShort
-        | Code::NoticeTooLong
-        | Code::OutsideHours
-        | Code::CapReached
-        | Code::TooManyRequests
-        | Code::PinWrong
-        | Code::Rule
-        | Code::RuleFailed
-        | Code::LookupFailed
-        | Code::WaitedTooLong
-        | Code::Operator => unreachable!("not a reason to leave a booking unjudged"),
-    }
 }

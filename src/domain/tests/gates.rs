@@ -45,9 +45,11 @@ fn the_first_gate_that_names_the_event_type_guards_it() {
     }
 }
 
+type Row = (fn(&mut Booking), Option<Code>);
+
 #[test]
 fn why_a_booking_is_none_of_our_business() {
-    let rows: [(fn(&mut Booking), Option<Code>); 6] = [
+    let rows: [Row; 6] = [
         (|_| (), None),
         (|b| b.host = host(HostId(2)), Some(Code::ForeignHost)),
         (|b| b.host = None, Some(Code::ForeignHost)),

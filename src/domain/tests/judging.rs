@@ -97,10 +97,12 @@ fn what_every_rule_likes_is_confirmed_at_its_cost() {
     assert_eq!(judged.booker, Some(address("bo@example.com")));
 }
 
+type Layer = (fn(&mut Case), Decision, &'static [Code]);
+
 /// Each row adds an objection in front of the ones below it: the first one decides.
 #[test]
 fn the_first_rule_that_objects_decides() {
-    let layers: [(fn(&mut Case), Decision, &[Code]); 13] = [
+    let layers: [Layer; 13] = [
         (poor, DECLINE, &[Code::ShortOfCredit]),
         (
             |c| c.taken = true,
@@ -409,4 +411,15 @@ fn why_an_account_is_frozen_is_not_told() {
         case.account.as_mut().unwrap().frozen = Some("owes money".to_owned());
     });
     assert!(!format!("{judged:?}").contains("owes money"));
+}
+
+#[test]
+fn a_text_is_cut_where_nobody_reads_on() {
+    let reason = |text: &str| crate::domain::decision::Reason {
+        code: Code::Rule,
+        text: text.to_owned(),
+    };
+    let joined = text::joined(&[reason("a"), reason(&"\u{fc}".repeat(2 * text::MAX_TEXT))]);
+    assert_eq!(joined.chars().count(), text::MAX_TEXT);
+    assert!(joined.starts_with("a \u{fc}"));
 }
