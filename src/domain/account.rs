@@ -179,7 +179,9 @@ impl Lot {
     }
 }
 
-/// The sum of parts.
+/// The sum of parts; of what no account can have, the most there is.
 pub fn sum(parts: &[Part]) -> Credits {
-    parts.iter().map(|part| part.credits).sum()
+    parts
+        .iter()
+        .fold(0, |sum, part| sum.saturating_add(part.credits))
 }

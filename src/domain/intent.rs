@@ -59,6 +59,14 @@ impl Sight {
         }
     }
 
+    /// Whether it takes its host's time, or may do so before anybody knows.
+    pub fn may_stand(self) -> bool {
+        match self {
+            Self::Pending | Self::Accepted | Self::AcceptedAfterMove | Self::Unread => true,
+            Self::Rejected | Self::Cancelled | Self::Gone => false,
+        }
+    }
+
     /// Reads after "the booking".
     pub fn word(self) -> &'static str {
         match self {

@@ -122,16 +122,19 @@ fn decide(
         return (Decision::Confirm, vec![reason_of(reason)]);
     };
     let decision = expired_wait(first.decision, asked.now);
-    let waited = decision != first.decision;
-    let same = |other: &Objection| {
-        std::mem::discriminant(&other.decision) == std::mem::discriminant(&first.decision)
+    let now_asks = |objection: &&Objection| expired_wait(objection.decision, asked.now);
+    let same = |objection: &&Objection| {
+        std::mem::discriminant(&now_asks(objection)) == std::mem::discriminant(&decision)
     };
-    let mut reasons: Vec<Reason> = objections
+    let same: Vec<&Objection> = objections.iter().filter(same).collect();
+    let mut reasons: Vec<Reason> = same
         .iter()
-        .filter(|objection| same(objection))
         .map(|objection| reason_of((objection.code, objection.text.clone())))
         .collect();
-    if waited {
+    if same
+        .iter()
+        .any(|objection| now_asks(objection) != objection.decision)
+    {
         reasons.push(reason_of((Code::WaitedTooLong, text::waited_too_long())));
     }
     if decision == Decision::Decline && asked.ledger_is_empty {
@@ -217,6 +220,13 @@ fn free_of_charge(asked: &Asked<'_>) -> Said {
 }
 
 fn booker(asked: &Asked<'_>) -> Said {
+    if asked.event_type.flatten().is_some_and(|kind| kind.seated) {
+        return objects(
+            Decision::Leave,
+            Code::Seated,
+            "the event type has seats: every attendee is a booker of his own",
+        );
+    }
     let first = &asked.bookings[0].booker;
     match first {
         None => objects(

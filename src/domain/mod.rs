@@ -7,6 +7,7 @@ pub mod booking;
 pub mod decision;
 pub mod fact;
 pub mod gate;
+pub mod group;
 pub mod id;
 pub mod intent;
 pub mod judge;
@@ -14,5 +15,9 @@ pub mod ledger;
 pub mod plan;
 pub mod request;
 pub mod snapshot;
+pub mod taken;
 pub mod text;
 pub mod time;
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,9 @@
 //! first and are only finished; then each new request in order of creation (ties by name), each
 //! seeing what the ones before it have taken. A step leaves the executor no choice.
 
+mod finish;
+mod note;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{Account, Part};
@@ -9,20 +12,21 @@ use super::booking::{Booking, BookingRef, Observed, Status};
 use super::decision::{Code, Decision, Outcome, Reason};
 use super::fact::Fact;
 use super::gate::{Gate, Policy, RefuseWith};
-use super::id::{AccountId, BookingUid, HostId, RequestId};
-use super::intent::{self, Next};
+use super::group::{Group, groups};
+use super::id::{AccountId, BookingUid, RequestId};
 use super::judge::{Asked, Judged, judge};
 use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
-use super::snapshot::{OpenIntent, Series, Snapshot};
+use super::snapshot::{Series, Snapshot};
+use super::taken::Taken;
 use super::text;
-use super::time::{Span, Time, kept};
+use super::time::{Time, kept};
 
 /// All that a pass will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub steps: Vec<Step>,
     pub problems: Vec<Problem>,
-    /// Requests were left for the next pass because this one had enough.
+    /// Requests were left for the next pass: this one had enough, or credits are on their way back.
     pub more: bool,
 }
 
@@ -91,92 +95,22 @@ pub fn call(request: &Request, booking: &BookingRef) -> Option<Call> {
     })
 }
 
-/// Pending bookings that are decided as one.
-struct Group<'a> {
-    id: RequestId,
-    bookings: Vec<&'a Booking>,
-    series: Option<&'a RequestId>,
-    /// The oldest of them: the order of requests.
-    created: Time,
-    /// The newest of them: a series may still be growing.
-    newest: Time,
-}
-
-/// The pending bookings as requests, in the order in which they were asked for.
-fn groups(snapshot: &Snapshot) -> Vec<Group<'_>> {
-    let mut series: BTreeMap<&RequestId, Vec<&Booking>> = BTreeMap::new();
-    let mut groups = Vec::new();
-    for Observed { booking, .. } in &snapshot.pending {
-        match &booking.series {
-            Some(id) => series.entry(id).or_default().push(booking),
-            None => groups.push(Group {
-                id: RequestId::from(&booking.uid),
-                bookings: vec![booking],
-                series: None,
-                created: booking.created,
-                newest: booking.created,
-            }),
-        }
-    }
-    for (id, listed) in series {
-        groups.extend(series_group(snapshot, id, listed));
-    }
-    groups.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
-    groups
-}
-
-/// One confirm answers every pending occurrence of a series, also those that the list hides.
-fn series_group<'a>(
-    snapshot: &'a Snapshot,
-    id: &'a RequestId,
-    listed: Vec<&'a Booking>,
-) -> Option<Group<'a>> {
-    let mut bookings = match snapshot.series.get(id) {
-        Some(Series::Whole(all)) => all
-            .iter()
-            .filter(|booking| booking.status == Status::Pending && booking.rescheduled_to.is_none())
-            .collect(),
-        Some(Series::Unread(_)) | None => listed,
-    };
-    bookings.sort_by(|a, b| (a.start, &a.uid).cmp(&(b.start, &b.uid)));
-    bookings.truncate(MAX_OCCURRENCES);
-    let first = bookings.first()?;
-    let created = bookings.iter().map(|booking| booking.created).min()?;
-    let newest = bookings.iter().map(|booking| booking.created).max()?;
-    // Occurrences that turn up after the series was answered are a request of their own.
-    let known = snapshot.records.get(id);
-    let answered = known.is_some_and(|record| {
-        matches!(record.state, RequestState::Settled { .. })
-            && bookings
-                .iter()
-                .all(|booking| !contains(record, &booking.uid))
-    });
-    Some(Group {
-        id: if answered {
-            RequestId::from(&first.uid)
-        } else {
-            id.clone()
-        },
-        created,
-        newest,
-        series: Some(id),
-        bookings,
-    })
-}
-
-fn contains(record: &Request, uid: &BookingUid) -> bool {
-    record.bookings.iter().any(|known| known.uid == *uid)
-}
-
 struct Planner<'a> {
     snapshot: &'a Snapshot,
     policy: &'a Policy,
-    /// As the steps so far leave them.
-    accounts: BTreeMap<AccountId, Account>,
+    /// As it is kept: what is written down must be equal when it is read again.
+    now: Time,
+    /// Accounts that steps so far take credits from, as they leave them.
+    spent: BTreeMap<AccountId, Account>,
+    /// Accounts that a step so far gives credits back to.
+    returning: BTreeSet<&'a AccountId>,
     taken: Taken,
     sends_left: usize,
     declines_left: usize,
+    /// Open intents, by name and by series: one call answers a whole series.
     open: BTreeSet<&'a RequestId>,
+    /// The bookings of open intents.
+    begun: BTreeSet<&'a BookingUid>,
     /// Charges that a step already takes over: a booking has one successor.
     carried: BTreeSet<BookingUid>,
     plan: Plan,
@@ -184,37 +118,26 @@ struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn new(snapshot: &'a Snapshot, policy: &'a Policy) -> Self {
-        let mut taken = Taken::default();
-        for booking in &snapshot.accepted {
-            if let Some(host) = booking.host_id()
-                && booking.status == Status::Accepted
-            {
-                taken.add(host, booking.start, booking.end, booking.uid.as_str());
-            }
-        }
-        for open in &snapshot.intents {
-            for charge in &open.charges {
-                if let Some(host) = charge.host {
-                    taken.add(host, charge.start, charge.end, charge.booking.uid.as_str());
-                }
-            }
-        }
+        let intents = || snapshot.intents.iter().map(|open| &open.request);
+        let open: BTreeSet<&RequestId> = intents()
+            .flat_map(|request| std::iter::once(&request.id).chain(&request.series))
+            .collect();
         Self {
             snapshot,
             policy,
-            accounts: snapshot.accounts.clone(),
-            taken,
+            now: kept(snapshot.now),
+            spent: BTreeMap::new(),
+            returning: BTreeSet::new(),
+            taken: taken(snapshot, &open),
             sends_left: policy.limits.requests_per_pass,
             declines_left: policy.limits.declines_per_pass,
-            open: snapshot
-                .intents
-                .iter()
-                .map(|open| &open.request.id)
+            open,
+            begun: intents()
+                .flat_map(|request| &request.bookings)
+                .map(|booking| &booking.uid)
                 .collect(),
-            carried: snapshot
-                .intents
-                .iter()
-                .filter_map(|open| open.request.carries.clone())
+            carried: intents()
+                .filter_map(|request| request.carries.clone())
                 .collect(),
             plan: Plan {
                 steps: Vec::new(),
@@ -224,102 +147,72 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// A decision that was begun is finished, never made anew.
-    fn finish(&mut self, open: &OpenIntent) {
-        let request = &open.request;
-        let next = intent::next(request, &open.charges, open.carried.as_ref(), &open.sights);
-        let action = match next {
-            Next::Settle {
-                outcome,
-                facts,
-                problem,
-            } => Action::Settle {
-                facts,
-                outcome,
-                problem,
-            },
-            Next::Unclear => Action::Postpone {
-                why: "its bookings could not all be read".to_owned(),
-            },
-            Next::Call(_) if !intent::due(request, self.snapshot.now) => Action::Postpone {
-                why: format!("failed {} times; retried later", request.failures),
-            },
-            Next::Call(booking) => self.resume(open, &booking),
-        };
-        self.plan.steps.push(Step {
-            request: request.clone(),
-            action,
-        });
-    }
-
-    /// Sends an open intent's call; occurrences that joined the series meanwhile are held for first,
-    /// because the call would answer them too.
-    fn resume(&mut self, open: &OpenIntent, booking: &BookingRef) -> Action {
-        let request = &open.request;
-        let mut facts = Vec::new();
-        if request.decision == Decision::Confirm {
-            for grown in &open.grown {
-                let Some(hold) = self.hold(request, grown, request.cost) else {
-                    let why = "the series grew beyond the booker's credit";
-                    return Action::Settle {
-                        facts: intent::supersede(request, &open.charges, why),
-                        outcome: Outcome::Superseded,
-                        problem: Some(format!(
-                            "series {}: {why}; it is left pending for you to answer",
-                            request.id
-                        )),
-                    };
-                };
-                facts.extend(hold);
-            }
-        }
-        match call(request, booking) {
-            Some(call) => Action::Send {
-                facts,
-                looked_at: request.account.as_ref().map(|id| {
-                    let version = self.snapshot.accounts.get(id).map(|known| known.version);
-                    (id.clone(), version)
-                }),
-                call,
-            },
-            None => Action::Postpone {
-                why: "the decision names no call".to_owned(),
-            },
-        }
+    /// The account as the steps so far leave it.
+    fn account(&self, id: &AccountId) -> Option<&Account> {
+        self.spent
+            .get(id)
+            .or_else(|| self.snapshot.accounts.get(id))
     }
 
     fn decide(&mut self, group: Group<'a>) {
-        let Some(first) = group.bookings.first().copied() else {
-            return;
-        };
-        if self.open.contains(&group.id) {
+        let first = group.bookings[0];
+        if self.is_begun(&group) {
             return;
         }
         let record = self.snapshot.records.get(&group.id);
         let gate = match self.policy.guards(self.snapshot.me, first) {
             Ok(gate) => gate,
-            Err(code) => return self.leave(&group, None, record, code, false),
+            Err(code) => return self.leave(&group, None, record, code),
         };
-        match record.map(|record| record.state) {
-            Some(RequestState::Settled { .. }) => {
-                return self.leave(&group, Some(gate), record, Code::DecidedBefore, false);
-            }
-            // Begun, but not among the intents this pass has room for.
-            Some(RequestState::Recorded) => return,
-            Some(RequestState::Noted) | None => {}
+        match self.left(&group) {
+            Some(code) => self.leave(&group, Some(gate), record, code),
+            None => self.judge(&group, gate, record),
         }
-        if let Some(id) = group.series {
-            match self.snapshot.series.get(id) {
-                Some(Series::Whole(_)) => {}
-                Some(Series::Unread(_)) | None => {
-                    return self.leave(&group, Some(gate), record, Code::SeriesUnreadable, false);
-                }
-            }
-            if self.snapshot.now < group.newest + self.policy.limits.series_settle {
-                return self.leave(&group, Some(gate), record, Code::SeriesSettling, false);
+    }
+
+    /// Whether it was begun: by an open intent, or by one that this pass has no room for.
+    fn is_begun(&self, group: &Group<'a>) -> bool {
+        self.open.contains(&group.id)
+            || group
+                .series
+                .is_some_and(|series| self.open.contains(series))
+            || group.bookings.iter().any(|b| self.begun.contains(&b.uid))
+            || self
+                .records(group)
+                .any(|record| record.state == RequestState::Recorded)
+    }
+
+    /// What was decided of it before: under its name, and of late occurrences under their own.
+    fn records(&self, group: &Group<'a>) -> impl Iterator<Item = &'a Request> {
+        let own = group.series.map(|_| {
+            let own = |booking: &&Booking| RequestId::from(&booking.uid);
+            group.bookings.iter().map(own).collect::<Vec<_>>()
+        });
+        let records = &self.snapshot.records;
+        std::iter::once(group.id.clone())
+            .chain(own.into_iter().flatten())
+            .filter_map(move |id| records.get(&id))
+    }
+
+    /// Why it is not judged now, if it is not.
+    fn left(&self, group: &Group<'a>) -> Option<Code> {
+        let settled = |record: &Request| matches!(record.state, RequestState::Settled { .. });
+        if self.records(group).any(settled) {
+            return Some(Code::DecidedBefore);
+        }
+        let series = group.series?;
+        // The one call would answer every one of them.
+        let guards = |booking: &&Booking| self.policy.guards(self.snapshot.me, booking).err();
+        if let Some(code) = group.bookings.iter().find_map(guards) {
+            return Some(code);
+        }
+        match self.snapshot.series.get(series) {
+            Some(Series::Whole(_)) if group.bookings.len() <= MAX_OCCURRENCES => {}
+            Some(Series::Whole(_) | Series::Unread(_)) | None => {
+                return Some(Code::SeriesUnreadable);
             }
         }
-        self.judge(&group, gate, record);
+        (self.now < group.newest + self.policy.limits.series_settle).then_some(Code::SeriesSettling)
     }
 
     fn judge(&mut self, group: &Group<'a>, gate: &Gate, record: Option<&Request>) {
@@ -328,13 +221,12 @@ impl<'a> Planner<'a> {
             .booker
             .as_ref()
             .and_then(|booker| self.snapshot.names.get(&booker.address))
-            .and_then(|id| self.accounts.get(id));
+            .and_then(|id| self.account(id));
         let carried = self.carried(group, account);
-        let host = first.host_id();
-        let taken_by = group.bookings.iter().find_map(|booking| {
-            self.taken
-                .find(host?, booking.start, booking.end, booking.uid.as_str())
-        });
+        let taken_by = group
+            .bookings
+            .iter()
+            .find_map(|booking| self.taken.find(booking));
         let event_type = first.event_type.as_ref().map(|event_type| event_type.id);
         let judged = judge(&Asked {
             gate,
@@ -346,18 +238,36 @@ impl<'a> Planner<'a> {
             taken_by,
             carried,
             ledger_is_empty: self.snapshot.ledger_is_empty,
-            first: record.map_or(self.snapshot.now, |record| record.first),
-            now: self.snapshot.now,
+            first: record.map_or(self.now, |record| record.first),
+            now: self.now,
         });
+        if self.may_suffice_later(&judged) {
+            self.plan.more = true;
+            return;
+        }
         let carries = carried.map(|charge| charge.booking.uid.clone());
         let request = self.request(group, Some(gate), record, judged.clone(), carries);
         match judged.decision {
             Decision::Confirm => self.confirm(group, request, &judged),
-            Decision::Decline => self.decline(group, request, record),
+            Decision::Decline => self.decline(request, record),
             Decision::Wait { .. } | Decision::Review | Decision::Leave => {
                 self.note(request, record, true);
             }
         }
+    }
+
+    /// Credits that come back in this pass can be spent in the next: until then nobody is told that
+    /// there are too few.
+    fn may_suffice_later(&self, judged: &Judged) -> bool {
+        let returning = judged
+            .account
+            .as_ref()
+            .is_some_and(|account| self.returning.contains(account));
+        returning
+            && judged
+                .reasons
+                .iter()
+                .any(|reason| reason.code == Code::ShortOfCredit)
     }
 
     fn carried(&self, group: &Group<'a>, account: Option<&Account>) -> Option<&'a Charge> {
@@ -399,16 +309,13 @@ impl<'a> Planner<'a> {
             facts.extend(hold);
         }
         self.carried.extend(request.carries.clone());
-        if let Some(host) = request.host {
-            for booking in &group.bookings {
-                let uid = booking.uid.as_str();
-                self.taken.add(host, booking.start, booking.end, uid);
-            }
+        for booking in &group.bookings {
+            self.taken.add_booking(booking);
         }
         self.send(request, facts, looked_at);
     }
 
-    fn decline(&mut self, group: &Group<'a>, mut request: Request, record: Option<&Request>) {
+    fn decline(&mut self, mut request: Request, record: Option<&Request>) {
         if self.declines_left == 0 {
             request.decision = Decision::Leave;
             request.reasons = vec![Reason {
@@ -439,7 +346,6 @@ impl<'a> Planner<'a> {
             RefuseWith::Decline => CallKind::Decline,
             RefuseWith::Cancel => CallKind::Cancel,
         });
-        debug_assert!(!group.bookings.is_empty(), "a group has bookings");
         let looked_at = self.looked_at(&request);
         let facts = vec![Fact::Decided {
             request: Box::new(request.clone()),
@@ -479,10 +385,9 @@ impl<'a> Planner<'a> {
     /// Takes credits for one booking from the account as the steps so far leave it; expired lots are
     /// written off on the way. `None` when there are too few.
     fn hold(&mut self, request: &Request, booking: &Booking, credits: u64) -> Option<Vec<Fact>> {
-        let now = kept(self.snapshot.now);
-        let account = self.accounts.get_mut(request.account.as_ref()?)?;
-        let parts = account.pick(credits, now)?;
-        let mut facts = write_off(account, now);
+        let mut account = self.account(request.account.as_ref()?)?.clone();
+        let parts = account.pick(credits, self.now)?;
+        let mut facts = write_off(&mut account, self.now);
         account.spend(&parts);
         facts.push(Fact::Hold {
             booking: booking.reference(),
@@ -494,93 +399,8 @@ impl<'a> Planner<'a> {
             start: booking.start,
             end: booking.end,
         });
+        self.spent.insert(account.id.clone(), account);
         Some(facts)
-    }
-
-    fn leave(
-        &mut self,
-        group: &Group<'a>,
-        gate: Option<&Gate>,
-        record: Option<&Request>,
-        code: Code,
-        write: bool,
-    ) {
-        let first = group.bookings[0];
-        let known = first
-            .booker
-            .as_ref()
-            .and_then(|booker| self.snapshot.names.get(&booker.address));
-        let judged = Judged {
-            decision: Decision::Leave,
-            reasons: vec![Reason {
-                code,
-                text: why_left(code).to_owned(),
-            }],
-            findings: Vec::new(),
-            account: known.cloned(),
-            booker: first.booker.as_ref().map(|booker| booker.address.clone()),
-            credits: 0,
-            to_hold: 0,
-        };
-        let request = self.request(group, gate, record, judged, None);
-        self.note(request, record, write);
-    }
-
-    fn note(&mut self, request: Request, record: Option<&Request>, write: bool) {
-        let news = record.is_none_or(|record| !same_note(record, &request));
-        self.plan.steps.push(Step {
-            request,
-            action: Action::Note {
-                write: write && news,
-            },
-        });
-    }
-
-    fn request(
-        &self,
-        group: &Group<'a>,
-        gate: Option<&Gate>,
-        record: Option<&Request>,
-        judged: Judged,
-        carries: Option<BookingUid>,
-    ) -> Request {
-        let first = group.bookings[0];
-        let now = kept(self.snapshot.now);
-        Request {
-            id: group.id.clone(),
-            bookings: group.bookings.iter().map(|b| b.reference()).collect(),
-            series: group.series.cloned(),
-            title: first.title.clone(),
-            event_type: first.event_type.as_ref().map(|kind| kind.id),
-            slug: first.event_type.as_ref().and_then(|kind| kind.slug.clone()),
-            gate: gate.map(|gate| gate.name.clone()),
-            host: first.host_id(),
-            booker: judged.booker,
-            account: judged.account,
-            start: first.start,
-            end: group
-                .bookings
-                .iter()
-                .map(|b| b.end)
-                .max()
-                .unwrap_or(first.end),
-            created: group.created,
-            decision: judged.decision,
-            cost: gate.map_or(0, |gate| gate.cost),
-            credits: judged.credits,
-            call: None,
-            reasons: judged.reasons,
-            findings: judged.findings,
-            text: None,
-            carries,
-            policy: self.policy.hash.clone(),
-            decided: now,
-            first: record.map_or(now, |record| record.first),
-            state: RequestState::Noted,
-            failures: 0,
-            last_failure: None,
-            calls: Vec::new(),
-        }
     }
 
     fn problem_once(&mut self, code: &'static str, text: &str) {
@@ -591,6 +411,31 @@ impl<'a> Planner<'a> {
             });
         }
     }
+}
+
+/// The time that is taken before this pass begins.
+fn taken(snapshot: &Snapshot, open: &BTreeSet<&RequestId>) -> Taken {
+    let mut taken = Taken::default();
+    for booking in &snapshot.accepted {
+        if booking.status == Status::Accepted {
+            taken.add_booking(booking);
+        }
+    }
+    // Begun, but not among the intents this pass has room for.
+    let elsewhere: BTreeSet<&BookingUid> = snapshot
+        .records
+        .values()
+        .filter(|record| record.state == RequestState::Recorded)
+        .filter(|record| record.decision == Decision::Confirm && !open.contains(&record.id))
+        .flat_map(|record| &record.bookings)
+        .map(|booking| &booking.uid)
+        .collect();
+    for Observed { booking, .. } in &snapshot.pending {
+        if elsewhere.contains(&booking.uid) {
+            taken.add_booking(booking);
+        }
+    }
+    taken
 }
 
 /// Entries for what is left of lots whose time has come; the account is left as they leave it.
@@ -611,81 +456,4 @@ pub fn write_off(account: &mut Account, now: Time) -> Vec<Fact> {
             part,
         })
         .collect()
-}
-
-fn same_note(record: &Request, request: &Request) -> bool {
-    let codes = |request: &Request| -> Vec<Code> {
-        request.reasons.iter().map(|reason| reason.code).collect()
-    };
-    record.state == RequestState::Noted
-        && record.decision == request.decision
-        && codes(record) == codes(request)
-        && record.account == request.account
-        && record.gate == request.gate
-}
-
-fn why_left(code: Code) -> &'static str {
-    match code {
-        Code::ForeignHost => "the host is neither the key's user nor one of calcom.hosts",
-        Code::NoEventType => "the booking's event type does not exist any more",
-        Code::Ungated => "no gate names the event type",
-        Code::Seated => "every attendee of a seated booking is a booker of his own",
-        Code::DecidedBefore => {
-            "it was decided before and is pending again: somebody changed it at Cal.com, so answer \
-             it there"
-        }
-        Code::SeriesSettling => "the series is so young that more of it may follow",
-        Code::SeriesUnreadable => "the series could not be read whole",
-        Code::EventTypeNotShown
-        | Code::Priced
-        | Code::NotPending
-        | Code::Over
-        | Code::NoBooker
-        | Code::EmptyLedger
-        | Code::DeclineLimit
-        | Code::UnknownBooker
-        | Code::Frozen
-        | Code::Taken
-        | Code::ShortOfCredit
-        | Code::Enough
-        | Code::Carried
-        | Code::Blocked
-        | Code::NotAllowed
-        | Code::NoticeTooShort
-        | Code::NoticeTooLong
-        | Code::OutsideHours
-        | Code::CapReached
-        | Code::TooManyRequests
-        | Code::PinWrong
-        | Code::Rule
-        | Code::RuleFailed
-        | Code::LookupFailed
-        | Code::WaitedTooLong
-        | Code::Operator => unreachable!("not a reason to leave a booking unread"),
-    }
-}
-
-/// The time of hosts that is taken. Looking up costs the logarithm of what is kept, and what
-/// overlaps by start.
-#[derive(Debug, Default)]
-struct Taken {
-    spans: BTreeMap<(HostId, Time, String), Time>,
-    longest: Span,
-}
-
-impl Taken {
-    fn add(&mut self, host: HostId, start: Time, end: Time, uid: &str) {
-        self.longest = self.longest.max(end - start);
-        self.spans.insert((host, start, uid.to_owned()), end);
-    }
-
-    /// A booking that overlaps, other than the one asked about.
-    fn find(&self, host: HostId, start: Time, end: Time, but: &str) -> Option<&str> {
-        let from = (host, start - self.longest, String::new());
-        let to = (host, end, String::new());
-        self.spans
-            .range(from..to)
-            .find(|((_, _, uid), until)| **until > start && uid != but)
-            .map(|((_, _, uid), _)| uid.as_str())
-    }
 }

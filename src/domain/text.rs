@@ -28,6 +28,11 @@ pub fn short_of_credit(cost: Credits, available: Credits, bookings: usize) -> St
 }
 
 pub fn unknown_booker(cost: Credits) -> String {
+    if cost == 0 {
+        return "There is no account for the e-mail address you gave. If you have one under another \
+                address, please book with that one."
+            .to_owned();
+    }
     format!(
         "There is no credit account for the e-mail address you gave, so your balance is 0 credits; \
          this booking costs {}. If you have an account under another address, please book with that \

@@ -1,0 +1,193 @@
+//! Planning a full door: 10,000 requests by 10,000 members, in the worst order for the plan. The
+//! number to stay below is 50 ms (design, section 8).
+
+use std::collections::BTreeMap;
+
+use chrono::DateTime;
+use maitred::domain::account::{Account, Lot};
+use maitred::domain::booking::{
+    Booker, Booking, Confirmation, EventType, EventTypeRef, Host, Observed, Payment, Status,
+};
+use maitred::domain::gate::{
+    EventTypeKey, Gate, Limits, OnShort, OnTaken, OnUnknown, Policy, RefuseWith,
+};
+use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId, Reference};
+use maitred::domain::plan::plan;
+use maitred::domain::snapshot::Snapshot;
+use maitred::domain::time::{Span, Time};
+
+const REQUESTS: i64 = 10_000;
+
+/// Every seventh member has nothing left, so that there is something to decline.
+const POOR: i64 = 7;
+
+const ME: HostId = HostId(1);
+const CLUB: EventTypeId = EventTypeId(7);
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench]
+fn ten_thousand_requests(bencher: divan::Bencher<'_, '_>) {
+    let (snapshot, policy) = (snapshot(), policy());
+    let planned = plan(&snapshot, &policy);
+    assert_eq!(planned.steps.len() as i64, REQUESTS);
+    bencher.bench(|| plan(divan::black_box(&snapshot), &policy));
+}
+
+/// The same door with another 10,000 accepted bookings to look out for.
+#[divan::bench]
+fn ten_thousand_requests_beside_as_many_bookings(bencher: divan::Bencher<'_, '_>) {
+    let (mut snapshot, policy) = (snapshot(), policy());
+    snapshot.accepted = (0..REQUESTS)
+        .map(|n| Booking {
+            uid: uid(&format!("accepted-{n}")),
+            status: Status::Accepted,
+            start: start(n) + Span::minutes(15),
+            end: start(n) + Span::minutes(30),
+            ..booking(n)
+        })
+        .collect();
+    bencher.bench(|| plan(divan::black_box(&snapshot), &policy));
+}
+
+fn now() -> Time {
+    DateTime::from_timestamp(1_800_000_000, 0).expect("in range")
+}
+
+/// A slot of half an hour for each; the booking takes its first half.
+fn start(n: i64) -> Time {
+    now() + Span::days(1) + Span::minutes(30 * n)
+}
+
+fn uid(text: &str) -> BookingUid {
+    BookingUid::parse(text).expect("a uid")
+}
+
+fn address(n: i64) -> Address {
+    Address::parse(&format!("member-{n}@example.com")).expect("an address")
+}
+
+fn booking(n: i64) -> Booking {
+    Booking {
+        uid: uid(&format!("booking-{n}")),
+        id: Some(n),
+        series: None,
+        title: "Book club".to_owned(),
+        description: None,
+        status: Status::Pending,
+        host: Some(Host {
+            id: Some(ME),
+            address: None,
+            name: None,
+            time_zone: None,
+        }),
+        event_type: Some(EventTypeRef {
+            id: CLUB,
+            slug: Some("book-club".to_owned()),
+        }),
+        start: start(n),
+        end: start(n) + Span::minutes(15),
+        created: now() - Span::seconds(n),
+        updated: None,
+        booker: Some(Booker {
+            address: address(n),
+            name: None,
+            time_zone: None,
+            language: None,
+        }),
+        attendees: Vec::new(),
+        guests: Vec::new(),
+        seated: false,
+        rescheduled_from: None,
+        rescheduled_to: None,
+        rescheduled_by: None,
+        cancelled_by: None,
+        cancellation_reason: None,
+        absent_host: false,
+        location: None,
+        answers: BTreeMap::new(),
+        metadata: BTreeMap::new(),
+        payment: Payment::NotShown,
+    }
+}
+
+fn account(n: i64) -> Account {
+    let mut account = Account::new(AccountId::from(&address(n)), now());
+    let lots = if n % POOR == 0 { 0 } else { 3 };
+    account.totals.granted = lots * 10;
+    account.lots = (0..lots)
+        .map(|lot| Lot {
+            grant: Reference::parse(&format!("grant-{n}-{lot}")).expect("a reference"),
+            granted: 10,
+            left: 10,
+            expires: None,
+            granted_at: now(),
+        })
+        .collect();
+    account
+}
+
+fn snapshot() -> Snapshot {
+    let accounts = (0..REQUESTS).map(account);
+    Snapshot {
+        now: now(),
+        me: ME,
+        pending: (0..REQUESTS)
+            .map(|n| Observed {
+                booking: booking(n),
+                at: now(),
+            })
+            .collect(),
+        series: BTreeMap::new(),
+        accepted: Vec::new(),
+        event_types: BTreeMap::from([(
+            CLUB,
+            Some(EventType {
+                id: CLUB,
+                slug: "book-club".to_owned(),
+                title: "Book club".to_owned(),
+                length_minutes: 15,
+                price: 0,
+                seated: false,
+                recurring: false,
+                confirmation: Confirmation::Always { blocks_slot: false },
+                verifies_address: None,
+            }),
+        )]),
+        accounts: accounts
+            .map(|account| (account.id.clone(), account))
+            .collect(),
+        names: (0..REQUESTS)
+            .map(|n| (address(n), AccountId::from(&address(n))))
+            .collect(),
+        records: BTreeMap::new(),
+        intents: Vec::new(),
+        carried: BTreeMap::new(),
+        ledger_is_empty: false,
+    }
+}
+
+fn policy() -> Policy {
+    let everything = REQUESTS as usize;
+    Policy {
+        gates: vec![Gate {
+            name: "club".to_owned(),
+            event_types: vec![EventTypeKey::Slug("book-club".to_owned())],
+            cost: 1,
+            unknown_booker: OnUnknown::Decline,
+            short_of_credit: OnShort::Decline,
+            taken: OnTaken::Decline,
+        }],
+        hosts: Vec::new(),
+        refuse_with: RefuseWith::Decline,
+        limits: Limits {
+            requests_per_pass: everything,
+            declines_per_pass: everything,
+            max_observation_age: Span::seconds(10),
+            series_settle: Span::seconds(10),
+        },
+        hash: "policy".to_owned(),
+    }
+}

@@ -1,0 +1,313 @@
+//! Facts of one booking's credits: held, spent or given back, refunded, moved on.
+
+use super::{
+    Applied, ApplyError, Given, GivenKind, Records, Violation, amount, intent, lot_of, read, take,
+    with,
+};
+use crate::domain::account::{Account, sum};
+use crate::domain::booking::BookingRef;
+use crate::domain::decision::{Credits, Decision, MAX_CREDITS};
+use crate::domain::fact::{Back, Fact};
+use crate::domain::id::{AccountId, BookingUid, Reference, RequestId};
+use crate::domain::request::{Charge, ChargeState, MAX_OCCURRENCES, Request};
+use crate::domain::time::Time;
+
+pub(super) fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
+    let Fact::Hold {
+        booking,
+        request,
+        account,
+        parts,
+        event_type,
+        host,
+        start,
+        end,
+    } = fact
+    else {
+        unreachable!("called for Hold only")
+    };
+    let credits = sum(parts);
+    if credits > MAX_CREDITS {
+        return Err(Violation::Amount(credits).into());
+    }
+    if read(records.charge(&booking.uid))?.is_some() {
+        return Err(Violation::ChargeExists(booking.uid.clone()).into());
+    }
+    joins(records, request, booking)?;
+    with(records, account, |account| {
+        take(account, parts)?;
+        account.totals.held += credits;
+        Ok(())
+    })?;
+    records.put_charge(Charge {
+        booking: booking.clone(),
+        request: request.clone(),
+        account: account.clone(),
+        event_type: *event_type,
+        host: *host,
+        start: *start,
+        end: *end,
+        parts: parts.clone(),
+        refunded: 0,
+        state: ChargeState::Held,
+        held_at: at,
+        moved_from: None,
+        note: None,
+    });
+    Ok(())
+}
+
+/// An occurrence that turned up after the decision becomes part of the request it is held for.
+fn joins<R: Records>(records: &mut R, id: &RequestId, booking: &BookingRef) -> Applied<R> {
+    let mut request = intent(records, id)?;
+    if request.decision != Decision::Confirm {
+        return Err(Violation::RequestState {
+            id: id.clone(),
+            expected: "an open intent to confirm",
+        }
+        .into());
+    }
+    if request
+        .bookings
+        .iter()
+        .all(|known| known.uid != booking.uid)
+    {
+        if request.bookings.len() >= MAX_OCCURRENCES {
+            return Err(Violation::TooManyOccurrences(id.clone()).into());
+        }
+        request.bookings.push(booking.clone());
+        records.put_request(request);
+    }
+    Ok(())
+}
+
+/// Promise 3: whoever finishes an intent ends its holds first, or nobody ever would.
+pub(super) fn holds_ended<R: Records>(records: &mut R, request: &Request) -> Applied<R> {
+    for booking in &request.bookings {
+        let charge = read(records.charge(&booking.uid))?;
+        if charge.is_some_and(|c| c.state == ChargeState::Held && c.request == request.id) {
+            return Err(Violation::RequestState {
+                id: request.id.clone(),
+                expected: "without holds",
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn post<R: Records>(records: &mut R, booking: &BookingUid) -> Applied<R> {
+    let mut charge = held_charge(records, booking)?;
+    let credits = charge.credits();
+    with(records, &charge.account, |account| {
+        account.totals.held -= credits;
+        account.totals.posted += credits;
+        Ok(())
+    })?;
+    charge.state = ChargeState::Open;
+    records.put_charge(charge);
+    Ok(())
+}
+
+pub(super) fn void<R: Records>(records: &mut R, booking: &BookingUid, reason: &str) -> Applied<R> {
+    let mut charge = held_charge(records, booking)?;
+    let parts = std::mem::take(&mut charge.parts);
+    let back: Vec<Back> = parts
+        .iter()
+        .map(|part| Back {
+            grant: part.grant.clone(),
+            credits: part.credits,
+            restored: None,
+        })
+        .collect();
+    give_back(records, &charge.account, &back, |account, credits| {
+        account.totals.held -= credits
+    })?;
+    charge.state = ChargeState::Void;
+    charge.note = Some(reason.to_owned());
+    records.put_charge(charge);
+    Ok(())
+}
+
+pub(super) fn refund<R: Records>(
+    records: &mut R,
+    at: Time,
+    booking: &BookingUid,
+    back: &[Back],
+    close: bool,
+    reason: &str,
+) -> Applied<R> {
+    let mut charge = open_charge(records, booking)?;
+    for part in back {
+        let paid = charge
+            .parts
+            .iter_mut()
+            .find(|paid| paid.grant == part.grant);
+        match paid {
+            Some(paid) if paid.credits >= part.credits => paid.credits -= part.credits,
+            Some(_) | None => return Err(Violation::LotShort(part.grant.clone()).into()),
+        }
+        if let Some((reference, expires)) = &part.restored {
+            restore(
+                records,
+                at,
+                &charge.account,
+                reference,
+                part.credits,
+                *expires,
+                reason,
+            )?;
+        }
+    }
+    let kept: Vec<Back> = back
+        .iter()
+        .filter(|part| part.restored.is_none())
+        .cloned()
+        .collect();
+    give_back(records, &charge.account, &kept, |account, credits| {
+        account.totals.refunded += credits;
+    })?;
+    charge.parts.retain(|part| part.credits > 0);
+    charge.refunded += back.iter().map(|part| part.credits).sum::<Credits>();
+    if close {
+        charge.state = ChargeState::Refunded;
+    }
+    charge.note = Some(reason.to_owned());
+    records.put_charge(charge);
+    Ok(())
+}
+
+fn restore<R: Records>(
+    records: &mut R,
+    at: Time,
+    id: &AccountId,
+    reference: &Reference,
+    credits: Credits,
+    expires: Time,
+    reason: &str,
+) -> Applied<R> {
+    amount(credits)?;
+    if read(records.given(reference))?.is_some() {
+        return Err(Violation::ReferenceUsed(reference.clone()).into());
+    }
+    let given = Given {
+        reference: reference.clone(),
+        account: id.clone(),
+        credits,
+        kind: GivenKind::Restored,
+        expires: Some(expires),
+        reason: reason.to_owned(),
+        at,
+    };
+    with(records, id, |account| {
+        account.totals.refunded += credits;
+        account.insert(lot_of(&given, credits));
+        Ok(())
+    })?;
+    records.put_given(given);
+    Ok(())
+}
+
+pub(super) fn move_on<R: Records>(
+    records: &mut R,
+    at: Time,
+    from: &BookingUid,
+    to: &BookingRef,
+    (start, end): (Time, Time),
+    reason: &str,
+) -> Applied<R> {
+    let mut old = open_charge(records, from)?;
+    if to.uid == *from {
+        return Err(Violation::ChargeExists(to.uid.clone()).into());
+    }
+    let parts = std::mem::take(&mut old.parts);
+    let mut successor = match read(records.charge(&to.uid))? {
+        Some(charge) if charge.state == ChargeState::Open && charge.account == old.account => {
+            charge
+        }
+        Some(_) => return Err(Violation::ChargeExists(to.uid.clone()).into()),
+        None => Charge {
+            booking: to.clone(),
+            request: RequestId::from(&to.uid),
+            held_at: at,
+            parts: Vec::new(),
+            state: ChargeState::Open,
+            refunded: 0,
+            ..old.clone()
+        },
+    };
+    for part in parts {
+        match successor
+            .parts
+            .iter_mut()
+            .find(|there| there.grant == part.grant)
+        {
+            Some(there) => there.credits += part.credits,
+            None => successor.parts.push(part),
+        }
+    }
+    successor.start = start;
+    successor.end = end;
+    successor.moved_from = Some(from.clone());
+    successor.note = None;
+    old.state = ChargeState::Moved { to: to.uid.clone() };
+    old.note = Some(reason.to_owned());
+    records.put_charge(old);
+    records.put_charge(successor);
+    Ok(())
+}
+
+/// Gives credits back to the lots they came from; a lot that is used up is made anew from its grant.
+fn give_back<R: Records>(
+    records: &mut R,
+    id: &AccountId,
+    parts: &[Back],
+    book: impl Fn(&mut Account, Credits),
+) -> Applied<R> {
+    let mut grants = Vec::new();
+    for part in parts {
+        let given = read(records.given(&part.grant))?;
+        grants.push(given.ok_or_else(|| Violation::LotShort(part.grant.clone()))?);
+    }
+    with(records, id, |account| {
+        for (part, given) in parts.iter().zip(&grants) {
+            match account.lot(&part.grant) {
+                Some(lot) => lot.left += part.credits,
+                None => account.insert(lot_of(given, part.credits)),
+            }
+            book(account, part.credits);
+        }
+        account.sweep();
+        Ok(())
+    })
+}
+
+fn held_charge<R: Records>(
+    records: &mut R,
+    booking: &BookingUid,
+) -> Result<Charge, ApplyError<R::Error>> {
+    charge_in(records, booking, &ChargeState::Held, "held")
+}
+
+pub(super) fn open_charge<R: Records>(
+    records: &mut R,
+    booking: &BookingUid,
+) -> Result<Charge, ApplyError<R::Error>> {
+    charge_in(records, booking, &ChargeState::Open, "open")
+}
+
+fn charge_in<R: Records>(
+    records: &mut R,
+    booking: &BookingUid,
+    state: &ChargeState,
+    expected: &'static str,
+) -> Result<Charge, ApplyError<R::Error>> {
+    match read(records.charge(booking))? {
+        Some(charge) if charge.state == *state => Ok(charge),
+        Some(_) | None => Err(Violation::ChargeState {
+            booking: booking.clone(),
+            expected,
+        }
+        .into()),
+    }
+}

@@ -1,0 +1,147 @@
+//! Open intents: what was begun is finished, and what it holds is nobody else's meanwhile.
+
+use std::collections::BTreeSet;
+
+use super::{Action, Planner, Step, call};
+use crate::domain::booking::{Booking, BookingRef};
+use crate::domain::decision::{Decision, Outcome};
+use crate::domain::fact::Fact;
+use crate::domain::id::BookingUid;
+use crate::domain::intent::{self, Next, Sight};
+use crate::domain::request::MAX_OCCURRENCES;
+use crate::domain::snapshot::OpenIntent;
+
+impl<'a> Planner<'a> {
+    /// A decision that was begun is finished, never made anew.
+    pub(super) fn finish(&mut self, open: &'a OpenIntent) {
+        let request = &open.request;
+        let next = intent::next(request, &open.charges, open.carried.as_ref(), &open.sights);
+        let due = intent::due(request, self.now);
+        let action = match next {
+            Next::Settle {
+                outcome,
+                facts,
+                problem,
+            } => {
+                self.keep_time(open);
+                Action::Settle {
+                    facts,
+                    outcome,
+                    problem,
+                }
+            }
+            Next::Call(booking) if due => self.resume(open, &booking),
+            Next::Call(_) | Next::Unclear => {
+                self.keep_time(open);
+                Action::Postpone {
+                    why: if due {
+                        "its bookings could not all be read".to_owned()
+                    } else {
+                        format!("failed {} times; retried later", request.failures)
+                    },
+                }
+            }
+        };
+        if let Action::Settle { facts, .. } = &action
+            && facts.iter().any(gives_back)
+        {
+            self.returning.extend(&request.account);
+        }
+        self.plan.steps.push(Step {
+            request: request.clone(),
+            action,
+        });
+    }
+
+    /// What an intent may still confirm is nobody else's time.
+    fn keep_time(&mut self, open: &OpenIntent) {
+        let request = &open.request;
+        if request.decision != Decision::Confirm {
+            return;
+        }
+        for booking in &request.bookings {
+            let sight = open.sights.get(&booking.uid).copied();
+            if !sight.unwrap_or(Sight::Unread).may_stand() {
+                continue;
+            }
+            let charge = open.charges.iter().find(|c| c.booking.uid == booking.uid);
+            // One that takes over a charge may hold nothing; it is a request of one booking.
+            let (host, span) = match charge {
+                Some(charge) => (charge.host, (charge.start, charge.end)),
+                None => (request.host, (request.start, request.end)),
+            };
+            if let Some(host) = host {
+                self.taken.add(host, span, &booking.uid);
+            }
+        }
+        for grown in &open.grown {
+            self.taken.add_booking(grown);
+        }
+    }
+
+    /// Sends an open intent's call; occurrences that joined the series meanwhile are held for first,
+    /// because the call would answer them too.
+    fn resume(&mut self, open: &OpenIntent, booking: &BookingRef) -> Action {
+        let request = &open.request;
+        let facts = match self.hold_grown(open) {
+            Ok(facts) => facts,
+            Err(why) => {
+                return Action::Settle {
+                    facts: intent::supersede(request, &open.charges, why),
+                    outcome: Outcome::Superseded,
+                    problem: Some(format!(
+                        "series {}: {why}; it is left pending for you to answer",
+                        request.id
+                    )),
+                };
+            }
+        };
+        self.keep_time(open);
+        match call(request, booking) {
+            Some(call) => Action::Send {
+                facts,
+                looked_at: self.looked_at(request),
+                call,
+            },
+            None => Action::Postpone {
+                why: "the decision names no call".to_owned(),
+            },
+        }
+    }
+
+    /// Holds for what joined; when that cannot be, nothing is taken, and why.
+    fn hold_grown(&mut self, open: &OpenIntent) -> Result<Vec<Fact>, &'static str> {
+        let request = &open.request;
+        if request.decision != Decision::Confirm {
+            return Ok(Vec::new());
+        }
+        let mut known: BTreeSet<&BookingUid> = request.bookings.iter().map(|b| &b.uid).collect();
+        let grown: Vec<&Booking> = open
+            .grown
+            .iter()
+            .filter(|booking| known.insert(&booking.uid))
+            .collect();
+        if known.len() > MAX_OCCURRENCES {
+            return Err("the series grew beyond what one request may have");
+        }
+        let before = request
+            .account
+            .as_ref()
+            .and_then(|id| self.account(id).cloned());
+        let mut facts = Vec::new();
+        for booking in grown {
+            let Some(hold) = self.hold(request, booking, request.cost) else {
+                if let Some(account) = before {
+                    self.spent.insert(account.id.clone(), account);
+                }
+                return Err("the series grew beyond the booker's credit");
+            };
+            facts.extend(hold);
+        }
+        Ok(facts)
+    }
+}
+
+fn gives_back(fact: &Fact) -> bool {
+    matches!(fact, Fact::Void { .. } | Fact::Refund { .. })
+}

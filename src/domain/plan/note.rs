@@ -1,0 +1,148 @@
+//! How a decision is put down: the request as it is to be written, notes, and why one is left alone.
+
+use super::{Action, Planner, Step};
+use crate::domain::decision::{Code, Decision, Reason};
+use crate::domain::gate::Gate;
+use crate::domain::group::Group;
+use crate::domain::id::BookingUid;
+use crate::domain::judge::Judged;
+use crate::domain::request::{Request, RequestState};
+
+impl<'a> Planner<'a> {
+    pub(super) fn leave(
+        &mut self,
+        group: &Group<'a>,
+        gate: Option<&Gate>,
+        record: Option<&Request>,
+        code: Code,
+    ) {
+        let first = group.bookings[0];
+        let known = first
+            .booker
+            .as_ref()
+            .and_then(|booker| self.snapshot.names.get(&booker.address));
+        let judged = Judged {
+            decision: Decision::Leave,
+            reasons: vec![Reason {
+                code,
+                text: why_left(code).to_owned(),
+            }],
+            findings: Vec::new(),
+            account: known.cloned(),
+            booker: first.booker.as_ref().map(|booker| booker.address.clone()),
+            credits: 0,
+            to_hold: 0,
+        };
+        let request = self.request(group, gate, record, judged, None);
+        self.note(request, record, false);
+    }
+
+    pub(super) fn note(&mut self, request: Request, record: Option<&Request>, write: bool) {
+        let news = record.is_none_or(|record| !same_note(record, &request));
+        self.plan.steps.push(Step {
+            request,
+            action: Action::Note {
+                write: write && news,
+            },
+        });
+    }
+
+    pub(super) fn request(
+        &self,
+        group: &Group<'a>,
+        gate: Option<&Gate>,
+        record: Option<&Request>,
+        judged: Judged,
+        carries: Option<BookingUid>,
+    ) -> Request {
+        let first = group.bookings[0];
+        let now = self.now;
+        Request {
+            id: group.id.clone(),
+            bookings: group.bookings.iter().map(|b| b.reference()).collect(),
+            series: group.series.cloned(),
+            title: first.title.clone(),
+            event_type: first.event_type.as_ref().map(|kind| kind.id),
+            slug: first.event_type.as_ref().and_then(|kind| kind.slug.clone()),
+            gate: gate.map(|gate| gate.name.clone()),
+            host: first.host_id(),
+            booker: judged.booker,
+            account: judged.account,
+            start: first.start,
+            end: group
+                .bookings
+                .iter()
+                .map(|b| b.end)
+                .max()
+                .unwrap_or(first.end),
+            created: group.created,
+            decision: judged.decision,
+            cost: gate.map_or(0, |gate| gate.cost),
+            credits: judged.credits,
+            call: None,
+            reasons: judged.reasons,
+            findings: judged.findings,
+            text: None,
+            carries,
+            policy: self.policy.hash.clone(),
+            decided: now,
+            first: record.map_or(now, |record| record.first),
+            state: RequestState::Noted,
+            failures: 0,
+            last_failure: None,
+            calls: Vec::new(),
+        }
+    }
+}
+
+fn same_note(record: &Request, request: &Request) -> bool {
+    let codes = |request: &Request| -> Vec<Code> {
+        request.reasons.iter().map(|reason| reason.code).collect()
+    };
+    record.state == RequestState::Noted
+        && record.decision == request.decision
+        && codes(record) == codes(request)
+        && record.account == request.account
+        && record.gate == request.gate
+}
+
+fn why_left(code: Code) -> &'static str {
+    match code {
+        Code::ForeignHost => "the host is neither the key's user nor one of calcom.hosts",
+        Code::NoEventType => "the booking's event type does not exist any more",
+        Code::Ungated => "no gate names the event type",
+        Code::Seated => "every attendee of a seated booking is a booker of his own",
+        Code::DecidedBefore => {
+            "it was decided before and is pending again: somebody changed it at Cal.com, so answer \
+             it there"
+        }
+        Code::SeriesSettling => "the series is so young that more of it may follow",
+        Code::SeriesUnreadable => "the series could not be read whole",
+        Code::EventTypeNotShown
+        | Code::Priced
+        | Code::NotPending
+        | Code::Over
+        | Code::NoBooker
+        | Code::EmptyLedger
+        | Code::DeclineLimit
+        | Code::UnknownBooker
+        | Code::Frozen
+        | Code::Taken
+        | Code::ShortOfCredit
+        | Code::Enough
+        | Code::Carried
+        | Code::Blocked
+        | Code::NotAllowed
+        | Code::NoticeTooShort
+        | Code::NoticeTooLong
+        | Code::OutsideHours
+        | Code::CapReached
+        | Code::TooManyRequests
+        | Code::PinWrong
+        | Code::Rule
+        | Code::RuleFailed
+        | Code::LookupFailed
+        | Code::WaitedTooLong
+        | Code::Operator => unreachable!("not a reason to leave a booking unjudged"),
+    }
+}

@@ -1,0 +1,367 @@
+//! The one transition of an intent, from what its bookings are: the whole matrix, mixtures of a
+//! series, the charge that is carried on, and the pauses between tries.
+
+use super::make::*;
+use crate::domain::booking::{Reading, Status};
+use crate::domain::decision::{Decision, Outcome};
+use crate::domain::fact::{Back, Fact};
+use crate::domain::intent::{self, Next, Sight, last_paid_first, next};
+use crate::domain::request::{CallKind, Charge, ChargeState, Request};
+use crate::domain::time::Span;
+
+const CONFIRMED: Option<Outcome> = Some(Outcome::Confirmed);
+const DECLINED: Option<Outcome> = Some(Outcome::Declined);
+const SUPERSEDED: Option<Outcome> = Some(Outcome::Superseded);
+
+fn held(names: &[&str]) -> Vec<Charge> {
+    names
+        .iter()
+        .map(|name| charge(name, ChargeState::Held))
+        .collect()
+}
+
+fn post(name: &str) -> Fact {
+    Fact::Post { booking: uid(name) }
+}
+
+fn void(name: &str, reason: &str) -> Fact {
+    Fact::Void {
+        booking: uid(name),
+        reason: reason.to_owned(),
+    }
+}
+
+fn settled(id: &str, outcome: Outcome) -> Fact {
+    Fact::Settled {
+        request: rid(id),
+        outcome,
+    }
+}
+
+fn outcome(next: &Next) -> Option<Outcome> {
+    match next {
+        Next::Settle { outcome, .. } => Some(*outcome),
+        Next::Call(_) | Next::Unclear => None,
+    }
+}
+
+#[track_caller]
+fn facts(next: Next) -> Vec<Fact> {
+    match next {
+        Next::Settle { facts, .. } => facts,
+        Next::Call(_) | Next::Unclear => panic!("{next:?}"),
+    }
+}
+
+#[test]
+fn the_matrix_of_decisions_and_sights() {
+    let confirm = intent("a", &["a"]);
+    let decline = to_decline(confirm.clone());
+    let cancel = but(decline.clone(), |r| r.call = Some(CallKind::Cancel));
+    let call = Next::Call(named("a"));
+    let rows = [
+        // What it is, and what that means to an intent to confirm, to decline, to cancel.
+        (Sight::Accepted, [CONFIRMED, SUPERSEDED, SUPERSEDED]),
+        (
+            Sight::AcceptedAfterMove,
+            [SUPERSEDED, SUPERSEDED, SUPERSEDED],
+        ),
+        (Sight::Rejected, [SUPERSEDED, DECLINED, DECLINED]),
+        (Sight::Cancelled, [SUPERSEDED, SUPERSEDED, DECLINED]),
+        (Sight::Gone, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
+    ];
+    for (sight, expect) in rows {
+        for (request, expect) in [&confirm, &decline, &cancel].into_iter().zip(expect) {
+            let next = next(request, &[], None, &seen(&[("a", sight)]));
+            assert_eq!(outcome(&next), expect, "{sight:?} {request:?}");
+        }
+    }
+    for request in [&confirm, &decline, &cancel] {
+        assert_eq!(
+            next(request, &[], None, &seen(&[("a", Sight::Pending)])),
+            call
+        );
+        for unread in [seen(&[]), seen(&[("a", Sight::Unread)])] {
+            assert_eq!(next(request, &[], None, &unread), Next::Unclear);
+        }
+    }
+    let others = [
+        Decision::Review,
+        Decision::Leave,
+        Decision::Wait { until: None },
+    ];
+    for decision in others {
+        let request = but(confirm.clone(), |r| r.decision = decision);
+        let next = next(&request, &[], None, &seen(&[("a", Sight::Accepted)]));
+        assert_eq!(next, Next::Unclear, "no such intent is ever recorded");
+    }
+}
+
+#[test]
+fn a_hold_is_posted_when_it_was_accepted_and_given_back_when_not() {
+    let rows = [
+        (Sight::Accepted, post("a"), Outcome::Confirmed),
+        (
+            Sight::AcceptedAfterMove,
+            void("a", "the booking was moved to another time"),
+            Outcome::Superseded,
+        ),
+        (
+            Sight::Rejected,
+            void("a", "the booking was declined"),
+            Outcome::Superseded,
+        ),
+        (
+            Sight::Cancelled,
+            void("a", "the booking was cancelled"),
+            Outcome::Superseded,
+        ),
+        (
+            Sight::Gone,
+            void("a", "the booking is gone"),
+            Outcome::Superseded,
+        ),
+    ];
+    for (sight, entry, outcome) in rows {
+        let next = next(
+            &intent("a", &["a"]),
+            &held(&["a"]),
+            None,
+            &seen(&[("a", sight)]),
+        );
+        assert_eq!(facts(next), [entry, settled("a", outcome)], "{sight:?}");
+    }
+}
+
+/// Whoever finished it meanwhile: a hold that has ended is not ended again.
+#[test]
+fn only_holds_are_ended() {
+    let states = [
+        ChargeState::Void,
+        ChargeState::Open,
+        ChargeState::Final,
+        ChargeState::Refunded,
+        ChargeState::Moved { to: uid("b") },
+    ];
+    for state in states {
+        for sight in [Sight::Accepted, Sight::Cancelled] {
+            let charges = [charge("a", state.clone())];
+            let next = next(&intent("a", &["a"]), &charges, None, &seen(&[("a", sight)]));
+            assert_eq!(facts(next).len(), 1, "{state:?} {sight:?}");
+        }
+    }
+}
+
+#[test]
+fn a_confirmation_that_met_a_moved_booking_is_told() {
+    let sights = seen(&[("a", Sight::AcceptedAfterMove)]);
+    let next = next(&intent("a", &["a"]), &held(&["a"]), None, &sights);
+    let Next::Settle {
+        problem: Some(problem),
+        ..
+    } = next
+    else {
+        panic!("{next:?}");
+    };
+    assert!(
+        problem.starts_with("booking a was confirmed although"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn a_series_is_called_while_one_is_pending_and_settled_when_all_are_known() {
+    let request = intent("s", &["a", "b", "c"]);
+    let all = |sights: [Sight; 3]| {
+        let sights = [("a", sights[0]), ("b", sights[1]), ("c", sights[2])];
+        next(&request, &held(&["a", "b", "c"]), None, &seen(&sights))
+    };
+    use Sight::{Accepted, Cancelled, Pending, Rejected, Unread};
+    assert_eq!(all([Accepted, Pending, Unread]), Next::Call(named("b")));
+    assert_eq!(all([Accepted, Accepted, Unread]), Next::Unclear);
+    let mixed = [
+        post("a"),
+        void("b", "the booking was cancelled"),
+        void("c", "the booking was declined"),
+        settled("s", Outcome::Confirmed),
+    ];
+    assert_eq!(facts(all([Accepted, Cancelled, Rejected])), mixed);
+    assert_eq!(outcome(&all([Cancelled, Rejected, Cancelled])), SUPERSEDED);
+
+    let decline = to_decline(request.clone());
+    let all = |sights: [Sight; 3]| {
+        let sights = [("a", sights[0]), ("b", sights[1]), ("c", sights[2])];
+        next(&decline, &[], None, &seen(&sights))
+    };
+    assert_eq!(all([Rejected, Rejected, Pending]), Next::Call(named("c")));
+    assert_eq!(outcome(&all([Accepted, Rejected, Cancelled])), DECLINED);
+    assert_eq!(outcome(&all([Accepted, Accepted, Cancelled])), SUPERSEDED);
+}
+
+/// A successor of `old`, which paid so much; what the successor itself holds.
+fn carrying(credits: u64, paid: u64, holds: bool) -> (Request, Vec<Charge>, Charge) {
+    let request = but(intent("b", &["b"]), |r| {
+        r.carries = Some(uid("old"));
+        r.credits = credits;
+    });
+    let charges = if holds { held(&["b"]) } else { Vec::new() };
+    let old = but(charge("old", ChargeState::Open), |c| {
+        c.parts = vec![part("g1", 1), part("g2", paid - 1)];
+    });
+    (request, charges, old)
+}
+
+fn moved() -> Fact {
+    Fact::Move {
+        from: uid("old"),
+        to: named("b"),
+        start: at(24 * 60),
+        end: at(24 * 60 + 30),
+        reason: "rescheduled".to_owned(),
+    }
+}
+
+#[test]
+fn a_successor_takes_the_charge_over_and_gets_back_what_it_costs_less() {
+    let accepted = seen(&[("b", Sight::Accepted)]);
+    let refund = Fact::Refund {
+        booking: uid("b"),
+        parts: vec![Back {
+            grant: grant("g2"),
+            credits: 2,
+            restored: None,
+        }],
+        close: false,
+        reason: "rescheduled to a booking that costs less".to_owned(),
+    };
+    let end = || settled("b", Outcome::Confirmed);
+    let rows = [
+        (carrying(3, 3, false), vec![moved(), end()]),
+        (carrying(4, 3, true), vec![post("b"), moved(), end()]),
+        (carrying(1, 3, false), vec![moved(), refund, end()]),
+    ];
+    for ((request, charges, old), expect) in rows {
+        let next = next(&request, &charges, Some(&old), &accepted);
+        assert_eq!(facts(next), expect);
+    }
+}
+
+#[test]
+fn a_successor_that_was_not_accepted_leaves_the_charge_where_it_is() {
+    for sight in [Sight::Rejected, Sight::Cancelled, Sight::Gone] {
+        let (request, charges, old) = carrying(4, 3, true);
+        let facts = facts(next(&request, &charges, Some(&old), &seen(&[("b", sight)])));
+        assert_eq!(facts.len(), 2, "a void and the end: {facts:?}");
+        assert!(!facts.contains(&moved()));
+    }
+}
+
+#[test]
+fn a_charge_that_was_closed_meanwhile_is_not_taken_over_and_that_is_told() {
+    let states = [None, Some(ChargeState::Refunded), Some(ChargeState::Final)];
+    for state in states {
+        let (request, charges, old) = carrying(4, 3, true);
+        let old = state.map(|state| but(old, |c| c.state = state));
+        let sights = seen(&[("b", Sight::Accepted)]);
+        let next = next(&request, &charges, old.as_ref(), &sights);
+        let Next::Settle {
+            facts,
+            problem,
+            outcome,
+        } = next
+        else {
+            panic!("{next:?}");
+        };
+        assert_eq!(facts, [post("b"), settled("b", Outcome::Confirmed)]);
+        assert_eq!(outcome, Outcome::Confirmed);
+        assert!(problem.is_some_and(|text| text.contains("that is closed")));
+    }
+}
+
+#[test]
+fn giving_up_gives_back_what_is_held_and_nothing_else() {
+    let charges = [
+        charge("a", ChargeState::Held),
+        charge("b", ChargeState::Open),
+        charge("c", ChargeState::Held),
+    ];
+    let facts = intent::supersede(&intent("s", &["a", "b", "c"]), &charges, "why");
+    let expect = [
+        void("a", "why"),
+        void("c", "why"),
+        settled("s", Outcome::Superseded),
+    ];
+    assert_eq!(facts, expect);
+}
+
+#[test]
+fn what_was_paid_last_comes_back_first() {
+    let parts = [part("g1", 2), part("g2", 3)];
+    let rows: [(u64, &[(&str, u64)]); 5] = [
+        (0, &[]),
+        (3, &[("g2", 3)]),
+        (2, &[("g2", 2)]),
+        (4, &[("g2", 3), ("g1", 1)]),
+        (9, &[("g2", 3), ("g1", 2)]),
+    ];
+    for (credits, expect) in rows {
+        let back = last_paid_first(&parts, credits);
+        let found: Vec<(&str, u64)> = back
+            .iter()
+            .map(|back| (back.grant.as_str(), back.credits))
+            .collect();
+        assert_eq!(found, expect, "{credits}");
+    }
+}
+
+#[test]
+fn what_a_booking_is_seen_as() {
+    let moved = |status| {
+        but(with_status(booking("a"), status), |b| {
+            b.rescheduled_to = Some(uid("b"));
+        })
+    };
+    let is = |status| with_status(booking("a"), status);
+    let rows = [
+        (is(Status::Pending), Sight::Pending),
+        (moved(Status::Pending), Sight::Cancelled),
+        (is(Status::Accepted), Sight::Accepted),
+        (moved(Status::Accepted), Sight::AcceptedAfterMove),
+        (is(Status::Rejected), Sight::Rejected),
+        (is(Status::Cancelled), Sight::Cancelled),
+        (moved(Status::Cancelled), Sight::Cancelled),
+        (is(Status::AwaitingHost), Sight::Gone),
+        (is(Status::Other("new".to_owned())), Sight::Gone),
+    ];
+    for (booking, expect) in rows {
+        let read = Sight::of(&Reading::Is(Box::new(booking.clone())));
+        assert_eq!((Sight::of_booking(&booking), read), (expect, expect));
+    }
+    assert_eq!(Sight::of(&Reading::Gone), Sight::Gone);
+}
+
+#[test]
+fn pauses_grow_from_none_to_an_hour() {
+    let rows = [
+        (1, 0),
+        (3, 0),
+        (4, 30),
+        (5, 60),
+        (6, 120),
+        (10, 1_920),
+        (11, 3_600),
+        (12, 3_600),
+        (u32::MAX, 3_600),
+    ];
+    for (failures, seconds) in rows {
+        let request = but(intent("a", &["a"]), |r| {
+            r.failures = failures;
+            r.last_failure = Some(now());
+        });
+        let pause = Span::seconds(seconds);
+        assert!(intent::due(&request, now() + pause), "{failures}");
+        let before = now() + pause - Span::milliseconds(1);
+        assert!(!intent::due(&request, before), "{failures}");
+    }
+    assert!(intent::due(&intent("a", &["a"]), now()));
+}

@@ -1,0 +1,12 @@
+//! The core held to its promises: tables by precedence, and properties over random worlds.
+
+mod gates;
+mod intents;
+mod judging;
+mod ledgers;
+mod ledgers_random;
+mod make;
+mod memory;
+mod plans;
+mod plans_finish;
+mod plans_random;

@@ -1,0 +1,290 @@
+//! What was begun is finished, and what it holds is nobody else's meanwhile.
+
+use super::make::*;
+use crate::domain::booking::Status;
+use crate::domain::decision::Credits;
+use crate::domain::fact::Fact;
+use crate::domain::intent::Sight;
+use crate::domain::plan::{Action, plan};
+use crate::domain::request::{ChargeState, MAX_OCCURRENCES};
+use crate::domain::snapshot::{OpenIntent, Series, Snapshot};
+
+/// Bo with so many credits left beside what is held.
+fn with_intents(credits: Credits, intents: Vec<OpenIntent>) -> Snapshot {
+    let held: Credits = intents
+        .iter()
+        .flat_map(|open| &open.charges)
+        .map(|charge| charge.credits())
+        .sum();
+    let bo = but(account("bo@example.com", credits), |a| {
+        a.totals.granted += held;
+        a.totals.held = held;
+    });
+    let al = account("al@example.com", 5);
+    but(snapshot(Vec::new(), vec![bo, al]), |s| s.intents = intents)
+}
+
+#[track_caller]
+fn check(snapshot: &Snapshot, expect: &[&str]) {
+    assert_eq!(planned(snapshot, &policy()), expect);
+}
+
+#[test]
+fn an_open_intent_is_finished_and_never_decided_anew() {
+    let rows = [
+        (Sight::Pending, "a confirm confirm a"),
+        (Sight::Accepted, "a confirm confirmed"),
+        (Sight::Rejected, "a confirm superseded"),
+        (
+            Sight::Unread,
+            "a confirm postponed: its bookings could not all be read",
+        ),
+    ];
+    for (sight, expect) in rows {
+        let intents = vec![open(intent("a", &["a"]), &[("a", sight)])];
+        // It is in the list of what waits, too, and its booker has nothing left.
+        let snapshot = but(with_intents(0, intents), |s| {
+            s.pending = snapshot(vec![booking("a")], Vec::new()).pending;
+        });
+        check(&snapshot, &[expect]);
+    }
+}
+
+#[test]
+fn an_intent_that_failed_often_waits_its_turn() {
+    let failed = |minutes: i64, sights: &[(&str, Sight)]| {
+        let request = but(intent("a", &["a"]), |r| {
+            r.failures = 5;
+            r.last_failure = Some(at(-minutes));
+        });
+        with_intents(0, vec![open(request, sights)])
+    };
+    let pending = [("a", Sight::Pending)];
+    let later = ["a confirm postponed: failed 5 times; retried later"];
+    check(&failed(0, &pending), &later);
+    check(&failed(1, &pending), &["a confirm confirm a"]);
+    // It is not even looked at before, and that is no failure to read it.
+    check(&failed(0, &[]), &later);
+}
+
+#[test]
+fn the_time_of_an_open_intent_is_taken_while_it_may_be_confirmed() {
+    let taken = "b decline taken decline b";
+    let free = "b confirm enough confirm b, hold b 1";
+    let rows = [
+        (Sight::Pending, taken),
+        (Sight::Accepted, taken),
+        (Sight::AcceptedAfterMove, taken),
+        (Sight::Unread, taken),
+        (Sight::Rejected, free),
+        (Sight::Cancelled, free),
+        (Sight::Gone, free),
+    ];
+    for (sight, expect) in rows {
+        let intents = vec![open(intent("a", &["a"]), &[("a", sight)])];
+        let snapshot = but(with_intents(0, intents), |s| {
+            s.pending = snapshot(vec![asked("b", "al@example.com", 0, -1)], Vec::new()).pending;
+        });
+        let told = planned(&snapshot, &policy());
+        assert_eq!(told[1], expect, "{sight:?}");
+    }
+}
+
+/// A successor that takes over a payment holds nothing, and has its time nevertheless.
+#[test]
+fn the_time_of_an_open_intent_without_a_hold_is_taken() {
+    let carrying = but(
+        open(
+            but(intent("a", &["a"]), |r| r.carries = Some(uid("old"))),
+            &[("a", Sight::Pending)],
+        ),
+        |o| {
+            o.charges.clear();
+            o.carried = Some(charge("old", ChargeState::Open));
+        },
+    );
+    let snapshot = but(with_intents(0, vec![carrying]), |s| {
+        s.pending = snapshot(vec![asked("b", "al@example.com", 0, -1)], Vec::new()).pending;
+    });
+    check(
+        &snapshot,
+        &["a confirm confirm a", "b decline taken decline b"],
+    );
+}
+
+#[test]
+fn the_time_of_an_intent_to_decline_is_free() {
+    let intents = vec![open(
+        to_decline(intent("a", &["a"])),
+        &[("a", Sight::Pending)],
+    )];
+    let snapshot = but(with_intents(0, intents), |s| {
+        s.pending = snapshot(vec![asked("b", "al@example.com", 0, -1)], Vec::new()).pending;
+    });
+    let expect = [
+        "a decline decline a",
+        "b confirm enough confirm b, hold b 1",
+    ];
+    check(&snapshot, &expect);
+}
+
+/// An intent of Bo's for the first two occurrences, and the third that joined meanwhile.
+fn grown(count: i64) -> OpenIntent {
+    let sights = [("o0", Sight::Pending), ("o1", Sight::Pending)];
+    let request = but(intent("s", &["o0", "o1"]), |r| r.series = Some(rid("s")));
+    but(open(request, &sights), |o| {
+        o.grown = (2..2 + count)
+            .map(|n| occurrence("s", &format!("o{n}"), n))
+            .collect();
+    })
+}
+
+#[test]
+fn a_series_that_grew_is_held_for_before_the_call_that_answers_all() {
+    let snapshot = with_intents(2, vec![grown(2)]);
+    check(&snapshot, &["s confirm confirm o0, hold o2 1, hold o3 1"]);
+    // Shown twice, held for once.
+    let twice = but(grown(1), |o| o.grown.push(o.grown[0].clone()));
+    check(
+        &with_intents(2, vec![twice]),
+        &["s confirm confirm o0, hold o2 1"],
+    );
+    // And its new time is taken.
+    let snapshot = but(snapshot, |s| {
+        s.pending = crate::domain::tests::make::snapshot(
+            vec![asked("b", "al@example.com", 3, -1)],
+            Vec::new(),
+        )
+        .pending;
+    });
+    let expect = [
+        "s confirm confirm o0, hold o2 1, hold o3 1",
+        "b decline taken decline b",
+    ];
+    check(&snapshot, &expect);
+}
+
+#[test]
+fn a_series_that_grew_beyond_the_credit_is_given_up() {
+    let snapshot = with_intents(1, vec![grown(2)]);
+    let plan = plan(&snapshot, &policy());
+    assert_eq!(told(&plan), ["s confirm superseded"]);
+    let Action::Settle { facts, problem, .. } = &plan.steps[0].action else {
+        panic!("{plan:?}");
+    };
+    assert_eq!(
+        facts.len(),
+        3,
+        "two holds come back, and it is settled: {facts:?}"
+    );
+    assert!(problem.is_some());
+}
+
+/// What a series that was given up would have held is there for the next request.
+#[test]
+fn a_series_that_was_given_up_holds_nothing() {
+    let snapshot = but(with_intents(1, vec![grown(2)]), |s| {
+        let late = asked("b", "bo@example.com", 9, -1);
+        s.pending = snapshot(vec![late], Vec::new()).pending;
+    });
+    let expect = [
+        "s confirm superseded",
+        "b confirm enough confirm b, hold b 1",
+    ];
+    check(&snapshot, &expect);
+}
+
+#[test]
+fn a_series_that_grew_beyond_all_bounds_is_given_up() {
+    let many = MAX_OCCURRENCES as i64;
+    let fits = planned(&with_intents(2_000, vec![grown(many - 2)]), &policy());
+    assert!(
+        fits[0].starts_with("s confirm confirm o0, hold"),
+        "{fits:?}"
+    );
+    check(
+        &with_intents(2_000, vec![grown(many - 1)]),
+        &["s confirm superseded"],
+    );
+}
+
+/// A late occurrence has an intent of its own; another one that turns up joins that, whatever its
+/// time: one call answers both.
+#[test]
+fn occurrences_of_a_series_with_an_open_intent_are_that_intents() {
+    let late = but(
+        open(
+            but(intent("o2", &["o2"]), |r| r.series = Some(rid("s"))),
+            &[("o2", Sight::Pending)],
+        ),
+        |o| o.grown = vec![occurrence("s", "o1", 1)],
+    );
+    let snapshot = but(with_intents(5, vec![late]), |s| {
+        let all = vec![
+            with_status(occurrence("s", "o0", 0), Status::Accepted),
+            occurrence("s", "o1", 1),
+            occurrence("s", "o2", 2),
+        ];
+        s.pending = snapshot(all[1..].to_vec(), Vec::new()).pending;
+        s.series.insert(rid("s"), Series::Whole(all));
+    });
+    check(&snapshot, &["o2 confirm confirm o2, hold o1 1"]);
+}
+
+/// Credits that an intent gives back in this pass cannot be spent yet; nobody is declined for want
+/// of them, the next pass has them.
+#[test]
+fn nobody_is_declined_for_want_of_credits_that_are_on_their_way_back() {
+    let gone = || vec![open(intent("a", &["a"]), &[("a", Sight::Cancelled)])];
+    let late = |credits| {
+        but(with_intents(credits, gone()), |s| {
+            let late = asked("b", "bo@example.com", 9, -1);
+            s.pending = snapshot(vec![late], Vec::new()).pending;
+        })
+    };
+    let plan = plan(&late(0), &policy());
+    assert_eq!(told(&plan), ["a confirm superseded"]);
+    assert!(plan.more);
+    let expect = [
+        "a confirm superseded",
+        "b confirm enough confirm b, hold b 1",
+    ];
+    check(&late(1), &expect);
+}
+
+#[test]
+fn a_charge_that_an_open_intent_takes_over_is_nobody_elses() {
+    let carrying = but(intent("b", &["b"]), |r| r.carries = Some(uid("a")));
+    let intents = vec![but(open(carrying, &[("b", Sight::Pending)]), |o| {
+        o.charges.clear()
+    })];
+    let snapshot = but(with_intents(0, intents), |s| {
+        let other = asked("c", "bo@example.com", 5, -1);
+        s.pending = snapshot(vec![other], Vec::new()).pending;
+        s.carried.insert(uid("c"), charge("a", ChargeState::Open));
+    });
+    let expect = ["b confirm confirm b", "c decline short-of-credit decline c"];
+    check(&snapshot, &expect);
+}
+
+#[test]
+fn open_intents_are_no_part_of_the_limits() {
+    let intents = (0..3)
+        .map(|n| {
+            let name = format!("a{n}");
+            open(intent(&name, &[&name]), &[(&name, Sight::Pending)])
+        })
+        .collect();
+    let snapshot = with_intents(0, intents);
+    let policy = but(policy(), |p| p.limits.requests_per_pass = 0);
+    let plan = plan(&snapshot, &policy);
+    assert_eq!(plan.steps.len(), 3);
+    assert!(!plan.more);
+    let sent = |action: &Action| match action {
+        Action::Send { facts, .. } => facts
+            .iter()
+            .any(|fact| matches!(fact, Fact::Decided { .. })),
+        Action::Note { .. } | Action::Settle { .. } | Action::Postpone { .. } => true,
+    };
+    assert!(plan.steps.iter().all(|step| !sent(&step.action)));
+}
