@@ -77,7 +77,7 @@ fn request(n: usize) -> Request {
             uid,
             id: Some(n as i64),
         }],
-        series: false,
+        series: None,
         title: "Book club between Bo and Ann".to_owned(),
         event_type: Some(EventTypeId(77)),
         slug: Some("book-club".to_owned()),

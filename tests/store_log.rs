@@ -83,7 +83,7 @@ impl Log {
 
 fn walk(dir: &Path) -> Result<End, LogError> {
     let mut walk = Walk::start(dir)?;
-    while let Some(line) = walk.next()? {
+    while let Some(line) = walk.line()? {
         let commit = line.commit();
         commit.map_err(|fault| walk.refuse_last(fault))?;
     }

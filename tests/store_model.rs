@@ -143,7 +143,7 @@ fn about(account: AccountId, b: u8, c: u8) -> Vec<Fact> {
         1 | 2 => Fact::Aliased { account, alias },
         3 => Fact::Frozen {
             account,
-            why: (b % 2 == 0).then(|| "why".to_owned()),
+            why: (b.is_multiple_of(2)).then(|| "why".to_owned()),
         },
         _ => Fact::Described {
             account,
@@ -234,13 +234,13 @@ fn refund(charge: &Charge, c: u8, now: Time) -> Fact {
     let parts = charge.parts.iter().map(|part| Back {
         grant: part.grant.clone(),
         credits: part.credits,
-        restored: (c % 4 == 0)
+        restored: (c.is_multiple_of(4))
             .then(|| (reference(&format!("restored {}", charge.booking.uid)), now)),
     });
     Fact::Refund {
         booking: charge.booking.uid.clone(),
         parts: parts.take(1).collect(),
-        close: c % 2 == 0,
+        close: c.is_multiple_of(2),
         reason: "cancelled".to_owned(),
     }
 }

@@ -291,7 +291,7 @@ fn examine(log: &Path, marker: Option<&Marker>, limits: Limits) -> Result<Examin
             hash: applied.hash,
         };
         if let Some(mut walk) = Walk::resume(log, applied.place, chain)? {
-            while walk.next()?.is_some() {}
+            while walk.line()?.is_some() {}
             let end = walk.end();
             return Ok(Examined { end, trusts: true });
         }
@@ -299,7 +299,7 @@ fn examine(log: &Path, marker: Option<&Marker>, limits: Limits) -> Result<Examin
     let mut walk = Walk::start(log)?;
     let named = marker.map(|marker| (marker.applied.seq, marker.applied.hash));
     let mut trusts = named == Some((0, walk.end().head));
-    while let Some(line) = walk.next()? {
+    while let Some(line) = walk.line()? {
         trusts |= named == Some((line.seq, line.hash));
     }
     let end = walk.end();

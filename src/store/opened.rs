@@ -362,7 +362,7 @@ mod tests {
                 .expect("it commits");
             let log = dir.path().join(LOG);
             let mut walk = Walk::start(&log).expect("it is a log");
-            while walk.next().expect("it is whole").is_some() {}
+            while walk.line().expect("it is whole").is_some() {}
             let end = walk.end();
             let file = segment::open_end(&log, 1).expect("it opens");
             let sink = Box::new(Failing { file, takes });

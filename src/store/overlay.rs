@@ -132,7 +132,7 @@ impl<'a, B: Base> Overlay<'a, B> {
     }
 
     /// Records in here: what it costs in memory.
-    pub fn len(&self) -> usize {
+    pub fn records(&self) -> usize {
         self.accounts.len() + self.given.len() + self.requests.len() + self.charges.len()
     }
 

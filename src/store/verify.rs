@@ -105,7 +105,7 @@ impl LogStore {
         let mut marks = Vec::new();
         let mut last_mark = None;
         let mut walk = Walk::start(&self.path().join(LOG))?;
-        while let Some(line) = walk.next()? {
+        while let Some(line) = walk.line()? {
             let (place, hash, seq, commit) = (line.place, line.hash, line.seq, line.commit());
             let commit = commit.map_err(|fault| walk.refuse_last(fault))?;
             overlay.apply(&commit).map_err(|error| match error {

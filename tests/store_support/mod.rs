@@ -72,7 +72,7 @@ pub fn intent(id: &str, bookings: &[&str], decided: Time) -> Request {
     Request {
         id: request_id(id),
         bookings: bookings.iter().map(|uid| booking(uid)).collect(),
-        series: bookings.len() > 1,
+        series: (bookings.len() > 1).then(|| request_id(id)),
         title: "Book club between Bo and Ann".to_owned(),
         event_type: Some(EventTypeId(77)),
         slug: Some("book-club".to_owned()),

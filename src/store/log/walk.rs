@@ -170,7 +170,7 @@ impl Walk {
     ///
     /// # Errors
     /// When a line does not check, or the files cannot be read.
-    pub fn next(&mut self) -> Result<Option<Line<'_>>, LogError> {
+    pub fn line(&mut self) -> Result<Option<Line<'_>>, LogError> {
         while !self.read_line()? {
             if self.torn > 0 || self.place.segment == self.last {
                 return Ok(None);

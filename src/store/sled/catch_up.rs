@@ -86,7 +86,7 @@ fn read(walk: &mut Walk, sender: SyncSender<Vec<Parsed>>) -> Result<(), LogError
     let mut batch = Vec::new();
     let mut facts = 0;
     loop {
-        let parsed = match walk.next()? {
+        let parsed = match walk.line()? {
             None => break,
             Some(line) => (line.place, line.hash, line.commit()),
         };
@@ -140,7 +140,7 @@ fn fold_all(
             };
         }
         seen(applied.place);
-        if overlay.len() >= MAX_RECORDS {
+        if overlay.records() >= MAX_RECORDS {
             write(fold, overlay, &mut marks, applied)?;
             overlay = Overlay::new(fold);
         }

@@ -346,8 +346,8 @@ impl Catalogue for Fold {
     ) -> Result<Option<(Time, BTreeSet<RequestId>)>, StoreError> {
         let until = until.map_or([u8::MAX; 8], keys::time);
         let row = self.used(|| {
-            let rows = self.tree(Tree::Decided).range::<&[u8], _>(..=&until[..]);
-            rows.rev().next().transpose()
+            let mut rows = self.tree(Tree::Decided).range::<&[u8], _>(..=&until[..]);
+            rows.next_back().transpose()
         })?;
         let Some((key, value)) = row else {
             return Ok(None);
@@ -360,8 +360,8 @@ impl Catalogue for Fold {
     fn piece_before(&self, subject: &Subject, before: u64) -> Result<Vec<u64>, StoreError> {
         let (first, last) = (keys::pieces(subject), keys::piece(subject, before));
         let row = self.used(|| {
-            let rows = self.tree(Tree::Pieces).range(first..last);
-            rows.rev().next().transpose()
+            let mut rows = self.tree(Tree::Pieces).range(first..last);
+            rows.next_back().transpose()
         })?;
         let Some((key, value)) = row else {
             return Ok(Vec::new());
@@ -372,8 +372,8 @@ impl Catalogue for Fold {
 
     fn commit_at(&self, seq: u64) -> Result<Commit, StoreError> {
         let row = self.used(|| {
-            let rows = self.tree(Tree::Marks).range(..=seq.to_be_bytes());
-            rows.rev().next().transpose()
+            let mut rows = self.tree(Tree::Marks).range(..=seq.to_be_bytes());
+            rows.next_back().transpose()
         })?;
         let place = row.and_then(|(key, value)| {
             let value = self.whole(Tree::Marks, &key, value).ok()?;
