@@ -136,7 +136,8 @@ fn nobody_else_may_read_it() {
 
 #[test]
 fn whatever_happens_to_the_fold_it_is_rebuilt() {
-    let harms: [(&str, fn(&Path)); 9] = [
+    type Harm = (&'static str, fn(&Path));
+    let harms: [Harm; 9] = [
         ("deleted", |fold| fs::remove_dir_all(fold).expect("removed")),
         ("emptied", |fold| {
             fs::remove_dir_all(fold).expect("removed");
