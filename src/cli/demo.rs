@@ -171,9 +171,12 @@ impl Story<'_> {
         let before = self.sent();
         let view = self.pass().await?;
         self.say(&format!(
-            "The third pass finds nothing new: it sends {} calls that change anything, and lists with {}.\n\n",
-            self.sent() - before,
-            view.pass.calls
+            "The third pass finds nothing new: of its {} calls, {} change anything at Cal.com.\n\n",
+            view.pass.calls,
+            match self.sent() - before {
+                0 => "none".to_owned(),
+                many => many.to_string(),
+            },
         ))
     }
 

@@ -86,11 +86,11 @@ fn level(args: &Args) -> String {
     match (&args.global.log_level, &args.verb) {
         (Some(level), _) => level.clone(),
         (None, Verb::Run(_)) => "info".to_owned(),
+        (None, Verb::Demo) => "error".to_owned(),
         (
             None,
             Verb::Ask(_)
             | Verb::Check(_)
-            | Verb::Demo
             | Verb::Sandbox(_)
             | Verb::Init
             | Verb::Completions { .. }
