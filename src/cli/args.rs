@@ -72,7 +72,7 @@ pub struct Global {
     )]
     pub log_format: LogFormat,
     /// What is logged: error, warn, info, debug or trace, or a filter such as `info,maitred=debug`
-    /// [default: info for `run`, warn for other commands]
+    /// [default: info for the daemon, else warn]
     #[arg(long, global = true, env = "MAITRED_LOG", value_name = "LEVEL")]
     pub log_level: Option<String>,
 }

@@ -81,15 +81,16 @@ fn carry_out(args: Args) -> Result<u8, Refusal> {
     }
 }
 
-/// Commands that answer at once speak through their answer; only passes tell what they do.
+/// Commands that answer at once speak through their answer; only the daemon tells its day.
 fn level(args: &Args) -> String {
     match (&args.global.log_level, &args.verb) {
         (Some(level), _) => level.clone(),
-        (None, Verb::Run(_)) => "info".to_owned(),
+        (None, Verb::Run(run)) if !run.once && !run.dry_run => "info".to_owned(),
         (None, Verb::Demo) => "error".to_owned(),
         (
             None,
-            Verb::Ask(_)
+            Verb::Run(_)
+            | Verb::Ask(_)
             | Verb::Check(_)
             | Verb::Sandbox(_)
             | Verb::Init

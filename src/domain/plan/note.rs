@@ -131,18 +131,6 @@ fn why_left(code: Code) -> &'static str {
         | Code::ShortOfCredit
         | Code::Enough
         | Code::Carried
-        | Code::Blocked
-        | Code::NotAllowed
-        | Code::NoticeTooShort
-        | Code::NoticeTooLong
-        | Code::OutsideHours
-        | Code::CapReached
-        | Code::TooManyRequests
-        | Code::PinWrong
-        | Code::Rule
-        | Code::RuleFailed
-        | Code::LookupFailed
-        | Code::WaitedTooLong
-        | Code::Operator => unreachable!("not a reason to leave a booking unjudged"),
+        | Code::WaitedTooLong => unreachable!("not a reason to leave a booking unjudged"),
     }
 }
