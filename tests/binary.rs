@@ -766,3 +766,66 @@ fn the_demo_tells_the_whole_story() {
         assert!(demo.out.contains(word), "{word}: {}", demo.out);
     }
 }
+
+#[test]
+fn the_sandbox_serves_a_scenario_and_is_driven_over_http() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = serde_json::json!({
+        "users": [{"id": 7, "name": "Eve Host", "email": "eve@example.org",
+                   "keys": [{"key": KEY}]}],
+        "event-types": [{"id": 5, "owner": 7, "slug": "lesson"}],
+        "bookings": [{"request": {"event-type": 5, "email": "bo@example.com", "start": "+48h",
+                                  "names": {"uids": ["one"]}}}]
+    });
+    let path = folder.path().join("scenario.json");
+    fs::write(&path, scenario.to_string()).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_maitred"))
+        .args(["sandbox", "--listen", "127.0.0.1:0", "--scenario"])
+        .arg(&path)
+        .env_clear()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut first).unwrap();
+    if first.is_empty() {
+        panic!("{}", ran(child.wait_with_output().unwrap()).err);
+    }
+    let base = first
+        .split(' ')
+        .find(|word| word.starts_with("http"))
+        .unwrap();
+    let config = folder.path().join("config.toml");
+    let text = format!(
+        "[calcom]\nbase-url = \"{base}\"\n[store]\npath = \"ledger\"\n\
+         [[gate]]\nevent-types = [\"lesson\"]\n"
+    );
+    fs::write(&config, text).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
+        command.args(args).env_clear();
+        command
+            .env("MAITRED_CONFIG", &config)
+            .env("MAITRED_API_KEY", KEY);
+        ran(command.output().unwrap())
+    };
+    assert_eq!(run(&["credits", "grant", "bo@example.com", "1"]).code, 0);
+    assert_eq!(run(&["run", "--once"]).code, 0);
+    let runtime = Runtime::new().unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let state = runtime.block_on(async {
+        let sent = reqwest::get(format!("{base}/_sandbox/state"))
+            .await
+            .unwrap();
+        sent.text().await.unwrap()
+    });
+    assert!(state.contains("\"accepted\""), "{state}");
+    assert!(!state.contains(KEY.trim_start_matches("cal_")), "{state}");
+    let pid = child.id().to_string();
+    Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let wide = run(&["sandbox", "--listen", "0.0.0.0:0"]);
+    assert_eq!(wide.code, 2, "{}", wide.all());
+}

@@ -114,6 +114,12 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
                 dry_run,
                 result,
             } => state.pass_ended(session, dry_run, result)?,
+            Wake::PassPanicked => {
+                return Err(Failure::Failed(
+                    "a pass panicked, which is a defect; the next start goes on from the log"
+                        .to_owned(),
+                ));
+            }
             Wake::Reload => state.reload(),
             Wake::Shutdown { signal } => {
                 if state.shutting_down {
@@ -159,7 +165,7 @@ impl Loop {
         let stop = self.daemon.stop.clone();
         let policy = Arc::clone(&self.policy);
         let wakes = self.daemon.wakes.clone();
-        tokio::spawn(async move {
+        let pass = tokio::spawn(async move {
             let mut session = session;
             let ports = Ports {
                 calendar: calendar.as_ref(),
@@ -168,11 +174,14 @@ impl Loop {
                 stop: &stop,
             };
             let result = pass(&ports, &policy, &mut session, dry_run).await;
-            let ended = Wake::PassEnded {
+            Wake::PassEnded {
                 session,
                 dry_run,
                 result,
-            };
+            }
+        });
+        tokio::spawn(async move {
+            let ended = pass.await.unwrap_or(Wake::PassPanicked);
             // The loop outlives its passes; when it is gone there is nobody to tell.
             let _ = wakes.send(ended).await;
         });

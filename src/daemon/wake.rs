@@ -24,6 +24,8 @@ pub enum Wake {
         dry_run: bool,
         result: Result<Report, PassError>,
     },
+    /// The pass under way panicked: a defect, and what it knew is lost. The log has what was begun.
+    PassPanicked,
     /// Read the configuration anew.
     Reload,
     /// Finish the step in hand, settle, and end. Twice: end now.
