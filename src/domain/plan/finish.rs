@@ -131,8 +131,10 @@ impl<'a> Planner<'a> {
         let mut facts = Vec::new();
         for booking in grown {
             let Some(hold) = self.hold(request, booking, request.cost) else {
-                if let Some(account) = before {
-                    self.spent.insert(account.id.clone(), account);
+                if let Some(before) = before
+                    && let Some(account) = self.spent.get_mut(&before.id)
+                {
+                    *account = before;
                 }
                 return Err("the series grew beyond the booker's credit");
             };
