@@ -370,7 +370,7 @@ impl<'a> Planner<'a> {
         });
     }
 
-    /// What the decision rests on: the account's version, or that there is none of the booker's name.
+    /// What the decision rests on: the account's version, or that none has the booker's name.
     fn looked_at(&self, request: &Request) -> Option<(AccountId, Option<u64>)> {
         match (&request.account, &request.booker) {
             (Some(id), _) => {
@@ -382,8 +382,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Takes credits for one booking from the account as the steps so far leave it; expired lots are
-    /// written off on the way. `None` when there are too few.
+    /// Takes credits for one booking from the account as the steps so far leave it; expired lots
+    /// are written off on the way. `None` when there are too few.
     fn hold(&mut self, request: &Request, booking: &Booking, credits: u64) -> Option<Vec<Fact>> {
         let known = request.account.as_ref()?;
         let (id, known) = self.snapshot.accounts.get_key_value(known)?;

@@ -79,8 +79,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Sends an open intent's call; occurrences that joined the series meanwhile are held for first,
-    /// because the call would answer them too.
+    /// Sends an open intent's call; occurrences that joined the series meanwhile are held for
+    /// first, because the call would answer them too.
     fn resume(&mut self, open: &OpenIntent, booking: &BookingRef) -> Action {
         let request = &open.request;
         let facts = match self.hold_grown(open) {
