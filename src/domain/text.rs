@@ -35,8 +35,8 @@ pub fn unknown_booker(cost: Credits) -> String {
     }
     format!(
         "There is no credit account for the e-mail address you gave, so your balance is 0 credits; \
-         this booking costs {}. If you have an account under another address, please book with that \
-         one.",
+         this booking costs {}. If you have an account under another address, please book with \
+         that one.",
         credits(cost)
     )
 }

@@ -79,8 +79,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Sends an open intent's call; occurrences that joined the series meanwhile are held for first,
-    /// because the call would answer them too.
+    /// Sends an open intent's call; occurrences that joined the series meanwhile are held for
+    /// first, because the call would answer them too.
     fn resume(&mut self, open: &OpenIntent, booking: &BookingRef) -> Action {
         let request = &open.request;
         let facts = match self.hold_grown(open) {
@@ -131,8 +131,10 @@ impl<'a> Planner<'a> {
         let mut facts = Vec::new();
         for booking in grown {
             let Some(hold) = self.hold(request, booking, request.cost) else {
-                if let Some(account) = before {
-                    self.spent.insert(account.id.clone(), account);
+                if let Some(before) = before
+                    && let Some(account) = self.spent.get_mut(&before.id)
+                {
+                    *account = before;
                 }
                 return Err("the series grew beyond the booker's credit");
             };

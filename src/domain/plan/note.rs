@@ -1,4 +1,4 @@
-//! How a decision is put down: the request as it is to be written, notes, and why one is left alone.
+//! How a decision is put down: the request as it is to be written, notes, and why it is left.
 
 use super::{Action, Planner, Step};
 use crate::domain::decision::{Code, Decision, Reason};
