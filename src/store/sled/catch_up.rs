@@ -8,9 +8,9 @@ use super::super::log::line::{Fault, Hash};
 use super::super::log::segment::Place;
 use super::super::log::walk::{LogError, Walk};
 use super::super::marker::Applied;
-use super::super::overlay::Overlay;
+use super::super::overlay::{Changes, Overlay};
 use super::super::port::StoreError;
-use super::fold::Fold;
+use super::fold::{Fold, MAX_ROWS};
 use super::rows::{self, Row};
 use crate::domain::fact::Commit;
 use crate::domain::ledger::{ApplyError, Violation};
@@ -149,13 +149,32 @@ fn fold_all(
     Ok(caught)
 }
 
+/// Writes what changed. Another thread makes the rows meanwhile, and frees what they came from.
 fn write(
     fold: &Fold,
     overlay: Overlay<'_, Fold>,
     marks: &mut Vec<Row>,
     applied: &Applied,
 ) -> Result<(), Failed> {
-    let mut rows = rows::rows(&overlay.changes());
-    rows.append(marks);
-    fold.write(rows, applied).map_err(Failed::Fold)
+    let changes = overlay.changes();
+    let (sender, receiver) = sync_channel(WAITING);
+    let written = thread::scope(|scope| {
+        scope.spawn(move || make_rows(changes, sender));
+        receiver
+            .into_iter()
+            .try_for_each(|rows: Vec<Row>| fold.write_part(&rows))
+    });
+    let written = written.and_then(|()| fold.write(std::mem::take(marks), applied));
+    written.map_err(Failed::Fold)
+}
+
+fn make_rows(changes: Changes, sender: SyncSender<Vec<Row>>) {
+    let mut rows = rows::rows(&changes);
+    loop {
+        let some: Vec<Row> = rows.by_ref().take(MAX_ROWS).collect();
+        // When nobody takes them any more, the fold has failed, and says so.
+        if some.is_empty() || sender.send(some).is_err() {
+            return;
+        }
+    }
 }
