@@ -73,6 +73,7 @@ pub async fn observe(
         intents,
     };
     snapshot.series = series(ports, policy, &snapshot, &mut problems).await?;
+    hidden(ports, &mut snapshot).await?;
     let guarded: Vec<&Booking> = bookings(&snapshot)
         .filter(|booking| policy.guards(me, booking).is_ok() && undecided(&snapshot, booking))
         .collect();
@@ -372,6 +373,30 @@ async fn series(
     Ok(found)
 }
 
+/// What was decided before of occurrences that the list hides: they were named by nobody yet.
+async fn hidden(ports: &Ports<'_>, snapshot: &mut Snapshot) -> Result<(), PassError> {
+    let asked: Vec<(RequestId, BookingUid)> = snapshot
+        .series
+        .values()
+        .flat_map(|series| match series {
+            Series::Whole(all) => all.as_slice(),
+            Series::Unread(_) => &[],
+        })
+        .filter(|booking| booking.status == Status::Pending)
+        .map(|booking| (booking.request(), booking.uid.clone()))
+        .collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let found = ports
+        .store
+        .with(move |store| known::records(store, &asked))
+        .await;
+    let found = found.map_err(PassError::Store)?;
+    snapshot.records.extend(found.records);
+    Ok(())
+}
+
 /// Accepted bookings in the window. When there are more pages than may be read, what lies behind
 /// the last one read is not decided: an overlap there could not be seen.
 async fn accepted(
@@ -386,9 +411,13 @@ async fn accepted(
         if number >= MAX_ACCEPTED_PAGES {
             let until = snapshot.accepted.iter().map(|b| b.start).max();
             let until = until.unwrap_or(from);
+            let late: BTreeSet<RequestId> = bookings(snapshot)
+                .filter(|booking| booking.end > until)
+                .map(Booking::request)
+                .collect();
             snapshot
                 .pending
-                .retain(|observed| observed.booking.end <= until);
+                .retain(|observed| !late.contains(&observed.booking.request()));
             problems.push(Problem {
                 code: "too-many-accepted",
                 text: format!(

@@ -70,7 +70,7 @@ impl LogStore {
         let fold = self.fold().map_err(CommitError::Failed)?;
         let mut overlay = Overlay::new(fold);
         overlay.apply(commit).map_err(refused)?;
-        Ok(rows::rows(&overlay.changes()))
+        Ok(rows::rows(&overlay.changes()).collect())
     }
 
     /// Brings a durable commit into the fold, or puts the fold in doubt.

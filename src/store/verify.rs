@@ -133,9 +133,8 @@ impl LogStore {
         if verified.commits != verified.head.seq {
             verified.differs(Tree::Meta, keys::APPLIED, "is not where the log ends");
         }
-        let mut rows = rows::rows(&overlay.changes());
-        rows.append(&mut marks);
-        let rows = rows.into_iter();
+        let changes = overlay.changes();
+        let rows = rows::rows(&changes).chain(marks);
         Ok(rows
             .filter_map(|row| Some(((row.tree, row.key), row.value?)))
             .collect())

@@ -23,27 +23,27 @@ const SHORT: usize = "2026-11-24T05:32:51Z".len();
 impl Stamp {
     /// The text; `None` for a year that does not have four digits.
     pub fn text(self) -> Option<String> {
+        let (text, length) = self.bytes()?;
+        Some(as_str(&text[..length]).to_owned())
+    }
+
+    fn bytes(self) -> Option<([u8; LONG], usize)> {
         let year = u32::try_from(self.0.year()).ok().filter(|y| *y <= 9999)?;
-        let mut text = Vec::with_capacity(LONG);
-        digits(&mut text, year, 4);
-        for (mark, value) in [
-            (b'-', self.0.month()),
-            (b'-', self.0.day()),
-            (b'T', self.0.hour()),
-            (b':', self.0.minute()),
-            (b':', self.0.second()),
-        ] {
-            text.push(mark);
-            digits(&mut text, value, 2);
-        }
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        digits(&mut text[0..4], year);
+        digits(&mut text[5..7], self.0.month());
+        digits(&mut text[8..10], self.0.day());
+        digits(&mut text[11..13], self.0.hour());
+        digits(&mut text[14..16], self.0.minute());
+        digits(&mut text[17..19], self.0.second());
         // A leap second is kept as 1000 milliseconds and more; it is written as the last of 999.
         let millis = self.0.timestamp_subsec_millis().min(999);
-        if millis > 0 {
-            text.push(b'.');
-            digits(&mut text, millis, 3);
+        if millis == 0 {
+            text[19] = b'Z';
+            return Some((text, SHORT));
         }
-        text.push(b'Z');
-        Some(String::from_utf8(text).expect("digits and marks are ASCII"))
+        digits(&mut text[20..23], millis);
+        Some((text, LONG))
     }
 
     /// Reads what [`Stamp::text`] writes and nothing else.
@@ -72,8 +72,8 @@ impl Stamp {
 
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.text() {
-            Some(text) => serializer.serialize_str(&text),
+        match self.bytes() {
+            Some((text, length)) => serializer.serialize_str(as_str(&text[..length])),
             None => Err(S::Error::custom("an instant outside the years 0 to 9999")),
         }
     }
@@ -87,11 +87,15 @@ impl<'de> Deserialize<'de> for Stamp {
     }
 }
 
-fn digits(text: &mut Vec<u8>, value: u32, width: u32) {
-    for place in (0..width).rev() {
-        let digit = value / 10_u32.pow(place) % 10;
-        text.push(b'0' + u8::try_from(digit).expect("one digit"));
+fn digits(text: &mut [u8], mut value: u32) {
+    for digit in text.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(value % 10).expect("one digit");
+        value /= 10;
     }
+}
+
+fn as_str(text: &[u8]) -> &str {
+    std::str::from_utf8(text).expect("digits and marks are ASCII")
 }
 
 fn number(digits: &[u8]) -> Option<u32> {

@@ -1,6 +1,7 @@
 //! Bringing the fold up to the log. One thread reads, checks and parses; the other folds in memory
 //! and writes rows, in the order of keys and many at once.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -8,12 +9,16 @@ use super::super::log::line::{Fault, Hash};
 use super::super::log::segment::Place;
 use super::super::log::walk::{LogError, Walk};
 use super::super::marker::Applied;
-use super::super::overlay::Overlay;
+use super::super::overlay::{Base, Changes, Kept, Overlay};
 use super::super::port::StoreError;
-use super::fold::Fold;
+use super::fold::{Fold, MAX_ROWS};
 use super::rows::{self, Row};
+use crate::domain::account::Account;
 use crate::domain::fact::Commit;
-use crate::domain::ledger::{ApplyError, Violation};
+use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
+use crate::domain::ledger::{ApplyError, Given, Violation};
+use crate::domain::request::{Charge, Request};
+use crate::domain::time::Time;
 
 /// Records held in memory at most before their rows are written, so that the memory of a rebuild
 /// does not grow with the log. Around 200 MB when they are requests.
@@ -77,6 +82,37 @@ pub fn catch_up(
     }
 }
 
+/// The fold while it is folded into: nothing is asked of one that has nothing in it, because each
+/// question to sled costs as much as a fact.
+struct Beneath<'a>(Option<&'a Fold>);
+
+impl Base for Beneath<'_> {
+    fn account(&self, id: &AccountId) -> Result<Option<Kept<Account>>, StoreError> {
+        self.0.map_or(Ok(None), |fold| fold.account(id))
+    }
+
+    fn alias(&self, alias: &Address) -> Result<Option<AccountId>, StoreError> {
+        self.0.map_or(Ok(None), |fold| fold.alias(alias))
+    }
+
+    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
+        self.0.map_or(Ok(None), |fold| fold.given(reference))
+    }
+
+    fn request(&self, id: &RequestId) -> Result<Option<Kept<Request>>, StoreError> {
+        self.0.map_or(Ok(None), |fold| fold.request(id))
+    }
+
+    fn charge(&self, booking: &BookingUid) -> Result<Option<Kept<Charge>>, StoreError> {
+        self.0.map_or(Ok(None), |fold| fold.charge(booking))
+    }
+
+    fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
+        self.0
+            .map_or(Ok(BTreeSet::new()), |fold| fold.decided_at(at))
+    }
+}
+
 enum Failed {
     Misfit(Place, Violation),
     Fold(StoreError),
@@ -117,7 +153,8 @@ fn fold_all(
     seen: &mut dyn FnMut(Place),
 ) -> Result<Caught, Failed> {
     let mut caught = Caught::default();
-    let mut overlay = Overlay::new(fold);
+    let mut beneath = Beneath((applied.seq > 0).then_some(fold));
+    let mut overlay = Overlay::new(&beneath);
     let mut marks = Vec::new();
     for batch in batches {
         for parsed in batch {
@@ -142,20 +179,40 @@ fn fold_all(
         seen(applied.place);
         if overlay.records() >= MAX_RECORDS {
             write(fold, overlay, &mut marks, applied)?;
-            overlay = Overlay::new(fold);
+            beneath = Beneath(Some(fold));
+            overlay = Overlay::new(&beneath);
         }
     }
     write(fold, overlay, &mut marks, applied)?;
     Ok(caught)
 }
 
+/// Writes what changed. Another thread makes the rows meanwhile, and frees what they came from.
 fn write(
     fold: &Fold,
-    overlay: Overlay<'_, Fold>,
+    overlay: Overlay<'_, Beneath<'_>>,
     marks: &mut Vec<Row>,
     applied: &Applied,
 ) -> Result<(), Failed> {
-    let mut rows = rows::rows(&overlay.changes());
-    rows.append(marks);
-    fold.write(rows, applied).map_err(Failed::Fold)
+    let changes = overlay.changes();
+    let (sender, receiver) = sync_channel(WAITING);
+    let written = thread::scope(|scope| {
+        scope.spawn(move || make_rows(changes, sender));
+        receiver
+            .into_iter()
+            .try_for_each(|rows: Vec<Row>| fold.write_part(&rows))
+    });
+    let written = written.and_then(|()| fold.write(std::mem::take(marks), applied));
+    written.map_err(Failed::Fold)
+}
+
+fn make_rows(changes: Changes, sender: SyncSender<Vec<Row>>) {
+    let mut rows = rows::rows(&changes);
+    loop {
+        let some: Vec<Row> = rows.by_ref().take(MAX_ROWS).collect();
+        // When nobody takes them any more, the fold has failed, and says so.
+        if some.is_empty() || sender.send(some).is_err() {
+            return;
+        }
+    }
 }

@@ -42,7 +42,7 @@ const FLUSH_EVERY: u32 = 16;
 
 /// Rows in one transaction. A commit with more takes several: that is sound, because a fold in
 /// which a commit is half applied is never trusted, and `applied` is in the last.
-const MAX_ROWS: usize = 2_000;
+pub const MAX_ROWS: usize = 300;
 
 /// The longest value in one row. sled keeps up to 16 rows in a page, and a page over 128 KiB in a
 /// file of its own that it never syncs.
@@ -145,6 +145,14 @@ impl Fold {
     /// When sled fails.
     pub fn write(&self, mut rows: Vec<Row>, applied: &Applied) -> Result<(), StoreError> {
         rows.push(Row::put(Tree::Meta, keys::APPLIED, applied.text()));
+        self.write_part(&rows)
+    }
+
+    /// Writes rows of what is not complete yet. After an error it is in doubt.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn write_part(&self, rows: &[Row]) -> Result<(), StoreError> {
         for rows in rows.chunks(MAX_ROWS) {
             self.used(|| {
                 let transaction = self.trees.as_slice().transaction(|trees| {

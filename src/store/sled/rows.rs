@@ -30,51 +30,56 @@ impl Row {
     }
 }
 
-/// The rows of all changes, in the order of trees and keys: sled takes them three times as fast.
-pub fn rows(changes: &Changes) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for kept in &changes.accounts {
+/// The rows of all changes, made one after the other. In each tree of records the keys go up: sled
+/// takes them three times as fast.
+pub fn rows(changes: &Changes) -> impl Iterator<Item = Row> {
+    let accounts = sorted(&changes.accounts, |kept| kept.record.id.as_str());
+    let accounts = accounts.into_iter().map(|kept| {
         let key = kept.record.id.as_str();
-        rows.push(Row::put(Tree::Accounts, key, values::account(kept)));
-    }
-    for (alias, account) in &changes.aliases {
-        let value = account.as_ref().map(|id| id.as_str().into());
-        rows.push(Row {
-            tree: Tree::Aliases,
-            key: alias.as_str().into(),
-            value,
-        });
-    }
-    for given in &changes.given {
+        Row::put(Tree::Accounts, key, values::account(kept))
+    });
+    let aliases = sorted(&changes.aliases, |(alias, _)| alias.as_str());
+    let aliases = aliases.into_iter().map(|(alias, account)| Row {
+        tree: Tree::Aliases,
+        key: alias.as_str().into(),
+        value: account.as_ref().map(|id| id.as_str().into()),
+    });
+    let given = sorted(&changes.given, |given| given.reference.as_str());
+    let given = given.into_iter().map(|given| {
         let key = given.reference.as_str();
-        rows.push(Row::put(Tree::Given, key, values::given(given)));
-    }
-    for change in &changes.requests {
-        request_rows(change, &mut rows);
-    }
-    for change in &changes.charges {
-        charge_rows(change, &mut rows);
-    }
-    for (at, ids) in &changes.decided {
-        let key = keys::time(*at);
-        rows.push(if ids.is_empty() {
-            Row::remove(Tree::Decided, key)
-        } else {
-            Row::put(Tree::Decided, key, values::requests(ids))
-        });
-    }
-    for (subject, piece) in &changes.pieces {
+        Row::put(Tree::Given, key, values::given(given))
+    });
+    let requests = sorted(&changes.requests, |change| change.kept.record.id.as_str());
+    let charges = sorted(&changes.charges, |change| {
+        change.kept.record.booking.uid.as_str()
+    });
+    let decided = sorted(&changes.decided, |(at, _)| *at);
+    let decided = decided.into_iter().map(|(at, ids)| Row {
+        tree: Tree::Decided,
+        key: keys::time(*at).into(),
+        value: (!ids.is_empty()).then(|| values::requests(ids)),
+    });
+    let pieces = changes.pieces.iter().map(|(subject, piece)| {
         let key = keys::piece(subject, piece[0]);
-        rows.push(Row::put(Tree::Pieces, key, keys::numbers(piece)));
-    }
-    rows.sort_unstable_by(|a, b| (a.tree, &a.key).cmp(&(b.tree, &b.key)));
-    rows
+        Row::put(Tree::Pieces, key, keys::numbers(piece))
+    });
+    let records = accounts.chain(aliases).chain(given);
+    let records = records.chain(requests.into_iter().flat_map(request_rows));
+    let records = records.chain(charges.into_iter().flat_map(charge_rows));
+    records.chain(decided).chain(pieces)
 }
 
-fn request_rows(change: &RequestChange, rows: &mut Vec<Row>) {
+/// What is in the list, in the order of its keys.
+fn sorted<'a, T, K: Ord>(list: &'a [T], key: impl Fn(&'a T) -> K) -> Vec<&'a T> {
+    let mut list: Vec<&T> = list.iter().collect();
+    list.sort_unstable_by_key(|item| key(item));
+    list
+}
+
+fn request_rows(change: &RequestChange) -> Vec<Row> {
     let request = &change.kept.record;
     let id = request.id.as_str();
-    rows.push(Row::put(Tree::Requests, id, values::request(&change.kept)));
+    let mut rows = vec![Row::put(Tree::Requests, id, values::request(&change.kept))];
     let open = is_open(request).then_some(request.decided);
     if open != change.was_open {
         if let Some(was) = change.was_open {
@@ -87,14 +92,16 @@ fn request_rows(change: &RequestChange, rows: &mut Vec<Row>) {
     for uid in &change.joined {
         rows.push(Row::put(Tree::Joined, uid.as_str(), id.into()));
     }
+    rows
 }
 
-fn charge_rows(change: &ChargeChange, rows: &mut Vec<Row>) {
+fn charge_rows(change: &ChargeChange) -> Vec<Row> {
     let uid = change.kept.record.booking.uid.as_str();
-    rows.push(Row::put(Tree::Charges, uid, values::charge(&change.kept)));
+    let mut rows = vec![Row::put(Tree::Charges, uid, values::charge(&change.kept))];
     match (change.was_live, is_live(&change.kept.record)) {
         (false, true) => rows.push(Row::put(Tree::Live, uid, Vec::new())),
         (true, false) => rows.push(Row::remove(Tree::Live, uid)),
         (true, true) | (false, false) => {}
     }
+    rows
 }

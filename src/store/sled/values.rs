@@ -13,6 +13,9 @@ use crate::domain::id::RequestId;
 use crate::domain::ledger::Given;
 use crate::domain::request::{Charge, Request};
 
+/// Room for a usual record, so that its value is not copied while it grows.
+const USUAL: usize = 1024;
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeptRecord<R> {
@@ -86,6 +89,9 @@ fn write_kept<R: Serialize>(seqs: &[u64], record: R) -> Vec<u8> {
 }
 
 fn write<R: Serialize>(record: &R) -> Vec<u8> {
+    let mut value = Vec::with_capacity(USUAL);
     // Every instant in a record came out of a line of the log, so it can be written again.
-    serde_json::to_vec(record).expect("a record that was read from a line can be written")
+    serde_json::to_writer(&mut value, record)
+        .expect("a record that was read from a line can be written");
+    value
 }
