@@ -8,7 +8,9 @@ mod common;
 use common::{House, KEY, client, ended, time};
 use maitred::calcom::port::Dialect;
 use maitred::domain::decision::{Code, Outcome};
+use maitred::domain::fact::Fact;
 use maitred::domain::gate::{OnShort, OnTaken, OnUnknown, RefuseWith};
+use maitred::domain::id::{BookingUid, RequestId};
 use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::Span;
 use maitred::reconcile::ports::PassError;
@@ -610,4 +612,60 @@ async fn an_operator_who_grants_meanwhile_is_not_overrun() {
     assert!(done.more);
     house.pass().await;
     assert_eq!(house.status(&uid), "accepted");
+}
+
+/// Something in the store does not fit one request (here a charge that its booking already has, under
+/// another name): that one is reported, and the others are served.
+#[tokio::test]
+async fn one_that_does_not_fit_holds_up_nobody() {
+    let mut house = House::new(Dialect::V2).await;
+    house.grant("bo@example.com", 5).await;
+    let lesson = house.kinds.lesson;
+    let first = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+    house.pass().await;
+    let odd = house.request(lesson, "bo@example.com", "2026-12-02T09:00:00Z");
+    let plain = house.request(lesson, "bo@example.com", "2026-12-03T09:00:00Z");
+    let mut other = house.record(&first).await.unwrap();
+    other.id = RequestId::parse("other").unwrap();
+    other.bookings[0].uid = BookingUid::parse(&odd).unwrap();
+    other.state = RequestState::Recorded;
+    let hold = Fact::Hold {
+        booking: other.bookings[0].clone(),
+        request: other.id.clone(),
+        account: other.account.clone().unwrap(),
+        parts: Vec::new(),
+        event_type: other.event_type,
+        host: other.host,
+        start: other.start,
+        end: other.end,
+    };
+    let end = [
+        Fact::Void {
+            booking: other.bookings[0].uid.clone(),
+            reason: "test".to_owned(),
+        },
+        Fact::Settled {
+            request: other.id.clone(),
+            outcome: Outcome::Superseded,
+        },
+    ];
+    let mut facts = vec![
+        Fact::Decided {
+            request: Box::new(other),
+        },
+        hold,
+    ];
+    facts.extend(end);
+    let at = house.clock.now();
+    house
+        .store
+        .with(move |store| store.commit(at, facts, &[]))
+        .await
+        .unwrap();
+    let report = house.pass().await;
+    assert_eq!(house.status(&plain), "accepted");
+    assert_eq!(house.status(&odd), "pending");
+    assert_eq!(ended(&report, &odd), "failed");
+    assert!(report.problems.iter().any(|p| p.code == "misfit"));
+    assert_eq!(house.balance("bo@example.com").await, (3, 0, 2));
 }
