@@ -9,7 +9,7 @@ use maitred::domain::id::AccountId;
 use maitred::store::lock::LockError;
 use maitred::store::open::{self, Create, Notice, OpenError};
 use maitred::store::opened::LogStore;
-use maitred::store::port::Store;
+use maitred::store::port::{Store, Subject};
 use store_support::{
     account, at, chain, confirmed, grant, intent, open, open_quietly, open_saying, open_small,
 };
@@ -80,6 +80,31 @@ fn closed_cleanly_it_opens_as_it_was() {
         check(&store);
         store.close().expect("it closes");
     }
+}
+
+#[test]
+fn opened_and_closed_often_it_verifies_and_finds_every_line() {
+    const OPENINGS: u64 = 6;
+    const COMMITS: u64 = 3;
+    // So many that some lines begin further from the last mark than a mark's distance.
+    const MEMBERS: u64 = 60;
+    let (_dir, path) = directory();
+    for opening in 0..OPENINGS {
+        let mut store = open(&path).expect("it opens").store;
+        for n in 0..COMMITS {
+            let to = |m| grant(&format!("{opening}.{n}.{m}"), &format!("member{m}"), 1);
+            let facts = (0..MEMBERS).map(to).collect();
+            store.commit(at(1), facts, &[]).expect("it commits");
+        }
+        store.close().expect("it closes");
+    }
+    let store = open_quietly(&path);
+    let verified = store.verify(&mut |_| {}).expect("it verifies");
+    assert_eq!(verified.differences, [""; 0]);
+    let member = Subject::Account(account("member0"));
+    let history = store.history(&member, None, usize::MAX).expect("it reads");
+    let seqs: Vec<u64> = history.iter().map(|written| written.seq).collect();
+    assert_eq!(seqs, (1..=OPENINGS * COMMITS).rev().collect::<Vec<_>>());
 }
 
 #[test]

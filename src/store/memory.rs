@@ -58,7 +58,7 @@ impl Memory {
     /// Takes over what an overlay on this changed.
     pub fn take(&mut self, changes: Changes) {
         for kept in changes.accounts {
-            self.accounts.insert(kept.record.id.clone(), kept);
+            self.accounts.insert(kept.record.id.clone(), *kept);
         }
         for (alias, account) in changes.aliases {
             match account {
@@ -80,7 +80,7 @@ impl Memory {
             for uid in change.joined {
                 self.joined.insert(uid, request.id.clone());
             }
-            self.requests.insert(request.id.clone(), change.kept);
+            self.requests.insert(request.id.clone(), *change.kept);
         }
         for change in changes.charges {
             let uid = change.kept.record.booking.uid.clone();
@@ -89,7 +89,7 @@ impl Memory {
             } else {
                 self.live.remove(&uid);
             }
-            self.charges.insert(uid, change.kept);
+            self.charges.insert(uid, *change.kept);
         }
         for (at, ids) in changes.decided {
             if ids.is_empty() {

@@ -70,7 +70,7 @@ impl LogStore {
         let fold = self.fold().map_err(CommitError::Failed)?;
         let mut overlay = Overlay::new(fold);
         overlay.apply(commit).map_err(refused)?;
-        Ok(rows::rows(&overlay.changes()).collect())
+        Ok(rows::rows(overlay.changes()).collect())
     }
 
     /// Brings a durable commit into the fold, or puts the fold in doubt.
@@ -206,10 +206,7 @@ impl Store for LogStore {
     }
 
     fn verify(&self) -> Result<Verified, StoreError> {
-        let verified = LogStore::verify(self, &mut |_| {}).map_err(|error| StoreError {
-            text: chain(&error),
-            source: None,
-        })?;
+        let verified = LogStore::verify(self, &mut |_| {}).map_err(|error| refusal(&error))?;
         let mut differences = verified.differences;
         if verified.more > 0 {
             differences.push(format!("and {} more", verified.more));
@@ -289,16 +286,6 @@ fn named<T, E>(key: &[u8], parse: impl Fn(&str) -> Result<T, E>) -> Result<T, St
             .to_owned(),
         source: None,
     })
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub trait Base {
 /// A request that changed, and what its indexes held before.
 #[derive(Debug)]
 pub struct RequestChange {
-    pub kept: Kept<Request>,
+    pub kept: Box<Kept<Request>>,
     /// Its place among the open intents, when it had one.
     pub was_open: Option<Time>,
     /// Occurrences that were not known before and are named otherwise than the request.
@@ -51,14 +51,14 @@ pub struct RequestChange {
 /// A charge that changed, and what its index held before.
 #[derive(Debug)]
 pub struct ChargeChange {
-    pub kept: Kept<Charge>,
+    pub kept: Box<Kept<Charge>>,
     pub was_live: bool,
 }
 
 /// All that some commits changed, in no order.
 #[derive(Debug, Default)]
 pub struct Changes {
-    pub accounts: Vec<Kept<Account>>,
+    pub accounts: Vec<Box<Kept<Account>>>,
     pub aliases: Vec<(Address, Option<AccountId>)>,
     pub given: Vec<Given>,
     pub requests: Vec<RequestChange>,
@@ -69,10 +69,11 @@ pub struct Changes {
 }
 
 /// Records over a base. Reads are kept, so that a record is read once however often it changes.
+/// Large records are boxed: a rebuild has hundreds of thousands of them here, which are moved.
 pub struct Overlay<'a, B> {
     base: &'a B,
     seq: u64,
-    accounts: HashMap<AccountId, Slot<Kept<Account>>>,
+    accounts: HashMap<AccountId, Slot<Box<Kept<Account>>>>,
     aliases: HashMap<Address, Slot<AccountId>>,
     given: HashMap<Reference, Slot<Given>>,
     requests: HashMap<RequestId, RequestSlot>,
@@ -89,13 +90,13 @@ struct Slot<T> {
 }
 
 struct ChargeSlot {
-    now: Option<Kept<Charge>>,
+    now: Option<Box<Kept<Charge>>>,
     changed: bool,
     was_live: bool,
 }
 
 struct RequestSlot {
-    now: Option<Kept<Request>>,
+    now: Option<Box<Kept<Request>>>,
     changed: bool,
     was_open: Option<Time>,
     known: Vec<BookingUid>,
@@ -156,9 +157,12 @@ impl<'a, B: Base> Overlay<'a, B> {
         }
     }
 
-    fn account_slot(&mut self, id: &AccountId) -> Result<&mut Slot<Kept<Account>>, StoreError> {
+    fn account_slot(
+        &mut self,
+        id: &AccountId,
+    ) -> Result<&mut Slot<Box<Kept<Account>>>, StoreError> {
         if !self.accounts.contains_key(id) {
-            let slot = Slot::read(self.base.account(id)?);
+            let slot = Slot::read(self.base.account(id)?.map(Box::new));
             self.accounts.insert(id.clone(), slot);
         }
         Ok(self.accounts.get_mut(id).expect("it was inserted"))
@@ -174,7 +178,7 @@ impl<'a, B: Base> Overlay<'a, B> {
 
     fn charge_slot(&mut self, uid: &BookingUid) -> Result<&mut ChargeSlot, StoreError> {
         if !self.charges.contains_key(uid) {
-            let now = self.base.charge(uid)?;
+            let now = self.base.charge(uid)?.map(Box::new);
             let slot = ChargeSlot {
                 was_live: now.as_ref().is_some_and(|kept| is_live(&kept.record)),
                 changed: false,
@@ -340,6 +344,18 @@ impl<B: Base> Records for Overlay<'_, B> {
     }
 }
 
+impl RequestChange {
+    pub fn id(&self) -> &RequestId {
+        &self.kept.record.id
+    }
+}
+
+impl ChargeChange {
+    pub fn uid(&self) -> &BookingUid {
+        &self.kept.record.booking.uid
+    }
+}
+
 impl<T> Slot<T> {
     fn read(now: Option<T>) -> Self {
         Self {
@@ -365,7 +381,7 @@ impl RequestSlot {
             was_open: request.filter(|r| is_open(r)).map(|r| r.decided),
             known: request.map(others).unwrap_or_default(),
             changed: false,
-            now,
+            now: now.map(Box::new),
         }
     }
 
@@ -382,11 +398,11 @@ impl RequestSlot {
 }
 
 impl<T> Kept<T> {
-    fn new(record: T) -> Self {
-        Self {
+    fn new(record: T) -> Box<Self> {
+        Box::new(Self {
             record,
             seqs: Vec::new(),
-        }
+        })
     }
 }
 

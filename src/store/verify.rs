@@ -133,8 +133,7 @@ impl LogStore {
         if verified.commits != verified.head.seq {
             verified.differs(Tree::Meta, keys::APPLIED, "is not where the log ends");
         }
-        let changes = overlay.changes();
-        let rows = rows::rows(&changes).chain(marks);
+        let rows = rows::rows(overlay.changes()).chain(marks);
         Ok(rows
             .filter_map(|row| Some(((row.tree, row.key), row.value?)))
             .collect())

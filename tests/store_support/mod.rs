@@ -161,8 +161,8 @@ pub fn confirmed(id: &str, to: &str, grant: &str, decided_at: Time) -> Vec<Fact>
         decided(request),
         hold(id, id, to, vec![part(grant, 1)]),
         called(id, true, decided_at),
-        settled(id, Outcome::Confirmed),
         post(id),
+        settled(id, Outcome::Confirmed),
     ]
 }
 

@@ -207,7 +207,7 @@ fn write(
 }
 
 fn make_rows(changes: Changes, sender: SyncSender<Vec<Row>>) {
-    let mut rows = rows::rows(&changes);
+    let mut rows = rows::rows(changes);
     loop {
         let some: Vec<Row> = rows.by_ref().take(MAX_ROWS).collect();
         // When nobody takes them any more, the fold has failed, and says so.

@@ -30,53 +30,50 @@ impl Row {
     }
 }
 
-/// The rows of all changes, made one after the other. In each tree of records the keys go up: sled
-/// takes them three times as fast.
-pub fn rows(changes: &Changes) -> impl Iterator<Item = Row> {
-    let accounts = sorted(&changes.accounts, |kept| kept.record.id.as_str());
-    let accounts = accounts.into_iter().map(|kept| {
+/// The rows of all changes, made one after the other; what they were made from is freed on the way.
+/// In each tree of records the keys go up: sled takes them three times as fast.
+pub fn rows(mut changes: Changes) -> impl Iterator<Item = Row> {
+    changes
+        .accounts
+        .sort_unstable_by(|a, b| a.record.id.cmp(&b.record.id));
+    changes.aliases.sort_unstable();
+    changes
+        .given
+        .sort_unstable_by(|a, b| a.reference.cmp(&b.reference));
+    changes.requests.sort_unstable_by(|a, b| a.id().cmp(b.id()));
+    changes
+        .charges
+        .sort_unstable_by(|a, b| a.uid().cmp(b.uid()));
+    changes.decided.sort_unstable();
+    let accounts = changes.accounts.into_iter().map(|kept| {
         let key = kept.record.id.as_str();
-        Row::put(Tree::Accounts, key, values::account(kept))
+        Row::put(Tree::Accounts, key, values::account(&kept))
     });
-    let aliases = sorted(&changes.aliases, |(alias, _)| alias.as_str());
-    let aliases = aliases.into_iter().map(|(alias, account)| Row {
+    let aliases = changes.aliases.into_iter().map(|(alias, account)| Row {
         tree: Tree::Aliases,
         key: alias.as_str().into(),
-        value: account.as_ref().map(|id| id.as_str().into()),
+        value: account.map(|id| id.as_str().into()),
     });
-    let given = sorted(&changes.given, |given| given.reference.as_str());
-    let given = given.into_iter().map(|given| {
+    let given = changes.given.into_iter().map(|given| {
         let key = given.reference.as_str();
-        Row::put(Tree::Given, key, values::given(given))
+        Row::put(Tree::Given, key, values::given(&given))
     });
-    let requests = sorted(&changes.requests, |change| change.kept.record.id.as_str());
-    let charges = sorted(&changes.charges, |change| {
-        change.kept.record.booking.uid.as_str()
-    });
-    let decided = sorted(&changes.decided, |(at, _)| *at);
-    let decided = decided.into_iter().map(|(at, ids)| Row {
+    let decided = changes.decided.into_iter().map(|(at, ids)| Row {
         tree: Tree::Decided,
-        key: keys::time(*at).into(),
-        value: (!ids.is_empty()).then(|| values::requests(ids)),
+        key: keys::time(at).into(),
+        value: (!ids.is_empty()).then(|| values::requests(&ids)),
     });
-    let pieces = changes.pieces.iter().map(|(subject, piece)| {
-        let key = keys::piece(subject, piece[0]);
-        Row::put(Tree::Pieces, key, keys::numbers(piece))
+    let pieces = changes.pieces.into_iter().map(|(subject, piece)| {
+        let key = keys::piece(&subject, piece[0]);
+        Row::put(Tree::Pieces, key, keys::numbers(&piece))
     });
     let records = accounts.chain(aliases).chain(given);
-    let records = records.chain(requests.into_iter().flat_map(request_rows));
-    let records = records.chain(charges.into_iter().flat_map(charge_rows));
+    let records = records.chain(changes.requests.into_iter().flat_map(request_rows));
+    let records = records.chain(changes.charges.into_iter().flat_map(charge_rows));
     records.chain(decided).chain(pieces)
 }
 
-/// What is in the list, in the order of its keys.
-fn sorted<'a, T, K: Ord>(list: &'a [T], key: impl Fn(&'a T) -> K) -> Vec<&'a T> {
-    let mut list: Vec<&T> = list.iter().collect();
-    list.sort_unstable_by_key(|item| key(item));
-    list
-}
-
-fn request_rows(change: &RequestChange) -> Vec<Row> {
+fn request_rows(change: RequestChange) -> Vec<Row> {
     let request = &change.kept.record;
     let id = request.id.as_str();
     let mut rows = vec![Row::put(Tree::Requests, id, values::request(&change.kept))];
@@ -89,13 +86,13 @@ fn request_rows(change: &RequestChange) -> Vec<Row> {
             rows.push(Row::put(Tree::Open, keys::open(open, id), Vec::new()));
         }
     }
-    for uid in &change.joined {
+    for uid in change.joined {
         rows.push(Row::put(Tree::Joined, uid.as_str(), id.into()));
     }
     rows
 }
 
-fn charge_rows(change: &ChargeChange) -> Vec<Row> {
+fn charge_rows(change: ChargeChange) -> Vec<Row> {
     let uid = change.kept.record.booking.uid.as_str();
     let mut rows = vec![Row::put(Tree::Charges, uid, values::charge(&change.kept))];
     match (change.was_live, is_live(&change.kept.record)) {
