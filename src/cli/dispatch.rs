@@ -117,7 +117,7 @@ pub fn print(text: &[u8]) -> Result<u8, Refusal> {
 /// One value as JSON on one line, or a text for people.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn say(
     format: Format,
     plain: impl FnOnce() -> String,
