@@ -79,10 +79,6 @@ impl Shared {
         self.stop_at.store(n, Ordering::Relaxed);
     }
 
-    pub fn points(&self) -> u64 {
-        self.points.load(Ordering::Relaxed)
-    }
-
     /// Whether the process ends here.
     pub fn ends_here(&self) -> bool {
         let point = self.points.fetch_add(1, Ordering::Relaxed) + 1;

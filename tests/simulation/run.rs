@@ -50,7 +50,7 @@ pub struct Run {
 pub async fn whole(seed: u64) -> (Tally, Vec<String>) {
     let mut run = Run::new(seed);
     let turns = 3 + run.rng.below(TURNS);
-    let trouble = *run.rng.pick(&[0, 20, 60, 120]);
+    let trouble = *run.rng.pick(&[0, 30, 80, 150]);
     run.trouble(trouble);
     for _ in 0..turns {
         run.events();
@@ -221,9 +221,9 @@ impl Run {
 
     async fn dry_run(&mut self) {
         self.tally.add("dry run");
-        let before = (self.shelf.head(), self.shared.sim().writes);
+        let before = (self.shelf.state().asked, self.shared.sim().writes);
         let _ = self.pass(true).await;
-        if before != (self.shelf.head(), self.shared.sim().writes) {
+        if before != (self.shelf.state().asked, self.shared.sim().writes) {
             self.wrong.push("8: a dry run wrote".to_owned());
         }
     }
@@ -253,7 +253,8 @@ impl Run {
         self.shared.stop_after(point);
         let ended = self.pass(false).await;
         self.shared.stop_after(0);
-        if ended.is_some() {
+        if let Some(ended) = ended {
+            self.ended(ended);
             return false;
         }
         self.tally.add("pass stopped");
@@ -263,7 +264,13 @@ impl Run {
     }
 
     async fn whole_pass(&mut self) -> Option<Report> {
-        match self.pass(false).await? {
+        let ended = self.pass(false).await?;
+        self.ended(ended)
+    }
+
+    /// An operator or the service manager starts the process again where it had to end.
+    fn ended(&mut self, ended: Result<Report, PassError>) -> Option<Report> {
+        match ended {
             Ok(report) => {
                 self.tally.add("pass whole");
                 Some(report)

@@ -32,6 +32,8 @@ pub struct State {
     given: u64,
     /// After an indeterminate commit this process may write nothing more.
     closed: bool,
+    /// Commits that a pass has asked for.
+    pub asked: u64,
 }
 
 #[derive(Clone)]
@@ -141,6 +143,7 @@ impl Shelf {
             rng: Rng::new(seed),
             given: 0,
             closed: false,
+            asked: 0,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -257,6 +260,7 @@ impl Store for Shelf {
             state.book.wrong.push(text);
         }
         let trouble = state.trouble;
+        state.asked += 1;
         if self.shared.ends_here() {
             return Err(CommitError::Failed(broken("the process ends")));
         }

@@ -66,7 +66,8 @@ pub struct Town {
     /// What the client saw last, and when it had asked.
     pub shown: BTreeMap<String, (Status, bool, Time)>,
     pub ours: BTreeMap<String, Ours>,
-    made: i64,
+    /// Rows ever made: what the next one is called.
+    pub made: i64,
     pub series_per_occurrence: bool,
     /// v1: nothing tells a series.
     pub hides_series: bool,
