@@ -1,7 +1,7 @@
 //! Delivering a batch: each booking is seen pending right before its call, the calls run side by
 //! side, and what the bookings are afterwards settles the intents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{FutureExt, StreamExt, stream};
@@ -341,6 +341,7 @@ async fn settle(
     let mut facts = Vec::new();
     let mut rest = Vec::new();
     let mut ended = Vec::new();
+    let mut richer = BTreeSet::new();
     for mut way in ways.drain(..) {
         let request = &way.delivery.request;
         facts.extend(way.notes.drain(..).map(|call| Fact::Called {
@@ -356,6 +357,9 @@ async fn settle(
                 },
                 _,
             ) => {
+                if end.iter().any(Fact::gives_back) {
+                    richer.extend(way.delivery.request.account.clone());
+                }
                 facts.extend(end);
                 done.problems.extend(problem.map(|text| Problem {
                     code: "surprise",
@@ -374,7 +378,10 @@ async fn settle(
     }
     *ways = rest;
     if !facts.is_empty() {
-        let touched: Vec<AccountId> = versions.keys().cloned().collect();
+        // Where credits came back, what the plan says of the account is no longer true: its version
+        // stays the old one, so that later batches conflict and are decided anew.
+        let stays = |id: &&AccountId| !richer.contains(*id);
+        let touched: Vec<AccountId> = versions.keys().filter(stays).cloned().collect();
         let at = (ports.clock)();
         let now = ports
             .store

@@ -2,10 +2,11 @@
 //! before its effect and one after it; at both, others may act, the clock may move, the answer may
 //! be lost, or the process may be stopped for good.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 
 use maitred::calcom::port::{Calendar, CallError, Me, Page, Select};
@@ -41,6 +42,8 @@ pub struct Shared {
     now: AtomicI64,
     points: AtomicU64,
     stop_at: AtomicU64,
+    /// The process is gone: what it still tries has no effect.
+    ended: AtomicBool,
     pub stopped: Notify,
 }
 
@@ -51,6 +54,7 @@ impl Shared {
             now: AtomicI64::new(now.timestamp_millis()),
             points: AtomicU64::new(0),
             stop_at: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
             stopped: Notify::new(),
         }
     }
@@ -77,13 +81,23 @@ impl Shared {
     pub fn stop_after(&self, n: u64) {
         self.points.store(0, Ordering::Relaxed);
         self.stop_at.store(n, Ordering::Relaxed);
+        self.ended.store(false, Ordering::SeqCst);
+        let _ = self.stopped.notified().now_or_never();
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
     }
 
     /// Whether the process ends here.
     pub fn ends_here(&self) -> bool {
+        if self.has_ended() {
+            return true;
+        }
         let point = self.points.fetch_add(1, Ordering::Relaxed) + 1;
         let ends = point == self.stop_at.load(Ordering::Relaxed);
         if ends {
+            self.ended.store(true, Ordering::SeqCst);
             self.stopped.notify_one();
         }
         ends

@@ -224,7 +224,9 @@ impl Run {
         let before = (self.shelf.state().asked, self.shared.sim().writes);
         let _ = self.pass(true).await;
         if before != (self.shelf.state().asked, self.shared.sim().writes) {
-            self.wrong.push("8: a dry run wrote".to_owned());
+            let now = (self.shelf.state().asked, self.shared.sim().writes);
+            let text = format!("8: a dry run wrote: {before:?}, {now:?}");
+            self.wrong.push(text);
         }
     }
 
@@ -252,6 +254,8 @@ impl Run {
     async fn stopped_pass(&mut self, point: u64) -> bool {
         self.shared.stop_after(point);
         let ended = self.pass(false).await;
+        // What it sent to the store's thread last comes to nothing there before it is a new process.
+        self.store.with(|_| ()).await;
         self.shared.stop_after(0);
         if let Some(ended) = ended {
             self.ended(ended);
@@ -277,6 +281,9 @@ impl Run {
             }
             Err(error) => {
                 self.tally.add("pass failed");
+                if self.shared.sim().trouble == 0 {
+                    self.wrong.push(format!("a quiet pass failed: {error}"));
+                }
                 if matches!(error, PassError::Commit(CommitError::Indeterminate(_))) {
                     self.session = Session::default();
                     self.shelf.reopen();
@@ -313,6 +320,8 @@ impl Run {
             () = self.shared.stopped.notified() => None,
             ended = pass(&ports, &self.policy, &mut self.session, dry_run) => Some(ended),
         };
+        // The store's thread may have let it run a little further, without any effect.
+        let ended = ended.filter(|_| !self.shared.has_ended());
         self.check();
         if let Some(Ok(report)) = &ended {
             let mut seen = BTreeSet::new();
@@ -342,7 +351,6 @@ impl Run {
             let pause = if n < 3 { 65 * 60 } else { 15 };
             self.shared.advance(Span::seconds(pause));
             let Some(report) = self.whole_pass().await else {
-                self.wrong.push("a quiet pass failed".to_owned());
                 return;
             };
             let busy = |step: &Ended| match step {

@@ -84,8 +84,12 @@ impl State {
         }
         if has(Code::ShortOfCredit) && request.carries.is_none() {
             let account = self.store.account(&known.unwrap()).unwrap().unwrap();
-            if account.available(request.decided) >= request.credits {
-                let text = format!("11: {} declined as short, and not short", request.id);
+            let available = account.available(request.decided);
+            if available >= request.credits {
+                let text = format!(
+                    "11: {} declined as short of {}, and there are {available}: {:?}",
+                    request.id, request.credits, request.reasons
+                );
                 self.book.wrong.push(text);
             }
         }
@@ -255,15 +259,15 @@ impl Store for Shelf {
     ) -> Result<Head, CommitError> {
         let mut guard = self.state();
         let state = &mut *guard;
-        if state.closed {
+        if state.closed && !self.shared.has_ended() {
             let text = "10: written after a commit of unknown end".to_owned();
             state.book.wrong.push(text);
         }
         let trouble = state.trouble;
-        state.asked += 1;
         if self.shared.ends_here() {
             return Err(CommitError::Failed(broken("the process ends")));
         }
+        state.asked += 1;
         if !expected.is_empty() && state.rng.chance(trouble / 2) {
             // An operator was quicker.
             let who = state.rng.pick(expected).account.to_string();

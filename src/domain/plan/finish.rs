@@ -43,7 +43,7 @@ impl<'a> Planner<'a> {
             }
         };
         if let Action::Settle { facts, .. } = &action
-            && facts.iter().any(gives_back)
+            && facts.iter().any(Fact::gives_back)
         {
             self.returning.extend(&request.account);
         }
@@ -140,8 +140,4 @@ impl<'a> Planner<'a> {
         }
         Ok(facts)
     }
-}
-
-fn gives_back(fact: &Fact) -> bool {
-    matches!(fact, Fact::Void { .. } | Fact::Refund { .. })
 }
