@@ -35,11 +35,25 @@ const STOPPED: u64 = 20;
 const MAX_POINTS: u64 = 2_000;
 
 /// Seeds that once failed, and what they found.
-const REGRESSIONS: [(u64, &str); 1] = [(
-    425,
-    "a hold of an earlier batch came back, and a later batch of the same pass was still declined \
-     as short of credit",
-)];
+const REGRESSIONS: [(u64, &str); 5] = [
+    (
+        425,
+        "credits of an earlier batch came back, and a later batch was declined as short",
+    ),
+    (
+        2089,
+        "an alias given between looking and writing: declined as unknown",
+    ),
+    (
+        2816,
+        "a series grew beyond the credit after a lost confirm: what was confirmed was not charged",
+    ),
+    (2978, "the same, after an answer without the other bookings"),
+    (
+        3210,
+        "an operator froze the account between a batch and its settlement: a later batch confirmed",
+    ),
+];
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread()

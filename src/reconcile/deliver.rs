@@ -18,6 +18,7 @@ use crate::domain::intent::{self, Next, Sight};
 use crate::domain::plan::{self, Call, Problem};
 use crate::domain::request::{CallKind, CallNote, Charge, Request};
 use crate::domain::time::{Span, Time, kept};
+use crate::store::port::Store;
 
 /// Calls under way at once: a confirmation takes Cal.com seconds, and these are all of one host.
 const CALLS_AT_ONCE: usize = 8;
@@ -378,19 +379,29 @@ async fn settle(
     }
     *ways = rest;
     if !facts.is_empty() {
-        // Where credits came back, what the plan says of the account is no longer true: its version
-        // stays the old one, so that later batches conflict and are decided anew.
-        let stays = |id: &&AccountId| !richer.contains(*id);
-        let touched: Vec<AccountId> = versions.keys().filter(stays).cloned().collect();
+        // Where credits came back, or an operator changed the account since the batch was written,
+        // what the plan says of it is no longer true: its version stays the old one, so that later
+        // batches conflict and are decided anew.
+        let mut touched = versions.clone();
+        touched.retain(|id, _| !richer.contains(id));
         let at = (ports.clock)();
         let now = ports
             .store
             .with(move |store| {
+                let version = |store: &dyn Store, id: &AccountId| {
+                    let account = store.account(id).map_err(PassError::Store)?;
+                    Ok::<_, PassError>(account.map(|account| account.version))
+                };
+                let mut ours = Vec::new();
+                for (id, known) in touched {
+                    if version(store, &id)? == known {
+                        ours.push(id);
+                    }
+                }
                 store.commit(at, facts, &[]).map_err(PassError::Commit)?;
                 let mut now = BTreeMap::new();
-                for id in touched {
-                    let account = store.account(&id).map_err(PassError::Store)?;
-                    now.insert(id, account.map(|account| account.version));
+                for id in ours {
+                    now.insert(id.clone(), version(store, &id)?);
                 }
                 Ok::<_, PassError>(now)
             })

@@ -113,11 +113,7 @@ fn policy(rng: &mut Rng) -> Policy {
             gate("priced", 1),
         ],
         hosts: Vec::new(),
-        refuse_with: *rng.pick(&[
-            RefuseWith::Decline,
-            RefuseWith::Decline,
-            RefuseWith::Cancel,
-        ]),
+        refuse_with: *rng.pick(&[RefuseWith::Decline, RefuseWith::Decline, RefuseWith::Cancel]),
         limits,
         hash: "simulated".to_owned(),
     }
