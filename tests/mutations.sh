@@ -10,7 +10,8 @@ set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target} MAITRED_SEEDS=${MAITRED_SEEDS:-600}
+# Not the tree's own: cargo would take the broken sources' output for its own.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target/mutations} MAITRED_SEEDS=${MAITRED_SEEDS:-600}
 mapfile -t rows <<'ROWS'
 src/domain/intent.rs|Sight::Pending => return Next::Call(booking.clone()),|Sight::Pending => unread = false,
 src/domain/intent.rs|(Sight::Accepted, Some(_)) => facts.push(Fact::Post {|(Sight::Pending, Some(_)) => facts.push(Fact::Post {

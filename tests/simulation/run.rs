@@ -409,6 +409,12 @@ impl Run {
             }
         }
         for row in &sim.town.rows {
+            let finished = state.book.begun.get(&row.uid);
+            let given_up = row.series.is_none() && finished.is_some_and(|b| b.outcome.is_some());
+            if row.status == Status::Pending && given_up {
+                self.wrong
+                    .push(format!("4: {} was decided, and still waits", row.uid));
+            }
             let ours = sim.town.ours.get(&row.uid).cloned().unwrap_or_default();
             let hold = state.book.holds.get(&row.uid).map(|hold| hold.state);
             let stands = row.status == Status::Accepted && row.to.is_none();
