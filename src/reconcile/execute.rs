@@ -10,12 +10,12 @@ use super::ports::{PassError, Ports};
 use super::report::{Ended, Reported};
 use crate::domain::fact::Fact;
 use crate::domain::gate::Limits;
-use crate::domain::id::{AccountId, RequestId};
+use crate::domain::id::{AccountId, Address, RequestId};
 use crate::domain::ledger::Violation;
 use crate::domain::plan::{Action, Call, Plan, Problem, Step};
 use crate::domain::request::Request;
 use crate::domain::time::{Span, Time};
-use crate::store::port::{CommitError, Expected};
+use crate::store::port::{CommitError, Expected, Store};
 
 /// Requests in one commit.
 pub const MAX_BATCH: usize = 256;
@@ -312,6 +312,9 @@ async fn record(
         .store
         .with(move |store| {
             let accounts: Vec<AccountId> = expected.keys().cloned().collect();
+            if let Some(found) = found_meanwhile(store, &expected)? {
+                return Ok(Err(Refused::Changed(found)));
+            }
             let expected: Vec<Expected> = expected
                 .into_iter()
                 .map(|(account, version)| Expected { account, version })
@@ -343,6 +346,26 @@ async fn record(
             Ok(Ok((begun, versions)))
         })
         .await
+}
+
+/// A name that led to no account when it was looked up, and does now: as an alias it changes no
+/// version that the store could compare.
+fn found_meanwhile(
+    store: &dyn Store,
+    expected: &BTreeMap<AccountId, Option<u64>>,
+) -> Result<Option<AccountId>, PassError> {
+    for (name, version) in expected {
+        if version.is_some() {
+            continue;
+        }
+        let Ok(address) = Address::parse(name.as_str()) else {
+            continue;
+        };
+        if store.resolve(&address).map_err(PassError::Store)?.is_some() {
+            return Ok(Some(name.clone()));
+        }
+    }
+    Ok(None)
 }
 
 fn log_end(request: &Request, ended: Ended) {
