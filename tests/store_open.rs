@@ -3,6 +3,7 @@
 mod store_support;
 
 use std::fs;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use maitred::domain::id::AccountId;
@@ -355,6 +356,9 @@ fn a_directory_with_anything_else_in_it_is_not_made_a_store() {
         ("fold.doubtful-1/db", "`fold.doubtful-1`"),
         ("clean", "`clean`"),
         ("notes.txt", "`notes.txt`"),
+        ("control.sock", "`control.sock`"),
+        (".4711x/s", "`.4711x`"),
+        ("./..data", "`..data`"),
         ("log/torn-7", "`log/torn-7`"),
     ] {
         let (_dir, path) = directory();
@@ -372,6 +376,21 @@ fn a_directory_with_anything_else_in_it_is_not_made_a_store() {
                 .contains("restore the folder `log` from a backup")
         );
     }
+}
+
+#[test]
+fn what_belongs_to_the_control_socket_is_nothing_of_a_ledger() {
+    let (_dir, path) = directory();
+    // As a running daemon leaves them: the directory is there for a moment only.
+    fs::create_dir_all(path.join(".4711")).expect("made");
+    let _socket = UnixListener::bind(path.join("control.sock")).expect("bound");
+    let refused = open::open(&path, Create::No, at(0), &mut |_| {});
+    let error = refused.map(|_| ()).expect_err("there is none");
+    assert!(matches!(error, OpenError::Absent(_)), "{error}");
+    let (store, notice) = open_saying(&path);
+    assert_eq!(notice, Notice::Created(path.clone()));
+    drop(store);
+    assert!(path.join(".4711").exists() && path.join("control.sock").exists());
 }
 
 #[test]

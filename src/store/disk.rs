@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::port::StoreError;
@@ -137,6 +137,12 @@ pub fn names(path: &Path) -> Result<Option<Vec<String>>, DiskError> {
     let mut names = at("read the directory", path, names)?;
     names.sort();
     Ok(Some(names))
+}
+
+/// Whether a socket is there. What cannot be looked at is none.
+pub fn is_socket(path: &Path) -> bool {
+    path.symlink_metadata()
+        .is_ok_and(|meta| meta.file_type().is_socket())
 }
 
 /// Syncs every file below the directory, and the directories.

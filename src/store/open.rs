@@ -233,6 +233,7 @@ fn has_log(path: &Path) -> Result<bool, OpenError> {
     for name in names {
         match name.as_str() {
             lock::NAME | LOST_AND_FOUND => {}
+            name if is_birthplace(name) || disk::is_socket(&path.join(name)) => {}
             LOG => {
                 // What a first start that was cut short left behind.
                 let names = disk::names(&log)?.unwrap_or_default();
@@ -249,6 +250,13 @@ fn has_log(path: &Path) -> Result<bool, OpenError> {
         path: path.to_owned(),
         found: list(&found),
     })
+}
+
+/// Whether the name is that of the directory `.PID` in which a daemon's control socket is made. The
+/// socket is kept here unless it is configured otherwise, and neither holds anything of a ledger.
+fn is_birthplace(name: &str) -> bool {
+    let pid = name.strip_prefix('.');
+    pid.is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The first few names.

@@ -378,6 +378,7 @@ mod tests {
                 .close()
                 .expect_err("it is not known what the log holds");
             drop(store);
+            assert!(!dir.path().join(marker::NAME).exists(), "{what}");
 
             let (store, notices) = open(dir.path());
             assert_eq!(store.head().seq, commits, "{what}");
