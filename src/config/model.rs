@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::every::Every;
 use super::hash;
 use crate::domain::gate::{Gate, HostKey, Limits, OnShort, OnTaken, OnUnknown, Policy, RefuseWith};
+use crate::domain::terms::Terms;
 use crate::domain::time::Span;
 
 /// The shipped default, as an operator gets it.
@@ -148,6 +149,7 @@ pub(super) fn gate() -> Gate {
         unknown_booker: OnUnknown::Decline,
         short_of_credit: OnShort::Decline,
         taken: OnTaken::Decline,
+        terms: Terms::default(),
     }
 }
 

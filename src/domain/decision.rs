@@ -81,10 +81,12 @@ pub enum Code {
     WaitedTooLong,
     /// An operator decided.
     Operator,
+    /// Accepted by others, and no charge was there.
+    Unmanaged,
 }
 
 /// Every code, in the order of the declaration.
-pub const CODES: [Code; 33] = [
+pub const CODES: [Code; 34] = [
     Code::Ungated,
     Code::ForeignHost,
     Code::NoEventType,
@@ -118,6 +120,7 @@ pub const CODES: [Code; 33] = [
     Code::LookupFailed,
     Code::WaitedTooLong,
     Code::Operator,
+    Code::Unmanaged,
 ];
 
 impl Code {
@@ -156,6 +159,7 @@ impl Code {
             Self::LookupFailed => "lookup-failed",
             Self::WaitedTooLong => "waited-too-long",
             Self::Operator => "operator",
+            Self::Unmanaged => "unmanaged",
         }
     }
 

@@ -4,6 +4,7 @@
 use super::booking::Booking;
 use super::decision::{Code, Credits};
 use super::id::{Address, EventTypeId, HostId};
+use super::terms::Terms;
 use super::time::Span;
 
 /// All that decides, apart from the snapshot.
@@ -29,6 +30,7 @@ pub struct Gate {
     pub unknown_booker: OnUnknown,
     pub short_of_credit: OnShort,
     pub taken: OnTaken,
+    pub terms: Terms,
 }
 
 /// How an operator names an event type.

@@ -109,6 +109,7 @@ pub fn policy() -> Policy {
         unknown_booker: OnUnknown::Decline,
         short_of_credit: OnShort::Decline,
         taken: OnTaken::Decline,
+        terms: maitred::domain::terms::Terms::default(),
     };
     Policy {
         gates: vec![gate("lesson", 1), gate("dinner", 3), gate("priced", 1)],

@@ -143,6 +143,7 @@ fn why_left(code: Code) -> &'static str {
         | Code::RuleFailed
         | Code::LookupFailed
         | Code::WaitedTooLong
-        | Code::Operator => unreachable!("not a reason to leave a booking unjudged"),
+        | Code::Operator
+        | Code::Unmanaged => unreachable!("not a reason to leave a booking unjudged"),
     }
 }
