@@ -112,7 +112,6 @@ async fn cancellations_refund_by_who_and_how_late() {
             let charge = house.charge(&uid).await.unwrap();
             let state = if back == 0 { ChargeState::Final } else { ChargeState::Refunded };
             assert_eq!(charge.state, state, "{what}");
-            // The void of nothing: what came back is available again, the rest stays posted.
             assert_eq!(house.balance(BO).await, (2 + back, 0, 3), "{what}");
             assert_eq!(charge.credits(), 3 - back, "{what}");
             nothing_more(&mut house, &what).await;
