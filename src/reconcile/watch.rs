@@ -3,7 +3,7 @@
 //! but for unmanaged bookings that are to be cancelled.
 
 mod look;
-mod settle;
+pub mod settle;
 mod unmanaged;
 
 use std::collections::BTreeSet;

@@ -41,7 +41,9 @@ pub(super) fn due(
 }
 
 /// The gate that decided about the charge, also when it has moved since.
-pub(super) fn decided_by(
+/// # Errors
+/// When the store cannot be read.
+pub fn decided_by(
     store: &dyn Store,
     charge: &Charge,
 ) -> Result<Option<String>, StoreError> {
