@@ -33,7 +33,11 @@ fn act(house: &House, action: Action) -> Vec<String> {
 async fn confirmed(dialect: Dialect, dinner: bool) -> (House, String) {
     let mut house = House::new(dialect).await;
     house.grant(BO, 5).await;
-    let kind = if dinner { house.kinds.dinner } else { house.kinds.lesson };
+    let kind = if dinner {
+        house.kinds.dinner
+    } else {
+        house.kinds.lesson
+    };
     let uid = house.request(kind, BO, START);
     house.pass().await;
     assert_eq!(house.status(&uid), "accepted");
@@ -101,8 +105,14 @@ async fn cancellations_refund_by_who_and_how_late() {
             let (mut house, uid) = confirmed(Dialect::V2, true).await;
             terms(&mut house, |terms| {
                 terms.refund = vec![
-                    Window { before: Span::hours(24), percent: 100 },
-                    Window { before: Span::hours(2), percent: 50 },
+                    Window {
+                        before: Span::hours(24),
+                        percent: 100,
+                    },
+                    Window {
+                        before: Span::hours(2),
+                        percent: 50,
+                    },
                 ];
             });
             let until = time(START) - Span::hours(hours) - house.clock.now();
@@ -110,7 +120,11 @@ async fn cancellations_refund_by_who_and_how_late() {
             act(&house, action(&uid));
             house.watch(audit).await;
             let charge = house.charge(&uid).await.unwrap();
-            let state = if back == 0 { ChargeState::Final } else { ChargeState::Refunded };
+            let state = if back == 0 {
+                ChargeState::Final
+            } else {
+                ChargeState::Refunded
+            };
             assert_eq!(charge.state, state, "{what}");
             assert_eq!(house.balance(BO).await, (2 + back, 0, 3), "{what}");
             assert_eq!(charge.credits(), 3 - back, "{what}");
@@ -147,7 +161,11 @@ async fn a_successor_takes_over_whoever_sees_it_first() {
             assert_eq!(house.status(&last), "accepted", "{what}");
             house.watch(false).await;
             let charge = house.charge(&last).await.unwrap();
-            assert_eq!((charge.state.clone(), charge.credits()), (ChargeState::Open, 1), "{what}");
+            assert_eq!(
+                (charge.state.clone(), charge.credits()),
+                (ChargeState::Open, 1),
+                "{what}"
+            );
             assert!(matches!(
                 house.charge(&first).await.unwrap().state,
                 ChargeState::Moved { .. }
@@ -164,12 +182,18 @@ async fn a_move_that_is_accepted_at_once_moves_the_charge_without_a_pass() {
         let (mut house, uid) = confirmed(Dialect::V2, false).await;
         let start = time("2026-12-20T09:00:00Z");
         let pending = act(&house, Action::BookerMoves(Shift::to(&uid, start))).remove(0);
-        let last = act(&house, Action::HostMoves(Shift::to(&pending, start + Span::days(1))));
+        let last = act(
+            &house,
+            Action::HostMoves(Shift::to(&pending, start + Span::days(1))),
+        );
         // Down meanwhile.
         house.clock.advance(Span::weeks(weeks));
         let watched = house.watch(audit).await;
         assert_eq!(whats(&watched), [What::Moved]);
-        assert_eq!(house.charge(&last[0]).await.unwrap().state, ChargeState::Open);
+        assert_eq!(
+            house.charge(&last[0]).await.unwrap().state,
+            ChargeState::Open
+        );
         assert_eq!(house.balance(BO).await, (4, 0, 1));
         nothing_more(&mut house, "moved").await;
         // And it is cancelled in time under its new name.
@@ -194,7 +218,11 @@ async fn another_cost_charges_or_returns_the_difference() {
                 gate.cost = cost;
             }
             let shift = Shift::to(&uid, time("2026-12-03T09:00:00Z"));
-            let action = if by_host { Action::HostMoves(shift) } else { Action::BookerMoves(shift) };
+            let action = if by_host {
+                Action::HostMoves(shift)
+            } else {
+                Action::BookerMoves(shift)
+            };
             let last = act(&house, action).remove(0);
             house.pass().await;
             let watched = house.watch(false).await;
@@ -208,7 +236,10 @@ async fn another_cost_charges_or_returns_the_difference() {
                 assert_eq!(house.balance(BO).await.0, credits, "{what}");
             }
             let short = by_host && credits < cost;
-            let told = watched.problems.iter().any(|p| p.code == "move-not-covered");
+            let told = watched
+                .problems
+                .iter()
+                .any(|p| p.code == "move-not-covered");
             assert_eq!(told, short, "{what}");
             nothing_more(&mut house, &what).await;
         }
@@ -226,7 +257,9 @@ async fn a_declined_successor_refunds_and_a_cancelled_one_follows_the_windows() 
 
     let (mut house, uid) = confirmed(Dialect::V2, false).await;
     let last = act(&house, Action::BookerMoves(Shift::to(&uid, start))).remove(0);
-    house.clock.advance(start - Span::hours(2) - house.clock.now());
+    house
+        .clock
+        .advance(start - Span::hours(2) - house.clock.now());
     act(&house, Action::BookerCancels(Said::nothing(&last)));
     assert_eq!(whats(&house.watch(false).await), [What::Kept]);
     assert_eq!(house.balance(BO).await, (4, 0, 1));
@@ -238,7 +271,9 @@ async fn a_late_move_can_be_a_cancellation_in_either_order() {
     for watch_first in [true, false] {
         let (mut house, uid) = confirmed(Dialect::V2, false).await;
         terms(&mut house, |terms| terms.late_move = LateMove::Cancellation);
-        house.clock.advance(time(START) - Span::hours(2) - house.clock.now());
+        house
+            .clock
+            .advance(time(START) - Span::hours(2) - house.clock.now());
         let start = time("2026-12-05T09:00:00Z");
         let last = act(&house, Action::BookerMoves(Shift::to(&uid, start))).remove(0);
         if watch_first {
@@ -250,7 +285,11 @@ async fn a_late_move_can_be_a_cancellation_in_either_order() {
         }
         assert_eq!(house.charge(&uid).await.unwrap().state, ChargeState::Final);
         assert_eq!(house.charge(&last).await.unwrap().state, ChargeState::Open);
-        assert_eq!(house.balance(BO).await, (3, 0, 2), "watch first {watch_first}");
+        assert_eq!(
+            house.balance(BO).await,
+            (3, 0, 2),
+            "watch first {watch_first}"
+        );
         nothing_more(&mut house, "late").await;
     }
 }
@@ -277,8 +316,14 @@ async fn occurrences_of_a_series_live_on_their_own() {
     // The rest goes; what was moved away stays.
     act(&house, Action::SeriesCancels(Said::nothing(&uids[3])));
     house.watch(true).await;
-    assert_eq!(house.charge(&uids[3]).await.unwrap().state, ChargeState::Refunded);
-    assert_eq!(house.charge(&uids[0]).await.unwrap().state, ChargeState::Open);
+    assert_eq!(
+        house.charge(&uids[3]).await.unwrap().state,
+        ChargeState::Refunded
+    );
+    assert_eq!(
+        house.charge(&uids[0]).await.unwrap().state,
+        ChargeState::Open
+    );
     nothing_more(&mut house, "the rest").await;
 }
 
@@ -305,7 +350,13 @@ async fn absence_counts_once_the_grace_is_over() {
         };
         if host {
             let booking = uid.clone();
-            act(&house, Action::HostAbsent { booking, absent: true });
+            act(
+                &house,
+                Action::HostAbsent {
+                    booking,
+                    absent: true,
+                },
+            );
         }
         if booker {
             act(&house, mark(true));
@@ -317,7 +368,10 @@ async fn absence_counts_once_the_grace_is_over() {
         house.clock.advance(Span::hours(24));
         let watched = house.watch(false).await;
         assert_eq!(whats(&watched).first().copied(), expect, "{what}");
-        let asks = watched.problems.iter().any(|problem| problem.code == "no-show");
+        let asks = watched
+            .problems
+            .iter()
+            .any(|problem| problem.code == "no-show");
         assert_eq!(asks, expect.is_none(), "{what}");
         nothing_more(&mut house, &what).await;
     }
@@ -327,7 +381,10 @@ async fn absence_counts_once_the_grace_is_over() {
 async fn first_absences_are_forgiven() {
     let mut house = House::new(Dialect::V2).await;
     terms(&mut house, |terms| {
-        terms.forgive = Some(Forgive { times: 1, per: Span::days(60) });
+        terms.forgive = Some(Forgive {
+            times: 1,
+            per: Span::days(60),
+        });
     });
     house.grant(BO, 5).await;
     let mut uids = Vec::new();
@@ -338,7 +395,14 @@ async fn first_absences_are_forgiven() {
     house.clock.advance(Span::days(9));
     for booking in uids {
         let email = BO.to_owned();
-        act(&house, Action::AttendeeAbsent { booking, email, absent: true });
+        act(
+            &house,
+            Action::AttendeeAbsent {
+                booking,
+                email,
+                absent: true,
+            },
+        );
     }
     house.clock.advance(Span::days(1));
     let mut got = whats(&house.watch(true).await);
@@ -364,7 +428,9 @@ async fn a_lot_that_expired_meanwhile_is_restored_or_forfeited() {
             expires: Some(time("2026-11-26T00:00:00Z")),
             reason: "test".to_owned(),
         };
-        let granted = house.store.with(move |store| store.commit(at, vec![fact], &[]));
+        let granted = house
+            .store
+            .with(move |store| store.commit(at, vec![fact], &[]));
         granted.await.unwrap();
         let uid = house.request(house.kinds.lesson, BO, START);
         house.pass().await;
@@ -425,7 +491,12 @@ async fn bookings_from_before_the_date_are_not_looked_at() {
         terms.unmanaged_since = Some(since);
     });
     let booking = house.request(house.kinds.dinner, BO, START);
-    act(&house, Action::HostAccepts { booking: booking.clone() });
+    act(
+        &house,
+        Action::HostAccepts {
+            booking: booking.clone(),
+        },
+    );
     let watched = house.watch(true).await;
     assert_eq!((watched.changes.len(), watched.problems.len()), (0, 0));
     assert_eq!(house.status(&booking), "accepted");
@@ -450,7 +521,11 @@ async fn requests_that_ended_undecided_are_closed() {
             act(&house, Action::BookerCancels(Said::nothing(&uid)));
         }
         house.pass().await;
-        assert_eq!(whats(&house.watch(true).await), [What::Closed], "over {over}");
+        assert_eq!(
+            whats(&house.watch(true).await),
+            [What::Closed],
+            "over {over}"
+        );
         let state = house.record(&uid).await.unwrap().state;
         assert!(matches!(state, RequestState::Settled { .. }));
         nothing_more(&mut house, "closed").await;
@@ -460,7 +535,12 @@ async fn requests_that_ended_undecided_are_closed() {
 #[tokio::test]
 async fn a_booking_that_was_deleted_closes_when_it_would_be_over() {
     let (mut house, uid) = confirmed(Dialect::V2, false).await;
-    act(&house, Action::DeletesBooking { booking: uid.clone() });
+    act(
+        &house,
+        Action::DeletesBooking {
+            booking: uid.clone(),
+        },
+    );
     let watched = house.watch(true).await;
     assert!(watched.problems.iter().any(|p| p.code == "booking-gone"));
     assert_eq!(house.charge(&uid).await.unwrap().state, ChargeState::Open);
@@ -481,7 +561,12 @@ async fn calls_do_not_grow_with_what_is_closed() {
     house.pass().await;
     let audit = house.watch(true).await;
     // Two listings, and who the key is once.
-    assert_eq!((audit.checked, audit.calls <= 4), (100, true), "{}", audit.calls);
+    assert_eq!(
+        (audit.checked, audit.calls <= 4),
+        (100, true),
+        "{}",
+        audit.calls
+    );
     assert_eq!(house.watch(false).await.calls, 1);
     house.clock.advance(Span::days(6));
     let closing = house.watch(false).await;

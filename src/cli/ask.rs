@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use super::args::{Account, Ask, Charges, Credits, Settle, Evaluate, Grant, Import, Ledger};
+use super::args::{Account, Ask, Charges, Credits, Evaluate, Grant, Import, Ledger, Settle};
 use super::csv;
 use super::time::{self, Meaning, TimeError};
 use crate::control::exit;

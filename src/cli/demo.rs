@@ -16,7 +16,7 @@ use crate::control::exit;
 use crate::control::protocol::{Answer, Command, Grant, PassView, Refusal, StepView};
 use crate::daemon::calendar::{self, Opened};
 use crate::daemon::failure::Failure;
-use crate::daemon::local;
+use crate::daemon::local::{self, Mode};
 use crate::sandbox::faults::{Fault, Rule, Stage};
 use crate::sandbox::journal::{Kind, MailKind, Recipient};
 use crate::sandbox::scenario::book_club::{KEY, MEMBERS, Told, book_club};
@@ -201,9 +201,13 @@ impl Story<'_> {
     }
 
     async fn pass(&self) -> Result<PassView, Refusal> {
+        self.run(Mode::Run).await
+    }
+
+    async fn run(&self, mode: Mode) -> Result<PassView, Refusal> {
         let calendar = self.opened.calendar.as_ref();
         let clock = &self.context.clock;
-        match local::run_once(&self.config, clock, calendar, false).await? {
+        match local::run_once(&self.config, clock, calendar, mode).await? {
             Answer::Pass(view) => Ok(view),
             other => Err(failed(&std::io::Error::other(format!("{other:?}")))),
         }

@@ -237,7 +237,11 @@ taken = \"decline\"
             ("[[gate]]", "[[gate]]\nexpired-refund = \"forfeit\"", false),
             ("[[gate]]", "[[gate]]\non-reschedule = \"carry\"", false),
             ("[[gate]]", "[[gate]]\nlate-move = \"cancellation\"", false),
-            ("[[gate]]", "[[gate]]\nunmanaged-since = \"2026-12-01\"", false),
+            (
+                "[[gate]]",
+                "[[gate]]\nunmanaged-since = \"2026-12-01\"",
+                false,
+            ),
             (
                 "[[gate]]",
                 "[[gate]]\nunmanaged = \"charge\"\nunmanaged-since = \"2026-12-01\"",

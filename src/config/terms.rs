@@ -86,7 +86,9 @@ fn unmanaged(table: &mut Table<'_>, terms: &mut Terms, report: &mut Report<'_>) 
         ];
         set(&mut terms.unmanaged, item.word(&words, report));
     }
-    let given = since.as_ref().is_some_and(|item| item.as_text() != Some(""));
+    let given = since
+        .as_ref()
+        .is_some_and(|item| item.as_text() != Some(""));
     if let Some(item) = since.filter(|_| given) {
         terms.unmanaged_since = date(&item, report);
     }

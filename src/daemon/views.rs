@@ -3,8 +3,8 @@
 use chrono::SecondsFormat;
 
 use crate::control::protocol::{
-    AccountView, CallView, ChangeView, ChargeView, DecisionView, EntryView, FindingView, GivenView, LotView,
-    PassHead, PassView, ProblemView, ReasonView, SCHEMA, StepView, WatchView,
+    AccountView, CallView, ChangeView, ChargeView, DecisionView, EntryView, FindingView, GivenView,
+    LotView, PassHead, PassView, ProblemView, ReasonView, SCHEMA, StepView, WatchView,
 };
 use crate::domain::account::{Account, sum};
 use crate::domain::decision::Finding;

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use crate::control::protocol::{Command, Response};
 use crate::reconcile::ports::{PassError, Session};
 use crate::reconcile::report::Report;
+use crate::reconcile::watch::Watched;
 
 /// Wakes that may wait for the loop; senders beyond wait their turn.
 pub const QUEUE: usize = 64;
@@ -23,6 +24,11 @@ pub enum Wake {
         session: Session,
         dry_run: bool,
         result: Result<Report, PassError>,
+    },
+    /// The watch under way came to its end.
+    WatchEnded {
+        session: Session,
+        result: Result<Watched, PassError>,
     },
     /// Read the configuration anew.
     Reload,

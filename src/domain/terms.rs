@@ -184,5 +184,7 @@ impl Terms {
 
 /// That share of the credits, rounded in favour of the booker.
 pub fn share(credits: Credits, percent: u8) -> Credits {
-    (credits * Credits::from(percent)).div_ceil(100).min(credits)
+    (credits * Credits::from(percent))
+        .div_ceil(100)
+        .min(credits)
 }

@@ -197,7 +197,10 @@ fn accepted(case: &Case<'_>, terms: &Terms, booking: &Booking) -> Verdict {
         return open("the booking is to come".to_owned());
     }
     if case.now < end {
-        return open(format!("over; final at {}", end.format("%Y-%m-%d %H:%M UTC")));
+        return open(format!(
+            "over; final at {}",
+            end.format("%Y-%m-%d %H:%M UTC")
+        ));
     }
     if booking.absent_host {
         return refund(case, terms, 100, "the host did not come");

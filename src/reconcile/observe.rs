@@ -427,7 +427,10 @@ async fn accepted(
 
 impl Session {
     /// Who the key acts as; asked once in a process.
-    pub(super) async fn me(&mut self, ports: &Ports<'_>) -> Result<&crate::calcom::port::Me, PassError> {
+    pub(super) async fn me(
+        &mut self,
+        ports: &Ports<'_>,
+    ) -> Result<&crate::calcom::port::Me, PassError> {
         if self.me.is_none() {
             self.me = Some(ports.calendar.me().await?);
         }

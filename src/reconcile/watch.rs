@@ -102,7 +102,9 @@ pub async fn watch(
     } else {
         let mut roots = seen.roots();
         for from in seen.replaced() {
-            let found = session.charge_before(ports, &from, &mut watched.problems).await?;
+            let found = session
+                .charge_before(ports, &from, &mut watched.problems)
+                .await?;
             roots.extend(found.map(|charge| charge.booking.uid));
         }
         let wanted = wanted(ports, policy, open, &roots, started).await?;
@@ -178,7 +180,11 @@ async fn past_lists(
     seen: &mut Seen,
     watched: &mut Watched,
 ) -> Result<(), PassError> {
-    let missing = || wanted.iter().filter(|c| c.end <= now && !seen.has(&c.booking.uid));
+    let missing = || {
+        wanted
+            .iter()
+            .filter(|c| c.end <= now && !seen.has(&c.booking.uid))
+    };
     if missing().count() < LIST_FROM {
         return Ok(());
     }

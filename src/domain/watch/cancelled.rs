@@ -19,11 +19,7 @@ pub(super) fn cancelled(case: &Case<'_>, terms: &Terms, last: &Booking) -> Verdi
     let who = who_cancelled(last);
     let notice = last.start - cancelled_at(last, case.now);
     let percent = terms.percent(who, notice);
-    let text = format!(
-        "cancelled by {}, {}",
-        who.word(),
-        in_words(notice)
-    );
+    let text = format!("cancelled by {}, {}", who.word(), in_words(notice));
     refund(case, terms, percent, &text)
 }
 
@@ -76,12 +72,7 @@ pub fn refund(case: &Case<'_>, terms: &Terms, percent: u8, text: &str) -> Verdic
 }
 
 /// The parts that go back, each to the lot that paid; where that has expired, as the terms say.
-pub(super) fn back(
-    case: &Case<'_>,
-    terms: &Terms,
-    parts: &[Part],
-    credits: Credits,
-) -> Vec<Back> {
+pub(super) fn back(case: &Case<'_>, terms: &Terms, parts: &[Part], credits: Credits) -> Vec<Back> {
     let mut back = last_paid_first(parts, credits);
     let ExpiredRefund::RestoreFor(span) = terms.expired_refund else {
         return back;

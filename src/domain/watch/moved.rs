@@ -53,7 +53,10 @@ pub(super) fn moved(case: &Case<'_>, terms: &Terms, last: &Booking) -> Verdict {
         reason: "rescheduled".to_owned(),
     });
     if paid > cost {
-        let mut parts = case.successor.map(|own| own.parts.clone()).unwrap_or_default();
+        let mut parts = case
+            .successor
+            .map(|own| own.parts.clone())
+            .unwrap_or_default();
         // As the ledger joins them: what the successor paid comes first.
         for part in &charge.parts {
             match parts.iter_mut().find(|there| there.grant == part.grant) {

@@ -76,7 +76,10 @@ pub fn noted(
         series: None,
         title: booking.title.clone(),
         event_type: booking.event_type.as_ref().map(|kind| kind.id),
-        slug: booking.event_type.as_ref().and_then(|kind| kind.slug.clone()),
+        slug: booking
+            .event_type
+            .as_ref()
+            .and_then(|kind| kind.slug.clone()),
         gate: Some(gate.name.clone()),
         host: booking.host_id(),
         booker: booking.booker.as_ref().map(|booker| booker.address.clone()),

@@ -90,7 +90,9 @@ impl Seen {
                     text: format!("a booking could not be read and is left alone: {row}"),
                 });
             }
-            page.bookings.into_iter().for_each(|booking| self.add(booking));
+            page.bookings
+                .into_iter()
+                .for_each(|booking| self.add(booking));
             next = page.next;
         }
         Ok(())
@@ -216,6 +218,8 @@ impl Seen {
             }
         }
         let named = self.successors.get(&booking.uid);
-        Ok(named.and_then(|uid| self.bookings.get(uid)).map(Booking::reference))
+        Ok(named
+            .and_then(|uid| self.bookings.get(uid))
+            .map(Booking::reference))
     }
 }

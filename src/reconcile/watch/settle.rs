@@ -43,10 +43,7 @@ pub(super) fn due(
 /// The gate that decided about the charge, also when it has moved since.
 /// # Errors
 /// When the store cannot be read.
-pub fn decided_by(
-    store: &dyn Store,
-    charge: &Charge,
-) -> Result<Option<String>, StoreError> {
+pub fn decided_by(store: &dyn Store, charge: &Charge) -> Result<Option<String>, StoreError> {
     let mut charge = charge.clone();
     for _ in 0..MAX_CHAIN {
         if let Some(request) = store.request(&charge.request)?
@@ -207,12 +204,7 @@ pub(super) fn request_of(
 
 /// How many absences of the account were forgiven within the time that counts. Looked up only for
 /// bookings that are over.
-fn forgiven(
-    store: &dyn Store,
-    charge: &Charge,
-    gate: &Gate,
-    now: Time,
-) -> Result<u32, StoreError> {
+fn forgiven(store: &dyn Store, charge: &Charge, gate: &Gate, now: Time) -> Result<u32, StoreError> {
     let Some(forgive) = gate.terms.forgive else {
         return Ok(0);
     };
@@ -224,8 +216,8 @@ fn forgiven(
     let recent = history
         .iter()
         .take_while(|written| written.at > now - forgive.per)
-        .filter(|written| {
-            matches!(&written.fact, Fact::Refund { reason, .. } if reason == FORGIVEN)
-        });
+        .filter(
+            |written| matches!(&written.fact, Fact::Refund { reason, .. } if reason == FORGIVEN),
+        );
     Ok(u32::try_from(recent.count()).unwrap_or(u32::MAX))
 }

@@ -30,7 +30,10 @@ const MAX_NAMED: usize = 20;
 enum Todo {
     Nothing,
     Report(String),
-    Charged { text: String, problem: Option<String> },
+    Charged {
+        text: String,
+        problem: Option<String>,
+    },
     Closed(String),
     Cancel,
 }
@@ -47,14 +50,18 @@ pub(super) async fn unmanaged(
         .bookings()
         .filter_map(|booking| Some((booking, policy.guards(me, booking).ok()?)))
         .collect();
-    let accepted = ours.iter().filter(|(booking, _)| booking.status == Status::Accepted);
+    let accepted = ours
+        .iter()
+        .filter(|(booking, _)| booking.status == Status::Accepted);
     let kinds: BTreeSet<EventTypeId> = accepted
         .filter_map(|(booking, _)| booking.event_type.as_ref().map(|kind| kind.id))
         .collect();
     let kinds = if kinds.is_empty() {
         Default::default()
     } else {
-        session.event_types(ports, kinds, &mut watched.problems).await?
+        session
+            .event_types(ports, kinds, &mut watched.problems)
+            .await?
     };
     let mut cancels = policy.limits.declines_per_pass;
     let mut reports = Vec::new();
@@ -91,9 +98,13 @@ pub(super) async fn unmanaged(
         }
     }
     let more = reports.len().saturating_sub(MAX_NAMED);
-    watched.problems.extend(reports.into_iter().take(MAX_NAMED).map(report));
+    watched
+        .problems
+        .extend(reports.into_iter().take(MAX_NAMED).map(report));
     if more > 0 {
-        watched.problems.push(report(format!("and {more} more such bookings")));
+        watched
+            .problems
+            .push(report(format!("and {more} more such bookings")));
     }
     Ok(())
 }
@@ -196,7 +207,10 @@ fn accepted(
     stamp: (Time, &str),
 ) -> Result<Todo, PassError> {
     let terms = &gate.terms;
-    if terms.unmanaged_since.is_some_and(|since| booking.created < since) {
+    if terms
+        .unmanaged_since
+        .is_some_and(|since| booking.created < since)
+    {
         return Ok(Todo::Nothing);
     }
     let what = if booking.rescheduled_to.is_some() {
@@ -246,7 +260,9 @@ fn charge(
         account: account.id.clone(),
         version: Some(account.version),
     }];
-    store.commit(now, facts, &expected).map_err(PassError::Commit)?;
+    store
+        .commit(now, facts, &expected)
+        .map_err(PassError::Commit)?;
     let missing = gate.cost - credits;
     Ok(Some(Todo::Charged {
         text: format!("accepted by others: {} charged", text::credits(credits)),
@@ -327,7 +343,12 @@ async fn cancel(
             request: id,
             outcome: Outcome::Declined,
         });
-        change(watched, booking, What::Cancelled, "accepted by others".to_owned());
+        change(
+            watched,
+            booking,
+            What::Cancelled,
+            "accepted by others".to_owned(),
+        );
     }
     write(ports, facts).await?;
     match done {
