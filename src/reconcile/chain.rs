@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::observe::ends_the_pass;
 use super::ports::{PassError, Ports, Session};
+use crate::calcom::port::CallError;
 use crate::domain::booking::{BookingRef, Reading};
 use crate::domain::id::BookingUid;
 use crate::domain::plan::Problem;
@@ -59,7 +60,8 @@ impl Session {
         };
         let from = match ports.calendar.get(&reference).await {
             Ok(Reading::Is(booking)) => booking.rescheduled_from,
-            Ok(Reading::Gone) => None,
+            // v1 cannot read by this name alone: what is not shown is as good as gone.
+            Ok(Reading::Gone) | Err(CallError::Refused(_)) => None,
             Err(error) if ends_the_pass(&error) => return Err(error.into()),
             Err(error) => {
                 problems.push(Problem {
