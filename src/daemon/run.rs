@@ -14,15 +14,17 @@ use super::calendar::{self, KeyPrint};
 use super::failure::Failure;
 use super::views;
 use super::wake::Wake;
+use super::watching::Watching;
 use crate::calcom::port::Calendar;
 use crate::config::load::{LoadError, load};
 use crate::config::model::Config;
 use crate::control::protocol::{Answer, Command, Refusal, Response, SCHEMA, StatusView};
 use crate::domain::gate::Policy;
-use crate::domain::time::{Clock, Time};
+use crate::domain::time::{Clock, Span, Time};
 use crate::reconcile::pass::pass;
 use crate::reconcile::ports::{PassError, Ports, Session, Stop};
 use crate::reconcile::report::Report;
+use crate::reconcile::watch::{Look, Watched, watch};
 use crate::store::handle::StoreHandle;
 
 /// Passes that operators may have waiting.
@@ -30,6 +32,9 @@ const MAX_JOBS: usize = 16;
 
 /// Open intents counted for `status`; more are shown as this many.
 const MAX_COUNTED: usize = 1_000;
+
+/// How long a watch that failed rests. Passes have their own, longer patience with the server.
+const WATCH_RESTS: Span = Span::minutes(1);
 
 /// What the daemon is made of.
 pub struct Daemon {
@@ -73,6 +78,9 @@ struct Loop {
     last_begun: Option<Time>,
     due: Time,
     backoff: Backoff,
+    watching: Watching,
+    /// After a watch that failed, no other is tried before this.
+    watch_rests: Option<Time>,
     passes: u64,
     last_pass: Option<crate::control::protocol::PassHead>,
     last_error: Option<String>,
@@ -88,6 +96,7 @@ struct Loop {
 /// start.
 pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End, Failure> {
     let now = (daemon.clock)();
+    let watching = Watching::load(&daemon.config.store.path);
     let mut state = Loop {
         policy: Arc::new(daemon.config.policy.clone()),
         daemon,
@@ -99,6 +108,8 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
         last_begun: None,
         due: now,
         backoff: Backoff::default(),
+        watching,
+        watch_rests: None,
         passes: 0,
         last_pass: None,
         last_error: None,
@@ -120,6 +131,7 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
                         .to_owned(),
                 ));
             }
+            Wake::WatchEnded { session, result } => state.watch_ended(session, result)?,
             Wake::Reload => state.reload(),
             Wake::Shutdown { signal } => {
                 if state.shutting_down {
@@ -148,6 +160,89 @@ impl Loop {
             self.begin(job.dry_run, Some(job.answer));
         } else if !self.paused && now >= self.due {
             self.begin(false, None);
+        } else if !self.paused
+            && self.watch_rests.is_none_or(|until| now >= until)
+            && let Some(look) = self.watching.due(&self.daemon.config.schedule, now)
+        {
+            self.begin_watch(look);
+        }
+    }
+
+    fn begin_watch(&mut self, look: Look) {
+        let Some(mut session) = self.session.take() else {
+            return;
+        };
+        let calendar = Arc::clone(&self.daemon.calendar);
+        let store = self.daemon.store.clone();
+        let clock = Arc::clone(&self.daemon.clock);
+        let stop = self.daemon.stop.clone();
+        let policy = Arc::clone(&self.policy);
+        let wakes = self.daemon.wakes.clone();
+        tokio::spawn(async move {
+            let ports = Ports {
+                calendar: calendar.as_ref(),
+                store: &store,
+                clock: &clock,
+                stop: &stop,
+            };
+            let result = watch(&ports, &policy, &mut session, look).await;
+            // As with a pass: nobody is left to tell when the loop is gone.
+            let _ = wakes.send(Wake::WatchEnded { session, result }).await;
+        });
+    }
+
+    fn watch_ended(
+        &mut self,
+        session: Session,
+        result: Result<Watched, PassError>,
+    ) -> Result<(), Failure> {
+        self.take_back(session);
+        let now = (self.daemon.clock)();
+        match result {
+            // One that was stopped has not seen everything.
+            Ok(_) if self.shutting_down => {}
+            Ok(watched) => {
+                self.watch_rests = None;
+                self.watching.done(&watched);
+                self.watching.save(&self.daemon.config.store.path);
+                for problem in &watched.problems {
+                    tracing::warn!(code = problem.code, "{}", problem.text);
+                }
+                tracing::debug!(
+                    audit = watched.audit,
+                    checked = watched.checked,
+                    calls = watched.calls,
+                    changes = watched.changes.len(),
+                    "watch ended"
+                );
+            }
+            Err(error) => {
+                let failure = Failure::from(&error);
+                if matches!(failure, Failure::Store(_)) {
+                    return Err(failure);
+                }
+                tracing::warn!("{failure}; the watch is tried again in a minute");
+                self.watch_rests = Some(now + WATCH_RESTS);
+            }
+        }
+        self.next_job();
+        Ok(())
+    }
+
+    fn take_back(&mut self, session: Session) {
+        self.session = Some(if std::mem::take(&mut self.stale_session) {
+            Session::default()
+        } else {
+            session
+        });
+    }
+
+    /// Who waits for a pass of their own goes first, without waiting for the tick.
+    fn next_job(&mut self) {
+        if !self.shutting_down
+            && let Some(job) = self.jobs.pop_front()
+        {
+            self.begin(job.dry_run, Some(job.answer));
         }
     }
 
@@ -193,11 +288,7 @@ impl Loop {
         dry_run: bool,
         result: Result<Report, PassError>,
     ) -> Result<(), Failure> {
-        self.session = Some(if std::mem::take(&mut self.stale_session) {
-            Session::default()
-        } else {
-            session
-        });
+        self.take_back(session);
         if let Some(answer) = self.waiting.take() {
             let response = match &result {
                 Ok(report) => Response::Ok(Box::new(Answer::Pass(views::pass(report)))),
@@ -212,12 +303,7 @@ impl Loop {
             Ok(report) => self.pass_came_through(&report, now),
             Err(error) => self.pass_failed(error, now)?,
         }
-        // Who waits for a pass of their own goes first, without waiting for the tick.
-        if !self.shutting_down
-            && let Some(job) = self.jobs.pop_front()
-        {
-            self.begin(job.dry_run, Some(job.answer));
-        }
+        self.next_job();
         Ok(())
     }
 

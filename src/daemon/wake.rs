@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use crate::control::protocol::{Command, Response};
 use crate::reconcile::ports::{PassError, Session};
 use crate::reconcile::report::Report;
+use crate::reconcile::watch::Watched;
 
 /// Wakes that may wait for the loop; senders beyond wait their turn.
 pub const QUEUE: usize = 64;
@@ -26,6 +27,11 @@ pub enum Wake {
     },
     /// The pass under way panicked: a defect, and what it knew is lost. The log has what was begun.
     PassPanicked,
+    /// The watch under way came to its end.
+    WatchEnded {
+        session: Session,
+        result: Result<Watched, PassError>,
+    },
     /// Read the configuration anew.
     Reload,
     /// Finish the step in hand, settle, and end. Twice: end now.

@@ -57,10 +57,12 @@ pub enum Code {
     Carried,
     /// Waited until the deadline.
     WaitedTooLong,
+    /// Accepted by others, and no charge was there.
+    Unmanaged,
 }
 
 /// Every code, in the order of the declaration.
-pub const CODES: [Code; 21] = [
+pub const CODES: [Code; 22] = [
     Code::Ungated,
     Code::ForeignHost,
     Code::NoEventType,
@@ -82,6 +84,7 @@ pub const CODES: [Code; 21] = [
     Code::Enough,
     Code::Carried,
     Code::WaitedTooLong,
+    Code::Unmanaged,
 ];
 
 impl Code {
@@ -108,6 +111,7 @@ impl Code {
             Self::Enough => "enough",
             Self::Carried => "carried",
             Self::WaitedTooLong => "waited-too-long",
+            Self::Unmanaged => "unmanaged",
         }
     }
 

@@ -221,7 +221,7 @@ impl<'a> Planner<'a> {
             .as_ref()
             .and_then(|booker| self.snapshot.names.get(&booker.address))
             .and_then(|id| self.account(id));
-        let carried = self.carried(group, account);
+        let carried = self.carried(group, gate, account);
         let taken_by = group
             .bookings
             .iter()
@@ -270,7 +270,12 @@ impl<'a> Planner<'a> {
                 .any(|reason| reason.code == Code::ShortOfCredit)
     }
 
-    fn carried(&self, group: &Group<'a>, account: Option<&Account>) -> Option<&'a Charge> {
+    fn carried(
+        &self,
+        group: &Group<'a>,
+        gate: &Gate,
+        account: Option<&Account>,
+    ) -> Option<&'a Charge> {
         let [only] = group.bookings.as_slice() else {
             return None;
         };
@@ -278,6 +283,8 @@ impl<'a> Planner<'a> {
             .carried
             .get(&only.uid)
             .filter(|charge| !self.carried.contains(&charge.booking.uid))
+            // The watch closes the charge as that of a cancelled booking, before this or after it.
+            .filter(|charge| !gate.terms.is_late_move(charge.start, only))
             .filter(|charge| account.is_some_and(|account| account.id == charge.account))
     }
 

@@ -54,3 +54,10 @@ pub fn joined(reasons: &[Reason]) -> String {
     let texts: Vec<&str> = reasons.iter().map(|reason| reason.text.as_str()).collect();
     texts.join(" ").chars().take(MAX_TEXT).collect()
 }
+
+/// Why a booking that others accepted is cancelled.
+pub fn unmanaged() -> String {
+    "This booking was accepted without being paid for with credits, so it was cancelled. Please \
+     request it again."
+        .to_owned()
+}

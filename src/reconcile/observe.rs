@@ -92,6 +92,16 @@ pub async fn observe(
     snapshot.accounts = people.accounts;
     snapshot.names = people.names;
     snapshot.carried = people.carried;
+    let moved: Vec<(BookingUid, BookingUid)> = bookings(&snapshot)
+        .filter(|booking| policy.guards(me, booking).is_ok() && undecided(&snapshot, booking))
+        .filter(|booking| !snapshot.carried.contains_key(&booking.uid))
+        .filter_map(|booking| Some((booking.uid.clone(), booking.rescheduled_from.clone()?)))
+        .collect();
+    for (booking, from) in moved {
+        if let Some(charge) = session.charge_before(ports, &from, &mut problems).await? {
+            snapshot.carried.insert(booking, charge);
+        }
+    }
     // Accepted bookings matter only where something would be confirmed: an idle door with people who
     // wait for credit costs one call a pass.
     let draft = plan(&snapshot, policy);
@@ -446,7 +456,10 @@ async fn accepted(
 
 impl Session {
     /// Who the key acts as; asked once in a process.
-    async fn me(&mut self, ports: &Ports<'_>) -> Result<&crate::calcom::port::Me, PassError> {
+    pub(super) async fn me(
+        &mut self,
+        ports: &Ports<'_>,
+    ) -> Result<&crate::calcom::port::Me, PassError> {
         if self.me.is_none() {
             self.me = Some(ports.calendar.me().await?);
         }
@@ -454,7 +467,7 @@ impl Session {
     }
 
     /// What the calendar says of the event types, asked again when the last word is old.
-    async fn event_types(
+    pub(super) async fn event_types(
         &mut self,
         ports: &Ports<'_>,
         kinds: BTreeSet<EventTypeId>,

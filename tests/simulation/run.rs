@@ -98,6 +98,7 @@ fn policy(rng: &mut Rng) -> Policy {
     ]);
     let taken = *rng.pick(&[OnTaken::Decline, OnTaken::Wait, OnTaken::Leave]);
     let gate = |name: &str, cost| Gate {
+        terms: maitred::domain::terms::Terms::default(),
         name: name.to_owned(),
         event_types: vec![EventTypeKey::Slug(name.to_owned())],
         cost,

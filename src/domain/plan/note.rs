@@ -131,6 +131,7 @@ fn why_left(code: Code) -> &'static str {
         | Code::ShortOfCredit
         | Code::Enough
         | Code::Carried
-        | Code::WaitedTooLong => unreachable!("not a reason to leave a booking unjudged"),
+        | Code::WaitedTooLong
+        | Code::Unmanaged => unreachable!("not a reason to leave a booking unjudged"),
     }
 }
