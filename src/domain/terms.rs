@@ -188,3 +188,71 @@ pub fn share(credits: Credits, percent: u8) -> Credits {
         .div_ceil(100)
         .min(credits)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_refund_policy_by_who_and_how_late() {
+        let defaults = Terms::default();
+        let graded = Terms {
+            refund: vec![
+                Window {
+                    before: Span::hours(24),
+                    percent: 100,
+                },
+                Window {
+                    before: Span::hours(2),
+                    percent: 50,
+                },
+            ],
+            ..Terms::default()
+        };
+        let strict = Terms {
+            refund: Vec::new(),
+            host_cancels: Blame::Booker,
+            ..Terms::default()
+        };
+        let lenient = Terms {
+            unknown_cancels: Blame::Host,
+            ..Terms::default()
+        };
+        // terms, who, minutes before the start, percent
+        let rows = [
+            (&defaults, Who::Booker, 1_440, 100),
+            (&defaults, Who::Booker, 1_439, 0),
+            (&defaults, Who::Booker, -10, 0),
+            (&defaults, Who::Unknown, 1_440, 100),
+            (&defaults, Who::Unknown, 60, 0),
+            (&defaults, Who::Host, -10, 100),
+            (&graded, Who::Booker, 1_440, 100),
+            (&graded, Who::Booker, 120, 50),
+            (&graded, Who::Booker, 119, 0),
+            (&graded, Who::Unknown, 300, 50),
+            (&strict, Who::Booker, 100_000, 0),
+            (&strict, Who::Host, 100_000, 0),
+            (&lenient, Who::Unknown, 1, 100),
+        ];
+        for (terms, who, minutes, expect) in rows {
+            let got = terms.percent(who, Span::minutes(minutes));
+            assert_eq!(got, expect, "{who:?} {minutes} min before");
+        }
+    }
+
+    #[test]
+    fn shares_are_rounded_in_favour_of_the_booker() {
+        let rows = [
+            (3, 50, 2),
+            (1, 50, 1),
+            (1, 1, 1),
+            (4, 50, 2),
+            (0, 50, 0),
+            (7, 0, 0),
+        ];
+        for (credits, percent, expect) in rows {
+            assert_eq!(share(credits, percent), expect, "{percent}% of {credits}");
+        }
+        assert_eq!(share(7, 100), 7);
+    }
+}
