@@ -229,7 +229,7 @@ impl Story<'_> {
                 .iter()
                 .find(|told| told.uids.contains(&change.booking));
             let what = told.map_or("", |told| told.what);
-            lines.push_str(&format!("  {:<16} {what}\n", change.what));
+            lines.push_str(&format!("  {:<12} {what}\n", change.what));
             lines.push_str(&format!("               {}\n", textwrap(&change.text)));
         }
         self.say(&format!(
