@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use maitred::daemon::clock;
 use maitred::domain::time::{Span, Time};
+use maitred::sandbox::actions::{Action, Said};
 use maitred::sandbox::faults::{Fault, Rule, Stage};
 use maitred::sandbox::journal::{Kind, MailKind, Recipient};
 use maitred::sandbox::limit::Limits;
@@ -92,7 +93,7 @@ impl House {
     fn configure(&self, dialect: &str, base: &str, more: &str) {
         let text = format!(
             "[calcom]\nbase-url = \"{base}\"\ndialect = \"{dialect}\"\napi-key-file = \"key\"\n\
-             timeout = \"3s\"\nbudget = \"100%\"\n\n[schedule]\npoll = \"1s\"\n\n\
+             timeout = \"3s\"\nbudget = \"100%\"\n\n[schedule]\npoll = \"1s\"\nwatch = \"1s\"\n\n\
              [store]\npath = \"ledger\"\n\n[limits]\nseries-settle = \"1s\"\n\n\
              [[gate]]\nevent-types = [\"lesson\"]\ncost = 1\n\n\
              [[gate]]\nevent-types = [\"dinner\"]\ncost = 3\n{more}"
@@ -427,7 +428,7 @@ fn each_failure_has_its_exit_code_and_says_what_to_do() {
     ] {
         let wrong = house.run(command);
         assert_eq!(wrong.code, 78, "{command:?}: {}", wrong.all());
-        for word in ["config.toml:24", "cots", "cost"] {
+        for word in ["config.toml:25", "cots", "cost"] {
             assert!(wrong.all().contains(word), "{word}: {}", wrong.all());
         }
     }
@@ -827,4 +828,59 @@ fn the_sandbox_serves_a_scenario_and_is_driven_over_http() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let wide = run(&["sandbox", "--listen", "0.0.0.0:0"]);
     assert_eq!(wide.code, 2, "{}", wide.all());
+}
+
+#[test]
+fn a_cancelled_booking_is_refunded_by_the_watch_once_or_in_the_daemon() {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "4"]);
+    let first = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    let second = house.ask(house.lesson, "bo@example.com", "10:00:00Z");
+    house.ok(&["run", "--once"]);
+    let open = house
+        .ok(&["charges", "list", "--open", "--format", "json"])
+        .json();
+    assert_eq!(open["charges"].as_array().unwrap().len(), 2, "{open}");
+    let cancel = |uid: &str| {
+        let action = Action::BookerCancels(Said::nothing(uid));
+        house.sandbox.lock().act(clock::now(), action).unwrap();
+    };
+    cancel(&first);
+    house.ok(&["run", "--once", "--watch"]);
+    assert_eq!(house.balance("bo@example.com").0, 3);
+    let before = fs::read(house.log()).unwrap();
+    house.ok(&["run", "--once", "--watch"]);
+    assert_eq!(
+        fs::read(house.log()).unwrap(),
+        before,
+        "a second watch changes nothing"
+    );
+    let explained = house.ok(&["explain", &first]).out;
+    assert!(explained.contains("refund"), "{explained}");
+    let statement = house.ok(&["account", "statement", "bo@example.com"]).out;
+    assert!(statement.contains("cancelled by the booker"), "{statement}");
+
+    let daemon = Daemon::start(&house);
+    cancel(&second);
+    until("the refund", || house.balance("bo@example.com").0 == 4);
+    assert_eq!(daemon.end().0, 0);
+    house.ok(&["ledger", "verify"]);
+}
+
+#[test]
+fn an_operator_settles_a_charge_by_hand() {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "4"]);
+    let kept = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    let refunded = house.ask(house.lesson, "bo@example.com", "10:00:00Z");
+    house.ok(&["run", "--once"]);
+    house.ok(&["charges", "settle", &kept, "keep"]);
+    house.ok(&["charges", "settle", &refunded, "refund"]);
+    assert_eq!(house.balance("bo@example.com").0, 3);
+    let again = house.run(&["charges", "settle", &kept, "refund"]);
+    assert_ne!(again.code, 0, "{}", again.all());
+    let open = house
+        .ok(&["charges", "list", "--open", "--format", "json"])
+        .json();
+    assert_eq!(open["charges"].as_array().unwrap().len(), 0, "{open}");
 }

@@ -85,6 +85,8 @@ struct Loop {
     last_pass: Option<crate::control::protocol::PassHead>,
     last_error: Option<String>,
     shutting_down: bool,
+    /// Whether it was a pass, not a watch, that was begun last.
+    passed_last: bool,
     /// The session that is away belongs to a calendar that was replaced.
     stale_session: bool,
 }
@@ -114,6 +116,7 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
         last_pass: None,
         last_error: None,
         shutting_down: false,
+        passed_last: false,
         stale_session: false,
     };
     while let Some(wake) = wakes.recv().await {
@@ -127,7 +130,7 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
             } => state.pass_ended(session, dry_run, result)?,
             Wake::PassPanicked => {
                 return Err(Failure::Failed(
-                    "a pass panicked, which is a defect; the next start goes on from the log"
+                    "a pass or watch panicked, which is a defect; the next start goes on from the log"
                         .to_owned(),
                 ));
             }
@@ -158,13 +161,22 @@ impl Loop {
         }
         if let Some(job) = self.jobs.pop_front() {
             self.begin(job.dry_run, Some(job.answer));
-        } else if !self.paused && now >= self.due {
-            self.begin(false, None);
-        } else if !self.paused
-            && self.watch_rests.is_none_or(|until| now >= until)
-            && let Some(look) = self.watching.due(&self.daemon.config.schedule, now)
-        {
-            self.begin_watch(look);
+            return;
+        }
+        if self.paused {
+            return;
+        }
+        let pass_is_due = now >= self.due;
+        let look = if self.watch_rests.is_none_or(|until| now >= until) {
+            self.watching.due(&self.daemon.config.schedule, now)
+        } else {
+            None
+        };
+        // When both are due they take turns: passes that are due at every tick starve no watch.
+        match look {
+            Some(look) if !pass_is_due || self.passed_last => self.begin_watch(look),
+            Some(_) | None if pass_is_due => self.begin(false, None),
+            Some(_) | None => {}
         }
     }
 
@@ -172,13 +184,14 @@ impl Loop {
         let Some(mut session) = self.session.take() else {
             return;
         };
+        self.passed_last = false;
         let calendar = Arc::clone(&self.daemon.calendar);
         let store = self.daemon.store.clone();
         let clock = Arc::clone(&self.daemon.clock);
         let stop = self.daemon.stop.clone();
         let policy = Arc::clone(&self.policy);
         let wakes = self.daemon.wakes.clone();
-        tokio::spawn(async move {
+        beside(wakes, async move {
             let ports = Ports {
                 calendar: calendar.as_ref(),
                 store: &store,
@@ -186,8 +199,7 @@ impl Loop {
                 stop: &stop,
             };
             let result = watch(&ports, &policy, &mut session, look).await;
-            // As with a pass: nobody is left to tell when the loop is gone.
-            let _ = wakes.send(Wake::WatchEnded { session, result }).await;
+            Wake::WatchEnded { session, result }
         });
     }
 
@@ -252,6 +264,7 @@ impl Loop {
         };
         self.waiting = waiting;
         if !dry_run {
+            self.passed_last = true;
             self.last_begun = Some((self.daemon.clock)());
         }
         let calendar = Arc::clone(&self.daemon.calendar);
@@ -260,7 +273,7 @@ impl Loop {
         let stop = self.daemon.stop.clone();
         let policy = Arc::clone(&self.policy);
         let wakes = self.daemon.wakes.clone();
-        let pass = tokio::spawn(async move {
+        beside(wakes, async move {
             let mut session = session;
             let ports = Ports {
                 calendar: calendar.as_ref(),
@@ -274,11 +287,6 @@ impl Loop {
                 dry_run,
                 result,
             }
-        });
-        tokio::spawn(async move {
-            let ended = pass.await.unwrap_or(Wake::PassPanicked);
-            // The loop outlives its passes; when it is gone there is nobody to tell.
-            let _ = wakes.send(ended).await;
         });
     }
 
@@ -498,4 +506,14 @@ impl Loop {
         self.due = (self.daemon.clock)();
         tracing::info!(path, policy = self.policy.hash, "configuration reloaded");
     }
+}
+
+/// Runs a pass or a watch beside the loop, and tells the loop how it ended, also when it panicked.
+fn beside(wakes: mpsc::Sender<Wake>, work: impl Future<Output = Wake> + Send + 'static) {
+    let work = tokio::spawn(work);
+    tokio::spawn(async move {
+        let ended = work.await.unwrap_or(Wake::PassPanicked);
+        // The loop outlives its passes; when it is gone there is nobody to tell.
+        let _ = wakes.send(ended).await;
+    });
 }

@@ -25,7 +25,7 @@ pub enum Wake {
         dry_run: bool,
         result: Result<Report, PassError>,
     },
-    /// The pass under way panicked: a defect, and what it knew is lost. The log has what was begun.
+    /// The pass or watch under way panicked: a defect, and what it knew is lost. The log has what was begun.
     PassPanicked,
     /// The watch under way came to its end.
     WatchEnded {
