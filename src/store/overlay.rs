@@ -118,11 +118,6 @@ impl<'a, B: Base> Overlay<'a, B> {
         }
     }
 
-    /// What lies beneath.
-    pub fn base(&self) -> &'a B {
-        self.base
-    }
-
     /// Applies all facts of a commit.
     ///
     /// # Errors

@@ -179,7 +179,7 @@ fn fold_all(
         seen(applied.place);
         if overlay.records() >= MAX_RECORDS {
             write(fold, overlay, &mut marks, applied)?;
-            beneath.0 = Some(fold);
+            beneath = Beneath(Some(fold));
             overlay = Overlay::new(&beneath);
         }
     }
@@ -194,18 +194,13 @@ fn write(
     marks: &mut Vec<Row>,
     applied: &Applied,
 ) -> Result<(), Failed> {
-    let is_new = overlay.base().0.is_none();
     let changes = overlay.changes();
     let (sender, receiver) = sync_channel(WAITING);
     let written = thread::scope(|scope| {
         scope.spawn(move || make_rows(changes, sender));
-        receiver.into_iter().try_for_each(|rows: Vec<Row>| {
-            if is_new {
-                fold.load_part(rows)
-            } else {
-                fold.write_part(&rows)
-            }
-        })
+        receiver
+            .into_iter()
+            .try_for_each(|rows: Vec<Row>| fold.write_part(&rows))
     });
     let written = written.and_then(|()| fold.write(std::mem::take(marks), applied));
     written.map_err(Failed::Fold)

@@ -7,13 +7,12 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::slice::Chunks;
 use std::time::Duration;
 
 use ::sled::transaction::{
     ConflictableTransactionError, TransactionError, TransactionalTree, UnabortableTransactionError,
 };
-use ::sled::{Batch, IVec, Transactional};
+use ::sled::{IVec, Transactional};
 
 use super::super::catalogue::Catalogue;
 use super::super::disk::{self, DiskError};
@@ -168,45 +167,10 @@ impl Fold {
                     Err(TransactionError::Abort(())) => unreachable!("nothing aborts it"),
                 }
             })?;
-            self.wrote()?;
-        }
-        Ok(())
-    }
-
-    /// Writes rows where none of their keys is yet, as in a new fold: without looking for what they
-    /// take the place of, which is half the work. At most [`MAX_ROWS`]. After an error it is in
-    /// doubt.
-    ///
-    /// # Errors
-    /// When sled fails.
-    pub fn load_part(&self, rows: Vec<Row>) -> Result<(), StoreError> {
-        let mut batches: Vec<Option<Batch>> = TREES.iter().map(|_| None).collect();
-        for row in rows {
-            let Some(value) = row.value else {
-                continue;
-            };
-            let (value, further) = split(&value);
-            let parts = (0..).zip(further);
-            for (number, part) in parts {
-                let key = keys::part(row.tree, &row.key, number);
-                batch(&mut batches, Tree::Parts).insert(key, part);
+            self.unflushed.set(self.unflushed.get() + 1);
+            if self.unflushed.get() >= FLUSH_EVERY {
+                self.flush()?;
             }
-            batch(&mut batches, row.tree).insert(row.key, value);
-        }
-        for (tree, batch) in self.trees.iter().zip(batches) {
-            if let Some(batch) = batch {
-                self.used(|| tree.apply_batch(batch))?;
-                self.wrote()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Counts a transaction, and flushes when it is time.
-    fn wrote(&self) -> Result<(), StoreError> {
-        self.unflushed.set(self.unflushed.get() + 1);
-        if self.unflushed.get() >= FLUSH_EVERY {
-            self.flush()?;
         }
         Ok(())
     }
@@ -448,12 +412,14 @@ fn put(trees: &[TransactionalTree], row: &Row) -> Result<(), UnabortableTransact
     let (old, count) = match &row.value {
         None => (tree.remove(row.key.as_slice())?, 0),
         Some(value) => {
-            let (value, parts) = split(value);
-            let mut count = 0;
-            for part in parts {
-                further.insert(keys::part(row.tree, &row.key, count), part)?;
-                count += 1;
+            let (first, rest) = value.split_at(value.len().min(MAX_VALUE));
+            let rest = rest.chunks(MAX_VALUE);
+            let count =
+                u16::try_from(rest.len()).expect("a line is far shorter than so many parts");
+            for (number, part) in (0..count).zip(rest) {
+                further.insert(keys::part(row.tree, &row.key, number), part)?;
             }
+            let value = [&count.to_be_bytes()[..], first].concat();
             (tree.insert(row.key.as_slice(), value)?, count)
         }
     };
@@ -461,18 +427,6 @@ fn put(trees: &[TransactionalTree], row: &Row) -> Result<(), UnabortableTransact
         further.remove(keys::part(row.tree, &row.key, number))?;
     }
     Ok(())
-}
-
-/// What stands in the row itself, and the further parts.
-fn split(value: &[u8]) -> (Vec<u8>, Chunks<'_, u8>) {
-    let (first, rest) = value.split_at(value.len().min(MAX_VALUE));
-    let further = rest.chunks(MAX_VALUE);
-    let count = u16::try_from(further.len()).expect("a line is far shorter than so many parts");
-    ([&count.to_be_bytes()[..], first].concat(), further)
-}
-
-fn batch(batches: &mut [Option<Batch>], tree: Tree) -> &mut Batch {
-    batches[tree.index()].get_or_insert_default()
 }
 
 fn name<T, E>(value: &[u8], parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
