@@ -179,6 +179,7 @@ fn policy() -> Policy {
             unknown_booker: OnUnknown::Decline,
             short_of_credit: OnShort::Decline,
             taken: OnTaken::Decline,
+            terms: maitred::domain::terms::Terms::default(),
         }],
         hosts: Vec::new(),
         refuse_with: RefuseWith::Decline,

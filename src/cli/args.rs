@@ -72,7 +72,7 @@ pub struct Global {
     )]
     pub log_format: LogFormat,
     /// What is logged: error, warn, info, debug or trace, or a filter such as `info,maitred=debug`
-    /// [default: info for `run`, warn for other commands]
+    /// [default: info for the daemon, else warn]
     #[arg(long, global = true, env = "MAITRED_LOG", value_name = "LEVEL")]
     pub log_level: Option<String>,
 }
@@ -193,6 +193,9 @@ Examples:
         #[arg(value_name = "BOOKING")]
         booking: String,
     },
+    /// Look at charges of confirmed bookings, and end one by hand
+    #[command(display_order = 10, subcommand)]
+    Charges(Charges),
     /// Say how the daemon is
     #[command(display_order = 11)]
     Status,
@@ -218,6 +221,15 @@ pub struct Run {
     /// Stop before anything is written or sent
     #[arg(long, env = "MAITRED_DRY_RUN", value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
+    /// With --once: also look after confirmed bookings, whether that is due or not
+    #[arg(
+        long,
+        env = "MAITRED_WATCH",
+        value_parser = BoolishValueParser::new(),
+        requires = "once",
+        conflicts_with = "dry_run"
+    )]
+    pub watch: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
@@ -408,6 +420,41 @@ pub struct Decisions {
         default_value_t = 50
     )]
     pub limit: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Charges {
+    /// List charges: of the newest decisions, or all that are still open, and why
+    List {
+        /// Only those that are still open
+        #[arg(long, env = "MAITRED_OPEN", value_parser = BoolishValueParser::new())]
+        open: bool,
+        /// At most so many
+        #[arg(
+            long,
+            env = "MAITRED_LIMIT",
+            value_name = "NUMBER",
+            default_value_t = 100
+        )]
+        limit: u32,
+    },
+    /// End an open charge: the credits are kept, or all given back
+    Settle {
+        /// The booking's uid
+        #[arg(value_name = "BOOKING")]
+        booking: String,
+        /// What becomes of the credits
+        #[arg(value_enum, value_name = "HOW")]
+        how: Settle,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Settle {
+    /// They are spent
+    Keep,
+    /// They go back to the lots that paid
+    Refund,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]

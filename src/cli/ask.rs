@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use super::args::{Account, Ask, Credits, Evaluate, Grant, Import, Ledger};
+use super::args::{Account, Ask, Charges, Credits, Evaluate, Grant, Import, Ledger, Settle};
 use super::csv;
 use super::time::{self, Meaning, TimeError};
 use crate::control::exit;
@@ -35,6 +35,14 @@ pub fn command_of(ask: &Ask, now: DateTime<Utc>, read: ReadFile<'_>) -> Result<C
         }),
         Ask::Explain { booking } => Ok(Command::Explain {
             booking: booking.clone(),
+        }),
+        Ask::Charges(Charges::List { open, limit }) => Ok(Command::Charges {
+            open: *open,
+            limit: *limit,
+        }),
+        Ask::Charges(Charges::Settle { booking, how }) => Ok(Command::ChargeSettle {
+            booking: booking.clone(),
+            refund: *how == Settle::Refund,
         }),
         Ask::Status => Ok(Command::Status {}),
         Ask::Pause => Ok(Command::Pause {}),

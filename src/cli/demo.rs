@@ -16,7 +16,9 @@ use crate::control::exit;
 use crate::control::protocol::{Answer, Command, Grant, PassView, Refusal, StepView};
 use crate::daemon::calendar::{self, Opened};
 use crate::daemon::failure::Failure;
-use crate::daemon::local;
+use crate::daemon::local::{self, Mode};
+use crate::domain::time::Span;
+use crate::sandbox::actions::{Action, Said, Shift};
 use crate::sandbox::faults::{Fault, Rule, Stage};
 use crate::sandbox::journal::{Kind, MailKind, Recipient};
 use crate::sandbox::scenario::book_club::{KEY, MEMBERS, Told, book_club};
@@ -31,6 +33,7 @@ const GATES: &str = r#"
 name = "book-club"
 event-types = ["book-club", "reading-circle", "paid-call"]
 cost = 1
+grace = "0s"
 
 [[gate]]
 name = "exec-dinner"
@@ -101,6 +104,7 @@ impl Story<'_> {
         self.first_pass().await?;
         self.second_pass().await?;
         self.third_pass().await?;
+        self.afterwards().await?;
         self.ending()
     }
 
@@ -171,9 +175,66 @@ impl Story<'_> {
         let before = self.sent();
         let view = self.pass().await?;
         self.say(&format!(
-            "The third pass finds nothing new: it sends {} calls that change anything, and lists with {}.\n\n",
-            self.sent() - before,
-            view.pass.calls
+            "The third pass finds nothing new: of its {} calls, {} change anything at Cal.com.\n\n",
+            view.pass.calls,
+            match self.sent() - before {
+                0 => "none".to_owned(),
+                many => many.to_string(),
+            },
+        ))
+    }
+
+    /// A move, a late cancellation and somebody who did not come.
+    async fn afterwards(&self) -> Result<(), Refusal> {
+        let open = Command::Charges {
+            open: true,
+            limit: 1_000,
+        };
+        let Answer::Charges(open) = local::answer(&self.config, &self.context.clock, &open)? else {
+            return Err(failed(&std::io::Error::other("charges were asked for")));
+        };
+        let is_open = |uid: &String| open.charges.iter().any(|line| line.charge.booking == *uid);
+        let mut single = self.bookings.iter().filter(|told| told.uids.len() == 1);
+        let mut next = || single.find(|told| is_open(&told.uids[0]));
+        let (Some(moved), Some(late), Some(missed)) = (next(), next(), next()) else {
+            return Err(failed(&std::io::Error::other("too few were confirmed")));
+        };
+        let now = (self.context.clock)();
+        {
+            let mut world = self.sandbox.lock();
+            let shift = Shift::to(&moved.uids[0], now + Span::days(40));
+            let cancels = Action::BookerCancels(Said::nothing(&late.uids[0]));
+            world
+                .act(now, Action::HostMoves(shift))
+                .map_err(|e| failed(&e))?;
+            // The demo does not wait for the days to pass.
+            for (told, start) in [(late, now + Span::hours(2)), (missed, now - Span::days(1))] {
+                let edited = world.edit(&told.uids[0], |row| {
+                    row.end = start + (row.end - row.start);
+                    row.start = start;
+                    row.updated = Some(now);
+                    row.attendees
+                        .iter_mut()
+                        .for_each(|one| one.absent = start < now);
+                });
+                edited.map_err(|e| failed(&e))?;
+            }
+            world.act(now, cancels).map_err(|e| failed(&e))?;
+        }
+        let view = self.run(Mode::Watch).await?;
+        let mut lines = String::new();
+        for change in view.watch.iter().flat_map(|watch| &watch.changes) {
+            let told = self
+                .bookings
+                .iter()
+                .find(|told| told.uids.contains(&change.booking));
+            let what = told.map_or("", |told| told.what);
+            lines.push_str(&format!("  {:<12} {what}\n", change.what));
+            lines.push_str(&format!("               {}\n", textwrap(&change.text)));
+        }
+        self.say(&format!(
+            "Days later the host has moved one evening, one member cancels two hours before, and one\n\
+             did not come. The watch follows each charge:\n\n{lines}\n"
         ))
     }
 
@@ -201,9 +262,13 @@ impl Story<'_> {
     }
 
     async fn pass(&self) -> Result<PassView, Refusal> {
+        self.run(Mode::Run).await
+    }
+
+    async fn run(&self, mode: Mode) -> Result<PassView, Refusal> {
         let calendar = self.opened.calendar.as_ref();
         let clock = &self.context.clock;
-        match local::run_once(&self.config, clock, calendar, false).await? {
+        match local::run_once(&self.config, clock, calendar, mode).await? {
             Answer::Pass(view) => Ok(view),
             other => Err(failed(&std::io::Error::other(format!("{other:?}")))),
         }

@@ -81,16 +81,17 @@ fn carry_out(args: Args) -> Result<u8, Refusal> {
     }
 }
 
-/// Commands that answer at once speak through their answer; only passes tell what they do.
+/// Commands that answer at once speak through their answer; only the daemon tells its day.
 fn level(args: &Args) -> String {
     match (&args.global.log_level, &args.verb) {
         (Some(level), _) => level.clone(),
-        (None, Verb::Run(_)) => "info".to_owned(),
+        (None, Verb::Run(run)) if !run.once && !run.dry_run => "info".to_owned(),
+        (None, Verb::Demo) => "error".to_owned(),
         (
             None,
-            Verb::Ask(_)
+            Verb::Run(_)
+            | Verb::Ask(_)
             | Verb::Check(_)
-            | Verb::Demo
             | Verb::Sandbox(_)
             | Verb::Init
             | Verb::Completions { .. }
@@ -116,7 +117,7 @@ pub fn print(text: &[u8]) -> Result<u8, Refusal> {
 /// One value as JSON on one line, or a text for people.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn say(
     format: Format,
     plain: impl FnOnce() -> String,

@@ -10,7 +10,7 @@ use crate::control::client::{self, ClientError};
 use crate::control::exit;
 use crate::control::protocol::{Answer, Command, Refusal};
 use crate::daemon::answer::route;
-use crate::daemon::local;
+use crate::daemon::local::{self, Mode};
 
 /// Asks, and prints the answer.
 ///
@@ -49,7 +49,7 @@ fn reach(context: &Context, config: &Config, command: Command) -> Result<Answer,
         return local::answer(config, &context.clock, &command);
     }
     match command {
-        Command::Plan {} => super::run::once(context, config, true),
+        Command::Plan {} => super::run::once(context, config, Mode::DryRun),
         command => Err(not_running(config, &command)),
     }
 }

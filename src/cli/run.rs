@@ -12,7 +12,7 @@ use crate::control::exit;
 use crate::control::protocol::{Answer, PassView, Refusal};
 use crate::daemon::calendar;
 use crate::daemon::failure::Failure;
-use crate::daemon::local::run_once;
+use crate::daemon::local::{Mode, run_once};
 use crate::daemon::serve::serve;
 
 /// Threads for I/O; the store has one of its own, and there is little to compute.
@@ -25,7 +25,12 @@ const THREADS: usize = 2;
 pub fn run(context: &Context, args: &Run) -> Result<u8, Refusal> {
     let config = context.config()?.config;
     if args.once || args.dry_run {
-        let answer = once(context, &config, args.dry_run)?;
+        let mode = match (args.dry_run, args.watch) {
+            (true, _) => Mode::DryRun,
+            (false, true) => Mode::Watch,
+            (false, false) => Mode::Run,
+        };
+        let answer = once(context, &config, mode)?;
         show(context, &answer)?;
         return Ok(match &answer {
             Answer::Pass(view) => code(view),
@@ -41,10 +46,10 @@ pub fn run(context: &Context, args: &Run) -> Result<u8, Refusal> {
 ///
 /// # Errors
 /// When something cannot be opened, or a pass fails.
-pub fn once(context: &Context, config: &Config, dry_run: bool) -> Result<Answer, Refusal> {
+pub fn once(context: &Context, config: &Config, mode: Mode) -> Result<Answer, Refusal> {
     let calendar = calendar::open(config, &context.clock).map_err(Failure::from)?;
     let calendar = calendar.calendar.as_ref();
-    Ok(runtime()?.block_on(run_once(config, &context.clock, calendar, dry_run))?)
+    Ok(runtime()?.block_on(run_once(config, &context.clock, calendar, mode))?)
 }
 
 /// The exit code of a pass: 4 while something is begun and not finished.

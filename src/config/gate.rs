@@ -7,7 +7,7 @@ use super::model;
 use super::parse::set;
 use super::reader::{Item, Table};
 use super::report::Report;
-use super::value;
+use super::{terms, value};
 use crate::domain::decision::MAX_CREDITS;
 use crate::domain::gate::{EventTypeKey, Gate, OnShort, OnTaken, OnUnknown};
 use crate::domain::id::{EventTypeId, MAX_NAME};
@@ -84,6 +84,7 @@ fn read_one(item: &Item<'_>, seen: &mut Seen, report: &mut Report<'_>) -> Option
         ];
         set(&mut gate.taken, item.word(&words, report));
     }
+    terms::read(&mut table, &mut gate.terms, report);
     table.close(report);
     Some(gate)
 }

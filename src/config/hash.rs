@@ -8,6 +8,9 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::gate::{
     EventTypeKey, Gate, HostKey, OnShort, OnTaken, OnUnknown, Policy, RefuseWith,
 };
+use crate::domain::terms::{
+    Blame, ExpiredRefund, LateMove, NoShow, OnReschedule, Terms, Unmanaged,
+};
 
 /// How many hexadecimal digits are kept. It tells apart the few policies that one house ever has;
 /// it guards nothing.
@@ -57,12 +60,61 @@ fn gate(gate: &Gate) -> String {
         short(gate.short_of_credit),
         taken(gate.taken)
     );
+    line.push_str(&terms(&gate.terms));
     for key in event_types {
         let written = match key {
             EventTypeKey::Slug(slug) => write!(line, " {}", quoted(slug)),
             EventTypeKey::Id(id) => write!(line, " {id}"),
         };
         written.expect("writing to a string cannot fail");
+    }
+    line
+}
+
+fn terms(terms: &Terms) -> String {
+    let mut line = String::new();
+    for window in &terms.refund {
+        let before = window.before.num_milliseconds();
+        line.push_str(&format!(" refund {before} {}", window.percent));
+    }
+    let blame = |blame: Blame| match blame {
+        Blame::Host => "refund",
+        Blame::Booker => "as-booker",
+    };
+    line.push_str(&format!(
+        " host-cancels {} unknown-cancels {}",
+        blame(terms.host_cancels),
+        blame(terms.unknown_cancels)
+    ));
+    line.push_str(match terms.no_show {
+        NoShow::Keep => " no-show keep",
+        NoShow::Refund => " no-show refund",
+        NoShow::Review => " no-show review",
+    });
+    if let Some(forgive) = terms.forgive {
+        let per = forgive.per.num_milliseconds();
+        line.push_str(&format!(" forgive {} {per}", forgive.times));
+    }
+    line.push_str(&format!(" grace {}", terms.grace.num_milliseconds()));
+    line.push_str(&match terms.expired_refund {
+        ExpiredRefund::RestoreFor(span) => format!(" restore-for {}", span.num_milliseconds()),
+        ExpiredRefund::Forfeit => " forfeit".to_owned(),
+    });
+    line.push_str(match terms.on_reschedule {
+        OnReschedule::Carry => " on-reschedule carry",
+        OnReschedule::Recheck => " on-reschedule recheck",
+    });
+    line.push_str(match terms.late_move {
+        LateMove::Carry => " late-move carry",
+        LateMove::Cancellation => " late-move cancellation",
+    });
+    line.push_str(match terms.unmanaged {
+        Unmanaged::Report => " unmanaged report",
+        Unmanaged::Charge => " unmanaged charge",
+        Unmanaged::Cancel => " unmanaged cancel",
+    });
+    if let Some(since) = terms.unmanaged_since {
+        line.push_str(&format!(" since {}", since.timestamp_millis()));
     }
     line
 }
@@ -173,6 +225,28 @@ taken = \"decline\"
             ("{ wait = \"24h\" }", "\"decline\"", false),
             ("24h", "25h", false),
             ("taken = \"decline\"", "taken = \"leave\"", false),
+            ("[[gate]]", "[[gate]]\ngrace = \"24h\"", true),
+            ("[[gate]]", "[[gate]]\nforgive = { times = 0 }", true),
+            ("[[gate]]", "[[gate]]\nunmanaged = \"report\"", true),
+            ("[[gate]]", "[[gate]]\nrefund = []", false),
+            ("[[gate]]", "[[gate]]\nhost-cancels = \"as-booker\"", false),
+            ("[[gate]]", "[[gate]]\nunknown-cancels = \"refund\"", false),
+            ("[[gate]]", "[[gate]]\nno-show = \"review\"", false),
+            ("[[gate]]", "[[gate]]\nforgive = { times = 1 }", false),
+            ("[[gate]]", "[[gate]]\ngrace = \"1h\"", false),
+            ("[[gate]]", "[[gate]]\nexpired-refund = \"forfeit\"", false),
+            ("[[gate]]", "[[gate]]\non-reschedule = \"carry\"", false),
+            ("[[gate]]", "[[gate]]\nlate-move = \"cancellation\"", false),
+            (
+                "[[gate]]",
+                "[[gate]]\nunmanaged-since = \"2026-12-01\"",
+                false,
+            ),
+            (
+                "[[gate]]",
+                "[[gate]]\nunmanaged = \"charge\"\nunmanaged-since = \"2026-12-01\"",
+                false,
+            ),
             ("[[gate]]", "[[gate]]\nevent-types = [5]\n[[gate]]", false),
         ];
         for (from, to, expect) in rows {

@@ -21,4 +21,5 @@ mod hush;
 mod reader;
 mod report;
 mod suggest;
+mod terms;
 mod value;

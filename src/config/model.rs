@@ -4,9 +4,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::every::Every;
+use chrono_tz::Tz;
+
+use super::every::{Every, Expression};
 use super::hash;
 use crate::domain::gate::{Gate, HostKey, Limits, OnShort, OnTaken, OnUnknown, Policy, RefuseWith};
+use crate::domain::terms::Terms;
 use crate::domain::time::Span;
 
 /// The shipped default, as an operator gets it.
@@ -64,6 +67,8 @@ pub struct Schedule {
     pub poll: Every,
     /// Looks at what became of confirmed bookings.
     pub watch: Every,
+    /// Looks at every charge that is open, and for bookings that others accepted.
+    pub audit: Every,
 }
 
 /// Where the log and the fold are kept.
@@ -109,6 +114,7 @@ impl Default for Schedule {
         Self {
             poll: Every::Span(Span::seconds(15)),
             watch: Every::Span(Span::minutes(5)),
+            audit: audit(Tz::UTC),
         }
     }
 }
@@ -126,6 +132,14 @@ impl Default for Control {
         Self {
             socket: Some(PathBuf::from("/var/lib/maitred/control.sock")),
         }
+    }
+}
+
+/// When an audit is due if nothing else is said: in the small hours of the zone.
+pub(super) fn audit(zone: Tz) -> Every {
+    Every::Cron {
+        expression: Expression::parse("0 4 * * *").expect("the default is an expression"),
+        zone,
     }
 }
 
@@ -148,6 +162,7 @@ pub(super) fn gate() -> Gate {
         unknown_booker: OnUnknown::Decline,
         short_of_credit: OnShort::Decline,
         taken: OnTaken::Decline,
+        terms: Terms::default(),
     }
 }
 
@@ -223,7 +238,13 @@ mod tests {
     }
 
     /// What is asked for only in the other form of a value, and is shown in prose.
-    const IN_PROSE: [&str; 1] = ["gate[].short-of-credit.wait"];
+    const IN_PROSE: [&str; 5] = [
+        "gate[].short-of-credit.wait",
+        "gate[].refund[].before",
+        "gate[].refund[].share",
+        "gate[].forgive.times",
+        "gate[].forgive.per",
+    ];
 
     #[test]
     fn every_key_that_is_read_is_shown_and_every_key_shown_is_read() {
@@ -247,7 +268,7 @@ mod tests {
         assert_eq!(report.asked(), &shown);
         for key in IN_PROSE {
             let last = key.rsplit('.').next().unwrap();
-            assert!(SHIPPED.contains(&format!("{{ {last} = ")), "{key}");
+            assert!(SHIPPED.contains(&format!(" {last} = ")), "{key}");
         }
     }
 }

@@ -124,6 +124,13 @@ fn schedule(mut table: Table<'_>, report: &mut Report<'_>) -> Schedule {
             value::every(&item, RHYTHM, zone, report),
         );
     }
+    schedule.audit = model::audit(zone);
+    if let Some(item) = table.get("audit", report) {
+        set(
+            &mut schedule.audit,
+            value::every(&item, RHYTHM, zone, report),
+        );
+    }
     table.close(report);
     schedule
 }

@@ -110,6 +110,8 @@ fn patience(command: &Command) -> Option<Duration> {
         | Command::AccountAlias { .. }
         | Command::AccountStatement { .. }
         | Command::Decisions { .. }
+        | Command::Charges { .. }
+        | Command::ChargeSettle { .. }
         | Command::Explain { .. }
         | Command::Evaluate { .. } => Some(ANSWER),
     }

@@ -95,6 +95,16 @@ pub enum Command {
         text: String,
         at: Option<String>,
     },
+    /// Charges with their state, and what those that are open wait for.
+    Charges {
+        open: bool,
+        limit: u32,
+    },
+    /// Ends an open charge: everything comes back, or nothing.
+    ChargeSettle {
+        booking: String,
+        refund: bool,
+    },
     /// Walks the whole log and compares it with what the store says.
     Verify {},
 }
@@ -147,6 +157,7 @@ pub enum Answer {
     Decisions(DecisionsView),
     Explain(Box<ExplainView>),
     Evaluate(EvaluateView),
+    Charges(ChargesView),
     Verify(VerifyView),
 }
 
@@ -159,6 +170,47 @@ pub struct PassView {
     pub problems: Vec<ProblemView>,
     /// Requests were left for the next pass.
     pub more: bool,
+    /// What the watch did after it, when one was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchView>,
+}
+
+/// What became of bookings after the decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchView {
+    pub started: String,
+    pub finished: String,
+    /// Every open charge was looked at.
+    pub audit: bool,
+    pub checked: usize,
+    pub calls: u64,
+    pub changes: Vec<ChangeView>,
+    pub problems: Vec<ProblemView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeView {
+    pub booking: String,
+    pub account: Option<String>,
+    /// `moved`, `refunded`, `partly-refunded`, `kept`, `charged`, `cancelled` or `closed`.
+    pub what: String,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChargesView {
+    pub schema: u32,
+    pub charges: Vec<ChargeLine>,
+    /// There are more than were asked for.
+    pub more: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChargeLine {
+    #[serde(flatten)]
+    pub charge: ChargeView,
+    /// Why it is still open, or how it ended.
+    pub why: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,16 +11,29 @@ use super::serve::{log_notice, log_progress, open_store};
 use super::signals;
 use super::views;
 use super::wake::{QUEUE, Wake};
+use super::watching::Watching;
 use crate::calcom::port::Calendar;
 use crate::config::model::Config;
 use crate::control::protocol::{Answer, Command, Refusal};
 use crate::domain::time::Clock;
-use crate::reconcile::ports::{Ports, Stop};
+use crate::reconcile::ports::{PassError, Ports, Session, Stop};
 use crate::reconcile::report::Report;
+use crate::reconcile::watch::{Watched, watch};
 use crate::store::handle::StoreHandle;
 use crate::store::memory::MemoryStore;
 use crate::store::open::{Create, OpenError, open};
 use crate::store::port::Store;
+
+/// What one run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Writes nothing anywhere.
+    DryRun,
+    /// Passes, and a watch when one is due.
+    Run,
+    /// Passes and a watch.
+    Watch,
+}
 
 /// Answers a command of the store.
 ///
@@ -69,7 +82,7 @@ pub async fn run_once(
     config: &Config,
     clock: &Clock,
     calendar: &dyn Calendar,
-    dry_run: bool,
+    mode: Mode,
 ) -> Result<Answer, Failure> {
     let stop = Stop::default();
     let (wakes, mut queue) = mpsc::channel(QUEUE);
@@ -83,19 +96,23 @@ pub async fn run_once(
             }
         }
     });
-    let report = passes(config, clock, calendar, dry_run, &stop).await;
+    let done = passes(config, clock, calendar, mode, &stop).await;
     signals.close();
     listener.abort();
-    Ok(Answer::Pass(views::pass(&report?)))
+    let (report, watched) = done?;
+    let mut view = views::pass(&report);
+    view.watch = watched.as_ref().map(views::watch);
+    Ok(Answer::Pass(view))
 }
 
 async fn passes(
     config: &Config,
     clock: &Clock,
     calendar: &dyn Calendar,
-    dry_run: bool,
+    mode: Mode,
     stop: &Stop,
-) -> Result<Report, Failure> {
+) -> Result<(Report, Option<Watched>), Failure> {
+    let dry_run = mode == Mode::DryRun;
     let store: Box<dyn Store> = if dry_run {
         open_for(config, clock, &Command::Plan {})?
     } else {
@@ -109,7 +126,7 @@ async fn passes(
         clock,
         stop,
     };
-    let result = once(&ports, &config.policy, dry_run).await;
+    let result = look_once(config, &ports, mode).await;
     drop(store);
     match thread.join().map(|mut store| store.close()) {
         Ok(Ok(())) => {}
@@ -117,6 +134,40 @@ async fn passes(
         Err(_) => return Err(Failure::Store("the store's thread panicked".to_owned())),
     }
     result.map_err(|error| Failure::from(&error))
+}
+
+/// Passes, and then the watch that is due or asked for.
+async fn look_once(
+    config: &Config,
+    ports: &Ports<'_>,
+    mode: Mode,
+) -> Result<(Report, Option<Watched>), PassError> {
+    let report = once(ports, &config.policy, mode == Mode::DryRun).await?;
+    let folder = &config.store.path;
+    let mut watching = Watching::load(folder);
+    let now = (ports.clock)();
+    let look = match mode {
+        Mode::DryRun => None,
+        Mode::Run => watching.due(&config.schedule, now),
+        Mode::Watch => Some(watching.asked(&config.schedule, now)),
+    };
+    let Some(look) = look.filter(|_| !ports.stop.is_set()) else {
+        return Ok((report, None));
+    };
+    let watched = match watch(ports, &config.policy, &mut Session::default(), look).await {
+        Ok(watched) => watched,
+        // What the passes did is told all the same; the next run watches again.
+        Err(error @ PassError::Limited { .. }) => {
+            tracing::warn!("the watch did not come to its end: {error}");
+            return Ok((report, None));
+        }
+        Err(error) => return Err(error),
+    };
+    if !ports.stop.is_set() {
+        watching.done(&watched);
+        watching.save(folder);
+    }
+    Ok((report, Some(watched)))
 }
 
 /// Makes the ledger, unless there is one. Says whether it was made.

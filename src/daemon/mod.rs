@@ -15,3 +15,4 @@ pub mod signals;
 pub mod telemetry;
 pub mod views;
 pub mod wake;
+pub mod watching;

@@ -14,15 +14,17 @@ use super::calendar::{self, KeyPrint};
 use super::failure::Failure;
 use super::views;
 use super::wake::Wake;
+use super::watching::Watching;
 use crate::calcom::port::Calendar;
 use crate::config::load::{LoadError, load};
 use crate::config::model::Config;
 use crate::control::protocol::{Answer, Command, Refusal, Response, SCHEMA, StatusView};
 use crate::domain::gate::Policy;
-use crate::domain::time::{Clock, Time};
+use crate::domain::time::{Clock, Span, Time};
 use crate::reconcile::pass::pass;
 use crate::reconcile::ports::{PassError, Ports, Session, Stop};
 use crate::reconcile::report::Report;
+use crate::reconcile::watch::{Look, Watched, watch};
 use crate::store::handle::StoreHandle;
 
 /// Passes that operators may have waiting.
@@ -30,6 +32,9 @@ const MAX_JOBS: usize = 16;
 
 /// Open intents counted for `status`; more are shown as this many.
 const MAX_COUNTED: usize = 1_000;
+
+/// How long a watch that failed rests. Passes have their own, longer patience with the server.
+const WATCH_RESTS: Span = Span::minutes(1);
 
 /// What the daemon is made of.
 pub struct Daemon {
@@ -73,10 +78,15 @@ struct Loop {
     last_begun: Option<Time>,
     due: Time,
     backoff: Backoff,
+    watching: Watching,
+    /// After a watch that failed, no other is tried before this.
+    watch_rests: Option<Time>,
     passes: u64,
     last_pass: Option<crate::control::protocol::PassHead>,
     last_error: Option<String>,
     shutting_down: bool,
+    /// Whether it was a pass, not a watch, that was begun last.
+    passed_last: bool,
     /// The session that is away belongs to a calendar that was replaced.
     stale_session: bool,
 }
@@ -88,6 +98,7 @@ struct Loop {
 /// start.
 pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End, Failure> {
     let now = (daemon.clock)();
+    let watching = Watching::load(&daemon.config.store.path);
     let mut state = Loop {
         policy: Arc::new(daemon.config.policy.clone()),
         daemon,
@@ -99,10 +110,13 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
         last_begun: None,
         due: now,
         backoff: Backoff::default(),
+        watching,
+        watch_rests: None,
         passes: 0,
         last_pass: None,
         last_error: None,
         shutting_down: false,
+        passed_last: false,
         stale_session: false,
     };
     while let Some(wake) = wakes.recv().await {
@@ -114,6 +128,13 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
                 dry_run,
                 result,
             } => state.pass_ended(session, dry_run, result)?,
+            Wake::PassPanicked => {
+                return Err(Failure::Failed(
+                    "a pass or watch panicked, which is a defect; the next start goes on from the log"
+                        .to_owned(),
+                ));
+            }
+            Wake::WatchEnded { session, result } => state.watch_ended(session, result)?,
             Wake::Reload => state.reload(),
             Wake::Shutdown { signal } => {
                 if state.shutting_down {
@@ -140,8 +161,100 @@ impl Loop {
         }
         if let Some(job) = self.jobs.pop_front() {
             self.begin(job.dry_run, Some(job.answer));
-        } else if !self.paused && now >= self.due {
-            self.begin(false, None);
+            return;
+        }
+        if self.paused {
+            return;
+        }
+        let pass_is_due = now >= self.due;
+        let look = if self.watch_rests.is_none_or(|until| now >= until) {
+            self.watching.due(&self.daemon.config.schedule, now)
+        } else {
+            None
+        };
+        // When both are due they take turns: passes that are due at every tick starve no watch.
+        match look {
+            Some(look) if !pass_is_due || self.passed_last => self.begin_watch(look),
+            Some(_) | None if pass_is_due => self.begin(false, None),
+            Some(_) | None => {}
+        }
+    }
+
+    fn begin_watch(&mut self, look: Look) {
+        let Some(mut session) = self.session.take() else {
+            return;
+        };
+        self.passed_last = false;
+        let calendar = Arc::clone(&self.daemon.calendar);
+        let store = self.daemon.store.clone();
+        let clock = Arc::clone(&self.daemon.clock);
+        let stop = self.daemon.stop.clone();
+        let policy = Arc::clone(&self.policy);
+        let wakes = self.daemon.wakes.clone();
+        beside(wakes, async move {
+            let ports = Ports {
+                calendar: calendar.as_ref(),
+                store: &store,
+                clock: &clock,
+                stop: &stop,
+            };
+            let result = watch(&ports, &policy, &mut session, look).await;
+            Wake::WatchEnded { session, result }
+        });
+    }
+
+    fn watch_ended(
+        &mut self,
+        session: Session,
+        result: Result<Watched, PassError>,
+    ) -> Result<(), Failure> {
+        self.take_back(session);
+        let now = (self.daemon.clock)();
+        match result {
+            // One that was stopped has not seen everything.
+            Ok(_) if self.shutting_down => {}
+            Ok(watched) => {
+                self.watch_rests = None;
+                self.watching.done(&watched);
+                self.watching.save(&self.daemon.config.store.path);
+                for problem in &watched.problems {
+                    tracing::warn!(code = problem.code, "{}", problem.text);
+                }
+                tracing::debug!(
+                    audit = watched.audit,
+                    checked = watched.checked,
+                    calls = watched.calls,
+                    changes = watched.changes.len(),
+                    "watch ended"
+                );
+            }
+            Err(error) => {
+                let failure = Failure::from(&error);
+                if matches!(failure, Failure::Store(_)) {
+                    return Err(failure);
+                }
+                tracing::warn!("{failure}; the watch is tried again in a minute");
+                self.watch_rests = Some(now + WATCH_RESTS);
+            }
+        }
+        self.next_job();
+        Ok(())
+    }
+
+    fn take_back(&mut self, session: Session) {
+        self.session = Some(if std::mem::take(&mut self.stale_session) {
+            Session::default()
+        } else {
+            session
+        });
+    }
+
+    /// Who waits for a pass of their own goes first, without waiting for the tick.
+    fn next_job(&mut self) {
+        if !self.shutting_down
+            && let Some(job) = self.jobs.pop_front()
+        {
+            self.begin(job.dry_run, Some(job.answer));
         }
     }
 
@@ -151,6 +264,7 @@ impl Loop {
         };
         self.waiting = waiting;
         if !dry_run {
+            self.passed_last = true;
             self.last_begun = Some((self.daemon.clock)());
         }
         let calendar = Arc::clone(&self.daemon.calendar);
@@ -159,7 +273,7 @@ impl Loop {
         let stop = self.daemon.stop.clone();
         let policy = Arc::clone(&self.policy);
         let wakes = self.daemon.wakes.clone();
-        tokio::spawn(async move {
+        beside(wakes, async move {
             let mut session = session;
             let ports = Ports {
                 calendar: calendar.as_ref(),
@@ -168,13 +282,11 @@ impl Loop {
                 stop: &stop,
             };
             let result = pass(&ports, &policy, &mut session, dry_run).await;
-            let ended = Wake::PassEnded {
+            Wake::PassEnded {
                 session,
                 dry_run,
                 result,
-            };
-            // The loop outlives its passes; when it is gone there is nobody to tell.
-            let _ = wakes.send(ended).await;
+            }
         });
     }
 
@@ -184,11 +296,7 @@ impl Loop {
         dry_run: bool,
         result: Result<Report, PassError>,
     ) -> Result<(), Failure> {
-        self.session = Some(if std::mem::take(&mut self.stale_session) {
-            Session::default()
-        } else {
-            session
-        });
+        self.take_back(session);
         if let Some(answer) = self.waiting.take() {
             let response = match &result {
                 Ok(report) => Response::Ok(Box::new(Answer::Pass(views::pass(report)))),
@@ -203,12 +311,7 @@ impl Loop {
             Ok(report) => self.pass_came_through(&report, now),
             Err(error) => self.pass_failed(error, now)?,
         }
-        // Who waits for a pass of their own goes first, without waiting for the tick.
-        if !self.shutting_down
-            && let Some(job) = self.jobs.pop_front()
-        {
-            self.begin(job.dry_run, Some(job.answer));
-        }
+        self.next_job();
         Ok(())
     }
 
@@ -403,4 +506,14 @@ impl Loop {
         self.due = (self.daemon.clock)();
         tracing::info!(path, policy = self.policy.hash, "configuration reloaded");
     }
+}
+
+/// Runs a pass or a watch beside the loop, and tells the loop how it ended, also when it panicked.
+fn beside(wakes: mpsc::Sender<Wake>, work: impl Future<Output = Wake> + Send + 'static) {
+    let work = tokio::spawn(work);
+    tokio::spawn(async move {
+        let ended = work.await.unwrap_or(Wake::PassPanicked);
+        // The loop outlives its passes; when it is gone there is nobody to tell.
+        let _ = wakes.send(ended).await;
+    });
 }

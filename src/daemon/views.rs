@@ -3,8 +3,8 @@
 use chrono::SecondsFormat;
 
 use crate::control::protocol::{
-    AccountView, CallView, ChargeView, DecisionView, EntryView, FindingView, GivenView, LotView,
-    PassHead, PassView, ProblemView, ReasonView, SCHEMA, StepView,
+    AccountView, CallView, ChangeView, ChargeView, DecisionView, EntryView, FindingView, GivenView,
+    LotView, PassHead, PassView, ProblemView, ReasonView, SCHEMA, StepView, WatchView,
 };
 use crate::domain::account::{Account, sum};
 use crate::domain::decision::Finding;
@@ -14,6 +14,7 @@ use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, ChargeState, Request, RequestState};
 use crate::domain::time::Time;
 use crate::reconcile::report::{Ended, Report, Reported};
+use crate::reconcile::watch::Watched;
 use crate::store::port::Written;
 
 pub fn time(at: Time) -> String {
@@ -27,6 +28,28 @@ pub fn pass(report: &Report) -> PassView {
         steps: report.steps.iter().map(reported).collect(),
         problems: report.problems.iter().map(problem).collect(),
         more: report.more,
+        watch: None,
+    }
+}
+
+pub fn watch(watched: &Watched) -> WatchView {
+    WatchView {
+        started: time(watched.started),
+        finished: time(watched.finished),
+        audit: watched.audit,
+        checked: watched.checked,
+        calls: watched.calls,
+        changes: watched
+            .changes
+            .iter()
+            .map(|change| ChangeView {
+                booking: change.booking.to_string(),
+                account: change.account.as_ref().map(ToString::to_string),
+                what: change.what.as_str().to_owned(),
+                text: change.text.clone(),
+            })
+            .collect(),
+        problems: watched.problems.iter().map(problem).collect(),
     }
 }
 

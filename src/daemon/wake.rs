@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use crate::control::protocol::{Command, Response};
 use crate::reconcile::ports::{PassError, Session};
 use crate::reconcile::report::Report;
+use crate::reconcile::watch::Watched;
 
 /// Wakes that may wait for the loop; senders beyond wait their turn.
 pub const QUEUE: usize = 64;
@@ -23,6 +24,13 @@ pub enum Wake {
         session: Session,
         dry_run: bool,
         result: Result<Report, PassError>,
+    },
+    /// The pass or watch under way panicked: a defect, and what it knew is lost. The log has what was begun.
+    PassPanicked,
+    /// The watch under way came to its end.
+    WatchEnded {
+        session: Session,
+        result: Result<Watched, PassError>,
     },
     /// Read the configuration anew.
     Reload,

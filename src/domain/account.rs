@@ -133,8 +133,8 @@ impl Account {
         (missing == 0).then_some(parts)
     }
 
-    /// Takes the parts from their lots without booking where they go, as a plan does to see what the
-    /// next request may still spend.
+    /// Takes the parts from their lots without booking where they go, as a plan does to see what
+    /// the next request may still spend.
     pub fn spend(&mut self, parts: &[Part]) {
         for part in parts {
             if let Some(lot) = self.lot(&part.grant) {

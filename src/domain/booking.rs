@@ -116,7 +116,7 @@ pub struct Booking {
     pub rescheduled_by: Option<Address>,
     /// Who cancelled it, as the server says; empty for cancellations through the API.
     pub cancelled_by: Option<Address>,
-    /// Also carries the reason of a reschedule on the new booking: not empty does not mean cancelled.
+    /// Also carries the reason of a reschedule on the new booking: not empty is not cancelled.
     pub cancellation_reason: Option<String>,
     pub absent_host: bool,
     pub location: Option<String>,

@@ -55,36 +55,14 @@ pub enum Code {
     Enough,
     /// A successor takes over what its predecessor paid.
     Carried,
-    /// The block list names the booker.
-    Blocked,
-    /// There is an allow list, and it does not name the booker.
-    NotAllowed,
-    /// Asked at too short notice.
-    NoticeTooShort,
-    /// Asked too far ahead.
-    NoticeTooLong,
-    /// Not on this weekday, or not at this hour.
-    OutsideHours,
-    /// A cap of the member is reached.
-    CapReached,
-    /// The booker asked too often.
-    TooManyRequests,
-    /// The PIN is missing or wrong.
-    PinWrong,
-    /// A rule of the house said no.
-    Rule,
-    /// A rule of the house could not be evaluated.
-    RuleFailed,
-    /// The house's own system gave no answer.
-    LookupFailed,
     /// Waited until the deadline.
     WaitedTooLong,
-    /// An operator decided.
-    Operator,
+    /// Accepted by others, and no charge was there.
+    Unmanaged,
 }
 
 /// Every code, in the order of the declaration.
-pub const CODES: [Code; 33] = [
+pub const CODES: [Code; 22] = [
     Code::Ungated,
     Code::ForeignHost,
     Code::NoEventType,
@@ -105,19 +83,8 @@ pub const CODES: [Code; 33] = [
     Code::ShortOfCredit,
     Code::Enough,
     Code::Carried,
-    Code::Blocked,
-    Code::NotAllowed,
-    Code::NoticeTooShort,
-    Code::NoticeTooLong,
-    Code::OutsideHours,
-    Code::CapReached,
-    Code::TooManyRequests,
-    Code::PinWrong,
-    Code::Rule,
-    Code::RuleFailed,
-    Code::LookupFailed,
     Code::WaitedTooLong,
-    Code::Operator,
+    Code::Unmanaged,
 ];
 
 impl Code {
@@ -143,19 +110,8 @@ impl Code {
             Self::ShortOfCredit => "short-of-credit",
             Self::Enough => "enough",
             Self::Carried => "carried",
-            Self::Blocked => "blocked",
-            Self::NotAllowed => "not-allowed",
-            Self::NoticeTooShort => "notice-too-short",
-            Self::NoticeTooLong => "notice-too-long",
-            Self::OutsideHours => "outside-hours",
-            Self::CapReached => "cap-reached",
-            Self::TooManyRequests => "too-many-requests",
-            Self::PinWrong => "pin-wrong",
-            Self::Rule => "rule",
-            Self::RuleFailed => "rule-failed",
-            Self::LookupFailed => "lookup-failed",
             Self::WaitedTooLong => "waited-too-long",
-            Self::Operator => "operator",
+            Self::Unmanaged => "unmanaged",
         }
     }
 

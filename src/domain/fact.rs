@@ -125,6 +125,13 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// Whether the account has more to spend afterwards.
+    pub fn gives_back(&self) -> bool {
+        matches!(self, Self::Void { .. } | Self::Refund { .. })
+    }
+}
+
 /// Credits going back to the lot that paid, or, where that one has expired, to a lot of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Back {

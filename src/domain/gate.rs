@@ -4,6 +4,8 @@
 use super::booking::Booking;
 use super::decision::{Code, Credits};
 use super::id::{Address, EventTypeId, HostId};
+use super::request::Charge;
+use super::terms::Terms;
 use super::time::Span;
 
 /// All that decides, apart from the snapshot.
@@ -29,6 +31,7 @@ pub struct Gate {
     pub unknown_booker: OnUnknown,
     pub short_of_credit: OnShort,
     pub taken: OnTaken,
+    pub terms: Terms,
 }
 
 /// How an operator names an event type.
@@ -103,6 +106,22 @@ impl Policy {
                 EventTypeKey::Slug(slug) => event_type.slug.as_deref() == Some(slug),
             })
         })
+    }
+
+    /// The gate of a charge whose booking cannot be seen, or names no gate any more: by the event
+    /// type that was charged, or by the name of the gate that decided.
+    pub fn gate_of(&self, charge: &Charge, decided_by: Option<&str>) -> Option<&Gate> {
+        let by_number = |gate: &&Gate| {
+            let keys = gate.event_types.iter();
+            keys.filter_map(|key| match key {
+                EventTypeKey::Id(id) => Some(*id),
+                EventTypeKey::Slug(_) => None,
+            })
+            .any(|id| charge.event_type == Some(id))
+        };
+        let named = |gate: &&Gate| Some(gate.name.as_str()) == decided_by;
+        let gates = || self.gates.iter();
+        gates().find(by_number).or_else(|| gates().find(named))
     }
 
     /// Whether the booking's host is the key's user or a configured one. One without a number was

@@ -128,21 +128,44 @@ pub fn next(
     }
 }
 
-/// Gives up an intent without another call: what it holds is given back.
-pub fn supersede(request: &Request, charges: &[Charge], why: &str) -> Vec<Fact> {
+/// Gives up an intent without another call: what it holds is given back, except for bookings that
+/// an earlier call has confirmed already.
+pub fn give_up(
+    request: &Request,
+    charges: &[Charge],
+    sights: &BTreeMap<BookingUid, Sight>,
+    why: &str,
+) -> (Outcome, Vec<Fact>) {
+    let accepted = |uid: &BookingUid| sights.get(uid) == Some(&Sight::Accepted);
     let mut facts: Vec<Fact> = charges
         .iter()
         .filter(|charge| charge.state == ChargeState::Held)
-        .map(|charge| Fact::Void {
-            booking: charge.booking.uid.clone(),
-            reason: why.to_owned(),
+        .map(|charge| {
+            let booking = charge.booking.uid.clone();
+            if accepted(&booking) {
+                Fact::Post { booking }
+            } else {
+                Fact::Void {
+                    booking,
+                    reason: why.to_owned(),
+                }
+            }
         })
         .collect();
+    let any = request
+        .bookings
+        .iter()
+        .any(|booking| accepted(&booking.uid));
+    let outcome = if any {
+        Outcome::Confirmed
+    } else {
+        Outcome::Superseded
+    };
     facts.push(Fact::Settled {
         request: request.id.clone(),
-        outcome: Outcome::Superseded,
+        outcome,
     });
-    facts
+    (outcome, facts)
 }
 
 /// Whether an intent that failed before may be tried again at `now`.

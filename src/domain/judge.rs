@@ -8,6 +8,7 @@ use super::decision::{Code, Credits, Decision, Finding, Reason};
 use super::gate::{Gate, OnShort, OnTaken, OnUnknown};
 use super::id::{AccountId, Address};
 use super::request::Charge;
+use super::terms::OnReschedule;
 use super::text;
 use super::time::Time;
 
@@ -267,6 +268,9 @@ fn member(asked: &Asked<'_>) -> Said {
 }
 
 fn not_frozen(asked: &Asked<'_>) -> Said {
+    if asked.carried.is_some() && asked.gate.terms.on_reschedule == OnReschedule::Carry {
+        return Said::Silent;
+    }
     match asked.account.and_then(|account| account.frozen.as_ref()) {
         // The operator's own words are for the operator: they are not put into the text.
         Some(_) => objects(Decision::Review, Code::Frozen, "the account is frozen"),

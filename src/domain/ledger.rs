@@ -8,14 +8,14 @@
 mod charging;
 mod member;
 
-use charging::{hold, holds_ended, move_on, open_charge, post, refund, void};
+use charging::{closed, hold, holds_ended, move_on, post, refund, void};
 use member::{aliased, expire, grant, opened, revoke, unaliased};
 
 use super::account::{Account, Lot, MAX_ALIASES, MAX_LOTS, Part};
-use super::decision::{Credits, MAX_CREDITS};
+use super::decision::{Credits, MAX_CREDITS, Outcome};
 use super::fact::Fact;
 use super::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use super::request::{Charge, ChargeState, MAX_CALLS, MAX_OCCURRENCES, Request, RequestState};
+use super::request::{CallNote, Charge, MAX_CALLS, MAX_OCCURRENCES, Request, RequestState};
 use super::time::Time;
 
 /// A grant or a revocation as it was made: what makes asking twice harmless.
@@ -190,37 +190,10 @@ pub fn apply<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
             end,
             reason,
         } => move_on(records, at, from, to, (*start, *end), reason),
-        Fact::Closed { booking, reason } => {
-            let mut charge = open_charge(records, booking)?;
-            charge.state = ChargeState::Final;
-            charge.note = Some(reason.clone());
-            records.put_charge(charge);
-            Ok(())
-        }
+        Fact::Closed { booking, reason } => closed(records, booking, reason),
         Fact::Decided { request } => decided(records, request),
-        Fact::Called { request, call } => {
-            let mut record = intent(records, request)?;
-            if !call.answered {
-                record.failures = record.failures.saturating_add(1);
-                record.last_failure = Some(call.at);
-            }
-            record.calls.push(call.clone());
-            if record.calls.len() > MAX_CALLS {
-                record.calls.remove(0);
-            }
-            records.put_request(record);
-            Ok(())
-        }
-        Fact::Settled { request, outcome } => {
-            let mut record = intent(records, request)?;
-            holds_ended(records, &record)?;
-            record.state = RequestState::Settled {
-                outcome: *outcome,
-                at,
-            };
-            records.put_request(record);
-            Ok(())
-        }
+        Fact::Called { request, call } => called(records, request, call),
+        Fact::Settled { request, outcome } => settled(records, at, request, *outcome),
     }
 }
 
@@ -269,6 +242,28 @@ fn take(account: &mut Account, parts: &[Part]) -> Result<(), Violation> {
         }
     }
     account.sweep();
+    Ok(())
+}
+
+fn called<R: Records>(records: &mut R, id: &RequestId, call: &CallNote) -> Applied<R> {
+    let mut record = intent(records, id)?;
+    if !call.answered {
+        record.failures = record.failures.saturating_add(1);
+        record.last_failure = Some(call.at);
+    }
+    record.calls.push(call.clone());
+    if record.calls.len() > MAX_CALLS {
+        record.calls.remove(0);
+    }
+    records.put_request(record);
+    Ok(())
+}
+
+fn settled<R: Records>(records: &mut R, at: Time, id: &RequestId, outcome: Outcome) -> Applied<R> {
+    let mut record = intent(records, id)?;
+    holds_ended(records, &record)?;
+    record.state = RequestState::Settled { outcome, at };
+    records.put_request(record);
     Ok(())
 }
 

@@ -16,8 +16,10 @@ pub mod plan;
 pub mod request;
 pub mod snapshot;
 pub mod taken;
+pub mod terms;
 pub mod text;
 pub mod time;
+pub mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{Account, Part};
 use super::booking::{Booking, BookingRef, Observed, Status};
-use super::decision::{Code, Decision, Outcome, Reason};
+use super::decision::{Code, Credits, Decision, Outcome, Reason};
 use super::fact::Fact;
 use super::gate::{Gate, Policy, RefuseWith};
 use super::group::{Group, groups};
@@ -101,7 +101,7 @@ struct Planner<'a> {
     /// As it is kept: what is written down must be equal when it is read again.
     now: Time,
     /// Accounts that steps so far take credits from, as they leave them.
-    spent: BTreeMap<AccountId, Account>,
+    spent: BTreeMap<&'a AccountId, Account>,
     /// Accounts that a step so far gives credits back to.
     returning: BTreeSet<&'a AccountId>,
     taken: Taken,
@@ -184,14 +184,13 @@ impl<'a> Planner<'a> {
 
     /// What was decided of it before: under its name, and of late occurrences under their own.
     fn records(&self, group: &Group<'a>) -> impl Iterator<Item = &'a Request> {
-        let own = group.series.map(|_| {
-            let own = |booking: &&Booking| RequestId::from(&booking.uid);
-            group.bookings.iter().map(own).collect::<Vec<_>>()
-        });
         let records = &self.snapshot.records;
-        std::iter::once(group.id.clone())
-            .chain(own.into_iter().flatten())
-            .filter_map(move |id| records.get(&id))
+        let own = |booking: &&Booking| records.get(&RequestId::from(&booking.uid));
+        let late: Vec<&Request> = match group.series {
+            Some(_) => group.bookings.iter().filter_map(own).collect(),
+            None => Vec::new(),
+        };
+        records.get(&group.id).into_iter().chain(late)
     }
 
     /// Why it is not judged now, if it is not.
@@ -222,7 +221,7 @@ impl<'a> Planner<'a> {
             .as_ref()
             .and_then(|booker| self.snapshot.names.get(&booker.address))
             .and_then(|id| self.account(id));
-        let carried = self.carried(group, account);
+        let carried = self.carried(group, gate, account);
         let taken_by = group
             .bookings
             .iter()
@@ -246,9 +245,10 @@ impl<'a> Planner<'a> {
             return;
         }
         let carries = carried.map(|charge| charge.booking.uid.clone());
-        let request = self.request(group, Some(gate), record, judged.clone(), carries);
-        match judged.decision {
-            Decision::Confirm => self.confirm(group, request, &judged),
+        let to_hold = judged.to_hold;
+        let request = self.request(group, Some(gate), record, judged, carries);
+        match request.decision {
+            Decision::Confirm => self.confirm(group, request, to_hold),
             Decision::Decline => self.decline(request, record),
             Decision::Wait { .. } | Decision::Review | Decision::Leave => {
                 self.note(request, record, true);
@@ -270,7 +270,12 @@ impl<'a> Planner<'a> {
                 .any(|reason| reason.code == Code::ShortOfCredit)
     }
 
-    fn carried(&self, group: &Group<'a>, account: Option<&Account>) -> Option<&'a Charge> {
+    fn carried(
+        &self,
+        group: &Group<'a>,
+        gate: &Gate,
+        account: Option<&Account>,
+    ) -> Option<&'a Charge> {
         let [only] = group.bookings.as_slice() else {
             return None;
         };
@@ -278,10 +283,12 @@ impl<'a> Planner<'a> {
             .carried
             .get(&only.uid)
             .filter(|charge| !self.carried.contains(&charge.booking.uid))
+            // The watch closes the charge as that of a cancelled booking, before this or after it.
+            .filter(|charge| !gate.terms.is_late_move(charge.start, only))
             .filter(|charge| account.is_some_and(|account| account.id == charge.account))
     }
 
-    fn confirm(&mut self, group: &Group<'a>, mut request: Request, judged: &Judged) {
+    fn confirm(&mut self, group: &Group<'a>, mut request: Request, to_hold: Credits) {
         if self.sends_left == 0 {
             self.plan.more = true;
             return;
@@ -296,7 +303,7 @@ impl<'a> Planner<'a> {
         for booking in &group.bookings {
             // A successor holds only what its predecessor did not pay.
             let credits = if request.carries.is_some() {
-                judged.to_hold
+                to_hold
             } else {
                 request.cost
             };
@@ -370,7 +377,7 @@ impl<'a> Planner<'a> {
         });
     }
 
-    /// What the decision rests on: the account's version, or that there is none of the booker's name.
+    /// What the decision rests on: the account's version, or that none has the booker's name.
     fn looked_at(&self, request: &Request) -> Option<(AccountId, Option<u64>)> {
         match (&request.account, &request.booker) {
             (Some(id), _) => {
@@ -382,12 +389,14 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Takes credits for one booking from the account as the steps so far leave it; expired lots are
-    /// written off on the way. `None` when there are too few.
+    /// Takes credits for one booking from the account as the steps so far leave it; expired lots
+    /// are written off on the way. `None` when there are too few.
     fn hold(&mut self, request: &Request, booking: &Booking, credits: u64) -> Option<Vec<Fact>> {
-        let mut account = self.account(request.account.as_ref()?)?.clone();
+        let known = request.account.as_ref()?;
+        let (id, known) = self.snapshot.accounts.get_key_value(known)?;
+        let account = self.spent.entry(id).or_insert_with(|| known.clone());
         let parts = account.pick(credits, self.now)?;
-        let mut facts = write_off(&mut account, self.now);
+        let mut facts = write_off(account, self.now);
         account.spend(&parts);
         facts.push(Fact::Hold {
             booking: booking.reference(),
@@ -399,7 +408,6 @@ impl<'a> Planner<'a> {
             start: booking.start,
             end: booking.end,
         });
-        self.spent.insert(account.id.clone(), account);
         Some(facts)
     }
 

@@ -35,8 +35,8 @@ pub fn unknown_booker(cost: Credits) -> String {
     }
     format!(
         "There is no credit account for the e-mail address you gave, so your balance is 0 credits; \
-         this booking costs {}. If you have an account under another address, please book with that \
-         one.",
+         this booking costs {}. If you have an account under another address, please book with \
+         that one.",
         credits(cost)
     )
 }
@@ -53,4 +53,11 @@ pub fn waited_too_long() -> String {
 pub fn joined(reasons: &[Reason]) -> String {
     let texts: Vec<&str> = reasons.iter().map(|reason| reason.text.as_str()).collect();
     texts.join(" ").chars().take(MAX_TEXT).collect()
+}
+
+/// Why a booking that others accepted is cancelled.
+pub fn unmanaged() -> String {
+    "This booking was accepted without being paid for with credits, so it was cancelled. Please \
+     request it again."
+        .to_owned()
 }

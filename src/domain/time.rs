@@ -14,7 +14,7 @@ pub type Span = TimeDelta;
 /// Where `now` comes from, for the floors that have to ask while they work. The domain never does.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
-/// The instant as it is kept: cut to milliseconds, so that what was written and read again is equal.
+/// The instant as it is kept: cut to milliseconds, so that what was written reads back equal.
 pub fn kept(at: Time) -> Time {
     at.trunc_subsecs(3)
 }

@@ -1,7 +1,7 @@
 //! Delivering a batch: each booking is seen pending right before its call, the calls run side by
 //! side, and what the bookings are afterwards settles the intents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{FutureExt, StreamExt, stream};
@@ -18,6 +18,7 @@ use crate::domain::intent::{self, Next, Sight};
 use crate::domain::plan::{self, Call, Problem};
 use crate::domain::request::{CallKind, CallNote, Charge, Request};
 use crate::domain::time::{Span, Time, kept};
+use crate::store::port::Store;
 
 /// Calls under way at once: a confirmation takes Cal.com seconds, and these are all of one host.
 const CALLS_AT_ONCE: usize = 8;
@@ -341,6 +342,7 @@ async fn settle(
     let mut facts = Vec::new();
     let mut rest = Vec::new();
     let mut ended = Vec::new();
+    let mut richer = BTreeSet::new();
     for mut way in ways.drain(..) {
         let request = &way.delivery.request;
         facts.extend(way.notes.drain(..).map(|call| Fact::Called {
@@ -356,6 +358,9 @@ async fn settle(
                 },
                 _,
             ) => {
+                if end.iter().any(Fact::gives_back) {
+                    richer.extend(way.delivery.request.account.clone());
+                }
                 facts.extend(end);
                 done.problems.extend(problem.map(|text| Problem {
                     code: "surprise",
@@ -374,16 +379,29 @@ async fn settle(
     }
     *ways = rest;
     if !facts.is_empty() {
-        let touched: Vec<AccountId> = versions.keys().cloned().collect();
+        // Where credits came back, or an operator changed the account since the batch was written,
+        // what the plan says of it is no longer true: its version stays the old one, so that later
+        // batches conflict and are decided anew.
+        let mut touched = versions.clone();
+        touched.retain(|id, _| !richer.contains(id));
         let at = (ports.clock)();
         let now = ports
             .store
             .with(move |store| {
+                let version = |store: &dyn Store, id: &AccountId| {
+                    let account = store.account(id).map_err(PassError::Store)?;
+                    Ok::<_, PassError>(account.map(|account| account.version))
+                };
+                let mut ours = Vec::new();
+                for (id, known) in touched {
+                    if version(store, &id)? == known {
+                        ours.push(id);
+                    }
+                }
                 store.commit(at, facts, &[]).map_err(PassError::Commit)?;
                 let mut now = BTreeMap::new();
-                for id in touched {
-                    let account = store.account(&id).map_err(PassError::Store)?;
-                    now.insert(id, account.map(|account| account.version));
+                for id in ours {
+                    now.insert(id.clone(), version(store, &id)?);
                 }
                 Ok::<_, PassError>(now)
             })

@@ -10,11 +10,12 @@ use super::ports::{PassError, Ports};
 use super::report::{Ended, Reported};
 use crate::domain::fact::Fact;
 use crate::domain::gate::Limits;
-use crate::domain::id::{AccountId, RequestId};
+use crate::domain::id::{AccountId, Address, RequestId};
+use crate::domain::ledger::Violation;
 use crate::domain::plan::{Action, Call, Plan, Problem, Step};
 use crate::domain::request::Request;
 use crate::domain::time::{Span, Time};
-use crate::store::port::{CommitError, Expected};
+use crate::store::port::{CommitError, Expected, Store};
 
 /// Requests in one commit.
 pub const MAX_BATCH: usize = 256;
@@ -30,6 +31,24 @@ pub struct Executed {
     pub problems: Vec<Problem>,
     /// Steps were left for the next pass.
     pub more: bool,
+}
+
+impl Executed {
+    /// A step whose facts do not fit what is there: a defect, or the sign of a change from outside.
+    fn misfits(&mut self, request: Request, misfit: &Violation) {
+        self.problems.push(Problem {
+            code: "misfit",
+            text: format!(
+                "request {} cannot be written down, so nothing was sent for it: {misfit}; please \
+                 report this with the output of `maitred explain {}`",
+                request.id, request.id
+            ),
+        });
+        self.steps.push(Reported {
+            request,
+            ended: Ended::Failed,
+        });
+    }
 }
 
 /// A step with something to send.
@@ -121,7 +140,22 @@ async fn write_quiet(
                 .store
                 .with(move |store| store.commit(at, facts, &[]))
                 .await;
-            written.map_err(PassError::Commit)?;
+            match written {
+                Ok(_) => {}
+                Err(CommitError::Violation(misfit)) if batch.len() == 1 => {
+                    let (step, ..) = batch.into_iter().next().expect("there is one");
+                    done.misfits(step.request, &misfit);
+                    continue;
+                }
+                // One that does not fit must not hold up the others: each by itself.
+                Err(CommitError::Violation(_)) => {
+                    for step in batch {
+                        Box::pin(write_quiet(ports, vec![step], done)).await?;
+                    }
+                    continue;
+                }
+                Err(error) => return Err(PassError::Commit(error)),
+            }
         }
         for (step, _, ended) in batch {
             log_end(&step.request, ended);
@@ -212,7 +246,20 @@ async fn begin(
                     })
                     .collect());
             }
-            Err(account) => {
+            Err(Refused::Misfit(misfit)) if batch.len() == 1 => {
+                let send = batch.into_iter().next().expect("there is one");
+                done.misfits(send.request, &misfit);
+                return Ok(Vec::new());
+            }
+            // One that does not fit must not hold up the others: each by itself.
+            Err(Refused::Misfit(_)) => {
+                let mut begun = Vec::new();
+                for send in batch {
+                    begun.extend(Box::pin(begin(ports, vec![send], versions, done)).await?);
+                }
+                return Ok(begun);
+            }
+            Err(Refused::Changed(account)) => {
                 let touches = |send: &Send| {
                     !send.facts.is_empty()
                         && send
@@ -242,7 +289,15 @@ type Begun = (
     Vec<crate::domain::request::Charge>,
     Option<crate::domain::request::Charge>,
 );
-type Recorded = Result<(Vec<Begun>, BTreeMap<AccountId, Option<u64>>), AccountId>;
+type Recorded = Result<(Vec<Begun>, BTreeMap<AccountId, Option<u64>>), Refused>;
+
+/// Why a batch was not written.
+enum Refused {
+    /// An operator changed the account meanwhile.
+    Changed(AccountId),
+    /// A fact does not fit what is there.
+    Misfit(Violation),
+}
 
 /// One visit to the store: commit, then read back what was begun and the accounts' new versions.
 async fn record(
@@ -257,6 +312,9 @@ async fn record(
         .store
         .with(move |store| {
             let accounts: Vec<AccountId> = expected.keys().cloned().collect();
+            if let Some(found) = found_meanwhile(store, &expected)? {
+                return Ok(Err(Refused::Changed(found)));
+            }
             let expected: Vec<Expected> = expected
                 .into_iter()
                 .map(|(account, version)| Expected { account, version })
@@ -264,7 +322,12 @@ async fn record(
             if !facts.is_empty() {
                 match store.commit(at, facts, &expected) {
                     Ok(_) => {}
-                    Err(CommitError::Conflict(account)) => return Ok(Err(account)),
+                    Err(CommitError::Conflict(account)) => {
+                        return Ok(Err(Refused::Changed(account)));
+                    }
+                    Err(CommitError::Violation(misfit)) => {
+                        return Ok(Err(Refused::Misfit(misfit)));
+                    }
                     Err(error) => return Err(PassError::Commit(error)),
                 }
             }
@@ -283,6 +346,26 @@ async fn record(
             Ok(Ok((begun, versions)))
         })
         .await
+}
+
+/// A name that led to no account when it was looked up, and does now: as an alias it changes no
+/// version that the store could compare.
+fn found_meanwhile(
+    store: &dyn Store,
+    expected: &BTreeMap<AccountId, Option<u64>>,
+) -> Result<Option<AccountId>, PassError> {
+    for (name, version) in expected {
+        if version.is_some() {
+            continue;
+        }
+        let Ok(address) = Address::parse(name.as_str()) else {
+            continue;
+        };
+        if store.resolve(&address).map_err(PassError::Store)?.is_some() {
+            return Ok(Some(name.clone()));
+        }
+    }
+    Ok(None)
 }
 
 fn log_end(request: &Request, ended: Ended) {

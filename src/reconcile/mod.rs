@@ -1,5 +1,6 @@
 //! One pass: observe, plan, execute, settle. Awaits the ports; opens nothing itself.
 
+mod chain;
 pub mod deliver;
 pub mod execute;
 pub mod known;
@@ -8,3 +9,4 @@ pub mod pass;
 pub mod ports;
 pub mod report;
 pub mod sight;
+pub mod watch;

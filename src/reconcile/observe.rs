@@ -73,6 +73,7 @@ pub async fn observe(
         intents,
     };
     snapshot.series = series(ports, policy, &snapshot, &mut problems).await?;
+    hidden(ports, &mut snapshot).await?;
     let guarded: Vec<&Booking> = bookings(&snapshot)
         .filter(|booking| policy.guards(me, booking).is_ok() && undecided(&snapshot, booking))
         .collect();
@@ -91,6 +92,16 @@ pub async fn observe(
     snapshot.accounts = people.accounts;
     snapshot.names = people.names;
     snapshot.carried = people.carried;
+    let moved: Vec<(BookingUid, BookingUid)> = bookings(&snapshot)
+        .filter(|booking| policy.guards(me, booking).is_ok() && undecided(&snapshot, booking))
+        .filter(|booking| !snapshot.carried.contains_key(&booking.uid))
+        .filter_map(|booking| Some((booking.uid.clone(), booking.rescheduled_from.clone()?)))
+        .collect();
+    for (booking, from) in moved {
+        if let Some(charge) = session.charge_before(ports, &from, &mut problems).await? {
+            snapshot.carried.insert(booking, charge);
+        }
+    }
     // Accepted bookings matter only where something would be confirmed: an idle door with people who
     // wait for credit costs one call a pass.
     let draft = plan(&snapshot, policy);
@@ -372,6 +383,30 @@ async fn series(
     Ok(found)
 }
 
+/// What was decided before of occurrences that the list hides: they were named by nobody yet.
+async fn hidden(ports: &Ports<'_>, snapshot: &mut Snapshot) -> Result<(), PassError> {
+    let asked: Vec<(RequestId, BookingUid)> = snapshot
+        .series
+        .values()
+        .flat_map(|series| match series {
+            Series::Whole(all) => all.as_slice(),
+            Series::Unread(_) => &[],
+        })
+        .filter(|booking| booking.status == Status::Pending)
+        .map(|booking| (booking.request(), booking.uid.clone()))
+        .collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let found = ports
+        .store
+        .with(move |store| known::records(store, &asked))
+        .await;
+    let found = found.map_err(PassError::Store)?;
+    snapshot.records.extend(found.records);
+    Ok(())
+}
+
 /// Accepted bookings in the window. When there are more pages than may be read, what lies behind
 /// the last one read is not decided: an overlap there could not be seen.
 async fn accepted(
@@ -386,9 +421,13 @@ async fn accepted(
         if number >= MAX_ACCEPTED_PAGES {
             let until = snapshot.accepted.iter().map(|b| b.start).max();
             let until = until.unwrap_or(from);
+            let late: BTreeSet<RequestId> = bookings(snapshot)
+                .filter(|booking| booking.end > until)
+                .map(Booking::request)
+                .collect();
             snapshot
                 .pending
-                .retain(|observed| observed.booking.end <= until);
+                .retain(|observed| !late.contains(&observed.booking.request()));
             problems.push(Problem {
                 code: "too-many-accepted",
                 text: format!(
@@ -417,7 +456,10 @@ async fn accepted(
 
 impl Session {
     /// Who the key acts as; asked once in a process.
-    async fn me(&mut self, ports: &Ports<'_>) -> Result<&crate::calcom::port::Me, PassError> {
+    pub(super) async fn me(
+        &mut self,
+        ports: &Ports<'_>,
+    ) -> Result<&crate::calcom::port::Me, PassError> {
         if self.me.is_none() {
             self.me = Some(ports.calendar.me().await?);
         }
@@ -425,7 +467,7 @@ impl Session {
     }
 
     /// What the calendar says of the event types, asked again when the last word is old.
-    async fn event_types(
+    pub(super) async fn event_types(
         &mut self,
         ports: &Ports<'_>,
         kinds: BTreeSet<EventTypeId>,

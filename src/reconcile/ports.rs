@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::calcom::port::{Calendar, CallError, Me};
 use crate::domain::booking::EventType;
-use crate::domain::id::EventTypeId;
+use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Clock, Time};
 use crate::store::handle::StoreHandle;
 use crate::store::port::{CommitError, StoreError};
@@ -41,6 +41,8 @@ pub struct Session {
     pub(super) event_types: BTreeMap<EventTypeId, Option<EventType>>,
     /// When the event types were asked for.
     pub(super) asked: Option<Time>,
+    /// What a booking replaced; that never changes.
+    pub(super) links: BTreeMap<BookingUid, Option<BookingUid>>,
 }
 
 /// Why a pass did not come to its end.

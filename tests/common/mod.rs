@@ -20,6 +20,7 @@ use maitred::domain::time::{Clock, Span, Time, kept};
 use maitred::reconcile::pass::pass;
 use maitred::reconcile::ports::{PassError, Ports, Session, Stop};
 use maitred::reconcile::report::Report;
+use maitred::reconcile::watch::{Look, Watched, watch};
 use maitred::sandbox::limit::Limits as RateLimits;
 use maitred::sandbox::model::EventType;
 use maitred::sandbox::server::Sandbox;
@@ -99,6 +100,8 @@ pub struct House {
     pub stop: Stop,
     pub kinds: Kinds,
     pub dialect: Dialect,
+    /// When the last watch began.
+    pub watched: Option<Time>,
 }
 
 pub fn policy() -> Policy {
@@ -109,6 +112,7 @@ pub fn policy() -> Policy {
         unknown_booker: OnUnknown::Decline,
         short_of_credit: OnShort::Decline,
         taken: OnTaken::Decline,
+        terms: maitred::domain::terms::Terms::default(),
     };
     Policy {
         gates: vec![gate("lesson", 1), gate("dinner", 3), gate("priced", 1)],
@@ -168,6 +172,7 @@ impl House {
             kinds,
             dialect,
             clock,
+            watched: None,
         }
     }
 
@@ -184,6 +189,23 @@ impl House {
             stop: &self.stop,
         };
         pass(&ports, &self.policy, &mut self.session, dry_run).await
+    }
+
+    /// A watch as a timer runs it: it remembers when the last one was.
+    pub async fn watch(&mut self, audit: bool) -> Watched {
+        let clock = self.clock.clock();
+        let ports = Ports {
+            calendar: self.calendar.as_ref(),
+            store: &self.store,
+            clock: &clock,
+            stop: &self.stop,
+        };
+        let since = self.watched;
+        let look = Look { since, audit };
+        let watched = watch(&ports, &self.policy, &mut self.session, look);
+        let watched = watched.await.unwrap();
+        self.watched = Some(watched.started);
+        watched
     }
 
     /// Passes as a timer runs them: each in a process of its own, which remembers nothing.

@@ -1,3 +1,5 @@
+//! What arguments ask for, as a table.
+
 use std::ffi::OsString;
 
 use super::super::args::Verb;

@@ -1,3 +1,5 @@
+//! Files of rows, good and bad.
+
 use super::*;
 
 /// The account, credits, expiry, reason and given reference of each row.

@@ -21,6 +21,7 @@ pub fn plain(answer: &Answer, width: usize, now: DateTime<Utc>) -> String {
         Answer::Decisions(view) => decisions::plain(&view, &page),
         Answer::Explain(view) => explain::explain(&view, &page),
         Answer::Evaluate(view) => explain::evaluate(&view, &page),
+        Answer::Charges(view) => explain::charge_list(&view, &page),
         Answer::Verify(view) => house::verify(&view),
     }
 }
@@ -39,6 +40,7 @@ pub fn json(answer: &Answer) -> String {
         Answer::Decisions(view) => serde_json::to_string(view),
         Answer::Explain(view) => serde_json::to_string(view),
         Answer::Evaluate(view) => serde_json::to_string(view),
+        Answer::Charges(view) => serde_json::to_string(view),
         Answer::Verify(view) => serde_json::to_string(view),
     };
     clean::json(&text.expect("views have only keys that are texts")) + "\n"

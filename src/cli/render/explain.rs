@@ -4,7 +4,7 @@
 use super::layout::{Page, count, minute, second};
 use super::pass::step_block;
 use crate::control::protocol::{
-    CallView, ChargeView, EntryView, EvaluateView, ExplainView, FindingView,
+    CallView, ChargeView, ChargesView, EntryView, EvaluateView, ExplainView, FindingView,
 };
 
 pub fn explain(view: &ExplainView, page: &Page) -> String {
@@ -122,6 +122,31 @@ fn charges(charges: &[ChargeView], page: &Page) -> String {
         rows,
     );
     format!("\n{}:\n{table}", count(charges.len(), "charge"))
+}
+
+/// Charges with why they are open, or how they ended.
+pub fn charge_list(view: &ChargesView, page: &Page) -> String {
+    if view.charges.is_empty() {
+        return "There is no such charge.\n".to_owned();
+    }
+    let rows = view.charges.iter().map(|line| {
+        let charge = &line.charge;
+        vec![
+            charge.booking.clone(),
+            charge.account.clone(),
+            charge.state.clone(),
+            charge.credits.to_string(),
+            minute(&charge.start),
+            line.why.clone(),
+        ]
+    });
+    let headings = ["booking", "account", "state", "credits", "start", "why"];
+    let narrow = ["booking", "state", "start"];
+    let mut text = page.table(&headings, &narrow, &["credits"], rows.collect());
+    if view.more {
+        text.push_str("\nThere are more; ask for them with --limit.\n");
+    }
+    text
 }
 
 fn note(charge: &ChargeView) -> String {

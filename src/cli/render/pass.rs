@@ -2,7 +2,7 @@
 //! decided so, and the effect; then what is left as it is, in a line each.
 
 use super::layout::{Page, count, minute, second, sentence, title};
-use crate::control::protocol::{PassHead, PassView, StepView};
+use crate::control::protocol::{PassHead, PassView, StepView, WatchView};
 
 pub fn plain(view: &PassView, page: &Page) -> String {
     let mut text = heading(&view.pass);
@@ -26,6 +26,29 @@ pub fn plain(view: &PassView, page: &Page) -> String {
     }
     text.push('\n');
     text.push_str(&summary(view, &acted, left.len()));
+    if let Some(watch) = &view.watch {
+        text.push_str(&watched(watch, page));
+    }
+    text
+}
+
+/// What became of bookings after the decision.
+fn watched(watch: &WatchView, page: &Page) -> String {
+    let what = if watch.audit { "Audit" } else { "Watch" };
+    let mut text = format!(
+        "\n{what}: {} looked at, {} to Cal.com, {}.\n",
+        count(watch.checked, "open charge"),
+        count(watch.calls, "call"),
+        count(watch.changes.len(), "change")
+    );
+    let changes = watch.changes.iter().map(|change| {
+        let text = format!("{}: {}", change.booking, change.text);
+        (change.what.as_str(), text)
+    });
+    let problems = watch.problems.iter();
+    let problems = problems.map(|problem| (problem.code.as_str(), problem.text.clone()));
+    let rows: Vec<(&str, String)> = changes.chain(problems).collect();
+    text.push_str(&page.block(&rows));
     text
 }
 

@@ -4,8 +4,9 @@ use super::parse;
 use crate::control::protocol::{Answer, DecisionsView, ExplainView, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::id::{BookingUid, RequestId};
-use crate::domain::request::Request;
-use crate::store::port::{Store, Subject, Written};
+use crate::domain::request::{ChargeState, Request};
+use crate::domain::watch::MAX_CHAIN;
+use crate::store::port::{Store, StoreError, Subject, Written};
 
 /// Decisions in one answer.
 const MAX_DECISIONS: u32 = 10_000;
@@ -34,11 +35,9 @@ pub fn explain(store: &dyn Store, booking: &str) -> Result<Answer, Refusal> {
     let request = find(store, &uid)?;
     let mut entries = history(store, &Subject::Request(request.id.clone()))?;
     let mut charges = Vec::new();
-    for booking in &request.bookings {
-        entries.extend(history(store, &Subject::Booking(booking.uid.clone()))?);
-        let charge = store
-            .charge(&booking.uid)
-            .map_err(|e| parse::store_failed(&e))?;
+    for uid in chain(store, &request)? {
+        entries.extend(history(store, &Subject::Booking(uid.clone()))?);
+        let charge = store.charge(&uid).map_err(|e| parse::store_failed(&e))?;
         charges.extend(charge.as_ref().map(views::charge));
     }
     let mut entries: Vec<_> = entries.iter().map(views::entry).collect();
@@ -67,19 +66,50 @@ fn rank(kind: &str) -> u8 {
 }
 
 fn find(store: &dyn Store, uid: &BookingUid) -> Result<Request, Refusal> {
-    let id = store
-        .request_of(uid)
-        .map_err(|e| parse::store_failed(&e))?
-        .unwrap_or_else(|| RequestId::from(uid));
-    store
-        .request(&id)
-        .map_err(|e| parse::store_failed(&e))?
-        .ok_or_else(|| {
-            parse::not_found(format!(
-                "nothing was decided about booking {uid}: it was never seen pending behind a gate; \
-                 `maitred plan` shows what waits now and why it is left alone"
-            ))
-        })
+    let failed = |e: StoreError| parse::store_failed(&e);
+    let mut asked = uid.clone();
+    for _ in 0..MAX_CHAIN {
+        let id = store.request_of(&asked).map_err(failed)?;
+        let id = id.unwrap_or_else(|| RequestId::from(&asked));
+        if let Some(request) = store.request(&id).map_err(failed)? {
+            return Ok(request);
+        }
+        // Moved without a pass: the decision is that about the booking it replaced.
+        let charge = store.charge(&asked).map_err(failed)?;
+        match charge.and_then(|charge| charge.moved_from) {
+            Some(from) => asked = from,
+            None => break,
+        }
+    }
+    Err(parse::not_found(format!(
+        "nothing was decided about booking {uid}: it was never seen pending behind a gate; \
+         `maitred plan` shows what waits now and why it is left alone"
+    )))
+}
+
+/// The request's bookings, what their charges came from and where they went, in that order.
+fn chain(store: &dyn Store, request: &Request) -> Result<Vec<BookingUid>, Refusal> {
+    let failed = |e: StoreError| parse::store_failed(&e);
+    let mut all: Vec<BookingUid> = Vec::new();
+    for booking in &request.bookings {
+        let mut line = vec![booking.uid.clone()];
+        while line.len() < MAX_CHAIN
+            && let Some(charge) = store.charge(&line[0]).map_err(failed)?
+            && let Some(from) = charge.moved_from
+        {
+            line.insert(0, from);
+        }
+        while line.len() < 2 * MAX_CHAIN
+            && let Some(last) = line.last()
+            && let Some(charge) = store.charge(last).map_err(failed)?
+            && let ChargeState::Moved { to } = charge.state
+        {
+            line.push(to);
+        }
+        let new = line.into_iter().filter(|uid| !all.contains(uid));
+        all.extend(new.collect::<Vec<_>>());
+    }
+    Ok(all)
 }
 
 fn history(store: &dyn Store, subject: &Subject) -> Result<Vec<Written>, Refusal> {

@@ -1,6 +1,6 @@
 //! Which command is answered by which part.
 
-use super::{accounts, credits, decisions, evaluate, parse};
+use super::{accounts, charges, credits, decisions, evaluate, parse};
 use crate::control::protocol::{Answer, Command, Refusal, SCHEMA, VerifyView};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
@@ -25,6 +25,8 @@ pub fn is_for_the_store(command: &Command) -> bool {
         | Command::Decisions { .. }
         | Command::Explain { .. }
         | Command::Evaluate { .. }
+        | Command::Charges { .. }
+        | Command::ChargeSettle { .. }
         | Command::Verify {} => true,
     }
 }
@@ -32,7 +34,10 @@ pub fn is_for_the_store(command: &Command) -> bool {
 /// Whether the command may write: then the store is made when there is none yet.
 pub fn writes(command: &Command) -> bool {
     match command {
-        Command::Grant(_) | Command::Revoke(_) | Command::AccountAlias { .. } => true,
+        Command::Grant(_)
+        | Command::Revoke(_)
+        | Command::AccountAlias { .. }
+        | Command::ChargeSettle { .. } => true,
         Command::Import { dry_run, .. } => !dry_run,
         Command::Plan {}
         | Command::Pass {}
@@ -46,6 +51,7 @@ pub fn writes(command: &Command) -> bool {
         | Command::Decisions { .. }
         | Command::Explain { .. }
         | Command::Evaluate { .. }
+        | Command::Charges { .. }
         | Command::Verify {} => false,
     }
 }
@@ -81,6 +87,10 @@ pub fn answer(
         Command::Explain { booking } => decisions::explain(store, booking),
         Command::Evaluate { text, at } => {
             evaluate::evaluate(store, policy, now, text, at.as_deref())
+        }
+        Command::Charges { open, limit } => charges::list(store, policy, now, *open, *limit),
+        Command::ChargeSettle { booking, refund } => {
+            charges::settle(store, policy, now, booking, *refund)
         }
         Command::Verify {} => verify(store),
         Command::Plan {}

@@ -257,7 +257,19 @@ pub(super) fn move_on<R: Records>(
     Ok(())
 }
 
-/// Gives credits back to the lots they came from; a lot that is used up is made anew from its grant.
+pub(super) fn closed<R: Records>(
+    records: &mut R,
+    booking: &BookingUid,
+    reason: &str,
+) -> Applied<R> {
+    let mut charge = open_charge(records, booking)?;
+    charge.state = ChargeState::Final;
+    charge.note = Some(reason.to_owned());
+    records.put_charge(charge);
+    Ok(())
+}
+
+/// Gives credits back to the lots they came from; one that is used up is made anew from its grant.
 fn give_back<R: Records>(
     records: &mut R,
     id: &AccountId,
@@ -289,7 +301,7 @@ fn held_charge<R: Records>(
     charge_in(records, booking, &ChargeState::Held, "held")
 }
 
-pub(super) fn open_charge<R: Records>(
+fn open_charge<R: Records>(
     records: &mut R,
     booking: &BookingUid,
 ) -> Result<Charge, ApplyError<R::Error>> {

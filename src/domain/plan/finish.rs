@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Action, Planner, Step, call};
 use crate::domain::booking::{Booking, BookingRef};
-use crate::domain::decision::{Decision, Outcome};
+use crate::domain::decision::Decision;
 use crate::domain::fact::Fact;
 use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, Next, Sight};
@@ -43,7 +43,7 @@ impl<'a> Planner<'a> {
             }
         };
         if let Action::Settle { facts, .. } = &action
-            && facts.iter().any(gives_back)
+            && facts.iter().any(Fact::gives_back)
         {
             self.returning.extend(&request.account);
         }
@@ -79,18 +79,19 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Sends an open intent's call; occurrences that joined the series meanwhile are held for first,
-    /// because the call would answer them too.
+    /// Sends an open intent's call; occurrences that joined the series meanwhile are held for
+    /// first, because the call would answer them too.
     fn resume(&mut self, open: &OpenIntent, booking: &BookingRef) -> Action {
         let request = &open.request;
         let facts = match self.hold_grown(open) {
             Ok(facts) => facts,
             Err(why) => {
+                let (outcome, facts) = intent::give_up(request, &open.charges, &open.sights, why);
                 return Action::Settle {
-                    facts: intent::supersede(request, &open.charges, why),
-                    outcome: Outcome::Superseded,
+                    facts,
+                    outcome,
                     problem: Some(format!(
-                        "series {}: {why}; it is left pending for you to answer",
+                        "series {}: {why}; what still waits of it is left pending for you to answer",
                         request.id
                     )),
                 };
@@ -131,8 +132,10 @@ impl<'a> Planner<'a> {
         let mut facts = Vec::new();
         for booking in grown {
             let Some(hold) = self.hold(request, booking, request.cost) else {
-                if let Some(account) = before {
-                    self.spent.insert(account.id.clone(), account);
+                if let Some(before) = before
+                    && let Some(account) = self.spent.get_mut(&before.id)
+                {
+                    *account = before;
                 }
                 return Err("the series grew beyond the booker's credit");
             };
@@ -140,8 +143,4 @@ impl<'a> Planner<'a> {
         }
         Ok(facts)
     }
-}
-
-fn gives_back(fact: &Fact) -> bool {
-    matches!(fact, Fact::Void { .. } | Fact::Refund { .. })
 }

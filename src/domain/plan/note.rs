@@ -1,4 +1,4 @@
-//! How a decision is put down: the request as it is to be written, notes, and why one is left alone.
+//! How a decision is put down: the request as it is to be written, notes, and why it is left.
 
 use super::{Action, Planner, Step};
 use crate::domain::decision::{Code, Decision, Reason};
@@ -131,18 +131,7 @@ fn why_left(code: Code) -> &'static str {
         | Code::ShortOfCredit
         | Code::Enough
         | Code::Carried
-        | Code::Blocked
-        | Code::NotAllowed
-        | Code::NoticeTooShort
-        | Code::NoticeTooLong
-        | Code::OutsideHours
-        | Code::CapReached
-        | Code::TooManyRequests
-        | Code::PinWrong
-        | Code::Rule
-        | Code::RuleFailed
-        | Code::LookupFailed
         | Code::WaitedTooLong
-        | Code::Operator => unreachable!("not a reason to leave a booking unjudged"),
+        | Code::Unmanaged => unreachable!("not a reason to leave a booking unjudged"),
     }
 }

@@ -1,10 +1,13 @@
 //! The one transition of an intent, from what its bookings are: the whole matrix, mixtures of a
 //! series, the charge that is carried on, and the pauses between tries.
 
+use std::collections::BTreeMap;
+
 use super::make::*;
 use crate::domain::booking::{Reading, Status};
 use crate::domain::decision::{Decision, Outcome};
 use crate::domain::fact::{Back, Fact};
+use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, Next, Sight, last_paid_first, next};
 use crate::domain::request::{CallKind, Charge, ChargeState, Request};
 use crate::domain::time::Span;
@@ -285,13 +288,26 @@ fn giving_up_gives_back_what_is_held_and_nothing_else() {
         charge("b", ChargeState::Open),
         charge("c", ChargeState::Held),
     ];
-    let facts = intent::supersede(&intent("s", &["a", "b", "c"]), &charges, "why");
-    let expect = [
+    let request = intent("s", &["a", "b", "c"]);
+    let uid = |text| BookingUid::parse(text).unwrap();
+    let pending = BTreeMap::from([(uid("a"), Sight::Pending), (uid("c"), Sight::Cancelled)]);
+    let expect = vec![
         void("a", "why"),
         void("c", "why"),
         settled("s", Outcome::Superseded),
     ];
-    assert_eq!(facts, expect);
+    let given_up = intent::give_up(&request, &charges, &pending, "why");
+    assert_eq!(given_up, (Outcome::Superseded, expect));
+
+    // A confirmation whose answer was lost may have answered a part of the series.
+    let answered = BTreeMap::from([(uid("a"), Sight::Accepted), (uid("c"), Sight::Pending)]);
+    let expect = vec![
+        post("a"),
+        void("c", "why"),
+        settled("s", Outcome::Confirmed),
+    ];
+    let given_up = intent::give_up(&request, &charges, &answered, "why");
+    assert_eq!(given_up, (Outcome::Confirmed, expect));
 }
 
 #[test]

@@ -416,7 +416,7 @@ fn why_an_account_is_frozen_is_not_told() {
 #[test]
 fn a_text_is_cut_where_nobody_reads_on() {
     let reason = |text: &str| crate::domain::decision::Reason {
-        code: Code::Rule,
+        code: Code::Taken,
         text: text.to_owned(),
     };
     let joined = text::joined(&[reason("a"), reason(&"\u{fc}".repeat(2 * text::MAX_TEXT))]);

@@ -198,6 +198,7 @@ pub fn gate() -> Gate {
         unknown_booker: OnUnknown::Decline,
         short_of_credit: OnShort::Decline,
         taken: OnTaken::Decline,
+        terms: crate::domain::terms::Terms::default(),
     }
 }
 

@@ -30,7 +30,7 @@ const PEOPLE: [&str; 5] = [
     "nobody@example.com",
 ];
 
-/// A booking that waits, perhaps an occurrence, perhaps hidden from the list, perhaps decided before.
+/// A booking that waits, perhaps an occurrence, hidden from the list, or decided before.
 #[derive(Debug, Clone)]
 struct Ask {
     who: usize,

@@ -1,0 +1,86 @@
+//! End to end over HTTP against the sandbox with its limits off: list, decide, durable intent, confirm,
+//! durable settle, beside a bare loop that only lists and confirms with the same client. Design section
+//! 8 wants at least 70 % of the bare rate.
+//!
+//! `cargo bench --bench pass`
+
+#![allow(clippy::unwrap_used, reason = "a bench panics")]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use common::{House, time};
+use futures_util::{StreamExt, stream};
+use maitred::calcom::port::{Dialect, Select};
+use maitred::domain::time::Span;
+use maitred::store::open::{Create, open};
+use tokio::runtime::Runtime;
+
+/// Requests in one pass: what one page lists.
+const REQUESTS: i64 = 250;
+
+/// As many calls at once as the pass makes.
+const AT_ONCE: usize = 8;
+
+fn main() {
+    divan::main();
+}
+
+/// A house with so many requests and credit for all of them, and a ledger on disk.
+fn house(runtime: &Runtime, folder: &std::path::Path) -> House {
+    runtime.block_on(async {
+        let now = time("2026-11-24T08:00:00Z");
+        let store = open(folder, Create::Yes, now, &mut |_| {}).unwrap().store;
+        let house = House::with(Dialect::V2, Box::new(store)).await;
+        house.grant("bo@example.com", 10_000).await;
+        let start = time("2026-12-01T00:00:00Z");
+        for n in 0..REQUESTS {
+            let at = start + Span::minutes(30 * n);
+            let made = house.clock.now() - Span::minutes(5);
+            let mut world = house.sandbox.lock();
+            world.request(made, house.kinds.lesson, "bo@example.com", at);
+        }
+        house
+    })
+}
+
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn bare_list_and_confirm(bencher: divan::Bencher<'_, '_>) {
+    let runtime = Runtime::new().unwrap();
+    bencher
+        .counter(divan::counter::ItemsCount::new(REQUESTS as u64))
+        .with_inputs(|| {
+            let folder = tempfile::tempdir().unwrap();
+            (house(&runtime, folder.path()), folder)
+        })
+        .bench_refs(|(house, _)| {
+            runtime.block_on(async {
+                let page = house.calendar.list(&Select::Pending, 0).await.unwrap();
+                let deadline = house.clock.now() + Span::hours(1);
+                let calls = page.bookings.iter().map(|booking| booking.reference());
+                let calendar = &house.calendar;
+                let calls: Vec<_> = calls
+                    .map(|booking| async move { calendar.confirm(&booking, deadline).await })
+                    .collect();
+                let answers = stream::iter(calls).buffer_unordered(AT_ONCE);
+                let answers: Vec<_> = answers.collect().await;
+                assert!(answers.iter().all(Result::is_ok));
+            });
+        });
+}
+
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn whole_pass(bencher: divan::Bencher<'_, '_>) {
+    let runtime = Runtime::new().unwrap();
+    bencher
+        .counter(divan::counter::ItemsCount::new(REQUESTS as u64))
+        .with_inputs(|| {
+            let folder = tempfile::tempdir().unwrap();
+            (house(&runtime, folder.path()), folder)
+        })
+        .bench_refs(|(house, _)| {
+            let report = runtime.block_on(house.pass());
+            assert_eq!(report.steps.len() as i64, REQUESTS);
+            assert!(report.is_clean());
+        });
+}

@@ -1,0 +1,198 @@
+//! What a gate says of the time after the decision: refunds, absence, moves, bookings that others
+//! accepted.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use chrono::{NaiveDate, NaiveTime};
+
+use super::parse::set;
+use super::reader::{Item, Table};
+use super::report::Report;
+use super::value;
+use crate::domain::terms::{
+    Blame, ExpiredRefund, Forgive, LateMove, MAX_WINDOWS, NoShow, OnReschedule, Terms, Unmanaged,
+    Window,
+};
+use crate::domain::time::{Span, Time};
+
+/// Notice, grace and the life of restored credits. Bookings are not made further ahead.
+const LONG: RangeInclusive<Duration> =
+    Duration::from_secs(0)..=Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How long what counts may be remembered.
+const PER: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// Absences that may be forgiven.
+const MAX_TIMES: u64 = 1_000;
+
+/// What `forgive` counts within when it counts nothing.
+const DEFAULT_PER: Span = Span::days(60);
+
+pub(super) fn read(table: &mut Table<'_>, terms: &mut Terms, report: &mut Report<'_>) {
+    if let Some(item) = table.get("refund", report) {
+        set(&mut terms.refund, windows(&item, report));
+    }
+    let blame = [("refund", Blame::Host), ("as-booker", Blame::Booker)];
+    if let Some(item) = table.get("host-cancels", report) {
+        set(&mut terms.host_cancels, item.word(&blame, report));
+    }
+    if let Some(item) = table.get("unknown-cancels", report) {
+        set(&mut terms.unknown_cancels, item.word(&blame, report));
+    }
+    if let Some(item) = table.get("no-show", report) {
+        let words = [
+            ("keep", NoShow::Keep),
+            ("refund", NoShow::Refund),
+            ("review", NoShow::Review),
+        ];
+        set(&mut terms.no_show, item.word(&words, report));
+    }
+    if let Some(item) = table.get("forgive", report) {
+        set(&mut terms.forgive, forgive(&item, report));
+    }
+    if let Some(item) = table.get("grace", report) {
+        set(&mut terms.grace, value::span(&item, LONG, report));
+    }
+    if let Some(item) = table.get("expired-refund", report) {
+        set(&mut terms.expired_refund, expired_refund(&item, report));
+    }
+    if let Some(item) = table.get("on-reschedule", report) {
+        let words = [
+            ("recheck", OnReschedule::Recheck),
+            ("carry", OnReschedule::Carry),
+        ];
+        set(&mut terms.on_reschedule, item.word(&words, report));
+    }
+    if let Some(item) = table.get("late-move", report) {
+        let words = [
+            ("carry", LateMove::Carry),
+            ("cancellation", LateMove::Cancellation),
+        ];
+        set(&mut terms.late_move, item.word(&words, report));
+    }
+    unmanaged(table, terms, report);
+}
+
+fn unmanaged(table: &mut Table<'_>, terms: &mut Terms, report: &mut Report<'_>) {
+    let what = table.get("unmanaged", report);
+    let since = table.get("unmanaged-since", report);
+    if let Some(item) = &what {
+        let words = [
+            ("report", Unmanaged::Report),
+            ("charge", Unmanaged::Charge),
+            ("cancel", Unmanaged::Cancel),
+        ];
+        set(&mut terms.unmanaged, item.word(&words, report));
+    }
+    let given = since
+        .as_ref()
+        .is_some_and(|item| item.as_text() != Some(""));
+    if let Some(item) = since.filter(|_| given) {
+        terms.unmanaged_since = date(&item, report);
+    }
+    if let Some(item) = what.filter(|_| !given && terms.unmanaged != Unmanaged::Report) {
+        let problem = "this says nothing of bookings from before maitred's time".to_owned();
+        let help = "add unmanaged-since = \"2026-12-01\": bookings made before are left alone";
+        report.error(&item.path, problem, help);
+    }
+}
+
+/// Longest notice first, whatever the order in the file.
+fn windows(list: &Item<'_>, report: &mut Report<'_>) -> Option<Vec<Window>> {
+    let example = "[{ before = \"24h\", share = \"100%\" }]";
+    let items = list.list(example, report);
+    if items.len() > MAX_WINDOWS {
+        let problem = format!("{} windows are more than {MAX_WINDOWS}", items.len());
+        report.error(&list.path, problem, "leave out some");
+        return None;
+    }
+    let mut windows = Vec::new();
+    for item in &items {
+        let Some(entries) = item.as_table() else {
+            item.refuse("a table", &format!("for example {example}"), report);
+            continue;
+        };
+        let mut table = Table::new(&item.path, Some(entries));
+        let before = table.get("before", report);
+        let share = table.get("share", report);
+        if before.is_none() || share.is_none() {
+            let problem = "this names no notice, or no share".to_owned();
+            report.error(&item.path, problem, format!("write it as in {example}"));
+        }
+        table.close(report);
+        let before = before.and_then(|item| value::span(&item, LONG, report));
+        let percent = share.and_then(|item| value::percent(&item, report));
+        if let (Some(before), Some(percent)) = (before, percent) {
+            windows.push(Window { before, percent });
+        }
+    }
+    windows.sort_by_key(|window| std::cmp::Reverse(window.before));
+    for pair in windows.windows(2) {
+        if pair[0].before == pair[1].before || pair[0].percent < pair[1].percent {
+            let problem = "more notice never gives less, and each notice stands once".to_owned();
+            report.error(&list.path, problem, "correct the shares");
+            break;
+        }
+    }
+    Some(windows)
+}
+
+fn forgive(item: &Item<'_>, report: &mut Report<'_>) -> Option<Option<Forgive>> {
+    let example = "{ times = 1, per = \"60days\" }";
+    let Some(entries) = item.as_table() else {
+        item.refuse("a table", &format!("for example {example}"), report);
+        return None;
+    };
+    let mut table = Table::new(&item.path, Some(entries));
+    let times = table.get("times", report);
+    let per = table.get("per", report);
+    if times.is_none() {
+        let problem = "this says nothing of how often".to_owned();
+        report.error(&item.path, problem, format!("write it as in {example}"));
+    }
+    table.close(report);
+    let times = times?.number(0..=MAX_TIMES, report)?;
+    let per = match per {
+        Some(item) => value::span(&item, PER, report)?,
+        None => DEFAULT_PER,
+    };
+    let times = u32::try_from(times).ok()?;
+    Some((times > 0).then_some(Forgive { times, per }))
+}
+
+fn expired_refund(item: &Item<'_>, report: &mut Report<'_>) -> Option<ExpiredRefund> {
+    let help = "write \"restore-for 14d\" or \"forfeit\"";
+    let text = item.text("restore-for 14d", report)?;
+    if text.trim() == "forfeit" {
+        return Some(ExpiredRefund::Forfeit);
+    }
+    let span = text.trim().strip_prefix("restore-for ");
+    let span = span.and_then(|span| humantime::parse_duration(span.trim()).ok());
+    let span = span.filter(|span| !span.is_zero() && LONG.contains(span));
+    match span.and_then(|span| Span::from_std(span).ok()) {
+        Some(span) => Some(ExpiredRefund::RestoreFor(span)),
+        None => {
+            let problem = format!("{} is not known here", report.show(text));
+            report.error(&item.path, problem, help);
+            None
+        }
+    }
+}
+
+/// A day (its first instant in UTC) or an instant.
+fn date(item: &Item<'_>, report: &mut Report<'_>) -> Option<Time> {
+    let text = item.text("2026-12-01", report)?;
+    let day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d");
+    let day = day.map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    match day.or_else(|_| text.trim().parse::<Time>()) {
+        Ok(at) => Some(at),
+        Err(_) => {
+            let problem = format!("{} is no date", report.show(text));
+            let help = "write \"2026-12-01\", or \"2026-12-01T08:00:00Z\"";
+            report.error(&item.path, problem, help);
+            None
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Charges: what is still open and why, and ending one by hand.
+
+use std::collections::BTreeMap;
+
+use super::parse;
+use crate::control::protocol::{Answer, ChargeLine, ChargesView, Refusal, SCHEMA};
+use crate::daemon::views;
+use crate::domain::fact::Fact;
+use crate::domain::gate::Policy;
+use crate::domain::id::BookingUid;
+use crate::domain::request::{Charge, ChargeState};
+use crate::domain::terms::Terms;
+use crate::domain::time::Time;
+use crate::domain::watch::{Case, ChainEnd, Verdict, final_at, refund};
+use crate::reconcile::watch::settle::decided_by;
+use crate::store::port::{Expected, Store, StoreError};
+
+/// Charges in one answer.
+const MAX_CHARGES: u32 = 100_000;
+
+/// The open charges, or those of the newest decisions whatever their state.
+pub fn list(
+    store: &dyn Store,
+    policy: &Policy,
+    now: Time,
+    open: bool,
+    limit: u32,
+) -> Result<Answer, Refusal> {
+    let limit = usize::try_from(limit.clamp(1, MAX_CHARGES)).unwrap_or(usize::MAX);
+    let found = if open {
+        store.open_charges(None, limit + 1)
+    } else {
+        decided(store, limit + 1)
+    };
+    let mut found = found.map_err(|e| parse::store_failed(&e))?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let mut charges = Vec::new();
+    for charge in &found {
+        charges.push(ChargeLine {
+            charge: views::charge(charge),
+            why: why(store, policy, now, charge).map_err(|e| parse::store_failed(&e))?,
+        });
+    }
+    Ok(Answer::Charges(ChargesView {
+        schema: SCHEMA,
+        charges,
+        more,
+    }))
+}
+
+/// Newest decision first; what one has moved to follows it.
+fn decided(store: &dyn Store, limit: usize) -> Result<Vec<Charge>, StoreError> {
+    let mut found: Vec<Charge> = Vec::new();
+    for request in store.decided(None, None, limit)? {
+        for booking in &request.bookings {
+            let mut next = Some(booking.uid.clone());
+            while let Some(uid) = next {
+                let known = found.iter().any(|charge| charge.booking.uid == uid);
+                let charge = store.charge(&uid)?.filter(|_| !known);
+                next = charge.as_ref().and_then(|charge| match &charge.state {
+                    ChargeState::Moved { to } => Some(to.clone()),
+                    ChargeState::Held
+                    | ChargeState::Void
+                    | ChargeState::Open
+                    | ChargeState::Final
+                    | ChargeState::Refunded => None,
+                });
+                found.extend(charge);
+            }
+        }
+        if found.len() >= limit {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn why(
+    store: &dyn Store,
+    policy: &Policy,
+    now: Time,
+    charge: &Charge,
+) -> Result<String, StoreError> {
+    match &charge.state {
+        ChargeState::Held => return Ok("waits for its confirmation to be settled".to_owned()),
+        ChargeState::Open => {}
+        ChargeState::Void
+        | ChargeState::Final
+        | ChargeState::Refunded
+        | ChargeState::Moved { .. } => return Ok(charge.note.clone().unwrap_or_default()),
+    }
+    let decided_by = decided_by(store, charge)?;
+    let grace = policy
+        .gate_of(charge, decided_by.as_deref())
+        .map_or_else(Terms::default, |gate| gate.terms.clone());
+    let end = final_at(charge.end, &grace);
+    Ok(if now < charge.end {
+        "the booking is to come".to_owned()
+    } else if now < end {
+        format!("over; final at {}", views::time(end))
+    } else {
+        "over; waits for the watch, or for you".to_owned()
+    })
+}
+
+/// Gives everything back, or nothing, and closes the charge.
+pub fn settle(
+    store: &mut dyn Store,
+    policy: &Policy,
+    now: Time,
+    booking: &str,
+    give_back: bool,
+) -> Result<Answer, Refusal> {
+    let uid = BookingUid::parse(booking.trim())
+        .map_err(|why| parse::usage(format!("the booking {booking:?} {why}")))?;
+    let failed = |e: StoreError| parse::store_failed(&e);
+    let charge = store.charge(&uid).map_err(failed)?;
+    let charge = charge
+        .filter(|charge| charge.state == ChargeState::Open)
+        .ok_or_else(|| {
+            parse::not_found(format!(
+                "booking {uid} has no open charge; `maitred charges list --open` shows those there \
+                 are"
+            ))
+        })?;
+    let account = store.account(&charge.account).map_err(failed)?;
+    let account = account.ok_or_else(|| parse::not_found("the account does not exist"))?;
+    let named = decided_by(store, &charge).map_err(failed)?;
+    let gate = policy.gate_of(&charge, named.as_deref());
+    let terms = gate.map_or_else(Terms::default, |gate| gate.terms.clone());
+    let mut expiries = BTreeMap::new();
+    for part in &charge.parts {
+        let given = store.given(&part.grant).map_err(failed)?;
+        expiries.insert(part.grant.clone(), given.and_then(|given| given.expires));
+    }
+    let facts = if give_back {
+        let case = Case {
+            charge: &charge,
+            chain: &[],
+            end: ChainEnd::Whole,
+            first_gate: gate,
+            last_gate: gate,
+            account: &account,
+            expiries: &expiries,
+            forgiven: 0,
+            successor: None,
+            request: None,
+            now,
+            policy: &policy.hash,
+        };
+        match refund(&case, &terms, 100, "given back by an operator") {
+            Verdict::Write { facts, .. } => facts,
+            Verdict::Open { .. } => unreachable!("a refund of everything is written"),
+        }
+    } else {
+        vec![Fact::Closed {
+            booking: uid.clone(),
+            reason: "kept by an operator".to_owned(),
+        }]
+    };
+    let expected = [Expected {
+        account: account.id.clone(),
+        version: Some(account.version),
+    }];
+    store
+        .commit(now, facts, &expected)
+        .map_err(|e| parse::commit_failed(&e))?;
+    let settled = store.charge(&uid).map_err(failed)?;
+    let charges = settled.iter().map(|charge| ChargeLine {
+        charge: views::charge(charge),
+        why: charge.note.clone().unwrap_or_default(),
+    });
+    Ok(Answer::Charges(ChargesView {
+        schema: SCHEMA,
+        charges: charges.collect(),
+        more: false,
+    }))
+}

@@ -1,0 +1,253 @@
+//! What to do about an open charge, from what its booking and the successors of it *are*. Pure: the
+//! same case gives the same facts, and when they are applied nothing is left to do.
+
+mod cancelled;
+mod moved;
+pub mod unmanaged;
+
+pub use cancelled::{FORGIVEN, refund};
+
+use std::collections::BTreeMap;
+
+use super::account::Account;
+use super::booking::{Booking, Status};
+use super::fact::Fact;
+use super::gate::Gate;
+use super::id::Reference;
+use super::request::{Charge, Request};
+use super::terms::{NoShow, Terms, Who};
+use super::time::Time;
+
+/// Successors that are followed from one booking. Each is a call; nobody moves a booking as often.
+pub const MAX_CHAIN: usize = 32;
+
+/// One open charge and all that can be known about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    pub charge: &'a Charge,
+    /// The charged booking and then its successors, each replacing the one before it.
+    pub chain: &'a [Booking],
+    pub end: ChainEnd,
+    /// The gate of the charged booking, and of the last of the chain; none when no gate guards it
+    /// any more.
+    pub first_gate: Option<&'a Gate>,
+    pub last_gate: Option<&'a Gate>,
+    /// The account that paid.
+    pub account: &'a Account,
+    /// When the lots that paid expire.
+    pub expiries: &'a BTreeMap<Reference, Option<Time>>,
+    /// Absences of the account that were forgiven within the time that counts.
+    pub forgiven: u32,
+    /// The last booking's own charge and what was decided of it, when it is not the charged one.
+    pub successor: Option<&'a Charge>,
+    pub request: Option<&'a Request>,
+    pub now: Time,
+    /// The hash of the policy.
+    pub policy: &'a str,
+}
+
+/// What stands behind the last booking of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChainEnd {
+    /// Nothing: it is the last.
+    Whole,
+    /// The next one (or the charged one itself) is not there any more.
+    Gone,
+    /// The next one could not be read, or there are more than are followed.
+    Unread,
+}
+
+/// What to do about the charge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing now.
+    Open {
+        why: String,
+        /// Something an operator should know about.
+        problem: Option<Problem>,
+    },
+    Write {
+        facts: Vec<Fact>,
+        what: What,
+        text: String,
+        problem: Option<Problem>,
+    },
+}
+
+/// What became of a charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    Moved,
+    Refunded,
+    /// A part came back, the rest is spent for good.
+    PartlyRefunded,
+    Kept,
+    /// A booking that others accepted was charged.
+    Charged,
+    /// A booking that others accepted was cancelled.
+    Cancelled,
+    /// A request that ended undecided was closed.
+    Closed,
+}
+
+impl What {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Moved => "moved",
+            Self::Refunded => "refunded",
+            Self::PartlyRefunded => "partly-refunded",
+            Self::Kept => "kept",
+            Self::Charged => "charged",
+            Self::Cancelled => "cancelled",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// A code for machines and a text.
+pub type Problem = super::plan::Problem;
+
+/// Looks at one charge.
+pub fn watch(case: &Case<'_>) -> Verdict {
+    let defaults = Terms::default();
+    let terms = case.last_gate.map_or(&defaults, |gate| &gate.terms);
+    let Some(last) = case.chain.last() else {
+        return lost(case, terms);
+    };
+    if let Some(verdict) = cancelled::late_move(case) {
+        return verdict;
+    }
+    match case.end {
+        ChainEnd::Whole => {}
+        ChainEnd::Gone | ChainEnd::Unread => return lost(case, terms),
+    }
+    let begun = case
+        .request
+        .is_some_and(|request| request.state == super::request::RequestState::Recorded);
+    if begun && case.chain.len() > 1 {
+        return open(format!("moved to {}, which is being decided", last.uid));
+    }
+    match &last.status {
+        Status::Cancelled => cancelled::cancelled(case, terms, last),
+        Status::Rejected => {
+            let text = format!("booking {} was declined", last.uid);
+            refund(case, terms, 100, &text)
+        }
+        Status::Accepted if case.chain.len() > 1 => moved::moved(case, terms, last),
+        Status::Accepted => accepted(case, terms, last),
+        Status::Pending if last.end <= case.now => {
+            let text = format!("booking {} ended undecided", last.uid);
+            refund(case, terms, 100, &text)
+        }
+        Status::Pending if case.chain.len() > 1 => {
+            open(format!("moved to {}, which waits for an answer", last.uid))
+        }
+        Status::Pending | Status::AwaitingHost | Status::Other(_) if last.end > case.now => {
+            open("it is in a state that says nothing yet".to_owned())
+        }
+        Status::Pending | Status::AwaitingHost | Status::Other(_) => accepted(case, terms, last),
+    }
+}
+
+/// When a charge of a booking that ends then becomes final.
+pub fn final_at(end: Time, terms: &Terms) -> Time {
+    end + terms.grace
+}
+
+fn open(why: String) -> Verdict {
+    Verdict::Open { why, problem: None }
+}
+
+fn kept(case: &Case<'_>, text: String) -> Verdict {
+    Verdict::Write {
+        facts: vec![Fact::Closed {
+            booking: case.charge.booking.uid.clone(),
+            reason: text.clone(),
+        }],
+        what: What::Kept,
+        text,
+        problem: None,
+    }
+}
+
+/// The booking cannot be found, or its chain not be followed to the end.
+fn lost(case: &Case<'_>, terms: &Terms) -> Verdict {
+    let uid = &case.charge.booking.uid;
+    match case.end {
+        ChainEnd::Whole | ChainEnd::Unread => open("it could not be read to the end".to_owned()),
+        ChainEnd::Gone if case.now < final_at(case.charge.end, terms) => Verdict::Open {
+            why: "it is not there any more".to_owned(),
+            problem: Some(Problem {
+                code: "booking-gone",
+                text: format!(
+                    "booking {uid} or the one it was moved to is not at Cal.com any more; its \
+                     charge stays until the booking would be over: see `maitred explain {uid}`"
+                ),
+            }),
+        },
+        ChainEnd::Gone => kept(case, "the booking is not at Cal.com any more".to_owned()),
+    }
+}
+
+/// It stands. Absence is looked at once the time for marks is over, so that one taken back in that
+/// time never counted.
+fn accepted(case: &Case<'_>, terms: &Terms, booking: &Booking) -> Verdict {
+    let end = final_at(booking.end, terms);
+    if case.now < booking.end {
+        return open("the booking is to come".to_owned());
+    }
+    if case.now < end {
+        return open(format!(
+            "over; final at {}",
+            end.format("%Y-%m-%d %H:%M UTC")
+        ));
+    }
+    if booking.absent_host {
+        return refund(case, terms, 100, "the host did not come");
+    }
+    if !is_absent(booking) {
+        return kept(case, "the booking is over".to_owned());
+    }
+    let forgives = terms
+        .forgive
+        .is_some_and(|forgive| case.forgiven < forgive.times);
+    match terms.no_show {
+        NoShow::Keep | NoShow::Review if forgives => refund(case, terms, 100, FORGIVEN),
+        NoShow::Keep => kept(case, "the booker did not come".to_owned()),
+        NoShow::Refund => refund(case, terms, 100, "the booker did not come"),
+        NoShow::Review => {
+            let uid = &case.charge.booking.uid;
+            Verdict::Open {
+                why: "the booker did not come; waits for an operator".to_owned(),
+                problem: Some(Problem {
+                    code: "no-show",
+                    text: format!(
+                        "the booker of {uid} did not come: `maitred charges settle {uid} keep` or \
+                         `refund`"
+                    ),
+                }),
+            }
+        }
+    }
+}
+
+/// Whether the booker was marked absent; guests and co-hosts do not count.
+fn is_absent(booking: &Booking) -> bool {
+    let Some(booker) = &booking.booker else {
+        return false;
+    };
+    booking
+        .attendees
+        .iter()
+        .any(|one| one.absent && one.address.as_ref() == Some(&booker.address))
+}
+
+/// When it was cancelled, as far as can be told: `updatedAt` is an upper bound, and so is the
+/// instant it was seen at.
+fn cancelled_at(booking: &Booking, now: Time) -> Time {
+    booking.updated.map_or(now, |updated| updated.min(now))
+}
+
+fn who_cancelled(booking: &Booking) -> Who {
+    Who::of(booking, booking.cancelled_by.as_ref())
+}

@@ -1,0 +1,113 @@
+//! Cancelled: what comes back, and to which lot.
+
+use super::{Case, Verdict, What, cancelled_at, kept, who_cancelled};
+use crate::domain::account::Part;
+use crate::domain::booking::Booking;
+use crate::domain::decision::Credits;
+use crate::domain::fact::{Back, Fact};
+use crate::domain::id::Reference;
+use crate::domain::intent::last_paid_first;
+use crate::domain::terms::{ExpiredRefund, Terms, Who, share};
+use crate::domain::text;
+use crate::domain::time::Span;
+
+/// The reason of an absence that cost nothing. Earlier ones are counted by it: it never changes.
+pub const FORGIVEN: &str = "the booker did not come; forgiven";
+
+/// Nothing follows: whoever cancelled, and how late, decides.
+pub(super) fn cancelled(case: &Case<'_>, terms: &Terms, last: &Booking) -> Verdict {
+    let who = who_cancelled(last);
+    let notice = last.start - cancelled_at(last, case.now);
+    let percent = terms.percent(who, notice);
+    let text = format!("cancelled by {}, {}", who.word(), in_words(notice));
+    refund(case, terms, percent, &text)
+}
+
+/// A move with too little notice, where that is a cancellation: the first such of the chain.
+pub(super) fn late_move(case: &Case<'_>) -> Option<Verdict> {
+    let terms = &case.first_gate?.terms;
+    let (from, to) = case
+        .chain
+        .iter()
+        .zip(case.chain.iter().skip(1))
+        .find(|(from, to)| terms.is_late_move(from.start, to))?;
+    let notice = from.start - to.created;
+    let percent = terms.percent(Who::Booker, notice);
+    let text = format!(
+        "moved to {} {}, which counts as cancelling it",
+        to.uid,
+        in_words(notice)
+    );
+    Some(refund(case, terms, percent, &text))
+}
+
+/// Gives that share back and closes the charge.
+pub fn refund(case: &Case<'_>, terms: &Terms, percent: u8, text: &str) -> Verdict {
+    let charge = case.charge;
+    let paid = charge.credits();
+    let credits = share(paid, percent);
+    if credits == 0 && percent < 100 {
+        return kept(case, format!("{text}; nothing comes back"));
+    }
+    let reason = if credits < paid {
+        format!("{text}; {} of {paid} come back", text::credits(credits))
+    } else {
+        text.to_owned()
+    };
+    Verdict::Write {
+        facts: vec![Fact::Refund {
+            booking: charge.booking.uid.clone(),
+            parts: back(case, terms, &charge.parts, credits),
+            close: true,
+            reason: reason.clone(),
+        }],
+        what: if credits < paid {
+            What::PartlyRefunded
+        } else {
+            What::Refunded
+        },
+        text: reason,
+        problem: None,
+    }
+}
+
+/// The parts that go back, each to the lot that paid; where that has expired, as the terms say.
+pub(super) fn back(case: &Case<'_>, terms: &Terms, parts: &[Part], credits: Credits) -> Vec<Back> {
+    let mut back = last_paid_first(parts, credits);
+    let ExpiredRefund::RestoreFor(span) = terms.expired_refund else {
+        return back;
+    };
+    for (number, part) in back.iter_mut().enumerate() {
+        let expiry = case.expiries.get(&part.grant).copied().flatten();
+        if expiry.is_some_and(|expiry| expiry <= case.now) {
+            part.restored = Some((restored_name(case, number), case.now + span));
+        }
+    }
+    back
+}
+
+/// A name that no other refund has: what came back of the charge so far grows with each.
+fn restored_name(case: &Case<'_>, number: usize) -> Reference {
+    let charge = case.charge;
+    let uid = charge.booking.uid.as_str();
+    // A uid may be as long as a name may be; its end tells it apart, and so does the account.
+    let tail = &uid[uid.len().saturating_sub(200)..];
+    let name = format!("refund {tail} {} {number}", charge.refunded);
+    Reference::parse(&name).expect("a uid is plain ASCII and the rest short")
+}
+
+/// `3 h before the start`, `20 min after the start`.
+fn in_words(notice: Span) -> String {
+    let (amount, side) = if notice < Span::zero() {
+        (-notice, "after")
+    } else {
+        (notice, "before")
+    };
+    let minutes = amount.num_minutes();
+    let amount = match minutes {
+        0..120 => format!("{minutes} min"),
+        120..2_880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1_440),
+    };
+    format!("{amount} {side} the start")
+}

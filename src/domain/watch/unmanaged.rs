@@ -1,0 +1,123 @@
+//! Accepted bookings of gated event types that nobody paid for: accepted by hand, or at once.
+
+use crate::domain::account::{Account, Part};
+use crate::domain::booking::Booking;
+use crate::domain::decision::{Code, Credits, Decision, Outcome, Reason};
+use crate::domain::fact::Fact;
+use crate::domain::gate::Gate;
+use crate::domain::id::RequestId;
+use crate::domain::plan::write_off;
+use crate::domain::request::{Request, RequestState};
+use crate::domain::time::{Time, kept};
+
+/// Takes credits from the account's lots: the parts, and entries for what had expired. `None` when
+/// there are too few.
+pub fn takes(account: &Account, credits: Credits, now: Time) -> Option<(Vec<Part>, Vec<Fact>)> {
+    let mut account = account.clone();
+    let parts = account.pick(credits, now)?;
+    let facts = write_off(&mut account, now);
+    Some((parts, facts))
+}
+
+/// The decision as it would have been made, held, spent and settled in one.
+pub fn settled(
+    booking: &Booking,
+    gate: &Gate,
+    (account, parts): (&Account, Vec<Part>),
+    (code, why): (Code, &str),
+    record: Option<&Request>,
+    (now, policy): (Time, &str),
+) -> Vec<Fact> {
+    let mut request = noted(booking, gate, record, (now, policy));
+    request.account = Some(account.id.clone());
+    request.decision = Decision::Confirm;
+    request.credits = parts.iter().map(|part| part.credits).sum();
+    request.reasons = vec![Reason {
+        code,
+        text: why.to_owned(),
+    }];
+    request.state = RequestState::Recorded;
+    let id = request.id.clone();
+    vec![
+        Fact::Decided {
+            request: Box::new(request),
+        },
+        Fact::Hold {
+            booking: booking.reference(),
+            request: id.clone(),
+            account: account.id.clone(),
+            parts,
+            event_type: booking.event_type.as_ref().map(|kind| kind.id),
+            host: booking.host_id(),
+            start: booking.start,
+            end: booking.end,
+        },
+        Fact::Post {
+            booking: booking.uid.clone(),
+        },
+        Fact::Settled {
+            request: id,
+            outcome: Outcome::Confirmed,
+        },
+    ]
+}
+
+/// The booking as a request of its own (an occurrence is no series here), with nothing decided.
+pub fn noted(
+    booking: &Booking,
+    gate: &Gate,
+    record: Option<&Request>,
+    (now, policy): (Time, &str),
+) -> Request {
+    let now = kept(now);
+    Request {
+        id: RequestId::from(&booking.uid),
+        bookings: vec![booking.reference()],
+        series: None,
+        title: booking.title.clone(),
+        event_type: booking.event_type.as_ref().map(|kind| kind.id),
+        slug: booking
+            .event_type
+            .as_ref()
+            .and_then(|kind| kind.slug.clone()),
+        gate: Some(gate.name.clone()),
+        host: booking.host_id(),
+        booker: booking.booker.as_ref().map(|booker| booker.address.clone()),
+        account: None,
+        start: booking.start,
+        end: booking.end,
+        created: booking.created,
+        decision: Decision::Leave,
+        cost: gate.cost,
+        credits: 0,
+        call: None,
+        reasons: Vec::new(),
+        findings: Vec::new(),
+        text: None,
+        carries: None,
+        policy: policy.to_owned(),
+        decided: now,
+        first: record.map_or(now, |record| record.first),
+        state: RequestState::Noted,
+        failures: 0,
+        last_failure: None,
+        calls: Vec::new(),
+    }
+}
+
+/// Closes a request that was left waiting and has ended: nothing was held for it.
+pub fn ended(record: &Request, reason: Reason) -> Vec<Fact> {
+    let mut request = record.clone();
+    request.reasons.push(reason);
+    request.state = RequestState::Recorded;
+    let id = request.id.clone();
+    vec![
+        Fact::Decided {
+            request: Box::new(request),
+        },
+        Fact::Settled {
+            request: id,
+            outcome: Outcome::Superseded,
+        },
+    ]
+}

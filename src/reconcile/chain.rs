@@ -1,0 +1,80 @@
+//! From a booking back to the charge that it goes on with, along all that it replaced: moved twice
+//! before it was confirmed, it names only the one right before it.
+
+use std::collections::BTreeSet;
+
+use super::observe::ends_the_pass;
+use super::ports::{PassError, Ports, Session};
+use crate::calcom::port::CallError;
+use crate::domain::booking::{BookingRef, Reading};
+use crate::domain::id::BookingUid;
+use crate::domain::plan::Problem;
+use crate::domain::request::{Charge, ChargeState};
+use crate::domain::watch::MAX_CHAIN;
+
+/// Links remembered in one process; when there are more, all are asked again.
+const MAX_LINKS: usize = 10_000;
+
+impl Session {
+    /// The open charge of this booking, or of the nearest one before it that has a charge.
+    pub(super) async fn charge_before(
+        &mut self,
+        ports: &Ports<'_>,
+        booking: &BookingUid,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Option<Charge>, PassError> {
+        let mut seen = BTreeSet::new();
+        let mut next = Some(booking.clone());
+        while let Some(uid) = next {
+            if seen.len() >= MAX_CHAIN || !seen.insert(uid.clone()) {
+                return Ok(None);
+            }
+            let asked = uid.clone();
+            let found = ports.store.with(move |store| store.charge(&asked)).await;
+            if let Some(charge) = found.map_err(PassError::Store)?
+                && charge.state != ChargeState::Void
+            {
+                return Ok(Some(charge).filter(|charge| charge.state == ChargeState::Open));
+            }
+            next = match self.replaced_by(ports, uid, problems).await? {
+                Some(from) => from,
+                None => return Ok(None),
+            };
+        }
+        Ok(None)
+    }
+
+    /// What the booking replaced; `None` when it cannot be read.
+    async fn replaced_by(
+        &mut self,
+        ports: &Ports<'_>,
+        uid: BookingUid,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Option<Option<BookingUid>>, PassError> {
+        if let Some(known) = self.links.get(&uid) {
+            return Ok(Some(known.clone()));
+        }
+        let reference = BookingRef {
+            uid: uid.clone(),
+            id: None,
+        };
+        let from = match ports.calendar.get(&reference).await {
+            Ok(Reading::Is(booking)) => booking.rescheduled_from,
+            // v1 cannot read by this name alone: what is not shown is as good as gone.
+            Ok(Reading::Gone) | Err(CallError::Refused(_)) => None,
+            Err(error) if ends_the_pass(&error) => return Err(error.into()),
+            Err(error) => {
+                problems.push(Problem {
+                    code: "unread-booking",
+                    text: format!("what booking {uid} replaced could not be read: {error}"),
+                });
+                return Ok(None);
+            }
+        };
+        if self.links.len() >= MAX_LINKS {
+            self.links.clear();
+        }
+        self.links.insert(uid, from.clone());
+        Ok(Some(from))
+    }
+}

@@ -1,0 +1,225 @@
+//! What was seen of bookings in one watch, each read once, and the chains they make.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{FutureExt, StreamExt, stream};
+
+use crate::calcom::port::{CallError, Select};
+use crate::domain::booking::{Booking, BookingRef, Reading, Status};
+use crate::domain::id::{BookingUid, RequestId};
+use crate::domain::plan::Problem;
+use crate::domain::request::Charge;
+use crate::domain::watch::{ChainEnd, MAX_CHAIN};
+use crate::reconcile::observe::ends_the_pass;
+use crate::reconcile::ports::{PassError, Ports};
+
+/// Pages of one listing: 10,000 bookings at 250 a page. An audit reads by name what lies behind.
+const MAX_PAGES: u32 = 40;
+
+/// Reads that are under way at once.
+const READS_AT_ONCE: usize = 8;
+
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    bookings: BTreeMap<BookingUid, Booking>,
+    gone: BTreeSet<BookingUid>,
+    /// From a booking to the one that names it as what it replaced.
+    successors: BTreeMap<BookingUid, BookingUid>,
+    /// Series that were read whole, or could not be.
+    series: BTreeSet<RequestId>,
+}
+
+/// A charged booking with its successors.
+#[derive(Debug)]
+pub(super) struct Chain {
+    pub bookings: Vec<Booking>,
+    pub end: ChainEnd,
+}
+
+impl Seen {
+    pub fn has(&self, uid: &BookingUid) -> bool {
+        self.bookings.contains_key(uid)
+    }
+
+    pub fn bookings(&self) -> impl Iterator<Item = &Booking> {
+        self.bookings.values()
+    }
+
+    /// The later reading of a booking counts.
+    fn add(&mut self, booking: Booking) {
+        if let Some(from) = &booking.rescheduled_from {
+            self.successors.insert(from.clone(), booking.uid.clone());
+        }
+        self.bookings.insert(booking.uid.clone(), booking);
+    }
+
+    /// What was seen: charges may stand under these names.
+    pub fn roots(&self) -> BTreeSet<BookingUid> {
+        self.bookings.keys().cloned().collect()
+    }
+
+    /// What was replaced by something seen, and was not seen itself.
+    pub fn replaced(&self) -> Vec<BookingUid> {
+        let names = self.successors.keys();
+        names.filter(|uid| !self.has(uid)).cloned().collect()
+    }
+
+    /// Adds every page of a listing.
+    pub async fn list(
+        &mut self,
+        ports: &Ports<'_>,
+        select: &Select,
+        problems: &mut Vec<Problem>,
+    ) -> Result<(), PassError> {
+        let mut next = Some(0);
+        while let Some(number) = next {
+            if number >= MAX_PAGES {
+                problems.push(Problem {
+                    code: "too-many-changes",
+                    text: format!(
+                        "more than {MAX_PAGES} pages of bookings to look after; the audit reads \
+                         the rest by name"
+                    ),
+                });
+                break;
+            }
+            let page = ports.calendar.list(select, number).await?;
+            for row in &page.unreadable {
+                problems.push(Problem {
+                    code: "unreadable-booking",
+                    text: format!("a booking could not be read and is left alone: {row}"),
+                });
+            }
+            page.bookings
+                .into_iter()
+                .for_each(|booking| self.add(booking));
+            next = page.next;
+        }
+        Ok(())
+    }
+
+    /// Reads by name the bookings of those charges that no listing has shown.
+    pub async fn read(
+        &mut self,
+        ports: &Ports<'_>,
+        charges: &[Charge],
+        problems: &mut Vec<Problem>,
+    ) -> Result<(), PassError> {
+        let mut reads = Vec::new();
+        for charge in charges {
+            if self.has(&charge.booking.uid) {
+                continue;
+            }
+            let booking = &charge.booking;
+            let read = async move { (booking, ports.calendar.get(booking).await) };
+            reads.push(read.boxed());
+        }
+        let mut reads = stream::iter(reads).buffer_unordered(READS_AT_ONCE);
+        while let Some((booking, read)) = reads.next().await {
+            match read {
+                Ok(Reading::Is(read)) => self.add(*read),
+                Ok(Reading::Gone) => {
+                    self.gone.insert(booking.uid.clone());
+                }
+                Err(error) if ends_the_pass(&error) => return Err(error.into()),
+                Err(error) => problems.push(Problem {
+                    code: "unread-charge",
+                    text: format!("booking {} could not be read: {error}", booking.uid),
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    /// The booking and what replaced it, one after the other.
+    pub async fn chain(
+        &mut self,
+        ports: &Ports<'_>,
+        first: &BookingRef,
+    ) -> Result<Chain, PassError> {
+        let mut bookings: Vec<Booking> = Vec::new();
+        let mut next = Some(first.clone());
+        while let Some(wanted) = next {
+            let again = bookings.iter().any(|known| known.uid == wanted.uid);
+            if again || bookings.len() >= MAX_CHAIN {
+                let end = ChainEnd::Unread;
+                return Ok(Chain { bookings, end });
+            }
+            match self.find(ports, &wanted, bookings.is_empty()).await? {
+                Ok(booking) => {
+                    next = self.successor(ports, &booking).await?;
+                    bookings.push(booking);
+                }
+                Err(end) => return Ok(Chain { bookings, end }),
+            }
+        }
+        let end = ChainEnd::Whole;
+        Ok(Chain { bookings, end })
+    }
+
+    async fn find(
+        &mut self,
+        ports: &Ports<'_>,
+        wanted: &BookingRef,
+        first: bool,
+    ) -> Result<Result<Booking, ChainEnd>, PassError> {
+        if let Some(known) = self.bookings.get(&wanted.uid) {
+            return Ok(Ok(known.clone()));
+        }
+        if self.gone.contains(&wanted.uid) {
+            return Ok(Err(ChainEnd::Gone));
+        }
+        if first {
+            // It was read by name already, and that failed.
+            return Ok(Err(ChainEnd::Unread));
+        }
+        match ports.calendar.get(wanted).await {
+            Ok(Reading::Is(booking)) => {
+                self.add((*booking).clone());
+                Ok(Ok(*booking))
+            }
+            Ok(Reading::Gone) => {
+                self.gone.insert(wanted.uid.clone());
+                Ok(Err(ChainEnd::Gone))
+            }
+            Err(error) if ends_the_pass(&error) => Err(error.into()),
+            Err(error) => {
+                tracing::debug!(booking = %wanted.uid, %error, "could not be read");
+                Ok(Err(ChainEnd::Unread))
+            }
+        }
+    }
+
+    /// What replaced it: as it says itself, or as the other one says. A cancelled occurrence of a
+    /// series names nobody, so its series is read to find who names it (`calcom/api.md` 6.1).
+    async fn successor(
+        &mut self,
+        ports: &Ports<'_>,
+        booking: &Booking,
+    ) -> Result<Option<BookingRef>, PassError> {
+        if let Some(uid) = &booking.rescheduled_to {
+            let id = self.bookings.get(uid).and_then(|known| known.id);
+            return Ok(Some(BookingRef {
+                uid: uid.clone(),
+                id,
+            }));
+        }
+        if booking.status == Status::Cancelled
+            && !self.successors.contains_key(&booking.uid)
+            && let Some(series) = booking.series.clone()
+            && self.series.insert(series.clone())
+        {
+            match ports.calendar.series(&series.uid()).await {
+                Ok(all) => all.into_iter().flatten().for_each(|one| self.add(one)),
+                Err(error @ CallError::Unreachable(_)) => return Err(error.into()),
+                Err(error) if ends_the_pass(&error) => return Err(error.into()),
+                // Without it a moved occurrence would be taken for a cancelled one.
+                Err(error) => return Err(PassError::Calendar(error)),
+            }
+        }
+        let named = self.successors.get(&booking.uid);
+        Ok(named
+            .and_then(|uid| self.bookings.get(uid))
+            .map(Booking::reference))
+    }
+}

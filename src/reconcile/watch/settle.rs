@@ -1,0 +1,223 @@
+//! One charge, looked at and settled in one visit to the store: nothing can change between reading
+//! the account and writing.
+
+use std::collections::BTreeMap;
+
+use super::look::Chain;
+use super::{Change, Watched};
+use crate::domain::booking::Booking;
+use crate::domain::fact::Fact;
+use crate::domain::gate::{Gate, Policy};
+use crate::domain::id::{AccountId, BookingUid};
+use crate::domain::plan::Problem;
+use crate::domain::request::{Charge, ChargeState, Request};
+use crate::domain::terms::Terms;
+use crate::domain::time::Time;
+use crate::domain::watch::{Case, ChainEnd, FORGIVEN, MAX_CHAIN, Verdict, final_at, watch};
+use crate::reconcile::ports::{PassError, Ports};
+use crate::store::port::{CommitError, Expected, Store, StoreError, Subject};
+
+/// Entries of an account looked through for absences that were forgiven.
+const MAX_HISTORY: usize = 10_000;
+
+/// The charges whose time for changes is over.
+pub(super) fn due(
+    store: &mut dyn Store,
+    policy: &Policy,
+    over: Vec<Charge>,
+    now: Time,
+) -> Result<Vec<Charge>, StoreError> {
+    let mut due = Vec::new();
+    for charge in over {
+        let decided_by = decided_by(store, &charge)?;
+        let gate = policy.gate_of(&charge, decided_by.as_deref());
+        let defaults = Terms::default();
+        let terms = gate.map_or(&defaults, |gate| &gate.terms);
+        if final_at(charge.end, terms) <= now {
+            due.push(charge);
+        }
+    }
+    Ok(due)
+}
+
+/// The gate that decided about the charge, also when it has moved since.
+/// # Errors
+/// When the store cannot be read.
+pub fn decided_by(store: &dyn Store, charge: &Charge) -> Result<Option<String>, StoreError> {
+    let mut charge = charge.clone();
+    for _ in 0..MAX_CHAIN {
+        if let Some(request) = store.request(&charge.request)?
+            && request.gate.is_some()
+        {
+            return Ok(request.gate);
+        }
+        let Some(from) = &charge.moved_from else {
+            return Ok(None);
+        };
+        match store.charge(from)? {
+            Some(earlier) => charge = earlier,
+            None => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// Decides about one charge and writes it down.
+pub(super) async fn settle(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    charge: &Charge,
+    chain: Chain,
+    watched: &mut Watched,
+) -> Result<(), PassError> {
+    let now = (ports.clock)();
+    let uid = charge.booking.uid.clone();
+    let policy = policy.clone();
+    let done = ports
+        .store
+        .with(move |store| settle_one(store, &policy, &uid, &chain, now))
+        .await?;
+    let Some((account, verdict)) = done else {
+        return Ok(());
+    };
+    match verdict {
+        Verdict::Open { why, problem } => {
+            tracing::debug!(booking = %charge.booking.uid, why, "the charge stays open");
+            watched.problems.extend(problem);
+        }
+        Verdict::Write {
+            what,
+            text,
+            problem,
+            ..
+        } => {
+            tracing::info!(booking = %charge.booking.uid, "{}: {text}", what.as_str());
+            watched.problems.extend(problem);
+            watched.changes.push(Change {
+                booking: charge.booking.uid.clone(),
+                account: Some(account),
+                what,
+                text,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn settle_one(
+    store: &mut dyn Store,
+    policy: &Policy,
+    uid: &BookingUid,
+    chain: &Chain,
+    now: Time,
+) -> Result<Option<(AccountId, Verdict)>, PassError> {
+    let charge = store.charge(uid).map_err(PassError::Store)?;
+    let Some(charge) = charge.filter(|charge| charge.state == ChargeState::Open) else {
+        return Ok(None);
+    };
+    let verdict = judge(store, policy, &charge, chain, now).map_err(PassError::Store)?;
+    let Some((verdict, version)) = verdict else {
+        return Ok(None);
+    };
+    let Verdict::Write { facts, .. } = &verdict else {
+        return Ok(Some((charge.account, verdict)));
+    };
+    let expected = [Expected {
+        account: charge.account.clone(),
+        version: Some(version),
+    }];
+    match store.commit(now, facts.clone(), &expected) {
+        Ok(_) => Ok(Some((charge.account, verdict))),
+        // A charge that cannot be settled must not keep the others from it.
+        Err(CommitError::Violation(why)) => {
+            let problem = Some(Problem {
+                code: "watch-failed",
+                text: format!("what became of booking {uid} could not be written down: {why}"),
+            });
+            let why = why.to_string();
+            Ok(Some((charge.account, Verdict::Open { why, problem })))
+        }
+        Err(error) => Err(PassError::Commit(error)),
+    }
+}
+
+fn judge(
+    store: &dyn Store,
+    policy: &Policy,
+    charge: &Charge,
+    chain: &Chain,
+    now: Time,
+) -> Result<Option<(Verdict, u64)>, StoreError> {
+    let Some(account) = store.account(&charge.account)? else {
+        return Ok(None);
+    };
+    let named = decided_by(store, charge)?;
+    let known = policy.gate_of(charge, named.as_deref());
+    let gate = |booking: Option<&Booking>| booking.and_then(|b| policy.gate(b)).or(known);
+    let first_gate = gate(chain.bookings.first());
+    let last_gate = gate(chain.bookings.last());
+    let last = chain.bookings.last().map(|last| &last.uid);
+    let moved = last.filter(|last| **last != charge.booking.uid);
+    let mut successor = None;
+    let mut request = None;
+    if let Some(last) = moved {
+        successor = store.charge(last)?;
+        request = request_of(store, last)?;
+    }
+    let mut expiries = BTreeMap::new();
+    let own = successor.iter().flat_map(|own: &Charge| &own.parts);
+    for part in charge.parts.iter().chain(own) {
+        let given = store.given(&part.grant)?;
+        expiries.insert(part.grant.clone(), given.and_then(|given| given.expires));
+    }
+    let forgiven = match last_gate {
+        Some(gate) if chain.end == ChainEnd::Whole => forgiven(store, charge, gate, now)?,
+        Some(_) | None => 0,
+    };
+    let verdict = watch(&Case {
+        charge,
+        chain: &chain.bookings,
+        end: chain.end,
+        first_gate,
+        last_gate,
+        account: &account,
+        expiries: &expiries,
+        forgiven,
+        successor: successor.as_ref(),
+        request: request.as_ref(),
+        now,
+        policy: &policy.hash,
+    });
+    Ok(Some((verdict, account.version)))
+}
+
+/// What was decided of a booking: with its series, or by its own name.
+pub(super) fn request_of(
+    store: &dyn Store,
+    uid: &BookingUid,
+) -> Result<Option<Request>, StoreError> {
+    let id = store
+        .request_of(uid)?
+        .unwrap_or_else(|| crate::domain::id::RequestId::from(uid));
+    store.request(&id)
+}
+
+/// How many absences of the account were forgiven within the time that counts. Looked up only for
+/// bookings that are over.
+fn forgiven(store: &dyn Store, charge: &Charge, gate: &Gate, now: Time) -> Result<u32, StoreError> {
+    let Some(forgive) = gate.terms.forgive else {
+        return Ok(0);
+    };
+    if now < charge.end {
+        return Ok(0);
+    }
+    let subject = Subject::Account(charge.account.clone());
+    let history = store.history(&subject, None, MAX_HISTORY)?;
+    let recent = history
+        .iter()
+        .take_while(|written| written.at > now - forgive.per)
+        .filter(
+            |written| matches!(&written.fact, Fact::Refund { reason, .. } if reason == FORGIVEN),
+        );
+    Ok(u32::try_from(recent.count()).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,886 @@
+//! The built binary, as operators meet it: against a sandbox over HTTP, with a configuration, a key
+//! and a ledger of its own in a folder of its own.
+
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use maitred::daemon::clock;
+use maitred::domain::time::{Span, Time};
+use maitred::sandbox::actions::{Action, Said};
+use maitred::sandbox::faults::{Fault, Rule, Stage};
+use maitred::sandbox::journal::{Kind, MailKind, Recipient};
+use maitred::sandbox::limit::Limits;
+use maitred::sandbox::model::EventType;
+use maitred::sandbox::server::Sandbox;
+use maitred::sandbox::world::World;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+const HOST: i64 = 12;
+const KEY: &str = "cal_binary_key_0123456789abcdef";
+
+/// How long a process may take to do what a test waits for, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct House {
+    _runtime: Runtime,
+    sandbox: Sandbox,
+    folder: TempDir,
+    lesson: i64,
+    dinner: i64,
+    open: i64,
+    foreign: i64,
+}
+
+/// What one run of the binary gave.
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out)
+            .unwrap_or_else(|e| panic!("{e}: out {:?} err {:?}", self.out, self.err))
+    }
+
+    /// Everything printed, for searching.
+    fn all(&self) -> String {
+        format!("{}{}", self.out, self.err)
+    }
+}
+
+impl House {
+    fn new(dialect: &str) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let mut world = World::new();
+        world.limits = Limits::off();
+        world.add_user(HOST, "Ada Host", "ada@example.org");
+        world.add_user(HOST + 1, "Oda Other", "oda@example.org");
+        world.add_key(HOST, KEY);
+        let lesson = world.add_event_type(EventType::new(HOST, "lesson"));
+        let dinner = world.add_event_type(EventType::new(HOST, "dinner"));
+        let open = world.add_event_type(EventType::new(HOST, "open"));
+        let foreign = world.add_event_type(EventType::new(HOST + 1, "lesson"));
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let sandbox = runtime
+            .block_on(Sandbox::start(world, clock::system(), listen))
+            .unwrap();
+        let house = Self {
+            _runtime: runtime,
+            sandbox,
+            folder: tempfile::tempdir().unwrap(),
+            lesson,
+            dinner,
+            open,
+            foreign,
+        };
+        house.configure(dialect, &house.sandbox.base_url(), "");
+        let key = house.path("key");
+        fs::write(&key, KEY).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        house
+    }
+
+    fn configure(&self, dialect: &str, base: &str, more: &str) {
+        let text = format!(
+            "[calcom]\nbase-url = \"{base}\"\ndialect = \"{dialect}\"\napi-key-file = \"key\"\n\
+             timeout = \"3s\"\nbudget = \"100%\"\n\n[schedule]\npoll = \"1s\"\nwatch = \"1s\"\n\n\
+             [store]\npath = \"ledger\"\n\n[limits]\nseries-settle = \"1s\"\n\n\
+             [[gate]]\nevent-types = [\"lesson\"]\ncost = 1\n\n\
+             [[gate]]\nevent-types = [\"dinner\"]\ncost = 3\n{more}"
+        );
+        fs::write(self.path("config.toml"), text).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("MAITRED_CONFIG", self.path("config.toml"));
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        ran(self.command(args).output().unwrap())
+    }
+
+    /// Runs and expects success.
+    fn ok(&self, args: &[&str]) -> Ran {
+        let ran = self.run(args);
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.all());
+        ran
+    }
+
+    fn ask(&self, event_type: i64, email: &str, start: &str) -> String {
+        let now = clock::now();
+        let made = now - Span::minutes(1);
+        let start = (now + Span::days(7)).format("%Y-%m-%dT").to_string() + start;
+        let start: Time = start.parse().unwrap();
+        self.sandbox.lock().request(made, event_type, email, start)
+    }
+
+    fn status(&self, uid: &str) -> &'static str {
+        self.sandbox.lock().status(uid).unwrap().lower()
+    }
+
+    fn count(&self, kind: Kind) -> u64 {
+        self.sandbox.lock().journal.count(kind)
+    }
+
+    fn balance(&self, account: &str) -> (u64, u64, u64) {
+        let view = self
+            .ok(&["account", "show", account, "--format", "json"])
+            .json();
+        let number = |name: &str| view[name].as_u64().unwrap();
+        (number("available"), number("held"), number("posted"))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.path("ledger/log/00000001.jsonl")
+    }
+}
+
+fn ran(output: Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Waits until it holds; a test never sleeps for a fixed time.
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = clock::now() + Span::from_std(PATIENCE).unwrap();
+    while !holds() {
+        assert!(clock::now() < end, "{what} did not happen in time");
+        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+struct Daemon {
+    child: Child,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Daemon {
+    fn start(house: &House) -> Self {
+        let mut child = house
+            .command(&["run"])
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (send, lines) = std::sync::mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = send.send(line);
+            }
+        });
+        let daemon = Self { child, lines };
+        daemon.says("maitred is up");
+        daemon
+    }
+
+    fn says(&self, text: &str) -> Vec<String> {
+        let mut heard = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => {
+                    let found = line.contains(text);
+                    heard.push(line);
+                    if found {
+                        return heard;
+                    }
+                }
+                Err(_) => panic!("the daemon never said {text:?}: {heard:#?}"),
+            }
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn end(mut self) -> (i32, Vec<String>) {
+        self.signal("-TERM");
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        (code, self.lines.iter().collect())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_run_confirms_declines_and_leaves_and_a_second_one_sends_nothing() {
+    for dialect in ["v2", "v1"] {
+        let house = House::new(dialect);
+        house.ok(&["credits", "grant", "bo@example.com", "4"]);
+        house.ok(&["credits", "grant", "al@example.com", "2"]);
+        let bo = house.ask(house.lesson, "Bo@Example.COM", "09:00:00Z");
+        let al = house.ask(house.dinner, "al@example.com", "10:00:00Z");
+        let open = house.ask(house.open, "bo@example.com", "11:00:00Z");
+        let foreign = house.ask(house.foreign, "ada@example.org", "12:00:00Z");
+        let ran = house.ok(&["run", "--once", "--format", "json"]);
+        let view = ran.json();
+        assert_eq!(view["schema"], 1);
+        assert_eq!(view["pass"]["dry_run"], false);
+        let step = |uid: &str| {
+            let steps = view["steps"].as_array().unwrap();
+            steps
+                .iter()
+                .find(|step| step["bookings"][0] == uid)
+                .cloned()
+                .unwrap_or(Value::Null)
+        };
+        assert_eq!(step(&bo)["decision"], "confirm");
+        assert_eq!(step(&bo)["outcome"], "confirmed");
+        assert_eq!(step(&bo)["credits"], 1);
+        assert_eq!(step(&bo)["account"], "bo@example.com");
+        assert_eq!(step(&al)["outcome"], "declined");
+        assert_eq!(step(&al)["reasons"][0]["code"], "short-of-credit");
+        let text = step(&al)["reasons"][0]["text"].to_string();
+        assert!(
+            text.contains("balance is 2") && text.contains("costs 3"),
+            "{text}"
+        );
+        assert_eq!(house.status(&bo), "accepted");
+        let refused = if dialect == "v2" {
+            "rejected"
+        } else {
+            "cancelled"
+        };
+        assert_eq!(house.status(&al), refused);
+        assert_eq!(house.status(&open), "pending");
+        assert_eq!(house.status(&foreign), "pending");
+        assert_eq!(house.balance("bo@example.com"), (3, 0, 1));
+        assert_eq!(house.balance("al@example.com"), (2, 0, 0));
+        let sent = [Kind::Confirm, Kind::Decline, Kind::Cancel].map(|kind| house.count(kind));
+        house.ok(&["run", "--once"]);
+        let again = [Kind::Confirm, Kind::Decline, Kind::Cancel].map(|kind| house.count(kind));
+        assert_eq!(sent, again, "{dialect}");
+        let explained = house.ok(&["explain", &al]);
+        for word in ["short-of-credit", "declined", "balance is 2"] {
+            assert!(explained.out.contains(word), "{}", explained.out);
+        }
+        let decisions = house.ok(&["decisions", "--format", "json"]).json();
+        assert_eq!(decisions["decisions"].as_array().unwrap().len(), 2);
+        house.ok(&["ledger", "verify"]);
+    }
+}
+
+#[test]
+fn a_dry_run_and_a_plan_leave_log_and_server_untouched() {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "4"]);
+    house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    let before = fs::read(house.log()).unwrap();
+    let dry = house
+        .ok(&["run", "--once", "--dry-run", "--format", "json"])
+        .json();
+    assert_eq!(dry["steps"][0]["outcome"], "planned");
+    assert_eq!(dry["pass"]["dry_run"], true);
+    let plan = house.ok(&["plan"]);
+    assert!(plan.out.contains("bo@example.com"), "{}", plan.out);
+    assert_eq!(house.run(&["plan", "--exit-code"]).code, 3);
+    assert_eq!(fs::read(house.log()).unwrap(), before);
+    let world = house.sandbox.lock();
+    assert!(world.journal.counts().keys().all(|kind| kind.reads()));
+    drop(world);
+    house.ok(&["run", "--once"]);
+    assert_eq!(house.run(&["plan", "--exit-code"]).code, 0);
+}
+
+#[test]
+fn a_plan_needs_no_ledger_and_makes_none() {
+    let house = House::new("v2");
+    let uid = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    let plan = house.ok(&["plan", "--format", "json"]).json();
+    assert_eq!(plan["steps"][0]["decision"], "leave");
+    assert_eq!(plan["steps"][0]["reasons"][0]["code"], "empty-ledger");
+    assert_eq!(house.status(&uid), "pending");
+    assert!(!house.path("ledger").exists());
+    let absent = house.run(&["account", "list"]);
+    assert_eq!(absent.code, 1);
+    assert!(absent.err.contains("maitred init"), "{}", absent.err);
+}
+
+#[test]
+fn the_fold_may_be_lost_in_any_way() {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "4"]);
+    house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    house.ok(&["run", "--once"]);
+    let fold = house.path("ledger/fold");
+    assert!(fold.is_dir());
+    type Harm = (&'static str, fn(&Path));
+    let harms: [Harm; 4] = [
+        ("deleted", |fold| fs::remove_dir_all(fold).unwrap()),
+        ("emptied", |fold| {
+            fs::remove_dir_all(fold).unwrap();
+            fs::create_dir(fold).unwrap();
+        }),
+        ("truncated", |fold| {
+            for file in files(fold) {
+                let half = fs::metadata(&file).unwrap().len() / 2;
+                let opened = fs::OpenOptions::new().write(true).open(&file).unwrap();
+                opened.set_len(half).unwrap();
+            }
+        }),
+        ("noise", |fold| {
+            for file in files(fold) {
+                let length = fs::metadata(&file).unwrap().len();
+                let noise: Vec<u8> = (0..length).map(|n| (n * 31 % 251) as u8).collect();
+                fs::write(&file, noise).unwrap();
+            }
+        }),
+    ];
+    for (name, harm) in harms {
+        harm(&fold);
+        let ran = house.ok(&["account", "show", "bo@example.com"]);
+        assert!(ran.err.contains("rebuilt"), "{name}: {}", ran.all());
+        assert_eq!(house.balance("bo@example.com"), (3, 0, 1), "{name}");
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_an_altered_line_is_refused_by_number() {
+    let house = House::new("v2");
+    for n in 0..4 {
+        house.ok(&["credits", "grant", &format!("m{n}@example.com"), "4"]);
+    }
+    let whole = fs::read(house.log()).unwrap();
+    fs::write(house.log(), &whole[..whole.len() - 10]).unwrap();
+    let ran = house.ok(&["account", "list", "--format", "json"]);
+    assert!(ran.err.contains("torn"), "{}", ran.err);
+    assert_eq!(ran.json()["accounts"].as_array().unwrap().len(), 3);
+
+    let text = fs::read_to_string(house.log()).unwrap();
+    let altered = text.replacen("m1@example.com", "m9@example.com", 1);
+    assert_ne!(text, altered);
+    fs::write(house.log(), altered).unwrap();
+    let ran = house.run(&["account", "list"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("line 3"), "{}", ran.err);
+    assert!(ran.err.contains("00000001.jsonl"), "{}", ran.err);
+}
+
+#[test]
+fn each_failure_has_its_exit_code_and_says_what_to_do() {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "4"]);
+
+    fs::write(house.path("key"), "cal_wrong_key_000000").unwrap();
+    let refused = house.run(&["run", "--once"]);
+    assert_eq!(refused.code, 77, "{}", refused.all());
+    assert!(refused.err.contains("API key"), "{}", refused.err);
+    assert_eq!(house.run(&["check", "--live"]).code, 77);
+    assert_eq!(house.run(&["run"]).code, 77);
+    fs::write(house.path("key"), KEY).unwrap();
+
+    house.configure("v2", "http://127.0.0.1:9", "");
+    let unreachable = house.run(&["run", "--once"]);
+    assert_eq!(unreachable.code, 69, "{}", unreachable.all());
+    assert_eq!(house.run(&["check", "--live"]).code, 69);
+
+    house.configure("v2", &house.sandbox.base_url(), "cots = 2\n");
+    for command in [
+        &["run", "--once"][..],
+        &["check"],
+        &["plan"],
+        &["account", "list"],
+    ] {
+        let wrong = house.run(command);
+        assert_eq!(wrong.code, 78, "{command:?}: {}", wrong.all());
+        for word in ["config.toml:25", "cots", "cost"] {
+            assert!(wrong.all().contains(word), "{word}: {}", wrong.all());
+        }
+    }
+
+    fs::remove_file(house.path("key")).unwrap();
+    house.configure("v2", &house.sandbox.base_url(), "");
+    let missing = house.run(&["run", "--once"]);
+    assert_eq!(missing.code, 78);
+    assert!(missing.err.contains("MAITRED_API_KEY"), "{}", missing.err);
+
+    assert_eq!(house.run(&["nonsense"]).code, 2);
+    assert_eq!(
+        house
+            .run(&["credits", "grant", "bo@example.com", "1.5"])
+            .code,
+        2
+    );
+    let status = house.run(&["status"]);
+    assert_eq!(status.code, 69);
+    let json = house.run(&["status", "--format", "json"]);
+    let error: Value = serde_json::from_str(json.err.trim()).unwrap();
+    assert!(error.to_string().contains("unreachable"), "{error}");
+}
+
+#[test]
+fn the_key_is_never_shown_even_when_the_server_repeats_it() {
+    for (dialect, key) in [
+        ("v2", KEY),
+        ("v2", "token-without-prefix-0123456789"),
+        ("v1", KEY),
+    ] {
+        let house = House::new(dialect);
+        fs::write(house.path("key"), key).unwrap();
+        house.ok(&["credits", "grant", "bo@example.com", "4"]);
+        house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+        house.ask(house.lesson, "who@example.com", "10:00:00Z");
+        for kind in [
+            Kind::List,
+            Kind::Confirm,
+            Kind::Decline,
+            Kind::Cancel,
+            Kind::Me,
+        ] {
+            let rule = Rule::next(kind, Fault::EchoKey);
+            house.sandbox.lock().add_fault(rule).unwrap();
+        }
+        let mut shown = String::new();
+        for _ in 0..4 {
+            shown += &house.run(&["run", "--once", "--log-level", "trace"]).all();
+        }
+        shown += &house
+            .run(&["check", "--live", "--log-level", "trace"])
+            .all();
+        shown += &house.run(&["decisions", "--format", "json"]).all();
+        for file in files(&house.path("ledger")) {
+            shown += &String::from_utf8_lossy(&fs::read(file).unwrap());
+        }
+        let bare = key.trim_start_matches("cal_");
+        assert!(!shown.contains(bare), "{dialect} {key}");
+    }
+}
+
+#[test]
+fn while_the_daemon_runs_commands_go_through_its_socket() {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "1"]);
+    let daemon = Daemon::start(&house);
+    let socket = house.path("ledger/control.sock");
+    let mode = fs::metadata(&socket).unwrap().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    house.ok(&["credits", "grant", "al@example.com", "3"]);
+    assert_eq!(house.balance("al@example.com"), (3, 0, 0));
+    let held = house.run(&["run", "--once"]);
+    assert_eq!(held.code, 75, "{}", held.all());
+    assert!(
+        held.err.contains(&daemon.child.id().to_string()),
+        "{}",
+        held.err
+    );
+    assert_eq!(house.run(&["run"]).code, 75);
+    let status = house.ok(&["status", "--format", "json"]).json();
+    assert_eq!(status["pid"], daemon.child.id());
+
+    let bo = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    until("the confirmation", || house.status(&bo) == "accepted");
+    house.ok(&["pause"]);
+    let al = house.ask(house.dinner, "al@example.com", "10:00:00Z");
+    let plan = house.ok(&["plan", "--format", "json"]).json();
+    assert_eq!(plan["steps"][0]["outcome"], "planned");
+    let pass = house.ok(&["pass", "--format", "json"]).json();
+    assert_eq!(pass["steps"][0]["outcome"], "confirmed");
+    assert_eq!(house.status(&al), "accepted");
+    house.ok(&["resume"]);
+    let (code, lines) = daemon.end();
+    assert_eq!(code, 0, "{lines:#?}");
+    assert!(!socket.exists());
+    let all = lines.join("\n");
+    assert!(!all.contains("example.com"), "addresses in the log: {all}");
+    assert!(all.contains("maitred has ended"), "{all}");
+    assert_eq!(house.balance("bo@example.com"), (0, 0, 1));
+    let reopened = house.ok(&["account", "list", "--log-level", "info"]);
+    assert!(!reopened.err.contains("rebuilt"), "{}", reopened.err);
+}
+
+#[test]
+fn a_reload_keeps_the_old_configuration_when_the_new_one_is_wrong() {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "9"]);
+    let daemon = Daemon::start(&house);
+    house.configure("v2", &house.sandbox.base_url(), "nonsense = 1\n");
+    daemon.signal("-HUP");
+    let said = daemon.says("stays as it was");
+    assert!(
+        said.iter().any(|line| line.contains("nonsense")),
+        "{said:#?}"
+    );
+    let bo = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    until("the confirmation", || house.status(&bo) == "accepted");
+    let more = "\n[[gate]]\nevent-types = [\"open\"]\ncost = 2\n";
+    house.configure("v2", &house.sandbox.base_url(), more);
+    daemon.signal("-HUP");
+    daemon.says("configuration reloaded");
+    let open = house.ask(house.open, "bo@example.com", "11:00:00Z");
+    until("the newly gated confirmation", || {
+        house.status(&open) == "accepted"
+    });
+    assert_eq!(daemon.end().0, 0);
+    assert_eq!(house.balance("bo@example.com"), (6, 0, 3));
+}
+
+#[test]
+fn a_daemon_that_is_killed_leaves_nothing_undone() {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "9"]);
+    let uid = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    let slow = Fault::Slow {
+        stage: Stage::After,
+        ms: 2_000,
+    };
+    let rule = Rule::next(Kind::Confirm, slow);
+    house.sandbox.lock().add_fault(rule).unwrap();
+    let mut daemon = Daemon::start(&house);
+    until("the call", || house.count(Kind::Confirm) == 1);
+    daemon.child.kill().unwrap();
+    daemon.child.wait().unwrap();
+    house.ok(&["run", "--once"]);
+    assert_eq!(house.status(&uid), "accepted");
+    assert_eq!(house.balance("bo@example.com"), (8, 0, 1));
+    let world = house.sandbox.lock();
+    let mails = world
+        .journal
+        .mails_for(&uid, Recipient::Booker, MailKind::Confirmed);
+    assert_eq!(mails, 1);
+    assert_eq!(world.journal.count_for(&uid, Kind::Confirm), 1);
+}
+
+#[test]
+fn an_import_is_all_or_nothing_and_counts_once() {
+    let house = House::new("v2");
+    let good =
+        "account,credits,expires,reason\nbo@example.com,4,2099-12-31,autumn\nal@example.com,2,,\n";
+    fs::write(house.path("members.csv"), good).unwrap();
+    fs::write(
+        house.path("bad.csv"),
+        "account,credits\nbo@example.com,4\n,3\nal@example.com,x\n",
+    )
+    .unwrap();
+    let bad = house.run(&["credits", "import", "bad.csv"]);
+    assert_eq!(bad.code, 2);
+    for word in ["line 3", "line 4"] {
+        assert!(bad.err.contains(word), "{}", bad.err);
+    }
+    assert!(!house.path("ledger").exists());
+    house.ok(&["credits", "import", "members.csv", "--dry-run"]);
+    assert!(!house.path("ledger").exists());
+    house.ok(&["credits", "import", "members.csv"]);
+    house.ok(&["credits", "import", "members.csv"]);
+    assert_eq!(house.balance("bo@example.com"), (4, 0, 0));
+    assert_eq!(house.balance("al@example.com"), (2, 0, 0));
+    house.ok(&["account", "alias", "bo@example.com", "bo@work.example"]);
+    assert_eq!(house.balance("bo@work.example"), (4, 0, 0));
+    let grant = [
+        "credits",
+        "grant",
+        "bo@example.com",
+        "2",
+        "--reference",
+        "r1",
+    ];
+    house.ok(&grant);
+    house.ok(&grant);
+    assert_eq!(house.balance("bo@example.com").0, 6);
+    let other = house.run(&[
+        "credits",
+        "grant",
+        "bo@example.com",
+        "3",
+        "--reference",
+        "r1",
+    ]);
+    assert_eq!(other.code, 1);
+    let revoked = house.run(&["credits", "revoke", "bo@example.com", "7"]);
+    assert_eq!(revoked.code, 1);
+    assert!(revoked.err.contains('6'), "{}", revoked.err);
+    house.ok(&["credits", "revoke", "bo@example.com", "6"]);
+    assert_eq!(house.balance("bo@example.com").0, 0);
+}
+
+#[test]
+fn the_guides_webhook_payload_goes_through_evaluate() {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "4"]);
+    let payload = serde_json::json!({
+        "triggerEvent": "BOOKING_CREATED",
+        "createdAt": "2026-11-20T08:15:30.123Z",
+        "payload": {
+            "type": "lesson", "title": "Lesson", "description": "",
+            "startTime": "2026-12-01T09:00:00Z", "endTime": "2026-12-01T10:00:00Z",
+            "organizer": {"id": HOST, "name": "Ada", "email": "ada@example.org",
+                          "timeZone": "Europe/Berlin"},
+            "responses": {
+                "name": {"label": "your_name", "value": "Bo", "isHidden": false},
+                "email": {"label": "email_address", "value": "Bo@Example.com", "isHidden": false}
+            },
+            "attendees": [{"email": "Bo@Example.com", "name": "Bo", "timeZone": "Europe/Paris",
+                           "language": {"locale": "en"}}],
+            "uid": "bFJeNb2uX8ANpT3JL5EfXw", "eventTypeId": house.lesson, "bookingId": 91,
+            "price": 0, "currency": "usd", "length": 60, "status": "ACCEPTED", "metadata": {}
+        }
+    });
+    fs::write(house.path("payload.json"), payload.to_string()).unwrap();
+    let before = fs::read(house.log()).unwrap();
+    let view = house
+        .ok(&["evaluate", "payload.json", "--format", "json"])
+        .json();
+    assert_eq!(view["decision"]["decision"], "confirm", "{view}");
+    assert_eq!(view["at"], "2026-11-20T08:15:30.123Z");
+    assert_eq!(view["decision"]["account"], "bo@example.com");
+    let text = house.ok(&["evaluate", "payload.json"]).out;
+    assert!(
+        text.contains("assumed") || text.contains("Assumed"),
+        "{text}"
+    );
+    assert_eq!(fs::read(house.log()).unwrap(), before);
+    let item = house.ask(house.dinner, "who@example.com", "09:00:00Z");
+    let url = format!("{}/v2/bookings/{item}", house.sandbox.base_url());
+    let runtime = Runtime::new().unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let body = runtime.block_on(async {
+        let client = reqwest::Client::new();
+        let sent = client
+            .get(url)
+            .header("cal-api-version", "2024-08-13")
+            .send();
+        sent.await.unwrap().text().await.unwrap()
+    });
+    fs::write(house.path("item.json"), body).unwrap();
+    let view = house
+        .ok(&["evaluate", "item.json", "--format", "json"])
+        .json();
+    assert_eq!(view["decision"]["decision"], "decline", "{view}");
+    assert_eq!(house.run(&["evaluate", "missing.json"]).code, 2);
+    fs::write(house.path("garbage.json"), "{").unwrap();
+    let garbage = house.run(&["evaluate", "garbage.json"]);
+    assert_eq!(garbage.code, 2);
+    assert!(garbage.err.contains("not JSON"), "{}", garbage.err);
+}
+
+#[test]
+fn check_reports_all_findings_and_asks_the_calendar() {
+    let house = House::new("v2");
+    let fine = house.ok(&["check", "--live"]);
+    assert!(fine.out.contains("lesson"), "{}", fine.out);
+    let priced = {
+        let mut world = house.sandbox.lock();
+        world.add_event_type(EventType {
+            price: 500,
+            ..EventType::new(HOST, "priced")
+        })
+    };
+    let more = format!("\n[[gate]]\nevent-types = [{priced}, \"nowhere\"]\n");
+    house.configure("v2", &house.sandbox.base_url(), &more);
+    let live = house.run(&["check", "--live", "--format", "json"]);
+    assert_eq!(live.code, 78, "{}", live.all());
+    let text = live.json().to_string();
+    assert!(text.contains("price") && text.contains("nowhere"), "{text}");
+    house.configure("v1", &house.sandbox.base_url(), "");
+    let v1 = house.ok(&["check"]);
+    assert!(v1.all().contains("mail"), "{}", v1.all());
+}
+
+#[test]
+fn a_newcomer_needs_nothing_but_init() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
+        command
+            .args(args)
+            .env_clear()
+            .env("MAITRED_CONFIG", &config);
+        ran(command.output().unwrap())
+    };
+    let missing = run(&["check"]);
+    assert_eq!(missing.code, 78);
+    assert!(missing.err.contains("config.toml"), "{}", missing.err);
+    let shipped = include_str!("../config.toml");
+    let here = shipped.replace("/var/lib/maitred", "ledger");
+    fs::write(&config, here).unwrap();
+    let made = run(&["init"]);
+    assert_eq!(made.code, 0, "{}", made.all());
+    assert!(folder.path().join("ledger/log/00000001.jsonl").exists());
+    assert_eq!(run(&["init"]).code, 0);
+    let help = run(&["--help"]);
+    assert_eq!(help.code, 0);
+    for word in ["Exit codes", "75", "credits", "sandbox"] {
+        assert!(help.out.contains(word), "{}", help.out);
+    }
+}
+
+#[test]
+fn the_demo_tells_the_whole_story() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
+    let demo = ran(command.arg("demo").env_clear().output().unwrap());
+    assert_eq!(demo.code, 0, "{}", demo.err);
+    for word in [
+        "confirmed",
+        "declined",
+        "unresolved",
+        "mailed once",
+        "none change anything",
+        "The log and the store agree",
+        "short-of-credit",
+    ] {
+        assert!(demo.out.contains(word), "{word}: {}", demo.out);
+    }
+}
+
+#[test]
+fn the_sandbox_serves_a_scenario_and_is_driven_over_http() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = serde_json::json!({
+        "users": [{"id": 7, "name": "Eve Host", "email": "eve@example.org",
+                   "keys": [{"key": KEY}]}],
+        "event-types": [{"id": 5, "owner": 7, "slug": "lesson"}],
+        "bookings": [{"request": {"event-type": 5, "email": "bo@example.com", "start": "+48h",
+                                  "names": {"uids": ["one"]}}}]
+    });
+    let path = folder.path().join("scenario.json");
+    fs::write(&path, scenario.to_string()).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_maitred"))
+        .args(["sandbox", "--listen", "127.0.0.1:0", "--scenario"])
+        .arg(&path)
+        .env_clear()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut first).unwrap();
+    if first.is_empty() {
+        panic!("{}", ran(child.wait_with_output().unwrap()).err);
+    }
+    let base = first
+        .split(' ')
+        .find(|word| word.starts_with("http"))
+        .unwrap();
+    let config = folder.path().join("config.toml");
+    let text = format!(
+        "[calcom]\nbase-url = \"{base}\"\n[store]\npath = \"ledger\"\n\
+         [[gate]]\nevent-types = [\"lesson\"]\n"
+    );
+    fs::write(&config, text).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
+        command.args(args).env_clear();
+        command
+            .env("MAITRED_CONFIG", &config)
+            .env("MAITRED_API_KEY", KEY);
+        ran(command.output().unwrap())
+    };
+    assert_eq!(run(&["credits", "grant", "bo@example.com", "1"]).code, 0);
+    assert_eq!(run(&["run", "--once"]).code, 0);
+    let runtime = Runtime::new().unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let state = runtime.block_on(async {
+        let sent = reqwest::get(format!("{base}/_sandbox/state"))
+            .await
+            .unwrap();
+        sent.text().await.unwrap()
+    });
+    assert!(state.contains("\"accepted\""), "{state}");
+    assert!(!state.contains(KEY.trim_start_matches("cal_")), "{state}");
+    let pid = child.id().to_string();
+    Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let wide = run(&["sandbox", "--listen", "0.0.0.0:0"]);
+    assert_eq!(wide.code, 2, "{}", wide.all());
+}
+
+#[test]
+fn a_cancelled_booking_is_refunded_by_the_watch_once_or_in_the_daemon() {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "4"]);
+    let first = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    let second = house.ask(house.lesson, "bo@example.com", "10:00:00Z");
+    house.ok(&["run", "--once"]);
+    let open = house
+        .ok(&["charges", "list", "--open", "--format", "json"])
+        .json();
+    assert_eq!(open["charges"].as_array().unwrap().len(), 2, "{open}");
+    let cancel = |uid: &str| {
+        let action = Action::BookerCancels(Said::nothing(uid));
+        house.sandbox.lock().act(clock::now(), action).unwrap();
+    };
+    cancel(&first);
+    house.ok(&["run", "--once", "--watch"]);
+    assert_eq!(house.balance("bo@example.com").0, 3);
+    let before = fs::read(house.log()).unwrap();
+    house.ok(&["run", "--once", "--watch"]);
+    assert_eq!(
+        fs::read(house.log()).unwrap(),
+        before,
+        "a second watch changes nothing"
+    );
+    let explained = house.ok(&["explain", &first]).out;
+    assert!(explained.contains("refund"), "{explained}");
+    let statement = house.ok(&["account", "statement", "bo@example.com"]).out;
+    assert!(statement.contains("cancelled by the booker"), "{statement}");
+
+    let daemon = Daemon::start(&house);
+    cancel(&second);
+    until("the refund", || house.balance("bo@example.com").0 == 4);
+    assert_eq!(daemon.end().0, 0);
+    house.ok(&["ledger", "verify"]);
+}
+
+#[test]
+fn an_operator_settles_a_charge_by_hand() {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "4"]);
+    let kept = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    let refunded = house.ask(house.lesson, "bo@example.com", "10:00:00Z");
+    house.ok(&["run", "--once"]);
+    house.ok(&["charges", "settle", &kept, "keep"]);
+    house.ok(&["charges", "settle", &refunded, "refund"]);
+    assert_eq!(house.balance("bo@example.com").0, 3);
+    let again = house.run(&["charges", "settle", &kept, "refund"]);
+    assert_ne!(again.code, 0, "{}", again.all());
+    let open = house
+        .ok(&["charges", "list", "--open", "--format", "json"])
+        .json();
+    assert_eq!(open["charges"].as_array().unwrap().len(), 0, "{open}");
+}

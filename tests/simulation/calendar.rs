@@ -1,0 +1,498 @@
+//! The calendar that the pass is given: the town, seen through a bad line. Each call has a place
+//! before its effect and one after it; at both, others may act, the clock may move, the answer may
+//! be lost, or the process may be stopped for good.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use tokio::sync::Notify;
+
+use maitred::calcom::port::{Calendar, CallError, Me, Page, Select};
+use maitred::domain::booking::{Booking, BookingRef, EventType, Reading, Status};
+use maitred::domain::id::{BookingUid, EventTypeId, HostId};
+use maitred::domain::time::{Clock, Span, Time};
+
+use super::rng::Rng;
+use super::shelf::Shelf;
+use super::tally::Tally;
+use super::town::{ME, Refused, Row, Town};
+
+/// All that a run shares between the calendar, the store and the one who watches both.
+pub struct Sim {
+    pub rng: Rng,
+    pub town: Town,
+    pub tally: Tally,
+    /// Faults and third parties, out of a thousand; 0 when the run comes to rest.
+    pub trouble: u64,
+    pub page: usize,
+    pub max_age: Span,
+    pub reads_first: bool,
+    pub calls: u64,
+    /// The first list of a pass may be stale: what is looked at right before a call is fresh.
+    pub listed: bool,
+    pub writes: u64,
+    /// Promises that were broken, in words.
+    pub wrong: Vec<String>,
+}
+
+pub struct Shared {
+    pub sim: Mutex<Sim>,
+    now: AtomicI64,
+    points: AtomicU64,
+    stop_at: AtomicU64,
+    /// The process is gone: what it still tries has no effect.
+    ended: AtomicBool,
+    pub stopped: Notify,
+}
+
+impl Shared {
+    pub fn new(sim: Sim, now: Time) -> Self {
+        Self {
+            sim: Mutex::new(sim),
+            now: AtomicI64::new(now.timestamp_millis()),
+            points: AtomicU64::new(0),
+            stop_at: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+            stopped: Notify::new(),
+        }
+    }
+
+    pub fn sim(&self) -> MutexGuard<'_, Sim> {
+        self.sim.lock().unwrap()
+    }
+
+    pub fn now(&self) -> Time {
+        Time::from_timestamp_millis(self.now.load(Ordering::Relaxed)).unwrap()
+    }
+
+    pub fn advance(&self, span: Span) {
+        let ms = span.num_milliseconds();
+        self.now.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    pub fn clock(self: &Arc<Self>) -> Clock {
+        let this = Arc::clone(self);
+        Arc::new(move || this.now())
+    }
+
+    /// The process ends at the `n`th place from now (from 1); 0: it does not.
+    pub fn stop_after(&self, n: u64) {
+        self.points.store(0, Ordering::Relaxed);
+        self.stop_at.store(n, Ordering::Relaxed);
+        self.ended.store(false, Ordering::SeqCst);
+        let _ = self.stopped.notified().now_or_never();
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    /// Whether the process ends here.
+    pub fn ends_here(&self) -> bool {
+        if self.has_ended() {
+            return true;
+        }
+        let point = self.points.fetch_add(1, Ordering::Relaxed) + 1;
+        let ends = point == self.stop_at.load(Ordering::Relaxed);
+        if ends {
+            self.ended.store(true, Ordering::SeqCst);
+            self.stopped.notify_one();
+        }
+        ends
+    }
+}
+
+pub struct Line {
+    pub shared: Arc<Shared>,
+    pub shelf: Shelf,
+}
+
+/// What goes wrong with a call.
+enum Fault {
+    None,
+    Instead(CallError),
+    /// The effect is there, the answer is not.
+    Lost,
+}
+
+impl Line {
+    /// A place between the process and the world.
+    async fn place(&self) {
+        if self.shared.ends_here() {
+            std::future::pending::<()>().await;
+        }
+        let turns = {
+            let mut guard = self.shared.sim();
+            let sim = &mut *guard;
+            let now = self.shared.now();
+            self.shared
+                .advance(Span::milliseconds(20 + sim.rng.below(300) as i64));
+            if sim.trouble > 0 {
+                self.jump(sim);
+                if sim.rng.chance(sim.trouble / 2) && sim.town.meddle(&mut sim.rng, now) {
+                    sim.tally.add("third party acted");
+                }
+                if sim.rng.chance(sim.trouble / 4) {
+                    self.grow(sim, now);
+                }
+                if sim.rng.chance(sim.trouble / 4) {
+                    self.shelf.operate(&mut sim.rng, &mut sim.tally, now);
+                }
+            }
+            sim.rng.below(3)
+        };
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn jump(&self, sim: &mut Sim) {
+        if sim.rng.chance(8) {
+            sim.tally.add("call: clock jumped forward");
+            let far = *sim.rng.pick(&[9, 12, 70, 4_000]);
+            self.shared.advance(Span::seconds(far));
+        }
+        if sim.rng.chance(8) {
+            sim.tally.add("call: clock jumped back");
+            self.shared.advance(-Span::milliseconds(1_500));
+        }
+    }
+
+    fn grow(&self, sim: &mut Sim, now: Time) {
+        let Some(series) = sim.town.grow(&mut sim.rng, now) else {
+            return;
+        };
+        if self.shelf.has_open_intent(&series) {
+            sim.tally.add("grown while an intent was open");
+        }
+    }
+
+    async fn begin(&self, writes: bool) -> (Time, Fault) {
+        let at = self.shared.now();
+        self.place().await;
+        let mut guard = self.shared.sim();
+        let sim = &mut *guard;
+        sim.calls += 1;
+        if !sim.rng.chance(sim.trouble / if writes { 1 } else { 3 }) {
+            return (at, Fault::None);
+        }
+        let what = || "simulated".to_owned();
+        let fault = match sim.rng.below(if writes { 12 } else { 9 }) {
+            0 => Fault::Instead(CallError::Unreachable(what())),
+            1 | 2 => Fault::Instead(CallError::Unknown(what())),
+            3 => {
+                sim.tally.add("rate limited");
+                let until = self.shared.now() + Span::seconds(20);
+                Fault::Instead(CallError::Limited { until })
+            }
+            4 => Fault::Instead(CallError::Refused(what())),
+            5 => Fault::Instead(CallError::NotYours(what())),
+            6 => {
+                sim.tally.add("credential refused");
+                Fault::Instead(CallError::Credential(what()))
+            }
+            7 => Fault::Instead(CallError::Contract(what())),
+            _ => Fault::Lost,
+        };
+        match &fault {
+            Fault::Instead(_) => sim.tally.add("call: failed before"),
+            Fault::Lost => sim.tally.add("call: lost after"),
+            Fault::None => {}
+        }
+        (at, fault)
+    }
+
+    /// A read: the effect, then the way back. What arrives was seen as of when it was asked for.
+    async fn read<T>(
+        &self,
+        effect: impl FnOnce(&mut Sim) -> T,
+        shows: impl Fn(&T) -> Vec<Booking>,
+    ) -> Result<T, CallError> {
+        let (at, fault) = self.begin(false).await;
+        if let Fault::Instead(error) = fault {
+            return Err(error);
+        }
+        let given = effect(&mut self.shared.sim());
+        self.place().await;
+        if let Fault::Lost = fault {
+            return Err(CallError::Unknown("simulated".to_owned()));
+        }
+        let mut sim = self.shared.sim();
+        for booking in shows(&given) {
+            sim.town.show(&booking, at);
+        }
+        Ok(given)
+    }
+
+    /// A write: judged against the promises at the instant at which it is sent.
+    async fn write(
+        &self,
+        booking: &BookingRef,
+        deadline: Time,
+        kind: Write,
+    ) -> Result<Option<Reading>, CallError> {
+        let uid = booking.uid.as_str();
+        let now = self.shared.now();
+        let late = now > deadline || {
+            let mut sim = self.shared.sim();
+            let chance = sim.trouble / 4;
+            sim.rng.chance(chance)
+        };
+        if late {
+            self.shared.sim().tally.add("call: too late");
+            return Err(CallError::TooLate);
+        }
+        self.check_sent(uid, now, kind);
+        let (at, fault) = self.begin(true).await;
+        if let Fault::Instead(error) = fault {
+            return Err(error);
+        }
+        let refused = {
+            let mut guard = self.shared.sim();
+            let sim = &mut *guard;
+            if sim.reads_first && sim.town.row(uid).map(|row| &row.status) != Some(&Status::Pending)
+            {
+                None
+            } else {
+                self.effect(sim, uid, kind)
+            }
+        };
+        self.place().await;
+        if let Fault::Lost = fault {
+            return Err(CallError::Unknown("simulated".to_owned()));
+        }
+        if let Some(text) = refused {
+            return Err(CallError::Refused(text.to_owned()));
+        }
+        let mut guard = self.shared.sim();
+        let sim = &mut *guard;
+        if !sim.reads_first && sim.rng.chance(300) {
+            sim.tally.add("call: answered without a reading");
+            return Ok(None);
+        }
+        let reading = reading(&sim.town, uid);
+        if let Reading::Is(booking) = &reading {
+            sim.town.show(booking, at);
+        }
+        Ok(Some(reading))
+    }
+
+    /// Promises 2 and 5, when a call is sent.
+    fn check_sent(&self, uid: &str, now: Time, kind: Write) {
+        let mut guard = self.shared.sim();
+        let sim = &mut *guard;
+        sim.writes += 1;
+        if !sim.reads_first {
+            match sim.town.shown.get(uid) {
+                Some((Status::Pending, false, at)) if now - *at <= sim.max_age => {}
+                seen => {
+                    let text = format!("5: {kind:?} of {uid} at {now}, last seen {seen:?}");
+                    sim.wrong.push(text);
+                }
+            }
+        }
+        if let Err(why) = self.shelf.may_send(uid, kind == Write::Confirm) {
+            sim.wrong.push(format!("2: {kind:?} of {uid}: {why}"));
+        }
+    }
+
+    /// What the server does; promises 2 and 6, by what became of each booking.
+    fn effect(&self, sim: &mut Sim, uid: &str, kind: Write) -> Option<&'static str> {
+        let status = match kind {
+            Write::Confirm => Status::Accepted,
+            Write::Decline => Status::Rejected,
+            Write::Cancel => Status::Cancelled,
+        };
+        let was = sim.town.row(uid).map(|row| row.status.clone());
+        if matches!(was, Some(Status::Cancelled | Status::Rejected)) && kind == Write::Confirm {
+            sim.tally.add("revived by a race");
+        }
+        let changed = match kind {
+            Write::Cancel => sim.town.cancel(uid).map(|()| vec![uid.to_owned()]),
+            Write::Confirm | Write::Decline => sim.town.answer(uid, &status),
+        };
+        let changed = match changed {
+            Ok(changed) => changed,
+            Err(Refused::NotFound) => return Some("not found"),
+            Err(Refused::Already) => return Some("already answered"),
+        };
+        for uid in &changed {
+            let ours = sim.town.ours.entry(uid.clone()).or_default();
+            match kind {
+                Write::Confirm => ours.confirmed += 1,
+                Write::Decline | Write::Cancel => ours.refused += 1,
+            }
+            if ours.confirmed + ours.refused > 1 {
+                sim.wrong.push(format!("2/6: {uid} answered twice by us"));
+            }
+            if kind == Write::Confirm
+                && sim.town.at_start.contains(uid)
+                && let Err(why) = self.shelf.is_held(uid)
+            {
+                sim.wrong.push(format!("2: {uid} confirmed: {why}"));
+            }
+        }
+        if kind != Write::Confirm {
+            let ours = sim.town.ours.entry(uid.to_owned()).or_default();
+            ours.refusals_mailed += 1;
+            if ours.refusals_mailed > 1 {
+                sim.wrong.push(format!("6: {uid} refused a second time"));
+            }
+        }
+        None
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    Confirm,
+    Decline,
+    Cancel,
+}
+
+fn reading(town: &Town, uid: &str) -> Reading {
+    match town.row(uid) {
+        Some(row) => Reading::Is(Box::new(town.booking(row))),
+        None => Reading::Gone,
+    }
+}
+
+/// One page of what a listing selects, as the line of the moment shows it.
+fn page(sim: &mut Sim, select: &Select, number: u32) -> Page {
+    let stale = *select == Select::Pending && !sim.listed && sim.rng.chance(sim.trouble * 2);
+    let rows: &[Row] = if stale {
+        sim.tally.add("list: stale");
+        &sim.town.before
+    } else {
+        &sim.town.rows
+    };
+    let wanted = |row: &&Row| match select {
+        Select::Pending => matches!(row.status, Status::Pending | Status::Other(_)),
+        Select::Upcoming { from, to } => {
+            row.status == Status::Accepted && row.end > *from && row.start < *to
+        }
+        Select::Past { .. } | Select::UpdatedSince(_) => unreachable!("a pass does not ask for it"),
+    };
+    let mut rows: Vec<Row> = rows.iter().filter(wanted).cloned().collect();
+    rows.sort_by(|a, b| (a.created, &a.uid).cmp(&(b.created, &b.uid)));
+    if *select == Select::Pending {
+        sim.listed = true;
+        if rows.len() > 1 && sim.rng.chance(sim.trouble * 2) {
+            sim.tally.add("list: shuffled");
+            for n in (1..rows.len()).rev() {
+                rows.swap(n, sim.rng.index(n + 1));
+            }
+        }
+        if !rows.is_empty() && sim.rng.chance(sim.trouble) {
+            sim.tally.add("list: row missing");
+            rows.remove(sim.rng.index(rows.len()));
+        }
+    }
+    let from = (number as usize * sim.page).min(rows.len());
+    let to = (from + sim.page).min(rows.len());
+    Page {
+        bookings: rows[from..to]
+            .iter()
+            .map(|row| sim.town.booking(row))
+            .collect(),
+        unreadable: Vec::new(),
+        next: (to < rows.len()).then_some(number + 1),
+        server_time: None,
+    }
+}
+
+#[async_trait]
+impl Calendar for Line {
+    async fn me(&self) -> Result<Me, CallError> {
+        let me = |_: &mut Sim| Me {
+            id: HostId(ME),
+            username: None,
+            address: None,
+            time_zone: None,
+            admin: false,
+        };
+        self.read(me, |_| Vec::new()).await
+    }
+
+    async fn event_types(&self) -> Result<Vec<EventType>, CallError> {
+        self.read(|sim| sim.town.event_types(), |_| Vec::new())
+            .await
+    }
+
+    async fn event_type(&self, id: EventTypeId) -> Result<Option<EventType>, CallError> {
+        let find = move |sim: &mut Sim| sim.town.event_types().into_iter().find(|e| e.id == id);
+        self.read(find, |_| Vec::new()).await
+    }
+
+    async fn list(&self, select: &Select, number: u32) -> Result<Page, CallError> {
+        let effect = |sim: &mut Sim| page(sim, select, number);
+        self.read(effect, |page| page.bookings.clone()).await
+    }
+
+    async fn get(&self, booking: &BookingRef) -> Result<Reading, CallError> {
+        let effect = |sim: &mut Sim| reading(&sim.town, booking.uid.as_str());
+        let shows = |reading: &Reading| match reading {
+            Reading::Is(booking) => vec![(**booking).clone()],
+            Reading::Gone => Vec::new(),
+        };
+        self.read(effect, shows).await
+    }
+
+    async fn series(&self, series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError> {
+        let effect = |sim: &mut Sim| {
+            let of = |row: &&Row| row.series.as_deref() == Some(series.as_str());
+            let rows = sim.town.rows.iter().filter(of);
+            let all: Vec<Booking> = rows.map(|row| sim.town.booking(row)).collect();
+            (!sim.town.hides_series).then_some(all)
+        };
+        self.read(effect, |all| all.clone().unwrap_or_default())
+            .await
+    }
+
+    fn reads_before_acting(&self) -> bool {
+        self.shared.sim().reads_first
+    }
+
+    async fn confirm(
+        &self,
+        booking: &BookingRef,
+        deadline: Time,
+    ) -> Result<Option<Reading>, CallError> {
+        self.write(booking, deadline, Write::Confirm).await
+    }
+
+    async fn decline(
+        &self,
+        booking: &BookingRef,
+        reason: &str,
+        deadline: Time,
+    ) -> Result<Option<Reading>, CallError> {
+        assert!(!reason.is_empty(), "a refusal without a reason");
+        let kind = if self.reads_before_acting() {
+            Write::Cancel
+        } else {
+            Write::Decline
+        };
+        self.write(booking, deadline, kind).await
+    }
+
+    async fn cancel(
+        &self,
+        booking: &BookingRef,
+        reason: &str,
+        deadline: Time,
+    ) -> Result<Option<Reading>, CallError> {
+        assert!(!reason.is_empty(), "a refusal without a reason");
+        self.write(booking, deadline, Write::Cancel).await
+    }
+
+    fn calls(&self) -> u64 {
+        self.shared.sim().calls
+    }
+
+    fn ready(&self) -> usize {
+        1 + self.shared.sim().rng.index(10)
+    }
+}

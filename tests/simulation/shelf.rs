@@ -1,0 +1,392 @@
+//! The store that the pass is given: one in memory, behind a lock, so that operators can write
+//! between any two calls and everything can be compared at any time. It fails on its own now and
+//! then, and the process can end before and after each commit.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use maitred::domain::account::Account;
+use maitred::domain::decision::{Code, Decision};
+use maitred::domain::fact::Fact;
+use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
+use maitred::domain::ledger::Given;
+use maitred::domain::request::{Charge, Request, RequestState};
+use maitred::domain::time::{Span, Time};
+use maitred::store::memory::MemoryStore;
+use maitred::store::port::{
+    CommitError, Expected, Head, Store, StoreError, Subject, Verified, Written,
+};
+
+use super::book::{Book, Sums};
+use super::calendar::Shared;
+use super::rng::Rng;
+use super::tally::Tally;
+use super::town::PEOPLE;
+
+pub struct State {
+    pub store: MemoryStore,
+    pub commits: Vec<(Time, Vec<Fact>)>,
+    pub book: Book,
+    pub tally: Tally,
+    pub trouble: u64,
+    rng: Rng,
+    given: u64,
+    /// After an indeterminate commit this process may write nothing more.
+    closed: bool,
+    /// Commits that a pass has asked for.
+    pub asked: u64,
+}
+
+#[derive(Clone)]
+pub struct Shelf {
+    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
+}
+
+impl State {
+    /// Commits, and takes the facts into the book.
+    fn write(
+        &mut self,
+        at: Time,
+        facts: Vec<Fact>,
+        expected: &[Expected],
+    ) -> Result<Head, CommitError> {
+        let before = self.store.head();
+        let head = self.store.commit(at, facts.clone(), expected)?;
+        if head == before {
+            return Ok(head);
+        }
+        for fact in &facts {
+            self.book.apply(fact, &mut self.tally);
+        }
+        for fact in &facts {
+            if let Fact::Decided { request } = fact {
+                self.is_just(request);
+            }
+        }
+        self.commits.push((at, facts));
+        self.compare();
+        Ok(head)
+    }
+
+    /// A refusal says what is true when it is written down.
+    fn is_just(&mut self, request: &Request) {
+        if request.decision != Decision::Decline || request.state != RequestState::Recorded {
+            return;
+        }
+        let has = |code| request.reasons.iter().any(|reason| reason.code == code);
+        let known = request
+            .booker
+            .as_ref()
+            .and_then(|booker| self.store.resolve(booker).unwrap());
+        if has(Code::UnknownBooker) && known.is_some() {
+            let text = format!("11: {} declined as unknown, and known", request.id);
+            self.book.wrong.push(text);
+        }
+        if has(Code::ShortOfCredit) && request.carries.is_none() {
+            let account = self.store.account(&known.unwrap()).unwrap().unwrap();
+            let available = account.available(request.decided);
+            if available >= request.credits {
+                let text = format!(
+                    "11: {} declined as short of {}, and there are {available}: {:?}",
+                    request.id, request.credits, request.reasons
+                );
+                self.book.wrong.push(text);
+            }
+        }
+    }
+
+    /// Promise 1, and that the ledger and the book agree.
+    pub fn compare(&mut self) {
+        for account in self.store.accounts(None, 100).unwrap() {
+            let signed = |credits: u64| i64::try_from(credits).unwrap();
+            let totals = &account.totals;
+            let is = Sums {
+                granted: signed(totals.granted),
+                refunded: signed(totals.refunded),
+                left: signed(account.lots.iter().map(|lot| lot.left).sum()),
+                held: signed(totals.held),
+                posted: signed(totals.posted),
+                expired: signed(totals.expired),
+                revoked: signed(totals.revoked),
+            };
+            let must = self.book.sums.get(account.id.as_str());
+            if must != Some(&is) {
+                let text = format!("1: {} is {is:?}, must be {must:?}", account.id);
+                self.book.wrong.push(text);
+            }
+            if is.granted + is.refunded != is.left + is.held + is.posted + is.expired + is.revoked {
+                self.book
+                    .wrong
+                    .push(format!("1: {} does not add up", account.id));
+            }
+        }
+        let open: Vec<String> = self.book.open().map(|(id, _)| id.clone()).collect();
+        let mut is: Vec<String> = self
+            .store
+            .open_intents(1_000)
+            .unwrap()
+            .iter()
+            .map(|request| request.id.to_string())
+            .collect();
+        is.sort();
+        if is != open {
+            let text = format!("4: open are {is:?}, must be {open:?}");
+            self.book.wrong.push(text);
+        }
+    }
+}
+
+impl Shelf {
+    pub fn new(seed: u64, shared: Arc<Shared>) -> Self {
+        let state = State {
+            store: MemoryStore::new(),
+            commits: Vec::new(),
+            book: Book::default(),
+            tally: Tally::default(),
+            trouble: 0,
+            rng: Rng::new(seed),
+            given: 0,
+            closed: false,
+            asked: 0,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            shared,
+        }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// A new process has the store.
+    pub fn reopen(&self) {
+        self.state().closed = false;
+    }
+
+    pub fn grant(&self, at: Time, account: &str, credits: u64, expires: Option<Time>) {
+        let mut state = self.state();
+        state.given += 1;
+        let fact = Fact::Grant {
+            reference: Reference::parse(&format!("grant {}", state.given)).unwrap(),
+            account: AccountId::parse(account).unwrap(),
+            credits,
+            expires,
+            reason: "simulated".to_owned(),
+        };
+        state.write(at, vec![fact], &[]).unwrap();
+    }
+
+    /// An operator does something.
+    pub fn operate(&self, rng: &mut Rng, tally: &mut Tally, now: Time) {
+        let who = PEOPLE[rng.index(PEOPLE.len() - 1)];
+        let account = AccountId::parse(who).unwrap();
+        let there = self.state().store.account(&account).unwrap();
+        let what = rng.below(8);
+        match (what, there) {
+            (0..=3, _) => {
+                let address = Address::parse(who).unwrap();
+                let owner = self.state().store.resolve(&address).unwrap();
+                if owner.is_some_and(|owner| owner != account) {
+                    return;
+                }
+                let expires = rng.chance(300).then(|| now + Span::minutes(30));
+                self.grant(now, who, 1 + rng.below(5), expires);
+                tally.add("granted");
+            }
+            (4, Some(there)) => self.revoke(tally, now, &there),
+            (5 | 6, Some(there)) => {
+                let why = there.frozen.is_none().then(|| "simulated".to_owned());
+                tally.add("account frozen");
+                let fact = Fact::Frozen { account, why };
+                self.state().write(now, vec![fact], &[]).unwrap();
+            }
+            (7, Some(_)) => {
+                let alias = Address::parse(PEOPLE[PEOPLE.len() - 1]).unwrap();
+                let fact = Fact::Aliased { account, alias };
+                if self.state().write(now, vec![fact], &[]).is_ok() {
+                    tally.add("alias given");
+                }
+            }
+            (_, _) => {}
+        }
+    }
+
+    fn revoke(&self, tally: &mut Tally, now: Time, account: &Account) {
+        let Some(parts) = account.pick(1, now) else {
+            return;
+        };
+        let mut state = self.state();
+        state.given += 1;
+        let fact = Fact::Revoke {
+            reference: Reference::parse(&format!("revoke {}", state.given)).unwrap(),
+            account: account.id.clone(),
+            parts,
+            reason: "simulated".to_owned(),
+        };
+        state.write(now, vec![fact], &[]).unwrap();
+        tally.add("revoked");
+    }
+
+    pub fn may_send(&self, uid: &str, confirm: bool) -> Result<(), String> {
+        self.state().book.may_send(uid, confirm)
+    }
+
+    pub fn is_held(&self, uid: &str) -> Result<(), String> {
+        self.state().book.is_held(uid)
+    }
+
+    pub fn has_open_intent(&self, series: &str) -> bool {
+        let state = self.state();
+        let mut open = state.book.open();
+        open.any(|(_, begun)| begun.series.as_deref() == Some(series))
+    }
+}
+
+fn broken(text: &str) -> StoreError {
+    StoreError {
+        text: text.to_owned(),
+        source: None,
+    }
+}
+
+impl Store for Shelf {
+    fn commit(
+        &mut self,
+        at: Time,
+        facts: Vec<Fact>,
+        expected: &[Expected],
+    ) -> Result<Head, CommitError> {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        if state.closed && !self.shared.has_ended() {
+            let text = "10: written after a commit of unknown end".to_owned();
+            state.book.wrong.push(text);
+        }
+        let trouble = state.trouble;
+        if self.shared.ends_here() {
+            return Err(CommitError::Failed(broken("the process ends")));
+        }
+        state.asked += 1;
+        if !expected.is_empty() && state.rng.chance(trouble / 2) {
+            // An operator was quicker.
+            let who = state.rng.pick(expected).account.to_string();
+            drop(guard);
+            let name = Address::parse(&who).unwrap();
+            let owner = self.state().store.resolve(&name).unwrap();
+            if owner.is_none_or(|owner| owner.as_str() == who) {
+                self.grant(at, &who, 1, None);
+            }
+            guard = self.state();
+        }
+        let state = &mut *guard;
+        if state.rng.chance(trouble / 6) {
+            state.tally.add("store: failed");
+            return Err(CommitError::Failed(broken("simulated")));
+        }
+        if state.rng.chance(trouble / 6) {
+            state.closed = true;
+            if state.rng.chance(500) {
+                state.tally.add("store: indeterminate, written");
+                let _ = state.write(at, facts, expected);
+            } else {
+                state.tally.add("store: indeterminate, not written");
+            }
+            return Err(CommitError::Indeterminate(broken("simulated")));
+        }
+        let written = state.write(at, facts, expected);
+        if let Err(error) = &written {
+            match error {
+                CommitError::Conflict(_) => state.tally.add("conflict"),
+                CommitError::Violation(_)
+                | CommitError::Indeterminate(_)
+                | CommitError::Failed(_) => {
+                    let source = std::error::Error::source(error).map(ToString::to_string);
+                    let text = format!("a pass wrote what cannot be: {source:?}");
+                    state.book.wrong.push(text);
+                }
+            }
+        }
+        // The answer is lost with the process; the lock is held until here.
+        self.shared.ends_here();
+        written
+    }
+
+    fn head(&self) -> Head {
+        self.state().store.head()
+    }
+
+    fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
+        self.state().store.account(id)
+    }
+
+    fn resolve(&self, address: &Address) -> Result<Option<AccountId>, StoreError> {
+        self.state().store.resolve(address)
+    }
+
+    fn accounts(
+        &self,
+        after: Option<&AccountId>,
+        limit: usize,
+    ) -> Result<Vec<Account>, StoreError> {
+        self.state().store.accounts(after, limit)
+    }
+
+    fn is_empty(&self) -> Result<bool, StoreError> {
+        self.state().store.is_empty()
+    }
+
+    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
+        self.state().store.given(reference)
+    }
+
+    fn request(&self, id: &RequestId) -> Result<Option<Request>, StoreError> {
+        self.state().store.request(id)
+    }
+
+    fn request_of(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
+        self.state().store.request_of(booking)
+    }
+
+    fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
+        self.state().store.open_intents(limit)
+    }
+
+    fn decided(
+        &self,
+        since: Option<Time>,
+        before: Option<&(Time, RequestId)>,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError> {
+        self.state().store.decided(since, before, limit)
+    }
+
+    fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
+        self.state().store.charge(booking)
+    }
+
+    fn open_charges(
+        &self,
+        after: Option<&BookingUid>,
+        limit: usize,
+    ) -> Result<Vec<Charge>, StoreError> {
+        self.state().store.open_charges(after, limit)
+    }
+
+    fn history(
+        &self,
+        subject: &Subject,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Written>, StoreError> {
+        self.state().store.history(subject, before, limit)
+    }
+
+    fn verify(&self) -> Result<Verified, StoreError> {
+        self.state().store.verify()
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.state().store.close()
+    }
+}

@@ -1,0 +1,594 @@
+//! The watch over HTTP against the sandbox, with the real client: what becomes of a charge when its
+//! booking is moved, cancelled, missed or simply over, in each order in which that can be seen.
+
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+
+mod common;
+
+use common::{House, time};
+use maitred::calcom::port::Dialect;
+use maitred::domain::fact::Fact;
+use maitred::domain::gate::{EventTypeKey, Gate};
+use maitred::domain::id::{AccountId, Reference};
+use maitred::domain::request::ChargeState;
+use maitred::domain::terms::{
+    Blame, ExpiredRefund, Forgive, LateMove, NoShow, Terms, Unmanaged, Window,
+};
+use maitred::domain::time::Span;
+use maitred::domain::watch::What;
+use maitred::reconcile::watch::Watched;
+use maitred::sandbox::actions::{Action, Said, Shift};
+use maitred::sandbox::journal::Kind;
+
+const BO: &str = "bo@example.com";
+/// A week after the house's clock begins.
+const START: &str = "2026-12-01T09:00:00Z";
+
+fn act(house: &House, action: Action) -> Vec<String> {
+    house.clock.advance(Span::seconds(1));
+    house.sandbox.lock().act(house.clock.now(), action).unwrap()
+}
+
+/// A house in which Bo has 5 credits and a confirmed lesson, which cost 1, or dinner, which cost 3.
+async fn confirmed(dialect: Dialect, dinner: bool) -> (House, String) {
+    let mut house = House::new(dialect).await;
+    house.grant(BO, 5).await;
+    let kind = if dinner {
+        house.kinds.dinner
+    } else {
+        house.kinds.lesson
+    };
+    let uid = house.request(kind, BO, START);
+    house.pass().await;
+    assert_eq!(house.status(&uid), "accepted");
+    house.watch(true).await;
+    (house, uid)
+}
+
+fn terms(house: &mut House, change: impl Fn(&mut Terms)) {
+    for gate in &mut house.policy.gates {
+        change(&mut gate.terms);
+    }
+}
+
+fn whats(watched: &Watched) -> Vec<What> {
+    watched.changes.iter().map(|change| change.what).collect()
+}
+
+/// Looking again, shortly and thoroughly, writes nothing.
+async fn nothing_more(house: &mut House, what: &str) {
+    let before = house.sequence().await;
+    for audit in [false, true] {
+        let watched = house.watch(audit).await;
+        assert_eq!(watched.changes, [], "{what}");
+    }
+    assert_eq!(house.sequence().await, before, "{what}");
+}
+
+#[tokio::test]
+async fn a_charge_closes_when_the_booking_is_over_and_grace_has_passed() {
+    for dialect in [Dialect::V2, Dialect::V1] {
+        let (mut house, uid) = confirmed(dialect, false).await;
+        nothing_more(&mut house, "to come").await;
+        house.clock.advance(Span::days(7) + Span::hours(2));
+        nothing_more(&mut house, "in grace").await;
+        house.clock.advance(Span::hours(24));
+        let watched = house.watch(false).await;
+        assert_eq!(whats(&watched), [What::Kept], "{dialect:?}");
+        assert_eq!(house.charge(&uid).await.unwrap().state, ChargeState::Final);
+        assert_eq!(house.balance(BO).await, (4, 0, 1));
+        nothing_more(&mut house, "final").await;
+    }
+}
+
+#[tokio::test]
+async fn cancellations_refund_by_who_and_how_late() {
+    type Row = (&'static str, fn(&str) -> Action, i64, u64);
+    let booker = |uid: &str| Action::BookerCancels(Said::nothing(uid));
+    let host = |uid: &str| Action::HostCancels(Said::nothing(uid));
+    let api = |uid: &str| Action::ApiCancels(Said::nothing(uid));
+    let asks = |uid: &str| Action::HostAsksToMove(Said::nothing(uid));
+    // who, hours before the start, credits of 3 that come back
+    let rows: [Row; 8] = [
+        ("booker", booker, 30, 3),
+        ("booker", booker, 10, 2),
+        ("booker", booker, 1, 0),
+        ("host", host, 1, 3),
+        ("api", api, 30, 3),
+        ("api", api, 1, 0),
+        ("host asks for another time", asks, 1, 3),
+        ("host", host, 30, 3),
+    ];
+    for audit in [false, true] {
+        for (who, action, hours, back) in rows {
+            let what = format!("{who} {hours} h before, audit {audit}");
+            let (mut house, uid) = confirmed(Dialect::V2, true).await;
+            terms(&mut house, |terms| {
+                terms.refund = vec![
+                    Window {
+                        before: Span::hours(24),
+                        percent: 100,
+                    },
+                    Window {
+                        before: Span::hours(2),
+                        percent: 50,
+                    },
+                ];
+            });
+            let until = time(START) - Span::hours(hours) - house.clock.now();
+            house.clock.advance(until - Span::minutes(5));
+            act(&house, action(&uid));
+            house.watch(audit).await;
+            let charge = house.charge(&uid).await.unwrap();
+            let state = if back == 0 {
+                ChargeState::Final
+            } else {
+                ChargeState::Refunded
+            };
+            assert_eq!(charge.state, state, "{what}");
+            assert_eq!(house.balance(BO).await, (2 + back, 0, 3), "{what}");
+            assert_eq!(charge.credits(), 3 - back, "{what}");
+            nothing_more(&mut house, &what).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn unknown_cancellations_count_as_configured() {
+    let (mut house, uid) = confirmed(Dialect::V2, true).await;
+    terms(&mut house, |terms| terms.unknown_cancels = Blame::Host);
+    house.clock.advance(Span::days(7));
+    act(&house, Action::ApiCancels(Said::nothing(&uid)));
+    assert_eq!(whats(&house.watch(false).await), [What::Refunded]);
+}
+
+#[tokio::test]
+async fn a_successor_takes_over_whoever_sees_it_first() {
+    // The pass first, or the watch first, shortly or thoroughly; moved once or twice.
+    for watch_first in [None, Some(false), Some(true)] {
+        for moves in [1, 2, 3] {
+            let what = format!("watch first {watch_first:?}, {moves} moves");
+            let (mut house, first) = confirmed(Dialect::V2, false).await;
+            let mut last = first.clone();
+            for number in 0..moves {
+                let start = time("2026-12-03T09:00:00Z") + Span::days(number);
+                last = act(&house, Action::BookerMoves(Shift::to(&last, start))).remove(0);
+            }
+            if let Some(audit) = watch_first {
+                assert_eq!(house.watch(audit).await.changes, [], "{what}");
+            }
+            house.pass().await;
+            assert_eq!(house.status(&last), "accepted", "{what}");
+            house.watch(false).await;
+            let charge = house.charge(&last).await.unwrap();
+            assert_eq!(
+                (charge.state.clone(), charge.credits()),
+                (ChargeState::Open, 1),
+                "{what}"
+            );
+            assert!(matches!(
+                house.charge(&first).await.unwrap().state,
+                ChargeState::Moved { .. }
+            ));
+            assert_eq!(house.balance(BO).await, (4, 0, 1), "{what}");
+            nothing_more(&mut house, &what).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_move_that_is_accepted_at_once_moves_the_charge_without_a_pass() {
+    for (weeks, audit) in [(0, false), (0, true), (1, true)] {
+        let (mut house, uid) = confirmed(Dialect::V2, false).await;
+        let start = time("2026-12-20T09:00:00Z");
+        let pending = act(&house, Action::BookerMoves(Shift::to(&uid, start))).remove(0);
+        let last = act(
+            &house,
+            Action::HostMoves(Shift::to(&pending, start + Span::days(1))),
+        );
+        // Down meanwhile.
+        house.clock.advance(Span::weeks(weeks));
+        let watched = house.watch(audit).await;
+        assert_eq!(whats(&watched), [What::Moved]);
+        assert_eq!(
+            house.charge(&last[0]).await.unwrap().state,
+            ChargeState::Open
+        );
+        assert_eq!(house.balance(BO).await, (4, 0, 1));
+        nothing_more(&mut house, "moved").await;
+        // And it is cancelled in time under its new name.
+        act(&house, Action::BookerCancels(Said::nothing(&last[0])));
+        assert_eq!(whats(&house.watch(false).await), [What::Refunded]);
+        assert_eq!(house.balance(BO).await, (5, 0, 1));
+    }
+}
+
+/// The sandbox moves within an event type, so the gate's price changes instead.
+#[tokio::test]
+async fn another_cost_charges_or_returns_the_difference() {
+    // cost, credits there are, charged in the end, available
+    for (cost, credits, charged, available) in [(1, 5, 1, 4), (5, 5, 5, 0), (5, 4, 4, 0)] {
+        for by_host in [true, false] {
+            let mut house = House::new(Dialect::V2).await;
+            house.grant(BO, credits).await;
+            let uid = house.request(house.kinds.dinner, BO, START);
+            house.pass().await;
+            house.watch(true).await;
+            for gate in &mut house.policy.gates {
+                gate.cost = cost;
+            }
+            let shift = Shift::to(&uid, time("2026-12-03T09:00:00Z"));
+            let action = if by_host {
+                Action::HostMoves(shift)
+            } else {
+                Action::BookerMoves(shift)
+            };
+            let last = act(&house, action).remove(0);
+            house.pass().await;
+            let watched = house.watch(false).await;
+            let what = format!("cost {cost} credits {credits} by host {by_host}");
+            if by_host || credits >= cost {
+                let charge = house.charge(&last).await.unwrap();
+                assert_eq!(charge.credits(), charged, "{what}");
+                assert_eq!(house.balance(BO).await.0, available, "{what}");
+            } else {
+                assert_eq!(house.status(&last), "rejected", "{what}");
+                assert_eq!(house.balance(BO).await.0, credits, "{what}");
+            }
+            let short = by_host && credits < cost;
+            let told = watched
+                .problems
+                .iter()
+                .any(|p| p.code == "move-not-covered");
+            assert_eq!(told, short, "{what}");
+            nothing_more(&mut house, &what).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_declined_successor_refunds_and_a_cancelled_one_follows_the_windows() {
+    let (mut house, uid) = confirmed(Dialect::V2, false).await;
+    let start = time("2026-12-03T09:00:00Z");
+    let last = act(&house, Action::BookerMoves(Shift::to(&uid, start))).remove(0);
+    act(&house, Action::HostRejects(Said::nothing(&last)));
+    assert_eq!(whats(&house.watch(false).await), [What::Refunded]);
+    assert_eq!(house.balance(BO).await, (5, 0, 1));
+
+    let (mut house, uid) = confirmed(Dialect::V2, false).await;
+    let last = act(&house, Action::BookerMoves(Shift::to(&uid, start))).remove(0);
+    house
+        .clock
+        .advance(start - Span::hours(2) - house.clock.now());
+    act(&house, Action::BookerCancels(Said::nothing(&last)));
+    assert_eq!(whats(&house.watch(false).await), [What::Kept]);
+    assert_eq!(house.balance(BO).await, (4, 0, 1));
+    nothing_more(&mut house, "cancelled successor").await;
+}
+
+#[tokio::test]
+async fn a_late_move_can_be_a_cancellation_in_either_order() {
+    for watch_first in [true, false] {
+        let (mut house, uid) = confirmed(Dialect::V2, false).await;
+        terms(&mut house, |terms| terms.late_move = LateMove::Cancellation);
+        house
+            .clock
+            .advance(time(START) - Span::hours(2) - house.clock.now());
+        let start = time("2026-12-05T09:00:00Z");
+        let last = act(&house, Action::BookerMoves(Shift::to(&uid, start))).remove(0);
+        if watch_first {
+            house.watch(false).await;
+            house.pass().await;
+        } else {
+            house.pass().await;
+            house.watch(false).await;
+        }
+        assert_eq!(house.charge(&uid).await.unwrap().state, ChargeState::Final);
+        assert_eq!(house.charge(&last).await.unwrap().state, ChargeState::Open);
+        assert_eq!(
+            house.balance(BO).await,
+            (3, 0, 2),
+            "watch first {watch_first}"
+        );
+        nothing_more(&mut house, "late").await;
+    }
+}
+
+#[tokio::test]
+async fn occurrences_of_a_series_live_on_their_own() {
+    let mut house = House::new(Dialect::V2).await;
+    house.grant(BO, 5).await;
+    let uids = house.series(house.kinds.lesson, BO, START, 4);
+    house.pass().await;
+    house.watch(true).await;
+    assert_eq!(house.balance(BO).await, (1, 0, 4));
+    // One is moved: only its successor says so. One is cancelled.
+    let start = time("2027-01-20T15:00:00Z");
+    let moved = act(&house, Action::HostMoves(Shift::to(&uids[1], start))).remove(0);
+    act(&house, Action::BookerCancels(Said::nothing(&uids[2])));
+    let watched = house.watch(false).await;
+    let mut got = whats(&watched);
+    got.sort_by_key(|what| what.as_str());
+    assert_eq!(got, [What::Moved, What::Refunded]);
+    assert_eq!(house.charge(&moved).await.unwrap().state, ChargeState::Open);
+    assert_eq!(house.balance(BO).await, (2, 0, 4));
+    nothing_more(&mut house, "series").await;
+    // The rest goes; what was moved away stays.
+    act(&house, Action::SeriesCancels(Said::nothing(&uids[3])));
+    house.watch(true).await;
+    assert_eq!(
+        house.charge(&uids[3]).await.unwrap().state,
+        ChargeState::Refunded
+    );
+    assert_eq!(
+        house.charge(&uids[0]).await.unwrap().state,
+        ChargeState::Open
+    );
+    nothing_more(&mut house, "the rest").await;
+}
+
+#[tokio::test]
+async fn absence_counts_once_the_grace_is_over() {
+    // host absent, booker absent, taken back, no-show, what becomes of it
+    let rows = [
+        (true, false, false, NoShow::Keep, Some(What::Refunded)),
+        (false, true, false, NoShow::Keep, Some(What::Kept)),
+        (false, true, false, NoShow::Refund, Some(What::Refunded)),
+        (false, true, false, NoShow::Review, None),
+        (false, true, true, NoShow::Review, Some(What::Kept)),
+        (false, true, true, NoShow::Refund, Some(What::Kept)),
+    ];
+    for (host, booker, taken_back, no_show, expect) in rows {
+        let what = format!("host {host} booker {booker} back {taken_back} {no_show:?}");
+        let (mut house, uid) = confirmed(Dialect::V2, false).await;
+        terms(&mut house, |terms| terms.no_show = no_show);
+        house.clock.advance(Span::days(7) + Span::hours(2));
+        let mark = |absent| Action::AttendeeAbsent {
+            booking: uid.clone(),
+            email: BO.to_owned(),
+            absent,
+        };
+        if host {
+            let booking = uid.clone();
+            act(
+                &house,
+                Action::HostAbsent {
+                    booking,
+                    absent: true,
+                },
+            );
+        }
+        if booker {
+            act(&house, mark(true));
+        }
+        nothing_more(&mut house, &what).await;
+        if taken_back {
+            act(&house, mark(false));
+        }
+        house.clock.advance(Span::hours(24));
+        let watched = house.watch(false).await;
+        assert_eq!(whats(&watched).first().copied(), expect, "{what}");
+        let asks = watched
+            .problems
+            .iter()
+            .any(|problem| problem.code == "no-show");
+        assert_eq!(asks, expect.is_none(), "{what}");
+        nothing_more(&mut house, &what).await;
+    }
+}
+
+#[tokio::test]
+async fn first_absences_are_forgiven() {
+    let mut house = House::new(Dialect::V2).await;
+    terms(&mut house, |terms| {
+        terms.forgive = Some(Forgive {
+            times: 1,
+            per: Span::days(60),
+        });
+    });
+    house.grant(BO, 5).await;
+    let mut uids = Vec::new();
+    for start in [START, "2026-12-02T09:00:00Z"] {
+        uids.push(house.request(house.kinds.lesson, BO, start));
+    }
+    house.pass().await;
+    house.clock.advance(Span::days(9));
+    for booking in uids {
+        let email = BO.to_owned();
+        act(
+            &house,
+            Action::AttendeeAbsent {
+                booking,
+                email,
+                absent: true,
+            },
+        );
+    }
+    house.clock.advance(Span::days(1));
+    let mut got = whats(&house.watch(true).await);
+    got.sort_by_key(|what| what.as_str());
+    assert_eq!(got, [What::Kept, What::Refunded]);
+    assert_eq!(house.balance(BO).await, (4, 0, 2));
+    nothing_more(&mut house, "forgiven").await;
+}
+
+#[tokio::test]
+async fn a_lot_that_expired_meanwhile_is_restored_or_forfeited() {
+    for (how, available) in [
+        (ExpiredRefund::RestoreFor(Span::days(14)), 1),
+        (ExpiredRefund::Forfeit, 0),
+    ] {
+        let mut house = House::new(Dialect::V2).await;
+        terms(&mut house, |terms| terms.expired_refund = how);
+        let at = house.clock.now();
+        let fact = Fact::Grant {
+            reference: Reference::parse("short").unwrap(),
+            account: AccountId::parse(BO).unwrap(),
+            credits: 1,
+            expires: Some(time("2026-11-26T00:00:00Z")),
+            reason: "test".to_owned(),
+        };
+        let granted = house
+            .store
+            .with(move |store| store.commit(at, vec![fact], &[]));
+        granted.await.unwrap();
+        let uid = house.request(house.kinds.lesson, BO, START);
+        house.pass().await;
+        house.clock.advance(Span::days(4));
+        act(&house, Action::BookerCancels(Said::nothing(&uid)));
+        assert_eq!(whats(&house.watch(true).await), [What::Refunded]);
+        assert_eq!(house.balance(BO).await.0, available, "{how:?}");
+        nothing_more(&mut house, "expired").await;
+        house.clock.advance(Span::days(15));
+        assert_eq!(house.balance(BO).await.0, 0);
+    }
+}
+
+#[tokio::test]
+async fn accepted_by_others_is_reported_charged_or_cancelled() {
+    // mode, credits, status, available, reported
+    let rows = [
+        (Unmanaged::Report, 5, "accepted", 5, true),
+        (Unmanaged::Charge, 5, "accepted", 2, false),
+        (Unmanaged::Charge, 2, "accepted", 0, true),
+        (Unmanaged::Cancel, 5, "cancelled", 5, false),
+    ];
+    for dialect in [Dialect::V2, Dialect::V1] {
+        for (mode, credits, status, available, reported) in rows {
+            let what = format!("{dialect:?} {mode:?} {credits}");
+            let mut house = House::new(dialect).await;
+            house.grant(BO, credits).await;
+            let since = house.clock.now() - Span::hours(1);
+            terms(&mut house, |terms| {
+                terms.unmanaged = mode;
+                terms.unmanaged_since = Some(since);
+            });
+            let booking = house.request(house.kinds.dinner, BO, START);
+            let open = house.request(house.kinds.open, BO, "2026-12-02T09:00:00Z");
+            let priced = house.request(house.kinds.priced, BO, "2026-12-03T09:00:00Z");
+            for booking in [booking.clone(), open, priced] {
+                act(&house, Action::HostAccepts { booking });
+            }
+            let watched = house.watch(true).await;
+            let told = watched.problems.iter().any(|p| p.code == "unmanaged");
+            assert_eq!(told, reported, "{what}: {:?}", watched.problems);
+            assert_eq!(house.status(&booking), status, "{what}");
+            assert_eq!(house.balance(BO).await.0, available, "{what}");
+            nothing_more(&mut house, &what).await;
+            let cancels = house.sandbox.lock().journal.count(Kind::Cancel);
+            assert_eq!(cancels, u64::from(mode == Unmanaged::Cancel), "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn bookings_from_before_the_date_are_not_looked_at() {
+    let mut house = House::new(Dialect::V2).await;
+    house.grant(BO, 5).await;
+    let since = house.clock.now() + Span::hours(1);
+    terms(&mut house, |terms| {
+        terms.unmanaged = Unmanaged::Cancel;
+        terms.unmanaged_since = Some(since);
+    });
+    let booking = house.request(house.kinds.dinner, BO, START);
+    act(
+        &house,
+        Action::HostAccepts {
+            booking: booking.clone(),
+        },
+    );
+    let watched = house.watch(true).await;
+    assert_eq!((watched.changes.len(), watched.problems.len()), (0, 0));
+    assert_eq!(house.status(&booking), "accepted");
+}
+
+#[tokio::test]
+async fn requests_that_ended_undecided_are_closed() {
+    use maitred::domain::gate::OnUnknown;
+    use maitred::domain::request::RequestState;
+    for over in [true, false] {
+        let mut house = House::new(Dialect::V2).await;
+        for gate in &mut house.policy.gates {
+            gate.unknown_booker = OnUnknown::Review;
+        }
+        house.grant(BO, 1).await;
+        let uid = house.request(house.kinds.lesson, "who@example.com", START);
+        house.pass().await;
+        house.watch(true).await;
+        if over {
+            house.clock.advance(Span::days(8));
+        } else {
+            act(&house, Action::BookerCancels(Said::nothing(&uid)));
+        }
+        house.pass().await;
+        assert_eq!(
+            whats(&house.watch(true).await),
+            [What::Closed],
+            "over {over}"
+        );
+        let state = house.record(&uid).await.unwrap().state;
+        assert!(matches!(state, RequestState::Settled { .. }));
+        nothing_more(&mut house, "closed").await;
+    }
+}
+
+#[tokio::test]
+async fn a_booking_that_was_deleted_closes_when_it_would_be_over() {
+    let (mut house, uid) = confirmed(Dialect::V2, false).await;
+    act(
+        &house,
+        Action::DeletesBooking {
+            booking: uid.clone(),
+        },
+    );
+    let watched = house.watch(true).await;
+    assert!(watched.problems.iter().any(|p| p.code == "booking-gone"));
+    assert_eq!(house.charge(&uid).await.unwrap().state, ChargeState::Open);
+    house.clock.advance(Span::days(9));
+    assert_eq!(whats(&house.watch(false).await), [What::Kept]);
+    nothing_more(&mut house, "gone").await;
+}
+
+#[tokio::test]
+async fn calls_do_not_grow_with_what_is_closed() {
+    let mut house = House::new(Dialect::V2).await;
+    house.grant(BO, 500).await;
+    for n in 0..100 {
+        let start = time("2026-11-25T00:00:00Z") + Span::minutes(30 * n);
+        let start = start.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        house.request(house.kinds.lesson, BO, &start);
+    }
+    house.pass().await;
+    let audit = house.watch(true).await;
+    // Two listings, and who the key is once.
+    assert_eq!(
+        (audit.checked, audit.calls <= 4),
+        (100, true),
+        "{}",
+        audit.calls
+    );
+    assert_eq!(house.watch(false).await.calls, 1);
+    house.clock.advance(Span::days(6));
+    let closing = house.watch(false).await;
+    assert_eq!((closing.changes.len(), closing.calls), (100, 2));
+    let idle = house.watch(false).await;
+    assert_eq!((idle.checked, idle.calls), (0, 1));
+}
+
+#[tokio::test]
+async fn gates_by_number_and_deleted_event_types_keep_their_terms() {
+    let (mut house, uid) = confirmed(Dialect::V2, false).await;
+    terms(&mut house, |terms| terms.refund = Vec::new());
+    let event_type = house.kinds.lesson;
+    act(&house, Action::DeletesEventType { event_type });
+    act(&house, Action::BookerCancels(Said::nothing(&uid)));
+    house.policy.gates.insert(
+        0,
+        Gate {
+            name: "other".to_owned(),
+            event_types: vec![EventTypeKey::Slug("other".to_owned())],
+            ..house.policy.gates[0].clone()
+        },
+    );
+    assert_eq!(whats(&house.watch(false).await), [What::Kept]);
+}
