@@ -183,7 +183,14 @@ fn a_torn_tail_is_cut_kept_and_reported_and_the_log_goes_on() {
 fn a_changed_byte_is_refused_by_its_line() {
     let log = Log::new();
     for byte in 0..log.text.len() {
-        for change in [|b: u8| b ^ 1, |b| b ^ 0x20, |b| b ^ 0x80, |_| 0, |_| b'\n'] {
+        // Every byte in one way, some in all.
+        let ways: [fn(u8) -> u8; 5] = [|b| b ^ 1, |b| b ^ 0x20, |b| b ^ 0x80, |_| 0, |_| b'\n'];
+        let ways = if byte % 16 == 0 {
+            &ways[..]
+        } else {
+            &ways[byte % 5..=byte % 5]
+        };
+        for change in ways {
             let mut text = log.text.clone();
             text[byte] = change(text[byte]);
             if text == log.text {

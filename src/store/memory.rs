@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
 use super::catalogue::{self, Catalogue};
+use super::changes::{Changes, is_live, is_open};
 use super::log::line::{self, Hash};
 use super::opened::{check_expected, check_facts};
-use super::overlay::{Base, Changes, Kept, Overlay, is_live, is_open};
+use super::overlay::{Base, Kept, Overlay};
 use super::port::{CommitError, Expected, Head, Store, StoreError, Subject, Verified, Written};
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact};

@@ -7,7 +7,9 @@
 //! two halves record by record. `record` is the written form of everything that is kept.
 
 pub mod catalogue;
+pub mod changes;
 pub mod disk;
+pub mod ground;
 pub mod handle;
 pub mod lock;
 pub mod log;
@@ -20,4 +22,5 @@ pub mod port;
 pub mod record;
 pub mod sled;
 pub mod tail;
+pub mod trust;
 pub mod verify;

@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::changes::{Changes, ChargeChange, RequestChange, is_live, is_open};
 use super::port::{StoreError, Subject};
 use crate::domain::account::Account;
 use crate::domain::fact::Commit;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::{self, ApplyError, Given, Records};
-use crate::domain::request::{Charge, ChargeState, Request, RequestState};
+use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
 
 /// Commit numbers kept with a record. When there are this many they go into a piece of their own,
@@ -36,36 +37,6 @@ pub trait Base {
     fn charge(&self, booking: &BookingUid) -> Result<Option<Kept<Charge>>, StoreError>;
     /// The requests decided at this instant.
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError>;
-}
-
-/// A request that changed, and what its indexes held before.
-#[derive(Debug)]
-pub struct RequestChange {
-    pub kept: Box<Kept<Request>>,
-    /// Its place among the open intents, when it had one.
-    pub was_open: Option<Time>,
-    /// Occurrences that were not known before and are named otherwise than the request.
-    pub joined: Vec<BookingUid>,
-}
-
-/// A charge that changed, and what its index held before.
-#[derive(Debug)]
-pub struct ChargeChange {
-    pub kept: Box<Kept<Charge>>,
-    pub was_live: bool,
-}
-
-/// All that some commits changed, in no order.
-#[derive(Debug, Default)]
-pub struct Changes {
-    pub accounts: Vec<Box<Kept<Account>>>,
-    pub aliases: Vec<(Address, Option<AccountId>)>,
-    pub given: Vec<Given>,
-    pub requests: Vec<RequestChange>,
-    pub charges: Vec<ChargeChange>,
-    pub decided: Vec<(Time, BTreeSet<RequestId>)>,
-    /// Older commit numbers of a subject, as one piece.
-    pub pieces: Vec<(Subject, Vec<u64>)>,
 }
 
 /// Records over a base. Reads are kept, so that a record is read once however often it changes.
@@ -344,18 +315,6 @@ impl<B: Base> Records for Overlay<'_, B> {
     }
 }
 
-impl RequestChange {
-    pub fn id(&self) -> &RequestId {
-        &self.kept.record.id
-    }
-}
-
-impl ChargeChange {
-    pub fn uid(&self) -> &BookingUid {
-        &self.kept.record.booking.uid
-    }
-}
-
 impl<T> Slot<T> {
     fn read(now: Option<T>) -> Self {
         Self {
@@ -403,22 +362,6 @@ impl<T> Kept<T> {
             record,
             seqs: Vec::new(),
         })
-    }
-}
-
-/// Whether the request is an intent that is not finished.
-pub fn is_open(request: &Request) -> bool {
-    request.state == RequestState::Recorded
-}
-
-/// Whether the charge can still change.
-pub fn is_live(charge: &Charge) -> bool {
-    match charge.state {
-        ChargeState::Held | ChargeState::Open => true,
-        ChargeState::Void
-        | ChargeState::Final
-        | ChargeState::Refunded
-        | ChargeState::Moved { .. } => false,
     }
 }
 

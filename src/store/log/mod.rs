@@ -5,10 +5,12 @@
 //! the line before it (of the header, for the first commit; of the last commit of the segment
 //! before, for a header), so that nothing can be changed, left out or moved without being seen.
 //!
-//! `line` is the exact form of one line, `segment` the files, `walk` reads and checks, `append`
-//! writes. A commit counts when its line is whole, newline included: a torn last line is no commit.
+//! `line` is the exact form of one line, `segment` the files, `walk` reads and checks, `torn` tells a
+//! crash from damage, `find` reads one commit, `append` writes. A commit counts when its line is whole, newline included: a torn last line is no commit.
 
 pub mod append;
+pub mod find;
 pub mod line;
 pub mod segment;
+pub mod torn;
 pub mod walk;

@@ -1,15 +1,6 @@
 //! Reading the log: line after line, each checked against its own hash, the line before and its
 //! number.
-//!
-//! **Torn or altered.** A commit is one write of one line to the end of the last file, and it
-//! counts once it was synced. A crash before that can leave of it: nothing; a part from its front,
-//! so without the newline; or, on file systems that lengthen a file before its blocks are written,
-//! the whole length with whole sectors of zeros in it, newline or not. So the last line of the last
-//! file is *torn*, and may be cut off, when it has no newline, or when it holds zeros, which no line
-//! of ours does, and every run of them begins and ends at a sector's edge or the line's. Everything
-//! else that does not check is *altered*: a whole last line whose hash is wrong, zeros in odd
-//! places, anything at all with a line after it. No crash of ours makes those, so they are refused,
-//! with file and line, and never cut. The same for a header: it appears whole, by rename, or not.
+//! A torn last line is told from an altered one in `torn`.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -19,12 +10,10 @@ use super::super::disk::{self, DiskError};
 use super::super::record::fact;
 use super::line::{self, Fault, Hash, Header, MAX_LINE, Sealed};
 use super::segment::{self, Chain, Place, SegmentError};
+use super::torn;
 use crate::domain::fact::Commit;
 use crate::domain::ledger::Violation;
 use crate::domain::time::Time;
-
-/// The smallest piece a disk writes whole. Larger blocks are multiples of it.
-const SECTOR: u64 = 512;
 
 /// Bytes read ahead.
 const BUFFER: usize = 256 * 1024;
@@ -100,7 +89,7 @@ pub struct Walk {
     chain: Chain,
     head: Hash,
     torn: u64,
-    buffer: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
 }
 
 impl Walk {
@@ -148,7 +137,7 @@ impl Walk {
         Ok(there.then_some(walk))
     }
 
-    fn at(dir: &Path, last: u32, place: Place, chain: Chain) -> Result<Self, LogError> {
+    pub(super) fn at(dir: &Path, last: u32, place: Place, chain: Chain) -> Result<Self, LogError> {
         let path = segment::path(dir, place.segment);
         let mut file = disk::at("open", &path, File::open(&path))?;
         disk::at("read", &path, file.seek(SeekFrom::Start(place.offset)))?;
@@ -230,7 +219,7 @@ impl Walk {
     }
 
     /// Reads a line into the buffer; false when there is no whole one.
-    fn read_line(&mut self) -> Result<bool, LogError> {
+    pub(super) fn read_line(&mut self) -> Result<bool, LogError> {
         let path = self.path.clone();
         if disk::at("read", &path, self.fill())? {
             return Ok(true);
@@ -329,7 +318,7 @@ impl Walk {
         self.step();
     }
 
-    fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         self.place.offset += self.buffer.len() as u64;
         self.lines = self.lines.map(|lines| lines + 1);
     }
@@ -338,10 +327,10 @@ impl Walk {
     fn is_torn(&mut self) -> Result<bool, LogError> {
         let rest = self.file.fill_buf().map(<[u8]>::is_empty);
         let is_last = disk::at("read", &self.path, rest)? && self.place.segment == self.last;
-        Ok(is_last && has_lost_sectors(&self.buffer, self.place.offset))
+        Ok(is_last && torn::has_lost_sectors(&self.buffer, self.place.offset))
     }
 
-    fn damaged(&self, fault: Fault) -> LogError {
+    pub(super) fn damaged(&self, fault: Fault) -> LogError {
         LogError::Damaged {
             path: self.path.clone(),
             line: self.line_number(),
@@ -367,28 +356,6 @@ struct Checked {
     facts: (usize, usize),
 }
 
-/// Whether a line at this offset holds zeros, and only as whole sectors (cut by its own ends).
-fn has_lost_sectors(line: &[u8], offset: u64) -> bool {
-    let mut found = false;
-    let mut at = 0;
-    while at < line.len() {
-        if line[at] != 0 {
-            at += 1;
-            continue;
-        }
-        let begin = at;
-        while at < line.len() && line[at] == 0 {
-            at += 1;
-        }
-        let edge = |place: usize| (offset + place as u64).is_multiple_of(SECTOR);
-        if !(begin == 0 || edge(begin)) || !(at == line.len() || edge(at)) {
-            return false;
-        }
-        found = true;
-    }
-    found
-}
-
 /// Newlines before this offset; 0 when the file cannot be read, for this is only for a message.
 fn count_lines(path: &Path, offset: u64) -> u64 {
     let Ok(file) = File::open(path) else {
@@ -405,34 +372,4 @@ fn count_lines(path: &Path, offset: u64) -> u64 {
         reader.consume(length);
     }
     lines
-}
-
-/// One commit read from its place, for history.
-///
-/// # Errors
-/// When it is not found from there on, or is not what was written.
-pub fn find(dir: &Path, from: Place, seq: u64) -> Result<Commit, LogError> {
-    let mut walk = Walk::at(dir, from.segment, from, Chain::START)?;
-    loop {
-        if !walk.read_line()? {
-            let expected = seq;
-            let found = 0;
-            return Err(walk.damaged(Fault::Number { expected, found }));
-        }
-        let text = &walk.buffer[..walk.buffer.len() - 1];
-        if line::peek_seq(text) != Some(seq) {
-            walk.step();
-            continue;
-        }
-        let commit = line::unseal(text).and_then(|sealed| {
-            let entry = sealed.entry()?;
-            let facts = fact::read(entry.facts).map_err(Fault::Record)?;
-            Ok(Commit {
-                seq,
-                at: entry.at,
-                facts,
-            })
-        });
-        return commit.map_err(|fault| walk.damaged(fault));
-    }
 }

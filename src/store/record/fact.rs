@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{PartRecord, attributes_from, attributes_to, parts_from, parts_to};
+use super::account::{PartRecord, attributes_from, attributes_to};
+use super::entry::{self, BackRecord};
 use super::request::{BookingRecord, CallRecord, OutcomeRecord, RequestRecord};
 use super::stamp::Stamp;
-use super::text::{RecordError, Text, credits, optional};
+use super::text::{RecordError, Text, optional};
 use crate::domain::decision::Credits;
-use crate::domain::fact::{Back, Fact};
-use crate::domain::id::{EventTypeId, HostId};
+use crate::domain::fact::Fact;
 
 /// One fact.
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,26 +112,6 @@ pub enum FactRecord<'a> {
     },
 }
 
-/// Credits going back to a lot.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BackRecord<'a> {
-    #[serde(borrow)]
-    grant: Text<'a>,
-    credits: Credits,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    restored: Option<RestoredRecord<'a>>,
-}
-
-/// The lot of its own that they go to instead.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RestoredRecord<'a> {
-    #[serde(borrow)]
-    reference: Text<'a>,
-    expires: Stamp,
-}
-
 /// The facts of one commit, as the list that stands in its line.
 pub fn write(facts: &[Fact]) -> Result<Vec<u8>, RecordError> {
     let records: Vec<FactRecord<'_>> = facts.iter().map(FactRecord::from).collect();
@@ -185,7 +165,7 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
             | Fact::Void { .. }
             | Fact::Refund { .. }
             | Fact::Move { .. }
-            | Fact::Closed { .. } => entry_from(fact),
+            | Fact::Closed { .. } => entry::write(fact),
             Fact::Decided { request } => Self::Decided(Box::new(request.as_ref().into())),
             Fact::Called { request, call } => Self::Called {
                 request: request.as_str().into(),
@@ -196,102 +176,6 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
                 outcome: (*outcome).into(),
             },
         }
-    }
-}
-
-fn entry_from(fact: &Fact) -> FactRecord<'_> {
-    match fact {
-        Fact::Grant {
-            reference,
-            account,
-            credits,
-            expires,
-            reason,
-        } => FactRecord::Grant {
-            reference: reference.as_str().into(),
-            account: account.as_str().into(),
-            credits: *credits,
-            expires: expires.map(Stamp),
-            reason: reason.into(),
-        },
-        Fact::Revoke {
-            reference,
-            account,
-            parts,
-            reason,
-        } => FactRecord::Revoke {
-            reference: reference.as_str().into(),
-            account: account.as_str().into(),
-            parts: parts_from(parts),
-            reason: reason.into(),
-        },
-        Fact::Expire { account, part } => FactRecord::Expire {
-            account: account.as_str().into(),
-            part: part.into(),
-        },
-        Fact::Hold {
-            booking,
-            request,
-            account,
-            parts,
-            event_type,
-            host,
-            start,
-            end,
-        } => FactRecord::Hold {
-            booking: booking.into(),
-            request: request.as_str().into(),
-            account: account.as_str().into(),
-            parts: parts_from(parts),
-            event_type: event_type.map(|id| id.0),
-            host: host.map(|id| id.0),
-            start: Stamp(*start),
-            end: Stamp(*end),
-        },
-        Fact::Post { booking } => FactRecord::Post {
-            booking: booking.as_str().into(),
-        },
-        Fact::Void { booking, reason } => FactRecord::Void {
-            booking: booking.as_str().into(),
-            reason: reason.into(),
-        },
-        Fact::Refund {
-            booking,
-            parts,
-            close,
-            reason,
-        } => FactRecord::Refund {
-            booking: booking.as_str().into(),
-            parts: parts.iter().map(Into::into).collect(),
-            close: *close,
-            reason: reason.into(),
-        },
-        Fact::Move {
-            from,
-            to,
-            start,
-            end,
-            reason,
-        } => FactRecord::Move {
-            from: from.as_str().into(),
-            to: to.into(),
-            start: Stamp(*start),
-            end: Stamp(*end),
-            reason: reason.into(),
-        },
-        Fact::Closed { booking, reason } => FactRecord::Closed {
-            booking: booking.as_str().into(),
-            reason: reason.into(),
-        },
-        Fact::Opened { .. }
-        | Fact::Aliased { .. }
-        | Fact::Unaliased { .. }
-        | Fact::Described { .. }
-        | Fact::Frozen { .. }
-        | Fact::Pinned { .. }
-        | Fact::Decided { .. }
-        | Fact::Called { .. }
-        | Fact::Settled { .. } => unreachable!("called for entries only"),
     }
 }
 
@@ -341,7 +225,7 @@ impl TryFrom<FactRecord<'_>> for Fact {
             | FactRecord::Void { .. }
             | FactRecord::Refund { .. }
             | FactRecord::Move { .. }
-            | FactRecord::Closed { .. } => entry_to(record)?,
+            | FactRecord::Closed { .. } => entry::read(record)?,
             FactRecord::Decided(request) => Self::Decided {
                 request: Box::new((*request).try_into()?),
             },
@@ -353,136 +237,6 @@ impl TryFrom<FactRecord<'_>> for Fact {
                 request: request.request()?,
                 outcome: outcome.into(),
             },
-        })
-    }
-}
-
-fn entry_to(record: FactRecord<'_>) -> Result<Fact, RecordError> {
-    Ok(match record {
-        FactRecord::Grant {
-            reference,
-            account,
-            credits: amount,
-            expires,
-            reason,
-        } => Fact::Grant {
-            reference: reference.reference()?,
-            account: account.account()?,
-            credits: credits(amount)?,
-            expires: expires.map(|stamp| stamp.0),
-            reason: reason.string()?,
-        },
-        FactRecord::Revoke {
-            reference,
-            account,
-            parts,
-            reason,
-        } => Fact::Revoke {
-            reference: reference.reference()?,
-            account: account.account()?,
-            parts: parts_to(parts)?,
-            reason: reason.string()?,
-        },
-        FactRecord::Expire { account, part } => Fact::Expire {
-            account: account.account()?,
-            part: part.try_into()?,
-        },
-        FactRecord::Hold {
-            booking,
-            request,
-            account,
-            parts,
-            event_type,
-            host,
-            start,
-            end,
-        } => Fact::Hold {
-            booking: booking.try_into()?,
-            request: request.request()?,
-            account: account.account()?,
-            parts: parts_to(parts)?,
-            event_type: event_type.map(EventTypeId),
-            host: host.map(HostId),
-            start: start.0,
-            end: end.0,
-        },
-        FactRecord::Post { booking } => Fact::Post {
-            booking: booking.uid()?,
-        },
-        FactRecord::Void { booking, reason } => Fact::Void {
-            booking: booking.uid()?,
-            reason: reason.string()?,
-        },
-        FactRecord::Refund {
-            booking,
-            parts,
-            close,
-            reason,
-        } => Fact::Refund {
-            booking: booking.uid()?,
-            parts: parts
-                .into_iter()
-                .map(Back::try_from)
-                .collect::<Result<_, _>>()?,
-            close,
-            reason: reason.string()?,
-        },
-        FactRecord::Move {
-            from,
-            to,
-            start,
-            end,
-            reason,
-        } => Fact::Move {
-            from: from.uid()?,
-            to: to.try_into()?,
-            start: start.0,
-            end: end.0,
-            reason: reason.string()?,
-        },
-        FactRecord::Closed { booking, reason } => Fact::Closed {
-            booking: booking.uid()?,
-            reason: reason.string()?,
-        },
-        FactRecord::Opened { .. }
-        | FactRecord::Aliased { .. }
-        | FactRecord::Unaliased { .. }
-        | FactRecord::Described { .. }
-        | FactRecord::Frozen { .. }
-        | FactRecord::Pinned { .. }
-        | FactRecord::Decided(_)
-        | FactRecord::Called { .. }
-        | FactRecord::Settled { .. } => unreachable!("called for entries only"),
-    })
-}
-
-impl<'a> From<&'a Back> for BackRecord<'a> {
-    fn from(back: &'a Back) -> Self {
-        Self {
-            grant: back.grant.as_str().into(),
-            credits: back.credits,
-            restored: back
-                .restored
-                .as_ref()
-                .map(|(reference, expires)| RestoredRecord {
-                    reference: reference.as_str().into(),
-                    expires: Stamp(*expires),
-                }),
-        }
-    }
-}
-
-impl TryFrom<BackRecord<'_>> for Back {
-    type Error = RecordError;
-
-    fn try_from(record: BackRecord<'_>) -> Result<Self, RecordError> {
-        let restored = record
-            .restored
-            .map(|lot| Ok::<_, RecordError>((lot.reference.reference()?, lot.expires.0)));
-        Ok(Self {
-            grant: record.grant.reference()?,
-            credits: credits(record.credits)?,
-            restored: restored.transpose()?,
         })
     }
 }

@@ -7,6 +7,8 @@
 //! are left out; instants are `2026-11-24T05:32:51Z`, with `.123` when there are milliseconds.
 
 pub mod account;
+pub mod charge;
+pub mod entry;
 pub mod fact;
 pub mod request;
 pub mod stamp;

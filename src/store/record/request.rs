@@ -1,14 +1,13 @@
-//! Requests and what hangs on them, and charges, as they are written.
+//! Requests and what hangs on them, as they are written.
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{PartRecord, parts_from, parts_to};
 use super::stamp::Stamp;
 use super::text::{RecordError, Text, is_zero, optional};
 use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Credits, Decision, Finding, Outcome, Reason};
 use crate::domain::id::{EventTypeId, HostId};
-use crate::domain::request::{CallKind, CallNote, Charge, ChargeState, Request, RequestState};
+use crate::domain::request::{CallKind, CallNote, Request, RequestState};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -131,43 +130,6 @@ pub struct CallRecord<'a> {
     kind: CallKindRecord,
     answered: bool,
     text: Text<'a>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ChargeRecord<'a> {
-    #[serde(borrow)]
-    booking: BookingRecord<'a>,
-    request: Text<'a>,
-    account: Text<'a>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    event_type: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    host: Option<i64>,
-    start: Stamp,
-    end: Stamp,
-    parts: Vec<PartRecord<'a>>,
-    refunded: Credits,
-    state: ChargeStateRecord<'a>,
-    held_at: Stamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    moved_from: Option<Text<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    note: Option<Text<'a>>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-enum ChargeStateRecord<'a> {
-    Held,
-    Void,
-    Open,
-    Final,
-    Refunded,
-    Moved {
-        #[serde(borrow)]
-        to: Text<'a>,
-    },
 }
 
 impl<'a> From<&'a BookingRef> for BookingRecord<'a> {
@@ -423,64 +385,6 @@ impl TryFrom<CallRecord<'_>> for CallNote {
             kind: record.kind.into(),
             answered: record.answered,
             text: record.text.string()?,
-        })
-    }
-}
-
-impl<'a> From<&'a Charge> for ChargeRecord<'a> {
-    fn from(charge: &'a Charge) -> Self {
-        Self {
-            booking: (&charge.booking).into(),
-            request: charge.request.as_str().into(),
-            account: charge.account.as_str().into(),
-            event_type: charge.event_type.map(|id| id.0),
-            host: charge.host.map(|id| id.0),
-            start: Stamp(charge.start),
-            end: Stamp(charge.end),
-            parts: parts_from(&charge.parts),
-            refunded: charge.refunded,
-            state: match &charge.state {
-                ChargeState::Held => ChargeStateRecord::Held,
-                ChargeState::Void => ChargeStateRecord::Void,
-                ChargeState::Open => ChargeStateRecord::Open,
-                ChargeState::Final => ChargeStateRecord::Final,
-                ChargeState::Refunded => ChargeStateRecord::Refunded,
-                ChargeState::Moved { to } => ChargeStateRecord::Moved {
-                    to: to.as_str().into(),
-                },
-            },
-            held_at: Stamp(charge.held_at),
-            moved_from: charge.moved_from.as_ref().map(|uid| uid.as_str().into()),
-            note: charge.note.as_ref().map(Into::into),
-        }
-    }
-}
-
-impl TryFrom<ChargeRecord<'_>> for Charge {
-    type Error = RecordError;
-
-    fn try_from(record: ChargeRecord<'_>) -> Result<Self, RecordError> {
-        Ok(Self {
-            booking: record.booking.try_into()?,
-            request: record.request.request()?,
-            account: record.account.account()?,
-            event_type: record.event_type.map(EventTypeId),
-            host: record.host.map(HostId),
-            start: record.start.0,
-            end: record.end.0,
-            parts: parts_to(record.parts)?,
-            refunded: record.refunded,
-            state: match record.state {
-                ChargeStateRecord::Held => ChargeState::Held,
-                ChargeStateRecord::Void => ChargeState::Void,
-                ChargeStateRecord::Open => ChargeState::Open,
-                ChargeStateRecord::Final => ChargeState::Final,
-                ChargeStateRecord::Refunded => ChargeState::Refunded,
-                ChargeStateRecord::Moved { to } => ChargeState::Moved { to: to.uid()? },
-            },
-            held_at: record.held_at.0,
-            moved_from: record.moved_from.map(|text| text.uid()).transpose()?,
-            note: optional(record.note)?,
         })
     }
 }

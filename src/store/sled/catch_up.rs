@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use super::super::changes::Changes;
 use super::super::log::line::{Fault, Hash};
 use super::super::log::segment::Place;
 use super::super::log::walk::{LogError, Walk};
 use super::super::marker::Applied;
-use super::super::overlay::{Base, Changes, Kept, Overlay};
+use super::super::overlay::{Base, Kept, Overlay};
 use super::super::port::StoreError;
 use super::fold::{Fold, MAX_ROWS};
 use super::rows::{self, Row};

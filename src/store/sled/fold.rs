@@ -3,7 +3,6 @@
 //! and it is not marked as closed cleanly, so that the next start makes it anew from the log.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -14,25 +13,15 @@ use ::sled::transaction::{
 };
 use ::sled::{IVec, Transactional};
 
-use super::super::catalogue::Catalogue;
 use super::super::disk::{self, DiskError};
 use super::super::log::line::Hash;
 use super::super::log::segment::Place;
-use super::super::log::walk;
 use super::super::marker::Applied;
-use super::super::overlay::{Base, Kept};
-use super::super::port::{StoreError, Subject};
+use super::super::port::StoreError;
 use super::super::record::text::RecordError;
 use super::keys::{self, TREES, Tree};
 use super::print;
 use super::rows::Row;
-use super::values;
-use crate::domain::account::Account;
-use crate::domain::fact::Commit;
-use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::Given;
-use crate::domain::request::{Charge, Request};
-use crate::domain::time::Time;
 
 /// The folder's name in the store's directory.
 pub const NAME: &str = "fold";
@@ -75,7 +64,7 @@ pub enum FoldError {
 /// The fold.
 pub struct Fold {
     path: PathBuf,
-    log: PathBuf,
+    pub(super) log: PathBuf,
     db: ::sled::Db,
     trees: Vec<::sled::Tree>,
     doubt: RefCell<Option<String>>,
@@ -236,17 +225,17 @@ impl Fold {
         Ok(())
     }
 
-    fn tree(&self, tree: Tree) -> &::sled::Tree {
+    pub(super) fn tree(&self, tree: Tree) -> &::sled::Tree {
         &self.trees[tree.index()]
     }
 
-    fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(super) fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let value = self.used(|| self.tree(tree).get(key))?;
         value.map(|value| self.whole(tree, key, value)).transpose()
     }
 
     /// A value with its further parts.
-    fn whole(&self, tree: Tree, key: &[u8], value: IVec) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn whole(&self, tree: Tree, key: &[u8], value: IVec) -> Result<Vec<u8>, StoreError> {
         let parts = parts(&value);
         let Some(first) = value.get(HEAD..) else {
             return Err(self.unreadable(tree));
@@ -262,7 +251,7 @@ impl Fold {
         Ok(whole)
     }
 
-    fn read<T>(
+    pub(super) fn read<T>(
         &self,
         tree: Tree,
         key: &[u8],
@@ -275,7 +264,7 @@ impl Fold {
     }
 
     /// Puts the fold in doubt: what it holds cannot have been written by this version.
-    fn unreadable(&self, tree: Tree) -> StoreError {
+    pub(super) fn unreadable(&self, tree: Tree) -> StoreError {
         self.doubted(format!("the fold's {} cannot be read", tree.name()))
     }
 
@@ -285,7 +274,10 @@ impl Fold {
     }
 
     /// Runs something of sled's unless the fold is in doubt; puts it in doubt when that fails.
-    fn used<T>(&self, run: impl FnOnce() -> Result<T, ::sled::Error>) -> Result<T, StoreError> {
+    pub(super) fn used<T>(
+        &self,
+        run: impl FnOnce() -> Result<T, ::sled::Error>,
+    ) -> Result<T, StoreError> {
         if let Some(error) = self.doubt() {
             return Err(error);
         }
@@ -298,98 +290,6 @@ pub fn is_mark_due(last: Option<Place>, place: Place) -> bool {
     last.is_none_or(|last| {
         last.segment != place.segment || place.offset >= last.offset + MARK_EVERY
     })
-}
-
-impl Base for Fold {
-    fn account(&self, id: &AccountId) -> Result<Option<Kept<Account>>, StoreError> {
-        self.read(Tree::Accounts, id.as_str().as_bytes(), values::read_account)
-    }
-
-    fn alias(&self, alias: &Address) -> Result<Option<AccountId>, StoreError> {
-        let value = self.get(Tree::Aliases, alias.as_str().as_bytes())?;
-        let id = value.map(|value| name(&value, AccountId::parse));
-        id.map(|id| id.ok_or_else(|| self.unreadable(Tree::Aliases)))
-            .transpose()
-    }
-
-    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
-        self.read(
-            Tree::Given,
-            reference.as_str().as_bytes(),
-            values::read_given,
-        )
-    }
-
-    fn request(&self, id: &RequestId) -> Result<Option<Kept<Request>>, StoreError> {
-        self.read(Tree::Requests, id.as_str().as_bytes(), values::read_request)
-    }
-
-    fn charge(&self, booking: &BookingUid) -> Result<Option<Kept<Charge>>, StoreError> {
-        self.read(
-            Tree::Charges,
-            booking.as_str().as_bytes(),
-            values::read_charge,
-        )
-    }
-
-    fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
-        let Some(value) = self.get(Tree::Decided, &keys::time(at))? else {
-            return Ok(BTreeSet::new());
-        };
-        values::read_requests(&value).ok_or_else(|| self.unreadable(Tree::Decided))
-    }
-}
-
-impl Catalogue for Fold {
-    fn joined(&self, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
-        let value = self.get(Tree::Joined, booking.as_str().as_bytes())?;
-        let id = value.map(|value| name(&value, RequestId::parse));
-        id.map(|id| id.ok_or_else(|| self.unreadable(Tree::Joined)))
-            .transpose()
-    }
-
-    fn decided_until(
-        &self,
-        until: Option<Time>,
-    ) -> Result<Option<(Time, BTreeSet<RequestId>)>, StoreError> {
-        let until = until.map_or([u8::MAX; 8], keys::time);
-        let row = self.used(|| {
-            let mut rows = self.tree(Tree::Decided).range::<&[u8], _>(..=&until[..]);
-            rows.next_back().transpose()
-        })?;
-        let Some((key, value)) = row else {
-            return Ok(None);
-        };
-        let value = self.whole(Tree::Decided, &key, value)?;
-        let row = keys::read_time(&key).zip(values::read_requests(&value));
-        row.map(Some).ok_or_else(|| self.unreadable(Tree::Decided))
-    }
-
-    fn piece_before(&self, subject: &Subject, before: u64) -> Result<Vec<u64>, StoreError> {
-        let (first, last) = (keys::pieces(subject), keys::piece(subject, before));
-        let row = self.used(|| {
-            let mut rows = self.tree(Tree::Pieces).range(first..last);
-            rows.next_back().transpose()
-        })?;
-        let Some((key, value)) = row else {
-            return Ok(Vec::new());
-        };
-        let value = self.whole(Tree::Pieces, &key, value)?;
-        keys::read_numbers(&value).ok_or_else(|| self.unreadable(Tree::Pieces))
-    }
-
-    fn commit_at(&self, seq: u64) -> Result<Commit, StoreError> {
-        let row = self.used(|| {
-            let mut rows = self.tree(Tree::Marks).range(..=seq.to_be_bytes());
-            rows.next_back().transpose()
-        })?;
-        let place = row.and_then(|(key, value)| {
-            let value = self.whole(Tree::Marks, &key, value).ok()?;
-            keys::read_place(&value)
-        });
-        let place = place.ok_or_else(|| self.unreadable(Tree::Marks))?;
-        walk::find(&self.log, place, seq).map_err(|error| refusal(&error))
-    }
 }
 
 /// A value begins with the number of its further parts.
@@ -427,10 +327,6 @@ fn put(trees: &[TransactionalTree], row: &Row) -> Result<(), UnabortableTransact
         further.remove(keys::part(row.tree, &row.key, number))?;
     }
     Ok(())
-}
-
-fn name<T, E>(value: &[u8], parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
-    parse(std::str::from_utf8(value).ok()?).ok()
 }
 
 /// Runs something of sled's, which may panic. Nothing of ours is left half done by that: whoever

@@ -1,6 +1,6 @@
 //! Changes as rows of the trees: the one place that knows which index follows from which record.
 
-use super::super::overlay::{Changes, ChargeChange, RequestChange, is_live, is_open};
+use super::super::changes::{Changes, ChargeChange, RequestChange, is_live, is_open};
 use super::keys::{self, Tree};
 use super::values;
 

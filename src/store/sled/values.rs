@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::overlay::Kept;
 use super::super::record::account::{AccountRecord, GivenRecord};
-use super::super::record::request::{ChargeRecord, RequestRecord};
+use super::super::record::charge::ChargeRecord;
+use super::super::record::request::RequestRecord;
 use super::super::record::text::RecordError;
 use crate::domain::account::Account;
 use crate::domain::id::RequestId;
