@@ -701,3 +701,20 @@ async fn one_that_does_not_fit_holds_up_nobody() {
     assert!(report.problems.iter().any(|p| p.code == "misfit"));
     assert_eq!(house.balance("bo@example.com").await, (3, 0, 2));
 }
+
+/// A title of any length must not keep a decision out of the log, nor the others from being served.
+#[tokio::test]
+async fn a_title_without_end_holds_up_nobody() {
+    let mut house = House::new(Dialect::V2).await;
+    house.grant("bo@example.com", 5).await;
+    let uid = house.request(house.kinds.lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+    let long = "x".repeat(100_000);
+    house
+        .sandbox
+        .lock()
+        .edit(&uid, |row| row.title = long)
+        .unwrap();
+    house.pass().await;
+    assert_eq!(house.status(&uid), "accepted");
+    assert_eq!(house.record(&uid).await.unwrap().title.len(), 300);
+}

@@ -49,6 +49,15 @@ pub fn waited_too_long() -> String {
     "The request has waited as long as it may.".to_owned()
 }
 
+/// The longest text of a server that is kept with a decision, in characters: a title is for reading,
+/// and the log refuses lines beyond its own limits.
+const MAX_KEPT: usize = 300;
+
+/// A server's text as it is kept.
+pub fn kept(text: &str) -> String {
+    text.chars().take(MAX_KEPT).collect()
+}
+
 /// All reasons as one text for the booker.
 pub fn joined(reasons: &[Reason]) -> String {
     let texts: Vec<&str> = reasons.iter().map(|reason| reason.text.as_str()).collect();

@@ -7,6 +7,7 @@ use crate::domain::group::Group;
 use crate::domain::id::BookingUid;
 use crate::domain::judge::Judged;
 use crate::domain::request::{Request, RequestState};
+use crate::domain::text;
 
 impl<'a> Planner<'a> {
     pub(super) fn leave(
@@ -61,9 +62,12 @@ impl<'a> Planner<'a> {
             id: group.id.clone(),
             bookings: group.bookings.iter().map(|b| b.reference()).collect(),
             series: group.series.cloned(),
-            title: first.title.clone(),
+            title: text::kept(&first.title),
             event_type: first.event_type.as_ref().map(|kind| kind.id),
-            slug: first.event_type.as_ref().and_then(|kind| kind.slug.clone()),
+            slug: first
+                .event_type
+                .as_ref()
+                .and_then(|kind| kind.slug.as_deref().map(text::kept)),
             gate: gate.map(|gate| gate.name.clone()),
             host: first.host_id(),
             booker: judged.booker,

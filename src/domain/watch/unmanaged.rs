@@ -8,6 +8,7 @@ use crate::domain::gate::Gate;
 use crate::domain::id::RequestId;
 use crate::domain::plan::write_off;
 use crate::domain::request::{Request, RequestState};
+use crate::domain::text;
 use crate::domain::time::{Time, kept};
 
 /// Takes credits from the account's lots: the parts, and entries for what had expired. `None` when
@@ -74,12 +75,12 @@ pub fn noted(
         id: RequestId::from(&booking.uid),
         bookings: vec![booking.reference()],
         series: None,
-        title: booking.title.clone(),
+        title: text::kept(&booking.title),
         event_type: booking.event_type.as_ref().map(|kind| kind.id),
         slug: booking
             .event_type
             .as_ref()
-            .and_then(|kind| kind.slug.clone()),
+            .and_then(|kind| kind.slug.as_deref().map(text::kept)),
         gate: Some(gate.name.clone()),
         host: booking.host_id(),
         booker: booking.booker.as_ref().map(|booker| booker.address.clone()),
