@@ -8,9 +8,10 @@ use maitred::domain::account::{Account, Lot};
 use maitred::domain::booking::{
     Booker, Booking, Confirmation, EventType, EventTypeRef, Host, Observed, Payment, Status,
 };
-use maitred::domain::gate::{
-    EventTypeKey, Gate, Limits, OnShort, OnTaken, OnUnknown, Policy, RefuseWith,
-};
+use maitred::domain::criteria::effect::Effect;
+use maitred::domain::criteria::house::House;
+use maitred::domain::criteria::terms::Criteria;
+use maitred::domain::gate::{EventTypeKey, Gate, Limits, Policy, RefuseWith};
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId, Reference};
 use maitred::domain::plan::plan;
 use maitred::domain::snapshot::Snapshot;
@@ -165,6 +166,10 @@ fn snapshot() -> Snapshot {
         records: BTreeMap::new(),
         intents: Vec::new(),
         carried: BTreeMap::new(),
+        standing: BTreeMap::new(),
+        asked: BTreeMap::new(),
+        pins: BTreeMap::new(),
+        lookups: BTreeMap::new(),
         ledger_is_empty: false,
     }
 }
@@ -176,9 +181,10 @@ fn policy() -> Policy {
             name: "club".to_owned(),
             event_types: vec![EventTypeKey::Slug("book-club".to_owned())],
             cost: 1,
-            unknown_booker: OnUnknown::Decline,
-            short_of_credit: OnShort::Decline,
-            taken: OnTaken::Decline,
+            unknown_booker: Effect::Decline,
+            short_of_credit: Effect::Decline,
+            taken: Effect::Decline,
+            criteria: Criteria::default(),
             terms: maitred::domain::terms::Terms::default(),
         }],
         hosts: Vec::new(),
@@ -189,6 +195,7 @@ fn policy() -> Policy {
             max_observation_age: Span::seconds(10),
             series_settle: Span::seconds(10),
         },
+        house: House::default(),
         hash: "policy".to_owned(),
     }
 }

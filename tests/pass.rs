@@ -7,9 +7,10 @@ mod common;
 
 use common::{House, KEY, client, ended, time};
 use maitred::calcom::port::Dialect;
+use maitred::domain::criteria::effect::Effect;
 use maitred::domain::decision::{Code, Outcome};
 use maitred::domain::fact::Fact;
-use maitred::domain::gate::{OnShort, OnTaken, OnUnknown, RefuseWith};
+use maitred::domain::gate::RefuseWith;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::Span;
@@ -355,9 +356,9 @@ async fn what_others_do_first_is_never_undone() {
 #[tokio::test]
 async fn of_requests_for_one_time_the_first_to_ask_gets_it() {
     for (taken, second) in [
-        (OnTaken::Decline, "rejected"),
-        (OnTaken::Wait, "pending"),
-        (OnTaken::Leave, "pending"),
+        (Effect::Decline, "rejected"),
+        (Effect::WAIT, "pending"),
+        (Effect::Leave, "pending"),
     ] {
         let mut house = House::new(Dialect::V2).await;
         for gate in &mut house.policy.gates {
@@ -399,8 +400,8 @@ async fn of_requests_for_one_time_the_first_to_ask_gets_it() {
 async fn waits_end_with_credit_or_at_the_deadline() {
     let mut house = House::new(Dialect::V2).await;
     for gate in &mut house.policy.gates {
-        gate.short_of_credit = OnShort::Wait(Span::hours(24));
-        gate.unknown_booker = OnUnknown::Wait;
+        gate.short_of_credit = Effect::wait(Span::hours(24));
+        gate.unknown_booker = Effect::WAIT;
     }
     house.grant("al@example.com", 1).await;
     house.grant("bo@example.com", 1).await;

@@ -504,12 +504,12 @@ async fn bookings_from_before_the_date_are_not_looked_at() {
 
 #[tokio::test]
 async fn requests_that_ended_undecided_are_closed() {
-    use maitred::domain::gate::OnUnknown;
+    use maitred::domain::criteria::effect::Effect;
     use maitred::domain::request::RequestState;
     for over in [true, false] {
         let mut house = House::new(Dialect::V2).await;
         for gate in &mut house.policy.gates {
-            gate.unknown_booker = OnUnknown::Review;
+            gate.unknown_booker = Effect::Review;
         }
         house.grant(BO, 1).await;
         let uid = house.request(house.kinds.lesson, "who@example.com", START);

@@ -8,8 +8,9 @@ use super::parse::set;
 use super::reader::{Item, Table};
 use super::report::Report;
 use super::{terms, value};
+use crate::domain::criteria::effect::Effect;
 use crate::domain::decision::MAX_CREDITS;
-use crate::domain::gate::{EventTypeKey, Gate, OnShort, OnTaken, OnUnknown};
+use crate::domain::gate::{EventTypeKey, Gate};
 use crate::domain::id::{EventTypeId, MAX_NAME};
 
 /// How long a booker may be left waiting for credit. Bookings are not made further ahead.
@@ -66,10 +67,10 @@ fn read_one(item: &Item<'_>, seen: &mut Seen, report: &mut Report<'_>) -> Option
     }
     if let Some(item) = table.get("unknown-booker", report) {
         let words = [
-            ("decline", OnUnknown::Decline),
-            ("wait", OnUnknown::Wait),
-            ("review", OnUnknown::Review),
-            ("leave", OnUnknown::Leave),
+            ("decline", Effect::Decline),
+            ("wait", Effect::WAIT),
+            ("review", Effect::Review),
+            ("leave", Effect::Leave),
         ];
         set(&mut gate.unknown_booker, item.word(&words, report));
     }
@@ -78,9 +79,9 @@ fn read_one(item: &Item<'_>, seen: &mut Seen, report: &mut Report<'_>) -> Option
     }
     if let Some(item) = table.get("taken", report) {
         let words = [
-            ("decline", OnTaken::Decline),
-            ("wait", OnTaken::Wait),
-            ("leave", OnTaken::Leave),
+            ("decline", Effect::Decline),
+            ("wait", Effect::WAIT),
+            ("leave", Effect::Leave),
         ];
         set(&mut gate.taken, item.word(&words, report));
     }
@@ -215,7 +216,7 @@ fn own_name(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
     Some(name.to_owned())
 }
 
-fn short_of_credit(item: &Item<'_>, report: &mut Report<'_>) -> Option<OnShort> {
+fn short_of_credit(item: &Item<'_>, report: &mut Report<'_>) -> Option<Effect> {
     if let Some(entries) = item.as_table() {
         let mut table = Table::new(&item.path, Some(entries));
         let wait = table.get("wait", report);
@@ -224,13 +225,13 @@ fn short_of_credit(item: &Item<'_>, report: &mut Report<'_>) -> Option<OnShort> 
             report.error(&item.path, problem, "write { wait = \"24h\" }");
         }
         table.close(report);
-        return value::span(&wait?, WAIT, report).map(OnShort::Wait);
+        return value::span(&wait?, WAIT, report).map(Effect::wait);
     }
     if item.as_text() == Some("wait") {
         let problem = "`wait` alone does not say how long".to_owned();
         report.error(&item.path, problem, "write { wait = \"24h\" }");
         return None;
     }
-    let words = [("decline", OnShort::Decline), ("review", OnShort::Review)];
+    let words = [("decline", Effect::Decline), ("review", Effect::Review)];
     item.word(&words, report)
 }

@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::gate::{
-    EventTypeKey, Gate, HostKey, OnShort, OnTaken, OnUnknown, Policy, RefuseWith,
-};
+use crate::domain::criteria::effect::Effect;
+use crate::domain::gate::{EventTypeKey, Gate, HostKey, Policy, RefuseWith};
 use crate::domain::terms::{
     Blame, ExpiredRefund, LateMove, NoShow, OnReschedule, Terms, Unmanaged,
 };
@@ -56,9 +55,9 @@ fn gate(gate: &Gate) -> String {
         "gate {} cost {} unknown-booker {} short-of-credit {} taken {}",
         quoted(&gate.name),
         gate.cost,
-        unknown(gate.unknown_booker),
-        short(gate.short_of_credit),
-        taken(gate.taken)
+        effect(gate.unknown_booker),
+        effect(gate.short_of_credit),
+        effect(gate.taken)
     );
     line.push_str(&terms(&gate.terms));
     for key in event_types {
@@ -138,28 +137,22 @@ fn refuse_with(how: RefuseWith) -> &'static str {
     }
 }
 
-fn unknown(what: OnUnknown) -> &'static str {
-    match what {
-        OnUnknown::Decline => "decline",
-        OnUnknown::Wait => "wait",
-        OnUnknown::Review => "review",
-        OnUnknown::Leave => "leave",
-    }
-}
-
-fn short(what: OnShort) -> String {
-    match what {
-        OnShort::Decline => "decline".to_owned(),
-        OnShort::Review => "review".to_owned(),
-        OnShort::Wait(span) => format!("wait {}", span.num_milliseconds()),
-    }
-}
-
-fn taken(what: OnTaken) -> &'static str {
-    match what {
-        OnTaken::Decline => "decline",
-        OnTaken::Wait => "wait",
-        OnTaken::Leave => "leave",
+fn effect(effect: Effect) -> String {
+    match effect {
+        Effect::Decline => "decline".to_owned(),
+        Effect::Review => "review".to_owned(),
+        Effect::Leave => "leave".to_owned(),
+        Effect::Wait(wait) => {
+            let mut text = "wait".to_owned();
+            if let Some(span) = wait.at_most {
+                text.push_str(&format!(" {}", span.num_milliseconds()));
+            }
+            let before = wait.before_start.num_milliseconds();
+            if before > 0 {
+                text.push_str(&format!(" before {before}"));
+            }
+            text
+        }
     }
 }
 

@@ -8,7 +8,10 @@ use chrono_tz::Tz;
 
 use super::every::{Every, Expression};
 use super::hash;
-use crate::domain::gate::{Gate, HostKey, Limits, OnShort, OnTaken, OnUnknown, Policy, RefuseWith};
+use crate::domain::criteria::effect::Effect;
+use crate::domain::criteria::house::House;
+use crate::domain::criteria::terms::Criteria;
+use crate::domain::gate::{Gate, HostKey, Limits, Policy, RefuseWith};
 use crate::domain::terms::Terms;
 use crate::domain::time::Span;
 
@@ -159,9 +162,10 @@ pub(super) fn gate() -> Gate {
         name: String::new(),
         event_types: Vec::new(),
         cost: 1,
-        unknown_booker: OnUnknown::Decline,
-        short_of_credit: OnShort::Decline,
-        taken: OnTaken::Decline,
+        unknown_booker: Effect::Decline,
+        short_of_credit: Effect::Decline,
+        taken: Effect::Decline,
+        criteria: Criteria::default(),
         terms: Terms::default(),
     }
 }
@@ -178,6 +182,7 @@ pub(super) fn policy(
         hosts,
         refuse_with,
         limits,
+        house: House::default(),
         hash: String::new(),
     };
     policy.hash = hash::of(&policy);

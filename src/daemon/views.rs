@@ -130,9 +130,9 @@ fn outcome(request: &Request) -> &'static str {
 
 pub fn finding(finding: &Finding) -> FindingView {
     FindingView {
-        rule: finding.rule.clone(),
+        rule: finding.rule.to_string(),
         passed: finding.passed,
-        detail: finding.detail.clone(),
+        detail: finding.detail.to_string(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::phrase::Phrase;
 use super::time::Time;
 
 /// Whole units, unsigned; never fractions.
@@ -47,6 +48,30 @@ pub enum Code {
     UnknownBooker,
     /// The account is frozen by an operator.
     Frozen,
+    /// The booker is on a block list.
+    Blocked,
+    /// There is an allow list, and the booker is not on it.
+    NotAllowed,
+    /// The booker has made more requests on this day than the house takes.
+    TooManyRequests,
+    /// The PIN given with the booking is not the member's.
+    WrongPin,
+    /// Asked for too shortly before the start.
+    NoticeTooShort,
+    /// Asked for too long before the start.
+    NoticeTooLong,
+    /// At a time at which no bookings are taken.
+    OutsideHours,
+    /// The member has as many bookings as a member may have.
+    OverCap,
+    /// One of the operator's own rules is not met.
+    Rule,
+    /// One of the operator's own rules could not be evaluated.
+    RuleFailed,
+    /// A rule needs an answer of another system, and there is none.
+    LookupFailed,
+    /// An operator decided.
+    Operator,
     /// Overlaps a booking already accepted, or one confirmed in this pass.
     Taken,
     /// Not enough credits.
@@ -62,7 +87,7 @@ pub enum Code {
 }
 
 /// Every code, in the order of the declaration.
-pub const CODES: [Code; 22] = [
+pub const CODES: [Code; 34] = [
     Code::Ungated,
     Code::ForeignHost,
     Code::NoEventType,
@@ -79,6 +104,18 @@ pub const CODES: [Code; 22] = [
     Code::DeclineLimit,
     Code::UnknownBooker,
     Code::Frozen,
+    Code::Blocked,
+    Code::NotAllowed,
+    Code::TooManyRequests,
+    Code::WrongPin,
+    Code::NoticeTooShort,
+    Code::NoticeTooLong,
+    Code::OutsideHours,
+    Code::OverCap,
+    Code::Rule,
+    Code::RuleFailed,
+    Code::LookupFailed,
+    Code::Operator,
     Code::Taken,
     Code::ShortOfCredit,
     Code::Enough,
@@ -106,6 +143,18 @@ impl Code {
             Self::DeclineLimit => "decline-limit",
             Self::UnknownBooker => "unknown-booker",
             Self::Frozen => "frozen",
+            Self::Blocked => "blocked",
+            Self::NotAllowed => "not-allowed",
+            Self::TooManyRequests => "too-many-requests",
+            Self::WrongPin => "wrong-pin",
+            Self::NoticeTooShort => "notice-too-short",
+            Self::NoticeTooLong => "notice-too-long",
+            Self::OutsideHours => "outside-hours",
+            Self::OverCap => "over-cap",
+            Self::Rule => "rule",
+            Self::RuleFailed => "rule-failed",
+            Self::LookupFailed => "lookup-failed",
+            Self::Operator => "operator",
             Self::Taken => "taken",
             Self::ShortOfCredit => "short-of-credit",
             Self::Enough => "enough",
@@ -164,10 +213,10 @@ impl Decision {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The rule's name: a word of the gate's table (`short-of-credit`) or the operator's own.
-    pub rule: String,
+    pub rule: Phrase,
     pub passed: bool,
     /// What was looked at and what came out: `cost 2, available 1`.
-    pub detail: String,
+    pub detail: Phrase,
 }
 
 /// How a recorded decision ended.

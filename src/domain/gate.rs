@@ -2,6 +2,9 @@
 //! guarded and what they cost; nothing outside a gate is ever touched.
 
 use super::booking::Booking;
+use super::criteria::effect::Effect;
+use super::criteria::house::House;
+use super::criteria::terms::Criteria;
 use super::decision::{Code, Credits};
 use super::id::{Address, EventTypeId, HostId};
 use super::request::Charge;
@@ -17,6 +20,8 @@ pub struct Policy {
     pub hosts: Vec<HostKey>,
     pub refuse_with: RefuseWith,
     pub limits: Limits,
+    /// What counts for all gates.
+    pub house: House,
     /// The hash of the configuration this came from; stamped on every decision.
     pub hash: String,
 }
@@ -26,11 +31,16 @@ pub struct Policy {
 pub struct Gate {
     pub name: String,
     pub event_types: Vec<EventTypeKey>,
-    /// What one booking costs; an occurrence of a series is a booking. 0: membership is enough.
+    /// What one booking costs where no price fits; an occurrence of a series is a booking.
+    /// 0: membership is enough.
     pub cost: Credits,
-    pub unknown_booker: OnUnknown,
-    pub short_of_credit: OnShort,
-    pub taken: OnTaken,
+    /// What becomes of a booker who has no account.
+    pub unknown_booker: Effect,
+    /// What becomes of a booker who has too little credit.
+    pub short_of_credit: Effect,
+    /// What becomes of a request for a time at which the host has an accepted booking.
+    pub taken: Effect,
+    pub criteria: Criteria,
     pub terms: Terms,
 }
 
@@ -55,34 +65,6 @@ pub enum RefuseWith {
     Cancel,
 }
 
-/// What becomes of a booker without an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnUnknown {
-    Decline,
-    /// Until an account turns up, at the latest until the booking starts.
-    Wait,
-    Review,
-    Leave,
-}
-
-/// What becomes of a booker with too little credit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnShort {
-    Decline,
-    Review,
-    /// Left pending so long from when it was first judged, at the latest until the booking starts.
-    Wait(Span),
-}
-
-/// What becomes of a request whose time is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnTaken {
-    Decline,
-    /// Until the time is free again, at the latest until the booking starts.
-    Wait,
-    Leave,
-}
-
 /// Bounds of one pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -99,13 +81,9 @@ pub struct Limits {
 impl Policy {
     /// The gate that guards the booking's event type.
     pub fn gate(&self, booking: &Booking) -> Option<&Gate> {
-        let event_type = booking.event_type.as_ref()?;
-        self.gates.iter().find(|gate| {
-            gate.event_types.iter().any(|key| match key {
-                EventTypeKey::Id(id) => *id == event_type.id,
-                EventTypeKey::Slug(slug) => event_type.slug.as_deref() == Some(slug),
-            })
-        })
+        self.gates
+            .iter()
+            .find(|gate| names(&gate.event_types, booking))
     }
 
     /// The gate of a charge whose booking cannot be seen, or names no gate any more: by the event
@@ -157,4 +135,35 @@ impl Policy {
         }
         Ok(gate)
     }
+}
+
+impl Gate {
+    /// What one booking costs a member of this tier, as one of so many occurrences.
+    pub fn price(
+        &self,
+        house: &House,
+        booking: &Booking,
+        tier: Option<&str>,
+        occurrences: usize,
+    ) -> Credits {
+        if self.criteria.prices.is_empty() {
+            return self.cost;
+        }
+        let zone = self.criteria.zone(house, booking);
+        let mut prices = self.criteria.prices.iter();
+        prices
+            .find(|price| price.fits(booking, tier, occurrences, zone))
+            .map_or(self.cost, |price| price.cost)
+    }
+}
+
+/// Whether one of the keys is the booking's event type.
+pub fn names(keys: &[EventTypeKey], booking: &Booking) -> bool {
+    let Some(event_type) = &booking.event_type else {
+        return false;
+    };
+    keys.iter().any(|key| match key {
+        EventTypeKey::Id(id) => *id == event_type.id,
+        EventTypeKey::Slug(slug) => event_type.slug.as_deref() == Some(slug),
+    })
 }

@@ -2,12 +2,24 @@
 //! decides, and every rule that could be looked at leaves a finding. Documented in this order in
 //! the README, tested in this order below.
 
+mod calendar;
+mod people;
+mod rules;
+mod times;
+
+use chrono_tz::Tz;
+
 use super::account::Account;
-use super::booking::{Booking, EventType, Payment, Status};
+use super::booking::{Answer, Booker, Booking, EventType};
+use super::criteria::effect::Effect;
+use super::criteria::house::House;
 use super::decision::{Code, Credits, Decision, Finding, Reason};
-use super::gate::{Gate, OnShort, OnTaken, OnUnknown};
+use super::gate::Gate;
 use super::id::{AccountId, Address};
-use super::request::Charge;
+use super::phrase::Phrase;
+use super::request::{Charge, Review, Verdict};
+use super::rule::Scope;
+use super::snapshot::{Lookups, Pin, Standing};
 use super::terms::OnReschedule;
 use super::text;
 use super::time::Time;
@@ -16,11 +28,23 @@ use super::time::Time;
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     pub gate: &'a Gate,
+    pub house: &'a House,
+    /// The zone in which the gate looks at it.
+    pub zone: Tz,
     /// Its pending bookings in order of start; never empty.
     pub bookings: &'a [&'a Booking],
     /// `None`: not asked for. `Some(None)`: the calendar does not describe it.
     pub event_type: Option<Option<&'a EventType>>,
     pub account: Option<&'a Account>,
+    /// The member's bookings that stand: those that were there, and those of this plan.
+    pub standing: [&'a [Standing]; 2],
+    /// What the booker asked for before it on the same day.
+    pub asked_before: u32,
+    /// What became of the PIN that was given with it.
+    pub pin: Option<Pin>,
+    pub lookups: Option<&'a Lookups>,
+    /// An operator's word about it.
+    pub review: Option<&'a Review>,
     /// What overlaps it: an accepted booking, or one confirmed before it in this plan.
     pub taken_by: Option<&'a str>,
     /// The charge it would take over.
@@ -39,6 +63,8 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     pub account: Option<AccountId>,
     pub booker: Option<Address>,
+    /// What each booking costs, in their order.
+    pub costs: Vec<Credits>,
     /// What confirming costs in all.
     pub credits: Credits,
     /// What has to be held for that, beside what is carried.
@@ -50,106 +76,295 @@ struct Objection {
     decision: Decision,
     code: Code,
     text: String,
+    /// What operators are told, where that is something else.
+    detail: Option<Phrase>,
 }
 
 /// What one rule says: nothing to look at, fine, or an objection.
 enum Said {
     Silent,
-    Fine(String),
+    Fine(Phrase),
     Objects(Objection),
+}
+
+impl Said {
+    fn fine(detail: &'static str) -> Self {
+        Self::Fine(Phrase::Fixed(detail))
+    }
+}
+
+impl<'a> Asked<'a> {
+    fn booker(&self) -> Option<&'a Booker> {
+        self.bookings[0].booker.as_ref()
+    }
+
+    fn tier(&self) -> Option<&'a str> {
+        self.account.and_then(|account| account.tier.as_deref())
+    }
+
+    fn standing(&self) -> impl Iterator<Item = &'a Standing> + use<'a> {
+        let [before, since] = self.standing;
+        before.iter().chain(since)
+    }
+
+    fn requests_per_day(&self) -> Option<u32> {
+        let limits = [
+            self.house.requests_per_day,
+            self.gate.criteria.requests_per_day,
+        ];
+        limits.into_iter().flatten().min()
+    }
+
+    /// What an effect means for this request.
+    fn decision(&self, effect: Effect) -> Decision {
+        effect.decision(self.first, self.bookings[0].start)
+    }
+
+    /// A successor that takes over what was paid, where the gate lets it go on without new questions.
+    fn carries_on(&self) -> bool {
+        self.carried.is_some() && self.gate.terms.on_reschedule == OnReschedule::Carry
+    }
+}
+
+/// Answers of other systems where none were asked for.
+static NO_ANSWERS: std::collections::BTreeMap<String, Answer> = std::collections::BTreeMap::new();
+
+/// Whether a rule stands whatever an operator says of the request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// What keeps the calendar and the ledger right.
+    Hard,
+    /// What the house asks for beside.
+    House,
 }
 
 /// Judges one request.
 pub fn judge(asked: &Asked<'_>) -> Judged {
-    let credits = asked.gate.cost * asked.bookings.len() as Credits;
+    let occurrences = asked.bookings.len();
+    let costs: Vec<Credits> = asked
+        .bookings
+        .iter()
+        .map(|booking| {
+            asked
+                .gate
+                .price(asked.house, booking, asked.tier(), occurrences)
+        })
+        .collect();
+    let credits: Credits = costs.iter().sum();
     let carried = asked.carried.map_or(0, Charge::credits);
     let to_hold = credits.saturating_sub(carried);
-    let rules: [(&str, Said); 7] = [
-        ("pending", pending(asked)),
-        ("free-of-charge", free_of_charge(asked)),
-        ("booker", booker(asked)),
-        ("member", member(asked)),
-        ("not-frozen", not_frozen(asked)),
-        ("time-free", time_free(asked)),
-        ("credit", credit(asked, to_hold)),
-    ];
-    let mut findings = Vec::new();
-    let mut objections: Vec<Objection> = Vec::new();
-    for (rule, said) in rules {
-        let (passed, detail) = match said {
-            Said::Silent => continue,
-            Said::Fine(detail) => (true, detail),
-            Said::Objects(objection) => {
-                let detail = objection.text.clone();
-                objections.push(objection);
-                (false, detail)
-            }
-        };
-        findings.push(Finding {
-            rule: rule.to_owned(),
-            passed,
-            detail,
-        });
+    let available = asked
+        .account
+        .map_or(0, |account| account.available(asked.now));
+    let scope = Scope {
+        booking: asked.bookings[0],
+        occurrences,
+        account: asked.account,
+        counts: times::counts(asked, asked.zone),
+        gate: &asked.gate.name,
+        cost: costs[0],
+        credits,
+        available,
+        to_hold,
+        lookups: asked
+            .lookups
+            .map_or(&NO_ANSWERS, |lookups| &lookups.answers),
+        zone: asked.zone,
+        now: asked.now,
+    };
+    let mut heard = Heard::new(rules::each(asked).count());
+    heard.hard("pending", calendar::pending(asked));
+    heard.hard("free-of-charge", calendar::free_of_charge(asked));
+    heard.hard("booker", people::booker(asked));
+    let on = !asked.carries_on();
+    heard.house(on, "not-blocked", || people::not_blocked(asked));
+    heard.house(on, "allowed", || people::allowed(asked));
+    heard.house(on, "requests-per-day", || people::few_requests(asked));
+    heard.hard("member", people::member(asked, credits));
+    heard.house(on, "not-frozen", || people::not_frozen(asked));
+    heard.house(on, "pin", || people::pin(asked));
+    heard.house(on, "notice", || times::notice(asked));
+    heard.house(on, "hours", || times::hours(asked));
+    heard.hard("time-free", calendar::time_free(asked));
+    heard.house(on, "caps", || times::caps(asked));
+    if on {
+        for rule in rules::each(asked) {
+            let said = rules::one(asked, &scope, rule);
+            heard.hear(Weight::House, || rules::name(rule), said);
+        }
     }
-    let (decision, reasons) = decide(asked, objections, carried);
-    let booker = asked.bookings[0].booker.as_ref();
+    heard.hard("credit", credit(asked, to_hold, available));
+    let Heard {
+        findings,
+        objections,
+    } = heard;
+    let (decision, reasons) = decide(asked, &scope, objections, carried);
     Judged {
         decision,
         reasons,
         findings,
         account: asked.account.map(|account| account.id.clone()),
-        booker: booker.map(|booker| booker.address.clone()),
+        booker: asked.booker().map(|booker| booker.address.clone()),
+        costs,
         credits,
         to_hold,
+    }
+}
+
+/// What the rules said.
+struct Heard {
+    findings: Vec<Finding>,
+    objections: Vec<(Weight, Objection)>,
+}
+
+impl Heard {
+    fn new(rules: usize) -> Self {
+        Self {
+            // The rules without expressions that say something in most gates.
+            findings: Vec::with_capacity(6 + rules),
+            objections: Vec::new(),
+        }
+    }
+
+    fn hard(&mut self, rule: &'static str, said: Said) {
+        self.hear(Weight::Hard, || Phrase::Fixed(rule), said);
+    }
+
+    fn house(&mut self, on: bool, rule: &'static str, said: impl FnOnce() -> Said) {
+        if on {
+            self.hear(Weight::House, || Phrase::Fixed(rule), said());
+        }
+    }
+
+    fn hear(&mut self, weight: Weight, rule: impl FnOnce() -> Phrase, said: Said) {
+        let (passed, detail) = match said {
+            Said::Silent => return,
+            Said::Fine(detail) => (true, detail),
+            Said::Objects(mut objection) => {
+                let own = objection.detail.take();
+                let detail = own.unwrap_or_else(|| Phrase::Text(objection.text.clone()));
+                self.objections.push((weight, objection));
+                (false, detail)
+            }
+        };
+        self.findings.push(Finding {
+            rule: rule(),
+            passed,
+            detail,
+        });
     }
 }
 
 /// The first objection decides; further ones that ask for the same are reasons too.
 fn decide(
     asked: &Asked<'_>,
-    objections: Vec<Objection>,
+    scope: &Scope<'_>,
+    mut objections: Vec<(Weight, Objection)>,
     carried: Credits,
 ) -> (Decision, Vec<Reason>) {
-    let Some(first) = objections.first() else {
+    if let Some(review) = asked.review
+        && let Some(decided) = said_by_operator(review, &mut objections)
+    {
+        return decided;
+    }
+    let Some((_, first)) = objections.first() else {
         let reason = if asked.carried.is_some() {
             let paid = text::credits(carried);
-            (
-                Code::Carried,
-                format!("rescheduled; {paid} were paid before"),
-            )
+            let text = format!("rescheduled; {paid} were paid before");
+            reason_of(Code::Carried, text)
         } else {
-            (Code::Enough, "enough credit".to_owned())
+            reason_of(Code::Enough, "enough credit".to_owned())
         };
-        return (Decision::Confirm, vec![reason_of(reason)]);
+        return (Decision::Confirm, vec![reason]);
     };
     let decision = expired_wait(first.decision, asked.now);
-    let now_asks = |objection: &&Objection| expired_wait(objection.decision, asked.now);
+    let alone = tells_alone(first.code);
+    let now_asks = |objection: &Objection| expired_wait(objection.decision, asked.now);
     let same = |objection: &&Objection| {
         std::mem::discriminant(&now_asks(objection)) == std::mem::discriminant(&decision)
     };
-    let same: Vec<&Objection> = objections.iter().filter(same).collect();
+    let objections = objections.iter().map(|(_, objection)| objection);
+    let count = if alone { 1 } else { usize::MAX };
+    let same: Vec<&Objection> = objections.filter(same).take(count).collect();
     let mut reasons: Vec<Reason> = same
         .iter()
-        .map(|objection| reason_of((objection.code, objection.text.clone())))
+        .map(|objection| reason_of(objection.code, words(asked, scope, objection)))
         .collect();
     if same
         .iter()
         .any(|objection| now_asks(objection) != objection.decision)
     {
-        reasons.push(reason_of((Code::WaitedTooLong, text::waited_too_long())));
+        reasons.push(reason_of(Code::WaitedTooLong, text::waited_too_long()));
     }
     if decision == Decision::Decline && asked.ledger_is_empty {
         let text = "the ledger has no account yet, and declining everybody would be a mistake: \
                     grant credits or import the members first";
         return (
             Decision::Leave,
-            vec![reason_of((Code::EmptyLedger, text.to_owned()))],
+            vec![reason_of(Code::EmptyLedger, text.to_owned())],
         );
     }
     (decision, reasons)
 }
 
-fn reason_of((code, text): (Code, String)) -> Reason {
+/// An operator's word stands for what the house asks for, and never for what keeps calendar and
+/// ledger right: what still objects then is left to him.
+fn said_by_operator(
+    review: &Review,
+    objections: &mut Vec<(Weight, Objection)>,
+) -> Option<(Decision, Vec<Reason>)> {
+    objections.retain(|(weight, _)| *weight == Weight::Hard);
+    if objections
+        .first()
+        .is_some_and(|(_, first)| is_nobodys(first.code))
+    {
+        return None;
+    }
+    let operator = |text: String| reason_of(Code::Operator, text);
+    match review.verdict {
+        Verdict::Decline => Some((Decision::Decline, vec![operator(review.reason.clone())])),
+        Verdict::Confirm if objections.is_empty() => {
+            Some((Decision::Confirm, vec![operator(review.reason.clone())]))
+        }
+        Verdict::Confirm => {
+            let mut reasons: Vec<Reason> = objections
+                .iter()
+                .map(|(_, objection)| reason_of(objection.code, objection.text.clone()))
+                .collect();
+            let text = "an operator said to confirm it; that waits until nothing of this stands in \
+                        the way";
+            reasons.push(operator(text.to_owned()));
+            Some((Decision::Review, reasons))
+        }
+    }
+}
+
+/// Whether it is not for maitred to answer at all, whoever says so.
+fn is_nobodys(code: Code) -> bool {
+    matches!(
+        code,
+        Code::NotPending | Code::Over | Code::Priced | Code::EventTypeNotShown | Code::Seated
+    )
+}
+
+/// Whether nothing else is said beside it: who may be somebody else is not told a member's balance.
+fn tells_alone(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Blocked | Code::NotAllowed | Code::TooManyRequests | Code::WrongPin
+    )
+}
+
+/// What is said: in the house's own words where it has some.
+fn words(asked: &Asked<'_>, scope: &Scope<'_>, objection: &Objection) -> String {
+    let own = asked.house.words(objection.code).and_then(|words| {
+        let language = asked.booker().and_then(|booker| booker.language.as_deref());
+        words.pick(language).render(scope).ok()
+    });
+    own.unwrap_or_else(|| objection.text.clone())
+}
+
+fn reason_of(code: Code, text: String) -> Reason {
     Reason { code, text }
 }
 
@@ -170,147 +385,19 @@ fn objects(decision: Decision, code: Code, text: impl Into<String>) -> Said {
         decision,
         code,
         text: text.into(),
+        detail: None,
     })
 }
 
-fn pending(asked: &Asked<'_>) -> Said {
-    let first = asked.bookings[0];
-    if first.status != Status::Pending || first.rescheduled_to.is_some() {
-        return objects(
-            Decision::Leave,
-            Code::NotPending,
-            "the booking does not wait for an answer",
-        );
-    }
-    // A series is over when its last occurrence is.
-    if asked
-        .bookings
-        .iter()
-        .all(|booking| booking.end <= asked.now)
-    {
-        return objects(Decision::Leave, Code::Over, "the booking is over");
-    }
-    Said::Fine("waits for an answer".to_owned())
-}
-
-fn free_of_charge(asked: &Asked<'_>) -> Said {
-    if asked
-        .bookings
-        .iter()
-        .any(|booking| booking.payment == Payment::Unpaid)
-    {
-        return objects(
-            Decision::Leave,
-            Code::Priced,
-            "the booking waits for a payment at Cal.com",
-        );
-    }
-    match asked.event_type {
-        None | Some(None) => objects(
-            Decision::Leave,
-            Code::EventTypeNotShown,
-            "Cal.com does not show the event type to this key, so its price is not known",
-        ),
-        Some(Some(event_type)) if event_type.price != 0 => objects(
-            Decision::Leave,
-            Code::Priced,
-            "the event type has a price at Cal.com: credits and payment do not mix",
-        ),
-        Some(Some(_)) => Said::Fine("the event type has no price".to_owned()),
-    }
-}
-
-fn booker(asked: &Asked<'_>) -> Said {
-    if asked.event_type.flatten().is_some_and(|kind| kind.seated) {
-        return objects(
-            Decision::Leave,
-            Code::Seated,
-            "the event type has seats: every attendee is a booker of his own",
-        );
-    }
-    let first = &asked.bookings[0].booker;
-    match first {
-        None => objects(
-            Decision::Review,
-            Code::NoBooker,
-            "nobody can be named for certain as the booker",
-        ),
-        Some(booker)
-            if asked.bookings.iter().any(|other| {
-                other.booker.as_ref().map(|other| &other.address) != Some(&booker.address)
-            }) =>
-        {
-            objects(
-                Decision::Review,
-                Code::NoBooker,
-                "the occurrences of the series name different bookers",
-            )
-        }
-        Some(_) => Said::Fine("the booker is named".to_owned()),
-    }
-}
-
-fn member(asked: &Asked<'_>) -> Said {
-    if asked.bookings[0].booker.is_none() {
+fn credit(asked: &Asked<'_>, to_hold: Credits, available: Credits) -> Said {
+    if asked.account.is_none() {
         return Said::Silent;
     }
-    if let Some(account) = asked.account {
-        return Said::Fine(format!("account {}", account.id));
-    }
-    let credits = asked.gate.cost * asked.bookings.len() as Credits;
-    let decision = match asked.gate.unknown_booker {
-        OnUnknown::Decline => Decision::Decline,
-        OnUnknown::Wait => wait(asked, None),
-        OnUnknown::Review => Decision::Review,
-        OnUnknown::Leave => Decision::Leave,
-    };
-    objects(decision, Code::UnknownBooker, text::unknown_booker(credits))
-}
-
-fn not_frozen(asked: &Asked<'_>) -> Said {
-    if asked.carried.is_some() && asked.gate.terms.on_reschedule == OnReschedule::Carry {
-        return Said::Silent;
-    }
-    match asked.account.and_then(|account| account.frozen.as_ref()) {
-        // The operator's own words are for the operator: they are not put into the text.
-        Some(_) => objects(Decision::Review, Code::Frozen, "the account is frozen"),
-        None => Said::Silent,
-    }
-}
-
-fn time_free(asked: &Asked<'_>) -> Said {
-    if asked.taken_by.is_none() {
-        return Said::Fine("no accepted booking overlaps".to_owned());
-    }
-    let decision = match asked.gate.taken {
-        OnTaken::Decline => Decision::Decline,
-        OnTaken::Wait => wait(asked, None),
-        OnTaken::Leave => Decision::Leave,
-    };
-    objects(decision, Code::Taken, text::taken())
-}
-
-fn credit(asked: &Asked<'_>, to_hold: Credits) -> Said {
-    let Some(account) = asked.account else {
-        return Said::Silent;
-    };
-    let available = account.available(asked.now);
     if available >= to_hold {
-        return Said::Fine(format!("cost {to_hold}, available {available}"));
+        let detail = format!("cost {to_hold}, available {available}");
+        return Said::Fine(Phrase::Text(detail));
     }
-    let decision = match asked.gate.short_of_credit {
-        OnShort::Decline => Decision::Decline,
-        OnShort::Review => Decision::Review,
-        OnShort::Wait(span) => wait(asked, Some(asked.first + span)),
-    };
     let text = text::short_of_credit(to_hold, available, asked.bookings.len());
+    let decision = asked.decision(asked.gate.short_of_credit);
     objects(decision, Code::ShortOfCredit, text)
-}
-
-/// Waiting ends at the deadline, and at the latest when the booking starts.
-fn wait(asked: &Asked<'_>, deadline: Option<Time>) -> Decision {
-    let start = asked.bookings[0].start;
-    Decision::Wait {
-        until: Some(deadline.map_or(start, |deadline| deadline.min(start))),
-    }
 }

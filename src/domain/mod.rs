@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod booking;
+pub mod criteria;
 pub mod decision;
 pub mod fact;
 pub mod gate;
@@ -12,8 +13,10 @@ pub mod id;
 pub mod intent;
 pub mod judge;
 pub mod ledger;
+pub mod phrase;
 pub mod plan;
 pub mod request;
+pub mod rule;
 pub mod snapshot;
 pub mod taken;
 pub mod terms;

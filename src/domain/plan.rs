@@ -7,16 +7,18 @@ mod note;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono_tz::Tz;
+
 use super::account::{Account, Part};
 use super::booking::{Booking, BookingRef, Observed, Status};
 use super::decision::{Code, Credits, Decision, Outcome, Reason};
 use super::fact::Fact;
 use super::gate::{Gate, Policy, RefuseWith};
 use super::group::{Group, groups};
-use super::id::{AccountId, BookingUid, RequestId};
+use super::id::{AccountId, Address, BookingUid, RequestId};
 use super::judge::{Asked, Judged, judge};
 use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
-use super::snapshot::{Series, Snapshot};
+use super::snapshot::{Earlier, Series, Snapshot, Standing};
 use super::taken::Taken;
 use super::text;
 use super::time::{Time, kept};
@@ -113,6 +115,10 @@ struct Planner<'a> {
     begun: BTreeSet<&'a BookingUid>,
     /// Charges that a step already takes over: a booking has one successor.
     carried: BTreeSet<BookingUid>,
+    /// Bookings that steps so far let in.
+    standing: BTreeMap<&'a AccountId, Vec<Standing>>,
+    /// Requests looked at so far, by who asked.
+    asked: BTreeMap<&'a Address, Vec<Earlier>>,
     plan: Plan,
 }
 
@@ -139,6 +145,8 @@ impl<'a> Planner<'a> {
             carried: intents()
                 .filter_map(|request| request.carries.clone())
                 .collect(),
+            standing: BTreeMap::new(),
+            asked: BTreeMap::new(),
             plan: Plan {
                 steps: Vec::new(),
                 problems: Vec::new(),
@@ -216,6 +224,9 @@ impl<'a> Planner<'a> {
 
     fn judge(&mut self, group: &Group<'a>, gate: &Gate, record: Option<&Request>) {
         let first = group.bookings[0];
+        let house = &self.policy.house;
+        let zone = gate.criteria.zone(house, first);
+        let asked_before = self.asked_before(group, gate, zone);
         let account = first
             .booker
             .as_ref()
@@ -229,11 +240,18 @@ impl<'a> Planner<'a> {
         let event_type = first.event_type.as_ref().map(|event_type| event_type.id);
         let judged = judge(&Asked {
             gate,
+            house,
+            zone,
             bookings: &group.bookings,
             event_type: event_type
                 .and_then(|id| self.snapshot.event_types.get(&id))
                 .map(Option::as_ref),
             account,
+            standing: self.standing(account),
+            asked_before,
+            pin: self.snapshot.pins.get(&first.uid).copied(),
+            lookups: self.snapshot.lookups.get(&group.id),
+            review: record.and_then(|record| record.review.as_ref()),
             taken_by,
             carried,
             ledger_is_empty: self.snapshot.ledger_is_empty,
@@ -245,15 +263,57 @@ impl<'a> Planner<'a> {
             return;
         }
         let carries = carried.map(|charge| charge.booking.uid.clone());
+        let costs = judged.costs.clone();
         let to_hold = judged.to_hold;
         let request = self.request(group, Some(gate), record, judged, carries);
         match request.decision {
-            Decision::Confirm => self.confirm(group, request, to_hold),
+            Decision::Confirm => self.confirm(group, request, &costs, to_hold),
             Decision::Decline => self.decline(request, record),
             Decision::Wait { .. } | Decision::Review | Decision::Leave => {
                 self.note(request, record, true);
             }
         }
+    }
+
+    /// The member's bookings that stand: those that were there, and those let in so far.
+    fn standing(&self, account: Option<&Account>) -> [&[Standing]; 2] {
+        let of = |account: &Account| {
+            let before = self.snapshot.standing.get(&account.id);
+            let since = self.standing.get(&account.id);
+            [before, since].map(|some| some.map_or(&[][..], Vec::as_slice))
+        };
+        account.map_or([&[], &[]], of)
+    }
+
+    /// How often the booker asked before on the day of this request, whatever became of it.
+    fn asked_before(&mut self, group: &Group<'a>, gate: &Gate, zone: Tz) -> u32 {
+        let limits = [
+            self.policy.house.requests_per_day,
+            gate.criteria.requests_per_day,
+        ];
+        let Some(booker) = group.bookings[0].booker.as_ref() else {
+            return 0;
+        };
+        if limits == [None, None] {
+            return 0;
+        }
+        let day = |at: Time| at.with_timezone(&zone).date_naive();
+        let today = day(group.created);
+        let address = &booker.address;
+        let own = (group.created, &group.id);
+        let before = self.snapshot.asked.get(address).into_iter().flatten();
+        let before: BTreeSet<&RequestId> = before
+            .chain(self.asked.get(address).into_iter().flatten())
+            .filter(|earlier| (earlier.created, &earlier.request) < own)
+            .filter(|earlier| day(earlier.created) == today)
+            .map(|earlier| &earlier.request)
+            .collect();
+        let count = before.len().try_into().unwrap_or(u32::MAX);
+        self.asked.entry(address).or_default().push(Earlier {
+            request: group.id.clone(),
+            created: group.created,
+        });
+        count
     }
 
     /// Credits that come back in this pass can be spent in the next: until then nobody is told that
@@ -288,7 +348,13 @@ impl<'a> Planner<'a> {
             .filter(|charge| account.is_some_and(|account| account.id == charge.account))
     }
 
-    fn confirm(&mut self, group: &Group<'a>, mut request: Request, to_hold: Credits) {
+    fn confirm(
+        &mut self,
+        group: &Group<'a>,
+        mut request: Request,
+        costs: &[Credits],
+        to_hold: Credits,
+    ) {
         if self.sends_left == 0 {
             self.plan.more = true;
             return;
@@ -300,12 +366,12 @@ impl<'a> Planner<'a> {
         let mut facts = vec![Fact::Decided {
             request: Box::new(request.clone()),
         }];
-        for booking in &group.bookings {
+        for (booking, cost) in group.bookings.iter().zip(costs) {
             // A successor holds only what its predecessor did not pay.
             let credits = if request.carries.is_some() {
                 to_hold
             } else {
-                request.cost
+                *cost
             };
             if request.carries.is_some() && credits == 0 {
                 continue;
@@ -316,10 +382,26 @@ impl<'a> Planner<'a> {
             facts.extend(hold);
         }
         self.carried.extend(request.carries.clone());
+        self.let_in(group, &request);
+        self.send(request, facts, looked_at);
+    }
+
+    /// What later requests of this plan see of it.
+    fn let_in(&mut self, group: &Group<'a>, request: &Request) {
         for booking in &group.bookings {
             self.taken.add_booking(booking);
         }
-        self.send(request, facts, looked_at);
+        let known = request.account.as_ref();
+        let Some((id, _)) = known.and_then(|id| self.snapshot.accounts.get_key_value(id)) else {
+            return;
+        };
+        let standing = self.standing.entry(id).or_default();
+        standing.extend(group.bookings.iter().map(|booking| Standing {
+            booking: booking.uid.clone(),
+            start: booking.start,
+            end: booking.end,
+            gate: request.gate.clone(),
+        }));
     }
 
     fn decline(&mut self, mut request: Request, record: Option<&Request>) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::account::Account;
-use super::booking::{Booking, EventType, Observed};
+use super::booking::{Answer, Booking, EventType, Observed};
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
 use super::intent::Sight;
 use super::request::{Charge, Request};
@@ -33,8 +33,54 @@ pub struct Snapshot {
     pub intents: Vec<OpenIntent>,
     /// The charge that a pending booking would take over from the one it replaced.
     pub carried: BTreeMap<BookingUid, Charge>,
+    /// The bookings of members that stand: from well before the pending ones on.
+    pub standing: BTreeMap<AccountId, Vec<Standing>>,
+    /// What bookers have asked for lately, whatever became of it.
+    pub asked: BTreeMap<Address, Vec<Earlier>>,
+    /// What became of the PINs that were given with bookings, where a gate asks for one.
+    pub pins: BTreeMap<BookingUid, Pin>,
+    /// What other systems said, where a rule asks.
+    pub lookups: BTreeMap<RequestId, Lookups>,
     /// No account was ever opened.
     pub ledger_is_empty: bool,
+}
+
+/// A booking of a member that is held or charged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub booking: BookingUid,
+    pub start: Time,
+    pub end: Time,
+    /// The gate that let it in.
+    pub gate: Option<String>,
+}
+
+/// A request that was made before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    pub request: RequestId,
+    pub created: Time,
+}
+
+/// What became of a PIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pin {
+    Right,
+    Wrong,
+    /// None was given.
+    Missing,
+    /// The member has none.
+    NotSet,
+    /// It was not looked at: too many were wrong lately.
+    Locked,
+}
+
+/// What other systems said of one request.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Lookups {
+    pub answers: BTreeMap<String, Answer>,
+    /// Why there is no answer.
+    pub missing: BTreeMap<String, String>,
 }
 
 /// A series as it was read.

@@ -1,6 +1,8 @@
 //! What people are told. The same sentence goes to the booker, into the log and to the operator.
 
+use super::criteria::cap::Period;
 use super::decision::{Credits, Reason};
+use super::time::Span;
 
 /// The longest text sent to a booker, in characters; mail clients show more, nobody reads it.
 pub const MAX_TEXT: usize = 1_000;
@@ -43,6 +45,85 @@ pub fn unknown_booker(cost: Credits) -> String {
 
 pub fn taken() -> String {
     "This time has been given to somebody who asked earlier. Please choose another time.".to_owned()
+}
+
+pub fn blocked() -> String {
+    "Requests from this address are not accepted.".to_owned()
+}
+
+pub fn not_allowed() -> String {
+    "These bookings are by invitation only.".to_owned()
+}
+
+pub fn too_many_requests(at_most: u32) -> String {
+    format!("No more than {at_most} requests a day are looked at. Please ask again tomorrow.")
+}
+
+pub fn wrong_pin() -> String {
+    "The PIN is not right.".to_owned()
+}
+
+pub fn missing_pin() -> String {
+    "This booking asks for your PIN. Please request it again and give it.".to_owned()
+}
+
+pub fn locked_pin() -> String {
+    "There were too many wrong PINs. Please try again tomorrow.".to_owned()
+}
+
+pub fn notice_too_short(at_least: Span) -> String {
+    format!(
+        "Bookings must be requested at least {} before they start.",
+        span(at_least)
+    )
+}
+
+pub fn notice_too_long(at_most: Span) -> String {
+    format!(
+        "Bookings can be requested at most {} before they start.",
+        span(at_most)
+    )
+}
+
+pub fn outside_hours() -> String {
+    "No bookings are taken at this time. Please choose another one.".to_owned()
+}
+
+pub fn over_cap(at_most: u32, per: Period) -> String {
+    let bookings = if at_most == 1 {
+        "1 booking".to_owned()
+    } else {
+        format!("{at_most} bookings")
+    };
+    match per {
+        Period::Day => format!("You can have {bookings} a day."),
+        Period::Week => format!("You can have {bookings} a week."),
+        Period::Month => format!("You can have {bookings} a month."),
+        Period::Open => format!("You can have {bookings} to come at a time."),
+    }
+}
+
+pub fn rule_not_met(name: &str) -> String {
+    format!("This request does not meet a condition of the house ({name}).")
+}
+
+pub fn lookup_failed() -> String {
+    "Your request could not be checked.".to_owned()
+}
+
+/// A length of time in words, cut to minutes where it is longer than some.
+pub fn span(span: Span) -> String {
+    let Ok(length) = span.to_std() else {
+        return "0s".to_owned();
+    };
+    let minute = 60;
+    let seconds = length.as_secs();
+    let shown = if seconds >= 10 * minute {
+        seconds - seconds % minute
+    } else {
+        seconds
+    };
+    humantime::format_duration(std::time::Duration::from_secs(shown)).to_string()
 }
 
 pub fn waited_too_long() -> String {

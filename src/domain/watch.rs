@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use super::account::Account;
 use super::booking::{Booking, Status};
+use super::decision::Credits;
 use super::fact::Fact;
 use super::gate::Gate;
 use super::id::Reference;
@@ -32,6 +33,8 @@ pub struct Case<'a> {
     /// any more.
     pub first_gate: Option<&'a Gate>,
     pub last_gate: Option<&'a Gate>,
+    /// What the last of the chain costs there; none when no gate guards it.
+    pub last_cost: Option<Credits>,
     /// The account that paid.
     pub account: &'a Account,
     /// When the lots that paid expire.

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use maitred::calcom::connect::{Settings, connect};
 use maitred::calcom::port::{Calendar, Dialect};
+use maitred::domain::criteria::effect::Effect;
+use maitred::domain::criteria::house::House;
+use maitred::domain::criteria::terms::Criteria;
 use maitred::domain::fact::Fact;
-use maitred::domain::gate::{
-    EventTypeKey, Gate, Limits, OnShort, OnTaken, OnUnknown, Policy, RefuseWith,
-};
+use maitred::domain::gate::{EventTypeKey, Gate, Limits, Policy, RefuseWith};
 use maitred::domain::id::{AccountId, BookingUid, Reference, RequestId};
 use maitred::domain::request::{Charge, Request};
 use maitred::domain::time::{Clock, Span, Time, kept};
@@ -109,9 +110,10 @@ pub fn policy() -> Policy {
         name: name.to_owned(),
         event_types: vec![EventTypeKey::Slug(name.to_owned())],
         cost,
-        unknown_booker: OnUnknown::Decline,
-        short_of_credit: OnShort::Decline,
-        taken: OnTaken::Decline,
+        unknown_booker: Effect::Decline,
+        short_of_credit: Effect::Decline,
+        taken: Effect::Decline,
+        criteria: Criteria::default(),
         terms: maitred::domain::terms::Terms::default(),
     };
     Policy {
@@ -124,6 +126,7 @@ pub fn policy() -> Policy {
             max_observation_age: Span::seconds(10),
             series_settle: Span::seconds(10),
         },
+        house: House::default(),
         hash: "test".to_owned(),
     }
 }

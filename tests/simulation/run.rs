@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use maitred::calcom::port::Calendar;
 use maitred::domain::booking::Status;
+use maitred::domain::criteria::effect::Effect;
+use maitred::domain::criteria::house::House;
+use maitred::domain::criteria::terms::Criteria;
 use maitred::domain::decision::{Decision, Outcome};
-use maitred::domain::gate::{
-    EventTypeKey, Gate, Limits, OnShort, OnTaken, OnUnknown, Policy, RefuseWith,
-};
+use maitred::domain::gate::{EventTypeKey, Gate, Limits, Policy, RefuseWith};
 use maitred::domain::plan::plan;
 use maitred::domain::time::{Span, Time};
 use maitred::reconcile::observe::observe;
@@ -84,19 +85,19 @@ fn policy(rng: &mut Rng) -> Policy {
         series_settle: Span::seconds(10),
     };
     let unknown_booker = *rng.pick(&[
-        OnUnknown::Decline,
-        OnUnknown::Decline,
-        OnUnknown::Wait,
-        OnUnknown::Review,
-        OnUnknown::Leave,
+        Effect::Decline,
+        Effect::Decline,
+        Effect::WAIT,
+        Effect::Review,
+        Effect::Leave,
     ]);
     let short_of_credit = *rng.pick(&[
-        OnShort::Decline,
-        OnShort::Decline,
-        OnShort::Review,
-        OnShort::Wait(Span::minutes(90)),
+        Effect::Decline,
+        Effect::Decline,
+        Effect::Review,
+        Effect::wait(Span::minutes(90)),
     ]);
-    let taken = *rng.pick(&[OnTaken::Decline, OnTaken::Wait, OnTaken::Leave]);
+    let taken = *rng.pick(&[Effect::Decline, Effect::WAIT, Effect::Leave]);
     let gate = |name: &str, cost| Gate {
         terms: maitred::domain::terms::Terms::default(),
         name: name.to_owned(),
@@ -105,6 +106,7 @@ fn policy(rng: &mut Rng) -> Policy {
         unknown_booker,
         short_of_credit,
         taken,
+        criteria: Criteria::default(),
     };
     Policy {
         gates: vec![
@@ -116,6 +118,7 @@ fn policy(rng: &mut Rng) -> Policy {
         hosts: Vec::new(),
         refuse_with: *rng.pick(&[RefuseWith::Decline, RefuseWith::Decline, RefuseWith::Cancel]),
         limits,
+        house: House::default(),
         hash: "simulated".to_owned(),
     }
 }

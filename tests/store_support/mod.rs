@@ -92,9 +92,9 @@ pub fn intent(id: &str, bookings: &[&str], decided: Time) -> Request {
             text: "cost 1, available 3".to_owned(),
         }],
         findings: vec![Finding {
-            rule: "short-of-credit".to_owned(),
+            rule: "short-of-credit".into(),
             passed: true,
-            detail: "cost 1, available 3".to_owned(),
+            detail: "cost 1, available 3".into(),
         }],
         text: None,
         carries: None,

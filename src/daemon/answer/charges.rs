@@ -141,6 +141,7 @@ pub fn settle(
             end: ChainEnd::Whole,
             first_gate: gate,
             last_gate: gate,
+            last_cost: None,
             account: &account,
             expiries: &expiries,
             forgiven: 0,

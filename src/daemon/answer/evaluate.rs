@@ -101,6 +101,10 @@ fn snapshot(
         records: BTreeMap::new(),
         intents: Vec::new(),
         carried: found.carried,
+        standing: BTreeMap::new(),
+        asked: BTreeMap::new(),
+        pins: BTreeMap::new(),
+        lookups: BTreeMap::new(),
         ledger_is_empty: store.is_empty().map_err(|e| parse::store_failed(&e))?,
         pending: vec![Observed { booking, at }],
     })

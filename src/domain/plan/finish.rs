@@ -129,9 +129,17 @@ impl<'a> Planner<'a> {
             .account
             .as_ref()
             .and_then(|id| self.account(id).cloned());
+        let policy = self.policy;
+        let mut gates = policy.gates.iter();
+        let gate = gates.find(|gate| Some(&gate.name) == request.gate.as_ref());
+        let tier = before.as_ref().and_then(|account| account.tier.clone());
+        let price = |booking| match gate {
+            Some(gate) => gate.price(&policy.house, booking, tier.as_deref(), known.len()),
+            None => request.cost,
+        };
         let mut facts = Vec::new();
         for booking in grown {
-            let Some(hold) = self.hold(request, booking, request.cost) else {
+            let Some(hold) = self.hold(request, booking, price(booking)) else {
                 if let Some(before) = before
                     && let Some(account) = self.spent.get_mut(&before.id)
                 {

@@ -31,6 +31,7 @@ impl<'a> Planner<'a> {
             findings: Vec::new(),
             account: known.cloned(),
             booker: first.booker.as_ref().map(|booker| booker.address.clone()),
+            costs: Vec::new(),
             credits: 0,
             to_hold: 0,
         };
@@ -81,7 +82,11 @@ impl<'a> Planner<'a> {
                 .unwrap_or(first.end),
             created: group.created,
             decision: judged.decision,
-            cost: gate.map_or(0, |gate| gate.cost),
+            cost: judged
+                .costs
+                .first()
+                .copied()
+                .unwrap_or_else(|| gate.map_or(0, |gate| gate.cost)),
             credits: judged.credits,
             call: None,
             reasons: judged.reasons,
@@ -95,6 +100,7 @@ impl<'a> Planner<'a> {
             failures: 0,
             last_failure: None,
             calls: Vec::new(),
+            review: record.and_then(|record| record.review.clone()),
         }
     }
 }
@@ -131,6 +137,18 @@ fn why_left(code: Code) -> &'static str {
         | Code::DeclineLimit
         | Code::UnknownBooker
         | Code::Frozen
+        | Code::Blocked
+        | Code::NotAllowed
+        | Code::TooManyRequests
+        | Code::WrongPin
+        | Code::NoticeTooShort
+        | Code::NoticeTooLong
+        | Code::OutsideHours
+        | Code::OverCap
+        | Code::Rule
+        | Code::RuleFailed
+        | Code::LookupFailed
+        | Code::Operator
         | Code::Taken
         | Code::ShortOfCredit
         | Code::Enough

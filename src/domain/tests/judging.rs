@@ -3,8 +3,9 @@
 use super::make::*;
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, EventType, Payment, Status};
+use crate::domain::criteria::effect::Effect;
 use crate::domain::decision::{Code, Decision, Finding};
-use crate::domain::gate::{Gate, OnShort, OnTaken, OnUnknown};
+use crate::domain::gate::Gate;
 use crate::domain::judge::{Asked, Judged, judge};
 use crate::domain::request::{Charge, ChargeState};
 use crate::domain::text;
@@ -174,10 +175,10 @@ fn the_first_rule_that_objects_decides() {
 #[test]
 fn an_unknown_booker_is_met_as_configured() {
     let rows = [
-        (OnUnknown::Decline, DECLINE),
-        (OnUnknown::Wait, wait(24 * 60)),
-        (OnUnknown::Review, Decision::Review),
-        (OnUnknown::Leave, Decision::Leave),
+        (Effect::Decline, DECLINE),
+        (Effect::WAIT, wait(24 * 60)),
+        (Effect::Review, Decision::Review),
+        (Effect::Leave, Decision::Leave),
     ];
     for (choice, decision) in rows {
         let change = |case: &mut Case| {
@@ -194,11 +195,11 @@ fn an_unknown_booker_is_met_as_configured() {
 fn too_little_credit_is_met_as_configured() {
     let day = Span::hours(24);
     let rows = [
-        (OnShort::Decline, DECLINE),
-        (OnShort::Review, Decision::Review),
-        (OnShort::Wait(Span::hours(2)), wait(120)),
+        (Effect::Decline, DECLINE),
+        (Effect::Review, Decision::Review),
+        (Effect::wait(Span::hours(2)), wait(120)),
         // At the latest until the booking starts.
-        (OnShort::Wait(day * 3), wait(24 * 60)),
+        (Effect::wait(day * 3), wait(24 * 60)),
     ];
     for (choice, decision) in rows {
         let change = |case: &mut Case| {
@@ -213,9 +214,9 @@ fn too_little_credit_is_met_as_configured() {
 #[test]
 fn a_time_that_is_taken_is_met_as_configured() {
     let rows = [
-        (OnTaken::Decline, DECLINE),
-        (OnTaken::Wait, wait(24 * 60)),
-        (OnTaken::Leave, Decision::Leave),
+        (Effect::Decline, DECLINE),
+        (Effect::WAIT, wait(24 * 60)),
+        (Effect::Leave, Decision::Leave),
     ];
     for (choice, decision) in rows {
         let change = |case: &mut Case| {
@@ -238,7 +239,7 @@ fn reasons_that_ask_for_the_same_are_all_told() {
     let change = |case: &mut Case| {
         case.taken = true;
         poor(case);
-        case.gate.short_of_credit = OnShort::Review;
+        case.gate.short_of_credit = Effect::Review;
     };
     check_text(change, TAKEN);
 }
@@ -247,7 +248,7 @@ fn reasons_that_ask_for_the_same_are_all_told() {
 fn a_wait_ends_at_its_deadline_in_a_decline() {
     let waits = |case: &mut Case, first: i64| {
         poor(case);
-        case.gate.short_of_credit = OnShort::Wait(Span::hours(2));
+        case.gate.short_of_credit = Effect::wait(Span::hours(2));
         case.first = at(first);
     };
     check(|c| waits(c, -119), wait(1), &[Code::ShortOfCredit]);
@@ -256,7 +257,7 @@ fn a_wait_ends_at_its_deadline_in_a_decline() {
     check_text(|c| waits(c, -120), &format!("{SHORT} {WAITED}"));
     let started = |case: &mut Case| {
         unknown(case);
-        case.gate.unknown_booker = OnUnknown::Wait;
+        case.gate.unknown_booker = Effect::WAIT;
         case.bookings[0].start = now();
     };
     check(
@@ -272,7 +273,7 @@ fn a_wait_ends_at_its_deadline_in_a_decline() {
 fn a_wait_that_is_over_tells_the_other_reasons_to_decline_too() {
     let change = |case: &mut Case| {
         case.taken = true;
-        case.gate.taken = OnTaken::Wait;
+        case.gate.taken = Effect::WAIT;
         case.bookings[0].start = now();
         poor(case);
     };
@@ -280,7 +281,7 @@ fn a_wait_that_is_over_tells_the_other_reasons_to_decline_too() {
     let change = |case: &mut Case| {
         case.taken = true;
         poor(case);
-        case.gate.short_of_credit = OnShort::Wait(Span::hours(2));
+        case.gate.short_of_credit = Effect::wait(Span::hours(2));
         case.first = at(-120);
     };
     check_text(change, &format!("{TAKEN} {SHORT} {WAITED}"));
@@ -292,7 +293,7 @@ fn nobody_is_declined_while_the_ledger_is_empty() {
         |_| (),
         |case| case.taken = true,
         |case| {
-            case.gate.unknown_booker = OnUnknown::Wait;
+            case.gate.unknown_booker = Effect::WAIT;
             case.bookings[0].start = now();
         },
     ];
@@ -389,9 +390,9 @@ fn a_lot_pays_until_the_instant_it_expires() {
 #[test]
 fn every_rule_that_was_looked_at_leaves_a_finding() {
     let finding = |rule: &str, passed, detail: &str| Finding {
-        rule: rule.to_owned(),
+        rule: rule.to_owned().into(),
         passed,
-        detail: detail.to_owned(),
+        detail: detail.to_owned().into(),
     };
     let expect = vec![
         finding("pending", true, "waits for an answer"),

@@ -9,11 +9,12 @@ use crate::domain::booking::{
     Booker, Booking, BookingRef, Confirmation, EventType, EventTypeRef, Host, Observed, Payment,
     Status,
 };
+use crate::domain::criteria::effect::Effect;
+use crate::domain::criteria::house::House;
+use crate::domain::criteria::terms::Criteria;
 use crate::domain::decision::{Credits, Decision};
 use crate::domain::fact::Fact;
-use crate::domain::gate::{
-    EventTypeKey, Gate, Limits, OnShort, OnTaken, OnUnknown, Policy, RefuseWith,
-};
+use crate::domain::gate::{EventTypeKey, Gate, Limits, Policy, RefuseWith};
 use crate::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId,
 };
@@ -195,9 +196,10 @@ pub fn gate() -> Gate {
         name: "club".to_owned(),
         event_types: vec![EventTypeKey::Slug("club".to_owned())],
         cost: 1,
-        unknown_booker: OnUnknown::Decline,
-        short_of_credit: OnShort::Decline,
-        taken: OnTaken::Decline,
+        unknown_booker: Effect::Decline,
+        short_of_credit: Effect::Decline,
+        taken: Effect::Decline,
+        criteria: Criteria::default(),
         terms: crate::domain::terms::Terms::default(),
     }
 }
@@ -213,6 +215,7 @@ pub fn policy() -> Policy {
             max_observation_age: Span::seconds(10),
             series_settle: Span::seconds(10),
         },
+        house: House::default(),
         hash: "p1".to_owned(),
     }
 }
@@ -243,6 +246,10 @@ pub fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
         records: BTreeMap::new(),
         intents: Vec::new(),
         carried: BTreeMap::new(),
+        standing: BTreeMap::new(),
+        asked: BTreeMap::new(),
+        pins: BTreeMap::new(),
+        lookups: BTreeMap::new(),
         ledger_is_empty: false,
         pending: pending.into_iter().map(observe).collect(),
     }

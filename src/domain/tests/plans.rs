@@ -3,9 +3,10 @@
 use super::make::*;
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, Status};
+use crate::domain::criteria::effect::Effect;
 use crate::domain::decision::{Credits, Decision, Outcome};
 use crate::domain::fact::Fact;
-use crate::domain::gate::{OnShort, OnTaken, OnUnknown, Policy, RefuseWith};
+use crate::domain::gate::{Policy, RefuseWith};
 use crate::domain::id::HostId;
 use crate::domain::plan::{Action, plan};
 use crate::domain::request::{ChargeState, MAX_OCCURRENCES, Request, RequestState};
@@ -205,10 +206,10 @@ fn a_time_that_is_taken_may_be_waited_for() {
         s.accepted = vec![with_status(booking("x"), Status::Accepted)];
     });
     let policy = |choice| policy_with(|g| g.taken = choice);
-    check(&snapshot, &policy(OnTaken::Wait), &["a wait taken written"]);
+    check(&snapshot, &policy(Effect::WAIT), &["a wait taken written"]);
     check(
         &snapshot,
-        &policy(OnTaken::Leave),
+        &policy(Effect::Leave),
         &["a leave taken written"],
     );
 }
@@ -247,7 +248,7 @@ fn what_may_not_be_answered_is_left_and_written() {
 
 #[test]
 fn a_note_is_written_once_and_again_when_it_says_something_new() {
-    let policy = policy_with(|g| g.short_of_credit = OnShort::Wait(Span::hours(2)));
+    let policy = policy_with(|g| g.short_of_credit = Effect::wait(Span::hours(2)));
     // Half a millisecond: what is kept is cut, and must be equal when it is read again.
     let first = but(snapshot(vec![booking("a")], vec![bo(0)]), |s| {
         s.now += Span::microseconds(500);
@@ -558,7 +559,7 @@ fn an_empty_ledger_declines_nobody() {
         s.ledger_is_empty = true;
     });
     check(&snapshot, &policy(), &["a leave empty-ledger written"]);
-    let wait = policy_with(|g| g.unknown_booker = OnUnknown::Wait);
+    let wait = policy_with(|g| g.unknown_booker = Effect::WAIT);
     check(&snapshot, &wait, &["a wait unknown-booker written"]);
 }
 

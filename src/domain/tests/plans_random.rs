@@ -11,9 +11,10 @@ use proptest::test_runner::TestRunner;
 use super::make::*;
 use super::memory::Memory;
 use crate::domain::booking::{Booking, Observed, Status};
+use crate::domain::criteria::effect::Effect;
 use crate::domain::decision::{Credits, Decision, Outcome};
 use crate::domain::fact::Fact;
-use crate::domain::gate::{Gate, OnShort, OnTaken, OnUnknown, Policy};
+use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{AccountId, BookingUid, HostId};
 use crate::domain::intent::Sight;
 use crate::domain::plan::{Action, Plan, Step, plan};
@@ -242,20 +243,20 @@ impl World {
         let gate = |gate: &mut Gate| {
             gate.cost = self.cost;
             gate.unknown_booker = match self.choices.0 {
-                0 => OnUnknown::Wait,
-                1 => OnUnknown::Review,
-                2 => OnUnknown::Leave,
-                _ => OnUnknown::Decline,
+                0 => Effect::WAIT,
+                1 => Effect::Review,
+                2 => Effect::Leave,
+                _ => Effect::Decline,
             };
             gate.short_of_credit = match self.choices.1 {
-                0 => OnShort::Review,
-                1 => OnShort::Wait(Span::hours(1)),
-                _ => OnShort::Decline,
+                0 => Effect::Review,
+                1 => Effect::wait(Span::hours(1)),
+                _ => Effect::Decline,
             };
             gate.taken = match self.choices.2 {
-                0 => OnTaken::Wait,
-                1 => OnTaken::Leave,
-                _ => OnTaken::Decline,
+                0 => Effect::WAIT,
+                1 => Effect::Leave,
+                _ => Effect::Decline,
             };
         };
         but(policy_with(gate), |p| {

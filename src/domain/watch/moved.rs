@@ -24,7 +24,7 @@ pub(super) fn moved(case: &Case<'_>, terms: &Terms, last: &Booking) -> Verdict {
     let mut facts = Vec::new();
     let mut problem = None;
     let paid = charge.credits() + case.successor.map_or(0, Charge::credits);
-    let cost = case.last_gate.map_or(paid, |gate| gate.cost);
+    let cost = case.last_cost.unwrap_or(paid);
     if cost > paid {
         let missing = cost - paid;
         let available = case.account.available(case.now);
@@ -91,6 +91,7 @@ fn extra(case: &Case<'_>, last: &Booking, credits: u64) -> Option<Vec<Fact>> {
     facts.extend(settled(
         last,
         case.last_gate?,
+        case.last_cost?,
         (case.account, parts),
         (Code::Carried, "rescheduled to a booking that costs more"),
         case.request,

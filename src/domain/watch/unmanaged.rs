@@ -24,12 +24,13 @@ pub fn takes(account: &Account, credits: Credits, now: Time) -> Option<(Vec<Part
 pub fn settled(
     booking: &Booking,
     gate: &Gate,
+    cost: Credits,
     (account, parts): (&Account, Vec<Part>),
     (code, why): (Code, &str),
     record: Option<&Request>,
     (now, policy): (Time, &str),
 ) -> Vec<Fact> {
-    let mut request = noted(booking, gate, record, (now, policy));
+    let mut request = noted(booking, gate, cost, record, (now, policy));
     request.account = Some(account.id.clone());
     request.decision = Decision::Confirm;
     request.credits = parts.iter().map(|part| part.credits).sum();
@@ -67,6 +68,7 @@ pub fn settled(
 pub fn noted(
     booking: &Booking,
     gate: &Gate,
+    cost: Credits,
     record: Option<&Request>,
     (now, policy): (Time, &str),
 ) -> Request {
@@ -89,7 +91,7 @@ pub fn noted(
         end: booking.end,
         created: booking.created,
         decision: Decision::Leave,
-        cost: gate.cost,
+        cost,
         credits: 0,
         call: None,
         reasons: Vec::new(),
@@ -103,6 +105,7 @@ pub fn noted(
         failures: 0,
         last_failure: None,
         calls: Vec::new(),
+        review: None,
     }
 }
 

@@ -156,6 +156,14 @@ fn judge(
     let gate = |booking: Option<&Booking>| booking.and_then(|b| policy.gate(b)).or(known);
     let first_gate = gate(chain.bookings.first());
     let last_gate = gate(chain.bookings.last());
+    // An occurrence costs what it does as one of its series.
+    let occurrences = request_of(store, &charge.booking.uid)?
+        .map_or(1, |request| request.bookings.len())
+        .max(1);
+    let tier = account.tier.as_deref();
+    let last_cost = last_gate
+        .zip(chain.bookings.last())
+        .map(|(gate, last)| gate.price(&policy.house, last, tier, occurrences));
     let last = chain.bookings.last().map(|last| &last.uid);
     let moved = last.filter(|last| **last != charge.booking.uid);
     let mut successor = None;
@@ -180,6 +188,7 @@ fn judge(
         end: chain.end,
         first_gate,
         last_gate,
+        last_cost,
         account: &account,
         expiries: &expiries,
         forgiven,

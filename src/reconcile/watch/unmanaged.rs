@@ -2,12 +2,14 @@
 //! ended while they waited.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::look::Seen;
 use super::settle::request_of;
 use super::{Change, Watched};
 use crate::calcom::port::CallError;
 use crate::domain::booking::{Booking, Payment, Reading, Status};
+use crate::domain::criteria::house::House;
 use crate::domain::decision::{Code, Decision, Outcome, Reason};
 use crate::domain::fact::Fact;
 use crate::domain::gate::{Gate, Policy};
@@ -63,6 +65,7 @@ pub(super) async fn unmanaged(
             .event_types(ports, kinds, &mut watched.problems)
             .await?
     };
+    let house = Arc::new(policy.house.clone());
     let mut cancels = policy.limits.declines_per_pass;
     let mut reports = Vec::new();
     for (booking, gate) in ours {
@@ -74,10 +77,10 @@ pub(super) async fn unmanaged(
             continue;
         }
         let (now, one, of) = ((ports.clock)(), booking.clone(), gate.clone());
-        let hash = policy.hash.clone();
+        let (hash, house) = (policy.hash.clone(), Arc::clone(&house));
         let todo = ports
             .store
-            .with(move |store| look(store, &one, &of, &hash, now))
+            .with(move |store| look(store, &one, (&of, &house), &hash, now))
             .await?;
         match todo {
             Todo::Nothing => {}
@@ -129,7 +132,7 @@ fn change(watched: &mut Watched, booking: &Booking, what: What, text: String) {
 fn look(
     store: &mut dyn Store,
     booking: &Booking,
-    gate: &Gate,
+    (gate, house): (&Gate, &House),
     policy: &str,
     now: Time,
 ) -> Result<Todo, PassError> {
@@ -144,9 +147,13 @@ fn look(
         (Status::Accepted, Some(RequestState::Settled { outcome, .. })) => {
             Ok(settled_before(booking, outcome))
         }
-        (Status::Accepted, Some(RequestState::Noted) | None) => {
-            accepted(store, booking, gate, record.as_ref(), (now, policy))
-        }
+        (Status::Accepted, Some(RequestState::Noted) | None) => accepted(
+            store,
+            booking,
+            (gate, house),
+            record.as_ref(),
+            (now, policy),
+        ),
         (Status::Pending, Some(RequestState::Noted)) if booking.end <= now => {
             close(store, record, "it ended undecided", now)
         }
@@ -202,7 +209,7 @@ fn close(
 fn accepted(
     store: &mut dyn Store,
     booking: &Booking,
-    gate: &Gate,
+    (gate, house): (&Gate, &House),
     record: Option<&Request>,
     stamp: (Time, &str),
 ) -> Result<Todo, PassError> {
@@ -227,7 +234,7 @@ fn accepted(
         Unmanaged::Report => Ok(Todo::Report(by_others)),
         Unmanaged::Cancel if booking.end > stamp.0 => Ok(Todo::Cancel),
         Unmanaged::Cancel => Ok(Todo::Report(by_others)),
-        Unmanaged::Charge => match charge(store, booking, gate, record, stamp)? {
+        Unmanaged::Charge => match charge(store, booking, (gate, house), record, stamp)? {
             Some(todo) => Ok(todo),
             None => Ok(Todo::Report(format!("{by_others}: there is no account"))),
         },
@@ -238,19 +245,21 @@ fn accepted(
 fn charge(
     store: &mut dyn Store,
     booking: &Booking,
-    gate: &Gate,
+    (gate, house): (&Gate, &House),
     record: Option<&Request>,
     (now, policy): (Time, &str),
 ) -> Result<Option<Todo>, PassError> {
     let Some(account) = account(store, booking).map_err(PassError::Store)? else {
         return Ok(None);
     };
-    let credits = gate.cost.min(account.available(now));
+    let cost = gate.price(house, booking, account.tier.as_deref(), 1);
+    let credits = cost.min(account.available(now));
     let (parts, mut facts) = takes(&account, credits, now).expect("no more than is available");
     let why = "accepted by others, charged as it would have been";
     facts.extend(settled(
         booking,
         gate,
+        cost,
         (&account, parts),
         (Code::Unmanaged, why),
         record,
@@ -263,7 +272,7 @@ fn charge(
     store
         .commit(now, facts, &expected)
         .map_err(PassError::Commit)?;
-    let missing = gate.cost - credits;
+    let missing = cost - credits;
     Ok(Some(Todo::Charged {
         text: format!("accepted by others: {} charged", text::credits(credits)),
         problem: (missing > 0).then(|| {
@@ -298,7 +307,7 @@ async fn cancel(
     watched: &mut Watched,
 ) -> Result<(), PassError> {
     let now = (ports.clock)();
-    let mut request = noted(booking, gate, None, (now, &policy.hash));
+    let mut request = noted(booking, gate, gate.cost, None, (now, &policy.hash));
     request.decision = Decision::Decline;
     request.call = Some(CallKind::Cancel);
     request.state = RequestState::Recorded;

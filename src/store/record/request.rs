@@ -344,9 +344,9 @@ impl TryFrom<ReasonRecord<'_>> for Reason {
 impl<'a> From<&'a Finding> for FindingRecord<'a> {
     fn from(finding: &'a Finding) -> Self {
         Self {
-            rule: (&finding.rule).into(),
+            rule: finding.rule.to_string().into(),
             passed: finding.passed,
-            detail: (&finding.detail).into(),
+            detail: finding.detail.to_string().into(),
         }
     }
 }
@@ -356,9 +356,9 @@ impl TryFrom<FindingRecord<'_>> for Finding {
 
     fn try_from(record: FindingRecord<'_>) -> Result<Self, RecordError> {
         Ok(Self {
-            rule: record.rule.string()?,
+            rule: record.rule.string()?.into(),
             passed: record.passed,
-            detail: record.detail.string()?,
+            detail: record.detail.string()?.into(),
         })
     }
 }

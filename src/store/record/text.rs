@@ -29,6 +29,12 @@ impl<'a> From<&'a String> for Text<'a> {
     }
 }
 
+impl From<String> for Text<'_> {
+    fn from(text: String) -> Self {
+        Self(Cow::Owned(text))
+    }
+}
+
 /// Why something that was read, or is to be written, is not a record of this version.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {

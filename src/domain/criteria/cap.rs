@@ -1,0 +1,225 @@
+//! How many bookings a member may have.
+
+use chrono::{Datelike as _, Days, Months, NaiveDate, TimeZone as _};
+use chrono_tz::Tz;
+
+use crate::domain::time::{Span, Time};
+
+/// Caps one gate, and the house, may have.
+pub const MAX_CAPS: usize = 50;
+
+/// At most so many in each period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cap {
+    pub at_most: u32,
+    pub per: Period,
+    /// For members of these tiers; empty: for all that no cap of the same period names.
+    pub tiers: Vec<String>,
+}
+
+/// The stretch of time in which bookings are counted, by their start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Period {
+    Day,
+    /// From Monday on.
+    Week,
+    Month,
+    /// All that are still to come.
+    Open,
+}
+
+impl Period {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Open => "open",
+        }
+    }
+
+    /// The days of the zone around an instant: the first, and the first after them. `None`: `Open`.
+    fn days(self, at: Time, zone: Tz) -> Option<(NaiveDate, NaiveDate)> {
+        let day = at.with_timezone(&zone).date_naive();
+        let since_monday = u64::from(day.weekday().num_days_from_monday());
+        match self {
+            Self::Day => Some((day, day.checked_add_days(Days::new(1))?)),
+            Self::Week => {
+                let monday = day.checked_sub_days(Days::new(since_monday))?;
+                Some((monday, monday.checked_add_days(Days::new(7))?))
+            }
+            Self::Month => {
+                let first = day.with_day(1)?;
+                Some((first, first.checked_add_months(Months::new(1))?))
+            }
+            Self::Open => None,
+        }
+    }
+
+    /// From when to when bookings count that stand beside one that starts `at`. `Open` has no end
+    /// that could be named, and a period at the end of the calendar none either.
+    pub fn around(self, at: Time, now: Time, zone: Tz) -> (Time, Option<Time>) {
+        match self.days(at, zone) {
+            Some((first, after)) => (midnight(first, zone), Some(midnight(after, zone))),
+            None => (now, None),
+        }
+    }
+}
+
+/// The first instant of a day. Where the clock skips midnight the day begins later.
+fn midnight(day: NaiveDate, zone: Tz) -> Time {
+    let start = day.and_time(chrono::NaiveTime::MIN);
+    // A gap is never longer than a day.
+    (0..=24)
+        .find_map(|hours| {
+            zone.from_local_datetime(&(start + Span::hours(hours)))
+                .earliest()
+        })
+        .map_or_else(|| start.and_utc(), |at| at.to_utc())
+}
+
+/// The caps that count for a member of this tier: one that names the tier takes the place of those
+/// of the same period that name none. Of several, the strictest decides.
+pub fn strictest<'a>(
+    caps: impl Iterator<Item = &'a Cap> + Clone,
+    tier: Option<&str>,
+    per: Period,
+) -> Option<&'a Cap> {
+    let of_period = caps.filter(|cap| cap.per == per);
+    let own = of_period
+        .clone()
+        .filter(|cap| tier.is_some_and(|tier| cap.tiers.iter().any(|known| known == tier)))
+        .min_by_key(|cap| cap.at_most);
+    own.or_else(|| {
+        of_period
+            .filter(|cap| cap.tiers.is_empty())
+            .min_by_key(|cap| cap.at_most)
+    })
+}
+
+/// Every period, the shortest first.
+pub const PERIODS: [Period; 4] = [Period::Day, Period::Week, Period::Month, Period::Open];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> Time {
+        text.parse().expect("an instant")
+    }
+
+    #[test]
+    fn periods_follow_the_calendar_of_the_zone() {
+        let now = time("2026-01-01T00:00:00Z");
+        let berlin = Tz::Europe__Berlin;
+        let lagos = Tz::Africa__Lagos;
+        // period, zone, instant, from, to
+        let rows = [
+            (
+                Period::Day,
+                Tz::UTC,
+                "2026-11-24T23:59:59Z",
+                "2026-11-24T00:00:00Z",
+                "2026-11-25T00:00:00Z",
+            ),
+            (
+                Period::Day,
+                berlin,
+                "2026-11-24T23:30:00Z",
+                "2026-11-24T23:00:00Z",
+                "2026-11-25T23:00:00Z",
+            ),
+            // A day of 23 hours, and one of 25.
+            (
+                Period::Day,
+                berlin,
+                "2026-03-29T12:00:00Z",
+                "2026-03-28T23:00:00Z",
+                "2026-03-29T22:00:00Z",
+            ),
+            (
+                Period::Day,
+                berlin,
+                "2026-10-25T12:00:00Z",
+                "2026-10-24T22:00:00Z",
+                "2026-10-25T23:00:00Z",
+            ),
+            (
+                Period::Week,
+                Tz::UTC,
+                "2026-11-24T10:00:00Z",
+                "2026-11-23T00:00:00Z",
+                "2026-11-30T00:00:00Z",
+            ),
+            (
+                Period::Week,
+                Tz::UTC,
+                "2026-11-29T23:00:00Z",
+                "2026-11-23T00:00:00Z",
+                "2026-11-30T00:00:00Z",
+            ),
+            (
+                Period::Week,
+                lagos,
+                "2026-11-29T23:30:00Z",
+                "2026-11-29T23:00:00Z",
+                "2026-12-06T23:00:00Z",
+            ),
+            (
+                Period::Month,
+                Tz::UTC,
+                "2026-12-31T23:00:00Z",
+                "2026-12-01T00:00:00Z",
+                "2027-01-01T00:00:00Z",
+            ),
+            (
+                Period::Month,
+                berlin,
+                "2026-12-31T23:30:00Z",
+                "2026-12-31T23:00:00Z",
+                "2027-01-31T23:00:00Z",
+            ),
+        ];
+        for (per, zone, at, from, to) in rows {
+            let got = per.around(time(at), now, zone);
+            assert_eq!(got, (time(from), Some(time(to))), "{per:?} {zone} {at}");
+        }
+        assert_eq!(
+            Period::Open.around(time("2026-11-24T10:00:00Z"), now, Tz::UTC),
+            (now, None)
+        );
+        // Midnight does not exist there on that day.
+        let cairo = Tz::Africa__Cairo;
+        let (from, _) = Period::Day.around(time("2026-04-24T10:00:00Z"), now, cairo);
+        assert_eq!(from, time("2026-04-23T22:00:00Z"));
+    }
+
+    #[test]
+    fn a_tier_has_caps_of_its_own_and_the_strictest_counts() {
+        let cap = |at_most, per, tiers: &[&str]| Cap {
+            at_most,
+            per,
+            tiers: tiers.iter().map(|tier| (*tier).to_owned()).collect(),
+        };
+        let caps = [
+            cap(3, Period::Week, &[]),
+            cap(2, Period::Week, &[]),
+            cap(5, Period::Week, &["gold", "exec"]),
+            cap(9, Period::Week, &["exec"]),
+            cap(1, Period::Day, &["gold"]),
+        ];
+        let rows = [
+            (None, Period::Week, Some(2)),
+            (Some("silver"), Period::Week, Some(2)),
+            (Some("gold"), Period::Week, Some(5)),
+            (Some("exec"), Period::Week, Some(5)),
+            (Some("gold"), Period::Day, Some(1)),
+            (None, Period::Day, None),
+            (Some("gold"), Period::Month, None),
+        ];
+        for (tier, per, expect) in rows {
+            let got = strictest(caps.iter(), tier, per).map(|cap| cap.at_most);
+            assert_eq!(got, expect, "{tier:?} {per:?}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What becomes of a request that a criterion objects to.
+
+use crate::domain::decision::Decision;
+use crate::domain::time::{Span, Time};
+
+/// What becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effect {
+    #[default]
+    Decline,
+    /// It stays pending until nothing objects any more, at the latest until the wait is over; then
+    /// it is declined.
+    Wait(Wait),
+    /// It stays pending for an operator.
+    Review,
+    /// It stays pending, and nobody is asked.
+    Leave,
+}
+
+/// How long a request may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// From when it was first judged; `None`: until the booking starts.
+    pub at_most: Option<Span>,
+    /// How long before the start it ends at the latest.
+    pub before_start: Span,
+}
+
+impl Wait {
+    /// Until the booking starts.
+    pub const TO_START: Self = Self {
+        at_most: None,
+        before_start: Span::zero(),
+    };
+
+    /// When it is over.
+    pub fn until(self, first: Time, start: Time) -> Time {
+        let last = start - self.before_start;
+        self.at_most.map_or(last, |span| last.min(first + span))
+    }
+}
+
+impl Effect {
+    /// Until the booking starts.
+    pub const WAIT: Self = Self::Wait(Wait::TO_START);
+
+    /// So long from when it was first judged, at the latest until the booking starts.
+    pub fn wait(span: Span) -> Self {
+        Self::Wait(Wait {
+            at_most: Some(span),
+            before_start: Span::zero(),
+        })
+    }
+
+    /// The decision about a request that was first judged then and starts then.
+    pub fn decision(self, first: Time, start: Time) -> Decision {
+        match self {
+            Self::Decline => Decision::Decline,
+            Self::Wait(wait) => Decision::Wait {
+                until: Some(wait.until(first, start)),
+            },
+            Self::Review => Decision::Review,
+            Self::Leave => Decision::Leave,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_at_the_earliest_of_its_bounds() {
+        let first = DateTime::from_timestamp_millis(0).expect("in range");
+        let start = first + Span::hours(48);
+        // at most (hours), before the start (hours), ends after (hours)
+        let rows = [
+            (None, 0, 48),
+            (None, 2, 46),
+            (Some(24), 0, 24),
+            (Some(24), 30, 18),
+            (Some(72), 0, 48),
+            (Some(72), 60, -12),
+        ];
+        for (at_most, before, expect) in rows {
+            let wait = Wait {
+                at_most: at_most.map(Span::hours),
+                before_start: Span::hours(before),
+            };
+            let until = wait.until(first, start);
+            assert_eq!(until, first + Span::hours(expect), "{wait:?}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What counts for all gates.
+
+use chrono_tz::Tz;
+
+use super::cap::Cap;
+use super::effect::Effect;
+use super::lists::{Folding, Listed};
+use super::terms::Rule;
+use crate::domain::decision::Code;
+use crate::domain::rule::Words;
+
+/// The house.
+#[derive(Debug, Clone, PartialEq)]
+pub struct House {
+    /// In which days, weeks, months and hours are meant.
+    pub zone: Tz,
+    pub folding: Folding,
+    pub caps: Vec<Cap>,
+    pub allow: Vec<Listed>,
+    pub block: Vec<Listed>,
+    /// Requests one booker may make on one day, answered or not.
+    pub requests_per_day: Option<u32>,
+    /// Looked at before the gate's own.
+    pub rules: Vec<Rule>,
+    /// The questions to other systems that rules may use.
+    pub lookups: Vec<Lookup>,
+    /// What bookers are told in the house's own words, by reason.
+    pub reasons: Vec<(Code, Words)>,
+}
+
+/// A question to another system, as the domain sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    pub name: String,
+    /// What becomes of a request when a rule needs the answer and there is none.
+    pub no_answer: Effect,
+}
+
+impl Default for House {
+    fn default() -> Self {
+        Self {
+            zone: Tz::UTC,
+            folding: Folding::default(),
+            caps: Vec::new(),
+            allow: Vec::new(),
+            block: Vec::new(),
+            requests_per_day: None,
+            rules: Vec::new(),
+            lookups: Vec::new(),
+            reasons: Vec::new(),
+        }
+    }
+}
+
+impl House {
+    /// What becomes of a request when this answer is missing.
+    pub fn no_answer(&self, lookup: &str) -> Effect {
+        self.lookups
+            .iter()
+            .find(|known| known.name == lookup)
+            .map_or(Effect::Review, |known| known.no_answer)
+    }
+
+    /// The house's own words for a reason.
+    pub fn words(&self, code: Code) -> Option<&Words> {
+        self.reasons
+            .iter()
+            .find(|(known, _)| *known == code)
+            .map(|(_, words)| words)
+    }
+}

@@ -1,0 +1,13 @@
+//! The house's own criteria, beside credit: prices, caps, notice, hours, lists, PINs and rules.
+//!
+//! `effect` is what becomes of a request that a criterion objects to; `house` holds what counts for
+//! all gates, and each gate has `Criteria` of its own (`terms`). `price` says what a booking costs,
+//! `cap` how many a member may have, `opening` when they may be, `lists` whose they may be.
+
+pub mod cap;
+pub mod effect;
+pub mod house;
+pub mod lists;
+pub mod opening;
+pub mod price;
+pub mod terms;

@@ -1,0 +1,50 @@
+//! What a booking costs: the first price that fits, else the gate's cost.
+
+use chrono_tz::Tz;
+
+use super::opening::Opening;
+use crate::domain::booking::Booking;
+use crate::domain::decision::Credits;
+use crate::domain::gate::{EventTypeKey, names};
+use crate::domain::time::Span;
+
+/// Prices one gate may have.
+pub const MAX_PRICES: usize = 200;
+
+/// A price and what it is for; what is not said fits everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Price {
+    pub cost: Credits,
+    /// Of the member's tier; empty: whoever asks.
+    pub tiers: Vec<String>,
+    pub event_types: Vec<EventTypeKey>,
+    /// The booking's length, both ends included.
+    pub length: (Option<Span>, Option<Span>),
+    /// When it starts.
+    pub when: Opening,
+    /// Occurrences of the request, both ends included.
+    pub occurrences: (Option<usize>, Option<usize>),
+}
+
+impl Price {
+    pub fn fits(
+        &self,
+        booking: &Booking,
+        tier: Option<&str>,
+        occurrences: usize,
+        zone: Tz,
+    ) -> bool {
+        let (shortest, longest) = self.length;
+        let (fewest, most) = self.occurrences;
+        let length = booking.length();
+        let of_tier = self.tiers.is_empty()
+            || tier.is_some_and(|tier| self.tiers.iter().any(|known| known == tier));
+        of_tier
+            && (self.event_types.is_empty() || names(&self.event_types, booking))
+            && shortest.is_none_or(|least| length >= least)
+            && longest.is_none_or(|most| length <= most)
+            && fewest.is_none_or(|least| occurrences >= least)
+            && most.is_none_or(|most| occurrences <= most)
+            && self.when.starts(booking.start, zone)
+    }
+}

@@ -1,0 +1,91 @@
+//! The criteria of one gate.
+
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+
+use super::cap::Cap;
+use super::effect::Effect;
+use super::house::House;
+use super::lists::Listed;
+use super::opening::Opening;
+use super::price::Price;
+use crate::domain::booking::Booking;
+use crate::domain::rule::{Expression, Words};
+use crate::domain::time::Span;
+
+/// What a gate asks for beside an account and credit, and what becomes of requests that miss it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Criteria {
+    /// The first that fits is what a booking costs; when none does, the gate's cost.
+    pub prices: Vec<Price>,
+    pub caps: Vec<Cap>,
+    pub over_cap: Effect,
+    pub notice: Notice,
+    pub notice_missed: Effect,
+    /// A booking must lie in one of them; empty: at any time.
+    pub hours: Vec<Opening>,
+    pub outside_hours: Effect,
+    /// When not empty, nobody else is let in.
+    pub allow: Vec<Listed>,
+    pub not_allowed: Effect,
+    pub block: Vec<Listed>,
+    pub blocked: Effect,
+    /// Requests one booker may make on one day, answered or not.
+    pub requests_per_day: Option<u32>,
+    pub too_many_requests: Effect,
+    /// The booking question whose answer must be the member's PIN.
+    pub pin: Option<String>,
+    pub wrong_pin: Effect,
+    pub clock: WhoseClock,
+    pub rules: Vec<Rule>,
+}
+
+/// How long before its start a booking may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Notice {
+    pub at_least: Option<Span>,
+    pub at_most: Option<Span>,
+}
+
+/// In whose time zone hours, days, weeks and months are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhoseClock {
+    #[default]
+    House,
+    /// The booker's, as Cal.com knows it; the house's where it knows none.
+    Booker,
+}
+
+/// A rule in the operator's own terms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    pub name: Arc<str>,
+    pub require: Expression,
+    /// What the booker is told; `None`: that the rule is not met.
+    pub reason: Option<Words>,
+    pub effect: Effect,
+}
+
+impl Criteria {
+    /// The time zone in which this booking is looked at.
+    pub fn zone(&self, house: &House, booking: &Booking) -> Tz {
+        match self.clock {
+            WhoseClock::House => house.zone,
+            WhoseClock::Booker => booking
+                .booker
+                .as_ref()
+                .and_then(|booker| booker.time_zone.as_deref())
+                .and_then(|name| name.parse().ok())
+                .unwrap_or(house.zone),
+        }
+    }
+
+    /// Whether any rule, the house's included, asks this question.
+    pub fn asks(&self, house: &House, lookup: &str) -> bool {
+        let rules = house.rules.iter().chain(&self.rules);
+        rules
+            .flat_map(|rule| rule.require.lookups())
+            .any(|name| name == lookup)
+    }
+}

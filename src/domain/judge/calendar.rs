@@ -1,0 +1,60 @@
+//! What the calendar says: whether the request is anybody's to answer, and whether its time is free.
+
+use super::{Asked, Said, objects};
+use crate::domain::booking::{Payment, Status};
+use crate::domain::decision::{Code, Decision};
+use crate::domain::text;
+
+pub(super) fn pending(asked: &Asked<'_>) -> Said {
+    let first = asked.bookings[0];
+    if first.status != Status::Pending || first.rescheduled_to.is_some() {
+        return objects(
+            Decision::Leave,
+            Code::NotPending,
+            "the booking does not wait for an answer",
+        );
+    }
+    // A series is over when its last occurrence is.
+    if asked
+        .bookings
+        .iter()
+        .all(|booking| booking.end <= asked.now)
+    {
+        return objects(Decision::Leave, Code::Over, "the booking is over");
+    }
+    Said::fine("waits for an answer")
+}
+
+pub(super) fn free_of_charge(asked: &Asked<'_>) -> Said {
+    if asked
+        .bookings
+        .iter()
+        .any(|booking| booking.payment == Payment::Unpaid)
+    {
+        return objects(
+            Decision::Leave,
+            Code::Priced,
+            "the booking waits for a payment at Cal.com",
+        );
+    }
+    match asked.event_type {
+        None | Some(None) => objects(
+            Decision::Leave,
+            Code::EventTypeNotShown,
+            "Cal.com does not show the event type to this key, so its price is not known",
+        ),
+        Some(Some(event_type)) if event_type.price != 0 => objects(
+            Decision::Leave,
+            Code::Priced,
+            "the event type has a price at Cal.com: credits and payment do not mix",
+        ),
+        Some(Some(_)) => Said::fine("the event type has no price"),
+    }
+}
+
+pub(super) fn time_free(asked: &Asked<'_>) -> Said {
+    if asked.taken_by.is_none() {
+        return Said::fine("no accepted booking overlaps");
+    }
+    objects(asked.decision(asked.gate.taken), Code::Taken, text::taken())
+}

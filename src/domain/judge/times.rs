@@ -1,0 +1,122 @@
+//! When: notice, weekdays and hours, and how many in which time.
+
+use chrono_tz::Tz;
+
+use super::{Asked, Said, objects};
+use crate::domain::criteria::cap::{Cap, PERIODS, Period, strictest};
+use crate::domain::decision::Code;
+use crate::domain::phrase::Phrase;
+use crate::domain::rule::Counts;
+use crate::domain::snapshot::Standing;
+use crate::domain::text;
+
+/// Counted from when it was asked for: what was early enough then does not become late by waiting.
+pub(super) fn notice(asked: &Asked<'_>) -> Said {
+    let notice = asked.gate.criteria.notice;
+    if notice.at_least.is_none() && notice.at_most.is_none() {
+        return Said::Silent;
+    }
+    let effect = asked.decision(asked.gate.criteria.notice_missed);
+    for booking in asked.bookings {
+        let given = booking.start - booking.created;
+        if let Some(least) = notice.at_least.filter(|least| given < *least) {
+            return objects(effect, Code::NoticeTooShort, text::notice_too_short(least));
+        }
+        if let Some(most) = notice.at_most.filter(|most| given > *most) {
+            return objects(effect, Code::NoticeTooLong, text::notice_too_long(most));
+        }
+    }
+    let first = asked.bookings[0];
+    let given = text::span(first.start - first.created);
+    Said::Fine(Phrase::Text(format!("asked for {given} before")))
+}
+
+pub(super) fn hours(asked: &Asked<'_>) -> Said {
+    let hours = &asked.gate.criteria.hours;
+    if hours.is_empty() {
+        return Said::Silent;
+    }
+    let zone = asked.zone;
+    let inside = asked.bookings.iter().all(|booking| {
+        hours
+            .iter()
+            .any(|open| open.holds((booking.start, booking.end), zone))
+    });
+    if inside {
+        return Said::fine("within the hours");
+    }
+    let effect = asked.decision(asked.gate.criteria.outside_hours);
+    objects(effect, Code::OutsideHours, text::outside_hours())
+}
+
+/// The house's caps count all of the member's bookings, the gate's those that it let in. Each cap is
+/// looked at on its own; the strictest of one period decides, and nothing is summed.
+pub(super) fn caps(asked: &Asked<'_>) -> Said {
+    let gate = &asked.gate.criteria.caps;
+    if asked.account.is_none() || (asked.house.caps.is_empty() && gate.is_empty()) {
+        return Said::Silent;
+    }
+    let tier = asked.tier();
+    for per in PERIODS {
+        for (caps, own) in [(&asked.house.caps, false), (gate, true)] {
+            let Some(cap) = strictest(caps.iter(), tier, per) else {
+                continue;
+            };
+            if !fits(asked, cap, own) {
+                let effect = asked.decision(asked.gate.criteria.over_cap);
+                return objects(effect, Code::OverCap, text::over_cap(cap.at_most, per));
+            }
+        }
+    }
+    Said::fine("within the caps")
+}
+
+fn fits(asked: &Asked<'_>, cap: &Cap, own: bool) -> bool {
+    let counts =
+        |standing: &&Standing| !own || standing.gate.as_deref() == Some(asked.gate.name.as_str());
+    asked.bookings.iter().all(|booking| {
+        let (from, to) = cap.per.around(booking.start, asked.now, asked.zone);
+        let inside = |start, end| match cap.per {
+            Period::Open => end > asked.now,
+            Period::Day | Period::Week | Period::Month => {
+                start >= from && to.is_none_or(|to| start < to)
+            }
+        };
+        let standing = asked
+            .standing()
+            .filter(counts)
+            .filter(|there| inside(there.start, there.end))
+            .count();
+        let asked_for = asked.bookings.iter();
+        let asked_for = asked_for
+            .filter(|other| inside(other.start, other.end))
+            .count();
+        standing + asked_for <= cap.at_most as usize
+    })
+}
+
+/// How many of the member's bookings stand beside the first of these.
+pub(super) fn counts(asked: &Asked<'_>, zone: Tz) -> Counts {
+    let mut counts = Counts::default();
+    if asked.standing().next().is_none() {
+        return counts;
+    }
+    let start = asked.bookings[0].start;
+    let within = |per: Period| {
+        let (from, to) = per.around(start, asked.now, zone);
+        let inside =
+            |there: &&Standing| there.start >= from && to.is_none_or(|to| there.start < to);
+        asked
+            .standing()
+            .filter(inside)
+            .count()
+            .try_into()
+            .unwrap_or(u32::MAX)
+    };
+    let open = asked.standing().filter(|there| there.end > asked.now);
+    counts.upcoming = open.count().try_into().unwrap_or(u32::MAX);
+    counts.day = within(Period::Day);
+    counts.week = within(Period::Week);
+    counts.month = within(Period::Month);
+    counts
+}
