@@ -121,6 +121,7 @@ fn request(n: usize) -> Request {
         failures: 0,
         last_failure: None,
         calls: Vec::new(),
+        review: None,
     }
 }
 

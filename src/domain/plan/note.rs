@@ -95,6 +95,7 @@ impl<'a> Planner<'a> {
             failures: 0,
             last_failure: None,
             calls: Vec::new(),
+            review: record.and_then(|record| record.review.clone()),
         }
     }
 }

@@ -103,6 +103,7 @@ pub fn noted(
         failures: 0,
         last_failure: None,
         calls: Vec::new(),
+        review: record.and_then(|record| record.review.clone()),
     }
 }
 
