@@ -98,29 +98,30 @@ fn request(n: usize) -> Request {
         call: Some(CallKind::Confirm),
         reasons: vec![Reason {
             code: Code::Enough,
-            text: "cost 1, available 3".to_owned(),
+            text: "cost 1, available 3".into(),
         }],
         findings: vec![
             Finding {
-                rule: "short-of-credit".to_owned(),
+                rule: "short-of-credit".into(),
                 passed: true,
-                detail: "cost 1, available 3".to_owned(),
+                detail: "cost 1, available 3".into(),
             },
             Finding {
-                rule: "notice".to_owned(),
+                rule: "notice".into(),
                 passed: true,
-                detail: "asked 26 hours ahead".to_owned(),
+                detail: "asked 26 hours ahead".into(),
             },
         ],
         text: None,
         carries: None,
-        policy: "0b5e1f0c9a7d".to_owned(),
+        policy: "0b5e1f0c9a7d".into(),
         decided,
         first: decided,
         state: RequestState::Recorded,
         failures: 0,
         last_failure: None,
         calls: Vec::new(),
+        review: None,
     }
 }
 

@@ -290,7 +290,10 @@ fn told(fact: &Fact) -> Told {
         | Fact::Refund { .. }
         | Fact::Move { .. }
         | Fact::Closed { .. } => told_of_charge(fact),
-        Fact::Decided { .. } | Fact::Called { .. } | Fact::Settled { .. } => told_of_request(fact),
+        Fact::Decided { .. }
+        | Fact::Reviewed { .. }
+        | Fact::Called { .. }
+        | Fact::Settled { .. } => told_of_request(fact),
     }
 }
 
@@ -351,6 +354,7 @@ fn told_of_charge(fact: &Fact) -> Told {
         | Fact::Revoke { .. }
         | Fact::Expire { .. }
         | Fact::Decided { .. }
+        | Fact::Reviewed { .. }
         | Fact::Called { .. }
         | Fact::Settled { .. } => unreachable!("called for charges only"),
     }
@@ -362,6 +366,12 @@ fn told_of_request(fact: &Fact) -> Told {
             let reasons: Vec<&str> = request.reasons.iter().map(|r| r.text.as_str()).collect();
             let text = format!("{}: {}", request.decision.as_str(), reasons.join(" "));
             ("decided", None, None, text)
+        }
+        Fact::Reviewed {
+            verdict, reason, ..
+        } => {
+            let text = format!("{}: {reason}", verdict.as_str());
+            ("reviewed", None, None, text)
         }
         Fact::Called { call, .. } => {
             let text = format!("{}: {}", call.kind.as_str(), call.text);

@@ -7,7 +7,7 @@ use super::account::Part;
 use super::booking::BookingRef;
 use super::decision::{Credits, Outcome};
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId};
-use super::request::{CallNote, Request};
+use super::request::{CallNote, Request, Verdict};
 use super::time::Time;
 
 /// Facts one commit may hold. A larger batch is split by whoever makes it; an import that must
@@ -110,8 +110,16 @@ pub enum Fact {
     },
 
     /// A decision. With state `Recorded` it is an intent; with `Noted` it may be judged again.
+    /// It brings no review of its own: the one that stands goes on.
     Decided {
         request: Box<Request>,
+    },
+    /// An operator's word about a request that is only noted: the next pass decides by it. A later
+    /// one replaces it.
+    Reviewed {
+        request: RequestId,
+        verdict: Verdict,
+        reason: String,
     },
     /// A call was made for an intent.
     Called {

@@ -15,7 +15,7 @@ use super::account::{Account, Lot, MAX_ALIASES, MAX_LOTS, Part};
 use super::decision::{Credits, MAX_CREDITS, Outcome};
 use super::fact::Fact;
 use super::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use super::request::{CallNote, Charge, MAX_CALLS, MAX_OCCURRENCES, Request, RequestState};
+use super::request::{CallNote, Charge, MAX_CALLS, MAX_OCCURRENCES, Request, RequestState, Review};
 use super::time::Time;
 
 /// A grant or a revocation as it was made: what makes asking twice harmless.
@@ -192,6 +192,18 @@ pub fn apply<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
         } => move_on(records, at, from, to, (*start, *end), reason),
         Fact::Closed { booking, reason } => closed(records, booking, reason),
         Fact::Decided { request } => decided(records, request),
+        Fact::Reviewed {
+            request,
+            verdict,
+            reason,
+        } => {
+            let review = Review {
+                verdict: *verdict,
+                reason: reason.clone(),
+                at,
+            };
+            reviewed(records, request, review)
+        }
         Fact::Called { request, call } => called(records, request, call),
         Fact::Settled { request, outcome } => settled(records, at, request, *outcome),
     }
@@ -208,19 +220,38 @@ fn decided<R: Records>(records: &mut R, request: &Request) -> Applied<R> {
     if request.bookings.len() > MAX_OCCURRENCES {
         return Err(Violation::TooManyOccurrences(request.id.clone()).into());
     }
-    let expected = "undecided";
-    match read(records.request(&request.id))? {
-        None => {}
-        Some(there) if there.state == RequestState::Noted => {}
+    let review = match read(records.request(&request.id))? {
+        None => None,
+        Some(there) if there.state == RequestState::Noted => there.review,
         Some(_) => {
             return Err(Violation::RequestState {
                 id: request.id.clone(),
-                expected,
+                expected: "undecided",
             }
             .into());
         }
-    }
-    records.put_request(request.clone());
+    };
+    // An operator may have spoken since the plan looked, so what a decision carries is not asked.
+    records.put_request(Request {
+        review,
+        ..request.clone()
+    });
+    Ok(())
+}
+
+fn reviewed<R: Records>(records: &mut R, id: &RequestId, review: Review) -> Applied<R> {
+    let mut record = match read(records.request(id))? {
+        Some(request) if request.state == RequestState::Noted => request,
+        Some(_) | None => {
+            return Err(Violation::RequestState {
+                id: id.clone(),
+                expected: "waiting to be decided",
+            }
+            .into());
+        }
+    };
+    record.review = Some(review);
+    records.put_request(record);
     Ok(())
 }
 

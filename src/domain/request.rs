@@ -55,6 +55,33 @@ pub struct Request {
     pub failures: u32,
     pub last_failure: Option<Time>,
     pub calls: Vec<CallNote>,
+    /// What an operator said of it while it was only noted. Set by `Fact::Reviewed` alone: a
+    /// decision, whatever it carries here, leaves the one that stands.
+    pub review: Option<Review>,
+}
+
+/// An operator's word about a request that waits for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Review {
+    pub verdict: Verdict,
+    pub reason: String,
+    pub at: Time,
+}
+
+/// What an operator wants of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Confirm,
+    Decline,
+}
+
+impl Verdict {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Decline => "decline",
+        }
+    }
 }
 
 /// How far a decision has come.

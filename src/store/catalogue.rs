@@ -147,7 +147,9 @@ fn concerns<C: Base>(catalogue: &C, fact: &Fact, subject: &Subject) -> Result<bo
         Subject::Booking(uid) => bookings(fact).contains(&Some(uid)),
         Subject::Request(id) => match fact {
             Fact::Decided { request } => request.id == *id,
-            Fact::Called { request, .. } | Fact::Settled { request, .. } => request == id,
+            Fact::Reviewed { request, .. }
+            | Fact::Called { request, .. }
+            | Fact::Settled { request, .. } => request == id,
             Fact::Opened { .. }
             | Fact::Aliased { .. }
             | Fact::Unaliased { .. }
@@ -191,7 +193,10 @@ fn concerns_account<C: Base>(
             let charge = catalogue.charge(booking)?;
             charge.is_some_and(|kept| kept.record.account == *id)
         }
-        Fact::Decided { .. } | Fact::Called { .. } | Fact::Settled { .. } => false,
+        Fact::Decided { .. }
+        | Fact::Reviewed { .. }
+        | Fact::Called { .. }
+        | Fact::Settled { .. } => false,
     })
 }
 
@@ -214,6 +219,7 @@ fn bookings(fact: &Fact) -> [Option<&BookingUid>; 2] {
         | Fact::Revoke { .. }
         | Fact::Expire { .. }
         | Fact::Decided { .. }
+        | Fact::Reviewed { .. }
         | Fact::Called { .. }
         | Fact::Settled { .. } => [None, None],
     }

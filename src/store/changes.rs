@@ -15,8 +15,7 @@ use crate::domain::time::Time;
 #[derive(Debug)]
 pub struct RequestChange {
     pub kept: Box<Kept<Request>>,
-    /// Its place among the open intents, when it had one.
-    pub was_open: Option<Time>,
+    pub was: RequestPlaces,
     /// Occurrences that were not known before and are named otherwise than the request.
     pub joined: Vec<BookingUid>,
 }
@@ -25,7 +24,27 @@ pub struct RequestChange {
 #[derive(Debug)]
 pub struct ChargeChange {
     pub kept: Box<Kept<Charge>>,
-    pub was_live: bool,
+    pub was: ChargePlaces,
+}
+
+/// Where a request stands in the indexes. Each goes by its name within that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestPlaces {
+    /// Among the open intents: when it was decided.
+    pub open: Option<Time>,
+    /// Among the notes: when it ends.
+    pub noted: Option<Time>,
+    /// Among what one booker asked for: when it was created.
+    pub asked: Option<(Address, Time)>,
+}
+
+/// Where a charge stands in the indexes. Each goes by its booking's uid within that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChargePlaces {
+    /// Among those that can still change.
+    pub live: bool,
+    /// Among those of its account that stand for something: when it starts.
+    pub standing: Option<Time>,
 }
 
 /// All that some commits changed, in no order.
@@ -53,18 +72,32 @@ impl ChargeChange {
     }
 }
 
-/// Whether the request is an intent that is not finished.
-pub fn is_open(request: &Request) -> bool {
-    request.state == RequestState::Recorded
+impl RequestPlaces {
+    pub fn of(request: &Request) -> Self {
+        let (open, noted) = match request.state {
+            RequestState::Recorded => (Some(request.decided), None),
+            RequestState::Noted => (None, Some(request.end)),
+            RequestState::Settled { .. } => (None, None),
+        };
+        let booker = request.booker.as_ref();
+        Self {
+            open,
+            noted,
+            asked: booker.map(|booker| (booker.clone(), request.created)),
+        }
+    }
 }
 
-/// Whether the charge can still change.
-pub fn is_live(charge: &Charge) -> bool {
-    match charge.state {
-        ChargeState::Held | ChargeState::Open => true,
-        ChargeState::Void
-        | ChargeState::Final
-        | ChargeState::Refunded
-        | ChargeState::Moved { .. } => false,
+impl ChargePlaces {
+    pub fn of(charge: &Charge) -> Self {
+        let (live, stands) = match charge.state {
+            ChargeState::Held | ChargeState::Open => (true, true),
+            ChargeState::Final => (false, true),
+            ChargeState::Void | ChargeState::Refunded | ChargeState::Moved { .. } => (false, false),
+        };
+        Self {
+            live,
+            standing: stands.then_some(charge.start),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
 use super::catalogue::{self, Catalogue};
-use super::changes::{Changes, is_live, is_open};
+use super::changes::{Changes, ChargeChange, ChargePlaces, RequestChange, RequestPlaces};
 use super::log::line::{self, Hash};
 use super::opened::{check_expected, check_facts};
 use super::overlay::{Base, Kept, Overlay};
@@ -34,7 +34,10 @@ pub struct Memory {
     charges: BTreeMap<BookingUid, Kept<Charge>>,
     decided: BTreeMap<Time, BTreeSet<RequestId>>,
     open: BTreeSet<(Time, RequestId)>,
+    noted: BTreeSet<(Time, RequestId)>,
+    asked: BTreeMap<Address, BTreeSet<(Time, RequestId)>>,
     live: BTreeSet<BookingUid>,
+    standing: BTreeMap<AccountId, BTreeMap<Time, BTreeSet<BookingUid>>>,
     joined: BTreeMap<BookingUid, RequestId>,
     pieces: HashMap<Subject, Vec<Vec<u64>>>,
     commits: Vec<Commit>,
@@ -71,26 +74,10 @@ impl Memory {
             self.given.insert(given.reference.clone(), given);
         }
         for change in changes.requests {
-            let request = &change.kept.record;
-            if let Some(at) = change.was_open {
-                self.open.remove(&(at, request.id.clone()));
-            }
-            if is_open(request) {
-                self.open.insert((request.decided, request.id.clone()));
-            }
-            for uid in change.joined {
-                self.joined.insert(uid, request.id.clone());
-            }
-            self.requests.insert(request.id.clone(), *change.kept);
+            self.take_request(change);
         }
         for change in changes.charges {
-            let uid = change.kept.record.booking.uid.clone();
-            if is_live(&change.kept.record) {
-                self.live.insert(uid.clone());
-            } else {
-                self.live.remove(&uid);
-            }
-            self.charges.insert(uid, *change.kept);
+            self.take_charge(change);
         }
         for (at, ids) in changes.decided {
             if ids.is_empty() {
@@ -102,6 +89,53 @@ impl Memory {
         for (subject, piece) in changes.pieces {
             self.pieces.entry(subject).or_default().push(piece);
         }
+    }
+
+    fn take_request(&mut self, change: RequestChange) {
+        let id = change.kept.record.id.clone();
+        let (was, is) = (change.was, RequestPlaces::of(&change.kept.record));
+        if let Some(at) = was.open {
+            self.open.remove(&(at, id.clone()));
+        }
+        if let Some(at) = was.noted {
+            self.noted.remove(&(at, id.clone()));
+        }
+        if let Some((booker, at)) = was.asked
+            && let Some(asked) = self.asked.get_mut(&booker)
+        {
+            asked.remove(&(at, id.clone()));
+        }
+        self.open.extend(is.open.map(|at| (at, id.clone())));
+        self.noted.extend(is.noted.map(|at| (at, id.clone())));
+        if let Some((booker, at)) = is.asked {
+            let asked = self.asked.entry(booker).or_default();
+            asked.insert((at, id.clone()));
+        }
+        for uid in change.joined {
+            self.joined.insert(uid, id.clone());
+        }
+        self.requests.insert(id, *change.kept);
+    }
+
+    fn take_charge(&mut self, change: ChargeChange) {
+        let charge = &change.kept.record;
+        let uid = charge.booking.uid.clone();
+        let is = ChargePlaces::of(charge);
+        if is.live {
+            self.live.insert(uid.clone());
+        } else {
+            self.live.remove(&uid);
+        }
+        let standing = self.standing.entry(charge.account.clone()).or_default();
+        if let Some(then) = change.was.standing
+            && let Some(uids) = standing.get_mut(&then)
+        {
+            uids.remove(&uid);
+        }
+        if let Some(start) = is.standing {
+            standing.entry(start).or_default().insert(uid.clone());
+        }
+        self.charges.insert(uid, *change.kept);
     }
 }
 
@@ -251,6 +285,33 @@ impl Store for MemoryStore {
             .collect()
     }
 
+    fn open_notes(
+        &self,
+        after: Option<&(Time, RequestId)>,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let noted = self.records.noted.range((after, Bound::Unbounded));
+        noted
+            .take(limit)
+            .map(|(_, id)| catalogue::request(&self.records, id))
+            .collect()
+    }
+
+    fn asked_by(
+        &self,
+        booker: &Address,
+        since: Time,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError> {
+        let asked = self.records.asked.get(booker).into_iter().flatten().rev();
+        asked
+            .take_while(|(created, _)| *created >= since)
+            .take(limit)
+            .map(|(_, id)| catalogue::request(&self.records, id))
+            .collect()
+    }
+
     fn decided(
         &self,
         since: Option<Time>,
@@ -280,6 +341,24 @@ impl Store for MemoryStore {
             .range((after, Bound::Unbounded))
             .take(limit);
         Ok(live
+            .map(|uid| self.records.charges[uid].record.clone())
+            .collect())
+    }
+
+    fn charges_of(
+        &self,
+        account: &AccountId,
+        from: Time,
+        to: Time,
+        limit: usize,
+    ) -> Result<Vec<Charge>, StoreError> {
+        let standing = self.records.standing.get(account);
+        let starts = standing
+            .filter(|_| from < to)
+            .map(|all| all.range(from..to));
+        let uids = starts.into_iter().flatten().flat_map(|(_, uids)| uids);
+        Ok(uids
+            .take(limit)
             .map(|uid| self.records.charges[uid].record.clone())
             .collect())
     }

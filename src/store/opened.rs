@@ -165,7 +165,36 @@ impl Store for LogStore {
         let keys = fold.keys(Tree::Open, None, limit)?;
         let ids = keys
             .iter()
-            .map(|key| named(keys::open_request(key), RequestId::parse));
+            .map(|key| named(keys::timed_name(key), RequestId::parse));
+        ids.map(|id| catalogue::request(fold, &id?)).collect()
+    }
+
+    fn open_notes(
+        &self,
+        after: Option<&(Time, RequestId)>,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError> {
+        let fold = self.fold()?;
+        let after = after.map(|(end, id)| keys::timed(*end, id.as_str()));
+        let keys = fold.keys(Tree::Noted, after.as_deref(), limit)?;
+        let ids = keys
+            .iter()
+            .map(|key| named(keys::timed_name(key), RequestId::parse));
+        ids.map(|id| catalogue::request(fold, &id?)).collect()
+    }
+
+    fn asked_by(
+        &self,
+        booker: &Address,
+        since: Time,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError> {
+        let fold = self.fold()?;
+        let span = keys::owned_since(booker.as_str(), since);
+        let keys = fold.last_keys(Tree::Asked, span, limit)?;
+        let ids = keys
+            .iter()
+            .map(|key| named(keys::owned_name(key), RequestId::parse));
         ids.map(|id| catalogue::request(fold, &id?)).collect()
     }
 
@@ -191,6 +220,25 @@ impl Store for LogStore {
         let mut charges = Vec::new();
         for key in self.fold()?.keys(Tree::Live, after, limit)? {
             let uid = named(&key, BookingUid::parse)?;
+            charges.extend(self.charge(&uid)?);
+        }
+        Ok(charges)
+    }
+
+    fn charges_of(
+        &self,
+        account: &AccountId,
+        from: Time,
+        to: Time,
+        limit: usize,
+    ) -> Result<Vec<Charge>, StoreError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let span = keys::owned_between(account.as_str(), from, to);
+        let mut charges = Vec::new();
+        for key in self.fold()?.first_keys(Tree::Standing, span, limit)? {
+            let uid = named(keys::owned_name(&key), BookingUid::parse)?;
             charges.extend(self.charge(&uid)?);
         }
         Ok(charges)

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::changes::{Changes, ChargeChange, RequestChange, is_live, is_open};
+use super::changes::{Changes, ChargeChange, ChargePlaces, RequestChange, RequestPlaces};
 use super::port::{StoreError, Subject};
 use crate::domain::account::Account;
 use crate::domain::fact::Commit;
@@ -63,13 +63,13 @@ struct Slot<T> {
 struct ChargeSlot {
     now: Option<Box<Kept<Charge>>>,
     changed: bool,
-    was_live: bool,
+    was: ChargePlaces,
 }
 
 struct RequestSlot {
     now: Option<Box<Kept<Request>>>,
     changed: bool,
-    was_open: Option<Time>,
+    was: RequestPlaces,
     known: Vec<BookingUid>,
 }
 
@@ -150,8 +150,9 @@ impl<'a, B: Base> Overlay<'a, B> {
     fn charge_slot(&mut self, uid: &BookingUid) -> Result<&mut ChargeSlot, StoreError> {
         if !self.charges.contains_key(uid) {
             let now = self.base.charge(uid)?.map(Box::new);
+            let was = now.as_ref().map(|kept| ChargePlaces::of(&kept.record));
             let slot = ChargeSlot {
-                was_live: now.as_ref().is_some_and(|kept| is_live(&kept.record)),
+                was: was.unwrap_or_default(),
                 changed: false,
                 now,
             };
@@ -328,7 +329,7 @@ impl ChargeSlot {
     fn into_change(self) -> Option<ChargeChange> {
         Some(ChargeChange {
             kept: self.now?,
-            was_live: self.was_live,
+            was: self.was,
         })
     }
 }
@@ -337,7 +338,7 @@ impl RequestSlot {
     fn read(now: Option<Kept<Request>>) -> Self {
         let request = now.as_ref().map(|kept| &kept.record);
         Self {
-            was_open: request.filter(|r| is_open(r)).map(|r| r.decided),
+            was: request.map(RequestPlaces::of).unwrap_or_default(),
             known: request.map(others).unwrap_or_default(),
             changed: false,
             now: now.map(Box::new),
@@ -350,7 +351,7 @@ impl RequestSlot {
         joined.retain(|uid| !self.known.contains(uid));
         Some(RequestChange {
             kept,
-            was_open: self.was_open,
+            was: self.was,
             joined,
         })
     }

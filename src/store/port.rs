@@ -117,6 +117,23 @@ pub trait Store: Send {
     /// Intents not settled yet, oldest decision first. Does not walk over settled ones.
     fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError>;
 
+    /// Requests that are only noted (wait, review, leave) and neither begun nor settled, in order of
+    /// their end (ties by name), after the given one. Does not walk over others.
+    fn open_notes(
+        &self,
+        after: Option<&(Time, RequestId)>,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError>;
+
+    /// What the booker asked for, whatever became of it: requests of this very address whose
+    /// booking was created at or after `since`, newest first. Does not walk over older ones.
+    fn asked_by(
+        &self,
+        booker: &Address,
+        since: Time,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError>;
+
     /// Requests in order of their decision, newest first: those decided at or after `since` and, to
     /// page on, before the given (decision time, request).
     fn decided(
@@ -133,6 +150,17 @@ pub trait Store: Send {
     fn open_charges(
         &self,
         after: Option<&BookingUid>,
+        limit: usize,
+    ) -> Result<Vec<Charge>, StoreError>;
+
+    /// The account's charges whose bookings start in `[from, to)` and that still stand for
+    /// something: held, open or final; not voided, closed by a refund or moved away. In order of
+    /// start (ties by uid). Does not walk over what starts at other times.
+    fn charges_of(
+        &self,
+        account: &AccountId,
+        from: Time,
+        to: Time,
         limit: usize,
     ) -> Result<Vec<Charge>, StoreError>;
 

@@ -68,7 +68,10 @@ impl LogStore {
                 | Tree::Charges
                 | Tree::Decided
                 | Tree::Open
+                | Tree::Noted
+                | Tree::Asked
                 | Tree::Live
+                | Tree::Standing
                 | Tree::Joined
                 | Tree::Pieces
                 | Tree::Marks => {}

@@ -11,7 +11,6 @@ use std::time::Duration;
 use maitred::calcom::connect::{Settings, connect};
 use maitred::calcom::port::{Calendar, Dialect};
 use maitred::domain::criteria::effect::Effect;
-use maitred::domain::criteria::house::House;
 use maitred::domain::criteria::terms::Criteria;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{EventTypeKey, Gate, Limits, Policy, RefuseWith};
@@ -126,7 +125,7 @@ pub fn policy() -> Policy {
             max_observation_age: Span::seconds(10),
             series_settle: Span::seconds(10),
         },
-        house: House::default(),
+        house: maitred::domain::criteria::house::House::default(),
         hash: "test".to_owned(),
     }
 }

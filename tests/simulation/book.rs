@@ -111,6 +111,7 @@ impl Book {
             | Fact::Unaliased { .. }
             | Fact::Described { .. }
             | Fact::Pinned { .. }
+            | Fact::Reviewed { .. }
             | Fact::Closed { .. } => unreachable!("nobody here writes it"),
         }
     }

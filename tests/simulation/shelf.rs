@@ -352,6 +352,23 @@ impl Store for Shelf {
         self.state().store.open_intents(limit)
     }
 
+    fn open_notes(
+        &self,
+        after: Option<&(Time, RequestId)>,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError> {
+        self.state().store.open_notes(after, limit)
+    }
+
+    fn asked_by(
+        &self,
+        booker: &Address,
+        since: Time,
+        limit: usize,
+    ) -> Result<Vec<Request>, StoreError> {
+        self.state().store.asked_by(booker, since, limit)
+    }
+
     fn decided(
         &self,
         since: Option<Time>,
@@ -371,6 +388,16 @@ impl Store for Shelf {
         limit: usize,
     ) -> Result<Vec<Charge>, StoreError> {
         self.state().store.open_charges(after, limit)
+    }
+
+    fn charges_of(
+        &self,
+        account: &AccountId,
+        from: Time,
+        to: Time,
+        limit: usize,
+    ) -> Result<Vec<Charge>, StoreError> {
+        self.state().store.charges_of(account, from, to, limit)
     }
 
     fn history(

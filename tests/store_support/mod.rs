@@ -105,6 +105,7 @@ pub fn intent(id: &str, bookings: &[&str], decided: Time) -> Request {
         failures: 0,
         last_failure: None,
         calls: Vec::new(),
+        review: None,
     }
 }
 

@@ -4,10 +4,12 @@ use super::make::*;
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, EventType, Payment, Status};
 use crate::domain::criteria::effect::Effect;
+use crate::domain::criteria::house::House;
 use crate::domain::decision::{Code, Decision, Finding};
 use crate::domain::gate::Gate;
 use crate::domain::judge::{Asked, Judged, judge};
-use crate::domain::request::{Charge, ChargeState};
+use crate::domain::request::{Charge, ChargeState, Review};
+use crate::domain::snapshot::{Lookups, Pin, Standing};
 use crate::domain::text;
 use crate::domain::time::{Span, Time};
 
@@ -26,6 +28,12 @@ struct Case {
     bookings: Vec<Booking>,
     event_type: Option<Option<EventType>>,
     account: Option<Account>,
+    house: House,
+    standing: Vec<Standing>,
+    asked_before: u32,
+    pin: Option<Pin>,
+    lookups: Lookups,
+    review: Option<Review>,
     taken: bool,
     carried: Option<Charge>,
     ledger_is_empty: bool,
@@ -38,6 +46,12 @@ fn fine() -> Case {
         bookings: vec![booking("a")],
         event_type: Some(Some(event_type())),
         account: Some(account("bo@example.com", 5)),
+        house: House::default(),
+        standing: Vec::new(),
+        asked_before: 0,
+        pin: None,
+        lookups: Lookups::default(),
+        review: None,
         taken: false,
         carried: None,
         ledger_is_empty: false,
@@ -50,9 +64,16 @@ fn judged(change: impl FnOnce(&mut Case)) -> Judged {
     let bookings: Vec<&Booking> = case.bookings.iter().collect();
     judge(&Asked {
         gate: &case.gate,
+        house: &case.house,
+        zone: case.gate.criteria.zone(&case.house, bookings[0]),
         bookings: &bookings,
         event_type: case.event_type.as_ref().map(Option::as_ref),
         account: case.account.as_ref(),
+        standing: [&case.standing, &[]],
+        asked_before: case.asked_before,
+        pin: case.pin,
+        lookups: Some(&case.lookups),
+        review: case.review.as_ref(),
         taken_by: case.taken.then_some("other"),
         carried: case.carried.as_ref(),
         ledger_is_empty: case.ledger_is_empty,

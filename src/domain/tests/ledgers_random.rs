@@ -206,6 +206,7 @@ impl Tally {
             | Fact::Move { .. }
             | Fact::Closed { .. }
             | Fact::Decided { .. }
+            | Fact::Reviewed { .. }
             | Fact::Called { .. }
             | Fact::Settled { .. } => {}
         }

@@ -286,6 +286,7 @@ pub fn intent(id: &str, bookings: &[&str]) -> Request {
         failures: 0,
         last_failure: None,
         calls: Vec::new(),
+        review: None,
     }
 }
 

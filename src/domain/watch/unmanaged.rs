@@ -105,7 +105,7 @@ pub fn noted(
         failures: 0,
         last_failure: None,
         calls: Vec::new(),
-        review: None,
+        review: record.and_then(|record| record.review.clone()),
     }
 }
 

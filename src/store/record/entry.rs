@@ -122,6 +122,7 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
         | Fact::Frozen { .. }
         | Fact::Pinned { .. }
         | Fact::Decided { .. }
+        | Fact::Reviewed { .. }
         | Fact::Called { .. }
         | Fact::Settled { .. } => unreachable!("called for entries only"),
     }
@@ -222,6 +223,7 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
         | FactRecord::Frozen { .. }
         | FactRecord::Pinned { .. }
         | FactRecord::Decided(_)
+        | FactRecord::Reviewed { .. }
         | FactRecord::Called { .. }
         | FactRecord::Settled { .. } => unreachable!("called for entries only"),
     })

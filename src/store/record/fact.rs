@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::account::{PartRecord, attributes_from, attributes_to};
 use super::entry::{self, BackRecord};
 use super::request::{BookingRecord, CallRecord, OutcomeRecord, RequestRecord};
+use super::review::VerdictRecord;
 use super::stamp::Stamp;
 use super::text::{RecordError, Text, optional};
 use crate::domain::decision::Credits;
@@ -102,6 +103,11 @@ pub enum FactRecord<'a> {
         reason: Text<'a>,
     },
     Decided(Box<RequestRecord<'a>>),
+    Reviewed {
+        request: Text<'a>,
+        verdict: VerdictRecord,
+        reason: Text<'a>,
+    },
     Called {
         request: Text<'a>,
         call: CallRecord<'a>,
@@ -167,6 +173,15 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
             | Fact::Move { .. }
             | Fact::Closed { .. } => entry::write(fact),
             Fact::Decided { request } => Self::Decided(Box::new(request.as_ref().into())),
+            Fact::Reviewed {
+                request,
+                verdict,
+                reason,
+            } => Self::Reviewed {
+                request: request.as_str().into(),
+                verdict: (*verdict).into(),
+                reason: reason.into(),
+            },
             Fact::Called { request, call } => Self::Called {
                 request: request.as_str().into(),
                 call: call.into(),
@@ -228,6 +243,15 @@ impl TryFrom<FactRecord<'_>> for Fact {
             | FactRecord::Closed { .. } => entry::read(record)?,
             FactRecord::Decided(request) => Self::Decided {
                 request: Box::new((*request).try_into()?),
+            },
+            FactRecord::Reviewed {
+                request,
+                verdict,
+                reason,
+            } => Self::Reviewed {
+                request: request.request()?,
+                verdict: verdict.into(),
+                reason: reason.string()?,
             },
             FactRecord::Called { request, call } => Self::Called {
                 request: request.request()?,

@@ -11,5 +11,6 @@ pub mod charge;
 pub mod entry;
 pub mod fact;
 pub mod request;
+pub mod review;
 pub mod stamp;
 pub mod text;

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::review::ReviewRecord;
 use super::stamp::Stamp;
 use super::text::{RecordError, Text, is_zero, optional};
 use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Credits, Decision, Finding, Outcome, Reason};
 use crate::domain::id::{EventTypeId, HostId};
-use crate::domain::request::{CallKind, CallNote, Request, RequestState};
+use crate::domain::request::{CallKind, CallNote, Request, RequestState, Review};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +66,8 @@ pub struct RequestRecord<'a> {
     last_failure: Option<Stamp>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     calls: Vec<CallRecord<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    review: Option<ReviewRecord<'a>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -186,6 +189,7 @@ impl<'a> From<&'a Request> for RequestRecord<'a> {
             failures: request.failures,
             last_failure: request.last_failure.map(Stamp),
             calls: request.calls.iter().map(Into::into).collect(),
+            review: request.review.as_ref().map(Into::into),
         }
     }
 }
@@ -223,6 +227,7 @@ impl TryFrom<RequestRecord<'_>> for Request {
             failures: record.failures,
             last_failure: record.last_failure.map(|stamp| stamp.0),
             calls: all(record.calls)?,
+            review: record.review.map(Review::try_from).transpose()?,
         })
     }
 }

@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
+use std::ops::{Bound, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -205,10 +206,41 @@ impl Fold {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<IVec>, StoreError> {
-        use std::ops::Bound;
         self.used(|| {
             let after = after.map_or(Bound::Unbounded, Bound::Excluded);
             let rows = self.tree(tree).range::<&[u8], _>((after, Bound::Unbounded));
+            rows.take(limit).map(|row| Ok(row?.0)).collect()
+        })
+    }
+
+    /// The first keys of a span of a tree, as many as wanted.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn first_keys(
+        &self,
+        tree: Tree,
+        span: Range<Vec<u8>>,
+        limit: usize,
+    ) -> Result<Vec<IVec>, StoreError> {
+        self.used(|| {
+            let rows = self.tree(tree).range(span);
+            rows.take(limit).map(|row| Ok(row?.0)).collect()
+        })
+    }
+
+    /// The last keys of a span of a tree, the last one first, as many as wanted.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn last_keys(
+        &self,
+        tree: Tree,
+        span: Range<Vec<u8>>,
+        limit: usize,
+    ) -> Result<Vec<IVec>, StoreError> {
+        self.used(|| {
+            let rows = self.tree(tree).range(span).rev();
             rows.take(limit).map(|row| Ok(row?.0)).collect()
         })
     }

@@ -1,11 +1,13 @@
 //! The trees of the fold and the form of their keys. Names keep their own order as bytes; instants
 //! and numbers are big-endian, so that the order of keys is the order of what they stand for.
 
+use std::ops::Range;
+
 use chrono::DateTime;
 
 use super::super::log::segment::Place;
 use super::super::port::Subject;
-use crate::domain::time::Time;
+use crate::domain::time::{Span, Time, kept};
 
 /// One tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,8 +26,15 @@ pub enum Tree {
     Decided,
     /// Instant of decision and request's name, of intents that are not finished: nothing.
     Open,
+    /// Instant of the end and request's name, of requests that are only noted: nothing.
+    Noted,
+    /// Booker's address, instant of creation and request's name: nothing.
+    Asked,
     /// Booking's uid, of charges that can still change: nothing.
     Live,
+    /// Account's name, instant of the start and booking's uid, of charges that stand for something:
+    /// nothing.
+    Standing,
     /// Booking's uid, where it is not its request's name: that name.
     Joined,
     /// Subject and first number: older commit numbers of the subject.
@@ -39,7 +48,7 @@ pub enum Tree {
 }
 
 /// Every tree, in the order of the declaration.
-pub const TREES: [Tree; 13] = [
+pub const TREES: [Tree; 16] = [
     Tree::Accounts,
     Tree::Aliases,
     Tree::Given,
@@ -47,7 +56,10 @@ pub const TREES: [Tree; 13] = [
     Tree::Charges,
     Tree::Decided,
     Tree::Open,
+    Tree::Noted,
+    Tree::Asked,
     Tree::Live,
+    Tree::Standing,
     Tree::Joined,
     Tree::Pieces,
     Tree::Marks,
@@ -68,7 +80,10 @@ impl Tree {
             Self::Charges => "charges",
             Self::Decided => "decided",
             Self::Open => "open",
+            Self::Noted => "noted",
+            Self::Asked => "asked",
             Self::Live => "live",
+            Self::Standing => "standing",
             Self::Joined => "joined",
             Self::Pieces => "pieces",
             Self::Marks => "marks",
@@ -95,14 +110,45 @@ pub fn read_time(key: &[u8]) -> Option<Time> {
     DateTime::from_timestamp_millis(millis)
 }
 
-/// An intent that is not finished.
-pub fn open(decided: Time, request: &str) -> Vec<u8> {
-    [&time(decided)[..], request.as_bytes()].concat()
+/// What goes by an instant.
+pub fn timed(at: Time, name: &str) -> Vec<u8> {
+    [&time(at)[..], name.as_bytes()].concat()
 }
 
-/// The request's name in such a key; empty when it is not one.
-pub fn open_request(key: &[u8]) -> &[u8] {
+/// The name in such a key; empty when it is not one.
+pub fn timed_name(key: &[u8]) -> &[u8] {
     key.get(8..).unwrap_or_default()
+}
+
+/// What goes by an owner and an instant. Names hold no zero byte, so that one owner's keys never
+/// begin with another's.
+pub fn owned(owner: &str, at: Time, name: &str) -> Vec<u8> {
+    [owner.as_bytes(), &[0], &time(at), name.as_bytes()].concat()
+}
+
+/// The name in such a key; empty when it is not one.
+pub fn owned_name(key: &[u8]) -> &[u8] {
+    let zero = key.iter().position(|byte| *byte == 0);
+    zero.map(|zero| timed_name(&key[zero + 1..]))
+        .unwrap_or_default()
+}
+
+/// The span of an owner's keys from one instant until before another.
+pub fn owned_between(owner: &str, from: Time, to: Time) -> Range<Vec<u8>> {
+    owned(owner, whole(from), "")..owned(owner, whole(to), "")
+}
+
+/// The span of an owner's keys from an instant on.
+pub fn owned_since(owner: &str, since: Time) -> Range<Vec<u8>> {
+    let end = [owner.as_bytes(), &[1]].concat();
+    owned(owner, whole(since), "")..end
+}
+
+/// The first instant from this one on that is kept: keys are in milliseconds.
+fn whole(at: Time) -> Time {
+    let cut = kept(at);
+    let next = cut.checked_add_signed(Span::milliseconds(1));
+    if cut == at { at } else { next.unwrap_or(at) }
 }
 
 /// What the keys of a subject's pieces begin with. Names hold no zero byte, so that one subject's

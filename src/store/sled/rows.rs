@@ -1,8 +1,10 @@
 //! Changes as rows of the trees: the one place that knows which index follows from which record.
 
-use super::super::changes::{Changes, ChargeChange, RequestChange, is_live, is_open};
+use super::super::changes::{Changes, ChargeChange, ChargePlaces, RequestChange, RequestPlaces};
 use super::keys::{self, Tree};
 use super::values;
+use crate::domain::id::Address;
+use crate::domain::time::Time;
 
 /// One row as it is to be; `None`: not there.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ impl Row {
 }
 
 /// The rows of all changes, made one after the other; what they were made from is freed on the way.
-/// In each tree of records the keys go up: sled takes them three times as fast.
+/// In each tree the keys go up: sled takes them three times as fast.
 pub fn rows(mut changes: Changes) -> impl Iterator<Item = Row> {
     changes
         .accounts
@@ -45,6 +47,11 @@ pub fn rows(mut changes: Changes) -> impl Iterator<Item = Row> {
         .charges
         .sort_unstable_by(|a, b| a.uid().cmp(b.uid()));
     changes.decided.sort_unstable();
+    let requests = changes.requests.iter().flat_map(request_indexes);
+    let mut indexes: Vec<Row> = requests
+        .chain(changes.charges.iter().flat_map(charge_indexes))
+        .collect();
+    indexes.sort_unstable_by(|a, b| (a.tree, &a.key).cmp(&(b.tree, &b.key)));
     let accounts = changes.accounts.into_iter().map(|kept| {
         let key = kept.record.id.as_str();
         Row::put(Tree::Accounts, key, values::account(&kept))
@@ -68,37 +75,76 @@ pub fn rows(mut changes: Changes) -> impl Iterator<Item = Row> {
         Row::put(Tree::Pieces, key, keys::numbers(&piece))
     });
     let records = accounts.chain(aliases).chain(given);
-    let records = records.chain(changes.requests.into_iter().flat_map(request_rows));
-    let records = records.chain(changes.charges.into_iter().flat_map(charge_rows));
-    records.chain(decided).chain(pieces)
+    let records = records.chain(changes.requests.into_iter().map(request_row));
+    let records = records.chain(changes.charges.into_iter().map(charge_row));
+    records.chain(indexes).chain(decided).chain(pieces)
 }
 
-fn request_rows(change: RequestChange) -> Vec<Row> {
+fn request_row(change: RequestChange) -> Row {
+    let key = change.kept.record.id.as_str();
+    Row::put(Tree::Requests, key, values::request(&change.kept))
+}
+
+fn charge_row(change: ChargeChange) -> Row {
+    let key = change.kept.record.booking.uid.as_str();
+    Row::put(Tree::Charges, key, values::charge(&change.kept))
+}
+
+/// What moves in the indexes.
+fn request_indexes(change: &RequestChange) -> Vec<Row> {
     let request = &change.kept.record;
     let id = request.id.as_str();
-    let mut rows = vec![Row::put(Tree::Requests, id, values::request(&change.kept))];
-    let open = is_open(request).then_some(request.decided);
-    if open != change.was_open {
-        if let Some(was) = change.was_open {
-            rows.push(Row::remove(Tree::Open, keys::open(was, id)));
-        }
-        if let Some(open) = open {
-            rows.push(Row::put(Tree::Open, keys::open(open, id), Vec::new()));
-        }
-    }
-    for uid in change.joined {
+    let (was, is) = (&change.was, RequestPlaces::of(request));
+    let timed = |at: Time| keys::timed(at, id);
+    let asked = |(booker, at): &(Address, Time)| keys::owned(booker.as_str(), *at, id);
+    let mut rows = Vec::new();
+    follow(
+        &mut rows,
+        Tree::Open,
+        was.open.map(timed),
+        is.open.map(timed),
+    );
+    follow(
+        &mut rows,
+        Tree::Noted,
+        was.noted.map(timed),
+        is.noted.map(timed),
+    );
+    let asked_then = was.asked.as_ref().map(asked);
+    follow(
+        &mut rows,
+        Tree::Asked,
+        asked_then,
+        is.asked.as_ref().map(asked),
+    );
+    for uid in &change.joined {
         rows.push(Row::put(Tree::Joined, uid.as_str(), id.into()));
     }
     rows
 }
 
-fn charge_rows(change: ChargeChange) -> Vec<Row> {
-    let uid = change.kept.record.booking.uid.as_str();
-    let mut rows = vec![Row::put(Tree::Charges, uid, values::charge(&change.kept))];
-    match (change.was_live, is_live(&change.kept.record)) {
-        (false, true) => rows.push(Row::put(Tree::Live, uid, Vec::new())),
-        (true, false) => rows.push(Row::remove(Tree::Live, uid)),
-        (true, true) | (false, false) => {}
-    }
+/// What moves in the indexes.
+fn charge_indexes(change: &ChargeChange) -> Vec<Row> {
+    let charge = &change.kept.record;
+    let uid = charge.booking.uid.as_str();
+    let (was, is) = (change.was, ChargePlaces::of(charge));
+    let live = |live: bool| live.then(|| uid.into());
+    let standing = |at: Time| keys::owned(charge.account.as_str(), at, uid);
+    let mut rows = Vec::new();
+    follow(&mut rows, Tree::Live, live(was.live), live(is.live));
+    follow(
+        &mut rows,
+        Tree::Standing,
+        was.standing.map(standing),
+        is.standing.map(standing),
+    );
     rows
+}
+
+/// The rows that bring an index from where a record was to where it is.
+fn follow(rows: &mut Vec<Row>, tree: Tree, was: Option<Vec<u8>>, is: Option<Vec<u8>>) {
+    if was != is {
+        rows.extend(was.map(|key| Row::remove(tree, key)));
+        rows.extend(is.map(|key| Row::put(tree, key, Vec::new())));
+    }
 }
