@@ -111,19 +111,29 @@ pub fn lookup_failed() -> String {
     "Your request could not be checked.".to_owned()
 }
 
-/// A length of time in words, cut to minutes where it is longer than some.
+/// A length of time in words: its two largest units.
 pub fn span(span: Span) -> String {
-    let Ok(length) = span.to_std() else {
-        return "0s".to_owned();
-    };
-    let minute = 60;
-    let seconds = length.as_secs();
-    let shown = if seconds >= 10 * minute {
-        seconds - seconds % minute
-    } else {
-        seconds
-    };
-    humantime::format_duration(std::time::Duration::from_secs(shown)).to_string()
+    let seconds = span.num_seconds().max(0);
+    let units = [
+        (seconds / 86_400, "day"),
+        (seconds / 3_600 % 24, "hour"),
+        (seconds / 60 % 60, "minute"),
+        (seconds % 60, "second"),
+    ];
+    let words: Vec<String> = units
+        .iter()
+        .skip_while(|(count, _)| *count == 0)
+        .take(2)
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| match count {
+            1 => format!("1 {unit}"),
+            _ => format!("{count} {unit}s"),
+        })
+        .collect();
+    if words.is_empty() {
+        return "no time".to_owned();
+    }
+    words.join(" ")
 }
 
 pub fn waited_too_long() -> String {

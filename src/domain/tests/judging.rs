@@ -1,19 +1,15 @@
-//! Every rule in order of precedence, every choice of the configuration, every text a booker reads.
+//! The rules that keep calendar and ledger right, in order of precedence: every choice of the
+//! configuration, every text a booker reads.
 
+use super::asked::*;
 use super::make::*;
-use crate::domain::account::Account;
-use crate::domain::booking::{Booking, EventType, Payment, Status};
+use crate::domain::booking::{Payment, Status};
 use crate::domain::criteria::effect::Effect;
-use crate::domain::criteria::house::House;
 use crate::domain::decision::{Code, Decision, Finding};
-use crate::domain::gate::Gate;
-use crate::domain::judge::{Asked, Judged, judge};
-use crate::domain::request::{Charge, ChargeState, Review};
-use crate::domain::snapshot::{Lookups, Pin, Standing};
+use crate::domain::request::ChargeState;
 use crate::domain::text;
-use crate::domain::time::{Span, Time};
+use crate::domain::time::Span;
 
-const DECLINE: Decision = Decision::Decline;
 const UNKNOWN: &str = "There is no credit account for the e-mail address you gave, so your balance \
                        is 0 credits; this booking costs 2 credits. If you have an account under \
                        another address, please book with that one.";
@@ -21,95 +17,6 @@ const SHORT: &str = "This booking costs 2 credits, and your balance is 1 credit.
 const TAKEN: &str =
     "This time has been given to somebody who asked earlier. Please choose another time.";
 const WAITED: &str = "The request has waited as long as it may.";
-
-/// A request that every rule likes, until it is changed.
-struct Case {
-    gate: Gate,
-    bookings: Vec<Booking>,
-    event_type: Option<Option<EventType>>,
-    account: Option<Account>,
-    house: House,
-    standing: Vec<Standing>,
-    asked_before: u32,
-    pin: Option<Pin>,
-    lookups: Lookups,
-    review: Option<Review>,
-    taken: bool,
-    carried: Option<Charge>,
-    ledger_is_empty: bool,
-    first: Time,
-}
-
-fn fine() -> Case {
-    Case {
-        gate: but(gate(), |g| g.cost = 2),
-        bookings: vec![booking("a")],
-        event_type: Some(Some(event_type())),
-        account: Some(account("bo@example.com", 5)),
-        house: House::default(),
-        standing: Vec::new(),
-        asked_before: 0,
-        pin: None,
-        lookups: Lookups::default(),
-        review: None,
-        taken: false,
-        carried: None,
-        ledger_is_empty: false,
-        first: now(),
-    }
-}
-
-fn judged(change: impl FnOnce(&mut Case)) -> Judged {
-    let case = but(fine(), change);
-    let bookings: Vec<&Booking> = case.bookings.iter().collect();
-    judge(&Asked {
-        gate: &case.gate,
-        house: &case.house,
-        zone: case.gate.criteria.zone(&case.house, bookings[0]),
-        bookings: &bookings,
-        event_type: case.event_type.as_ref().map(Option::as_ref),
-        account: case.account.as_ref(),
-        standing: [&case.standing, &[]],
-        asked_before: case.asked_before,
-        pin: case.pin,
-        lookups: Some(&case.lookups),
-        review: case.review.as_ref(),
-        taken_by: case.taken.then_some("other"),
-        carried: case.carried.as_ref(),
-        ledger_is_empty: case.ledger_is_empty,
-        first: case.first,
-        now: now(),
-    })
-}
-
-fn wait(minutes: i64) -> Decision {
-    Decision::Wait {
-        until: Some(at(minutes)),
-    }
-}
-
-#[track_caller]
-fn check(change: impl FnOnce(&mut Case), decision: Decision, codes: &[Code]) -> Judged {
-    let judged = judged(change);
-    let found: Vec<Code> = judged.reasons.iter().map(|reason| reason.code).collect();
-    assert_eq!((judged.decision, found.as_slice()), (decision, codes));
-    judged
-}
-
-#[track_caller]
-fn check_text(change: impl FnOnce(&mut Case), expect: &str) {
-    let judged = judged(change);
-    assert_eq!(judged.decision, DECLINE);
-    assert_eq!(text::joined(&judged.reasons), expect);
-}
-
-fn poor(case: &mut Case) {
-    case.account = Some(account("bo@example.com", 1));
-}
-
-fn unknown(case: &mut Case) {
-    case.account = None;
-}
 
 #[test]
 fn what_every_rule_likes_is_confirmed_at_its_cost() {

@@ -1,5 +1,7 @@
 //! The core held to its promises: tables by precedence, and properties over random worlds.
 
+mod asked;
+mod criteria;
 mod gates;
 mod intents;
 mod judging;

@@ -1,0 +1,103 @@
+//! A request that every rule likes, to be changed by a row and judged.
+
+use super::make::*;
+use crate::domain::account::Account;
+use crate::domain::booking::{Booking, EventType};
+use crate::domain::criteria::house::House;
+use crate::domain::decision::{Code, Decision};
+use crate::domain::gate::Gate;
+use crate::domain::judge::{Asked, Judged, judge};
+use crate::domain::request::{Charge, Review};
+use crate::domain::snapshot::{Lookups, Pin, Standing};
+use crate::domain::text;
+use crate::domain::time::Time;
+
+pub const DECLINE: Decision = Decision::Decline;
+/// A request that every rule likes, until it is changed.
+pub struct Case {
+    pub gate: Gate,
+    pub bookings: Vec<Booking>,
+    pub event_type: Option<Option<EventType>>,
+    pub account: Option<Account>,
+    pub house: House,
+    pub standing: Vec<Standing>,
+    pub asked_before: u32,
+    pub pin: Option<Pin>,
+    pub lookups: Lookups,
+    pub review: Option<Review>,
+    pub taken: bool,
+    pub carried: Option<Charge>,
+    pub ledger_is_empty: bool,
+    pub first: Time,
+}
+
+pub fn fine() -> Case {
+    Case {
+        gate: but(gate(), |g| g.cost = 2),
+        bookings: vec![booking("a")],
+        event_type: Some(Some(event_type())),
+        account: Some(account("bo@example.com", 5)),
+        house: House::default(),
+        standing: Vec::new(),
+        asked_before: 0,
+        pin: None,
+        lookups: Lookups::default(),
+        review: None,
+        taken: false,
+        carried: None,
+        ledger_is_empty: false,
+        first: now(),
+    }
+}
+
+pub fn judged(change: impl FnOnce(&mut Case)) -> Judged {
+    let case = but(fine(), change);
+    let bookings: Vec<&Booking> = case.bookings.iter().collect();
+    judge(&Asked {
+        gate: &case.gate,
+        house: &case.house,
+        zone: case.gate.criteria.zone(&case.house, bookings[0]),
+        bookings: &bookings,
+        event_type: case.event_type.as_ref().map(Option::as_ref),
+        account: case.account.as_ref(),
+        standing: [&case.standing, &[]],
+        asked_before: case.asked_before,
+        pin: case.pin,
+        lookups: Some(&case.lookups),
+        review: case.review.as_ref(),
+        taken_by: case.taken.then_some("other"),
+        carried: case.carried.as_ref(),
+        ledger_is_empty: case.ledger_is_empty,
+        first: case.first,
+        now: now(),
+    })
+}
+
+pub fn wait(minutes: i64) -> Decision {
+    Decision::Wait {
+        until: Some(at(minutes)),
+    }
+}
+
+#[track_caller]
+pub fn check(change: impl FnOnce(&mut Case), decision: Decision, codes: &[Code]) -> Judged {
+    let judged = judged(change);
+    let found: Vec<Code> = judged.reasons.iter().map(|reason| reason.code).collect();
+    assert_eq!((judged.decision, found.as_slice()), (decision, codes));
+    judged
+}
+
+#[track_caller]
+pub fn check_text(change: impl FnOnce(&mut Case), expect: &str) {
+    let judged = judged(change);
+    assert_eq!(judged.decision, DECLINE);
+    assert_eq!(text::joined(&judged.reasons), expect);
+}
+
+pub fn poor(case: &mut Case) {
+    case.account = Some(account("bo@example.com", 1));
+}
+
+pub fn unknown(case: &mut Case) {
+    case.account = None;
+}
