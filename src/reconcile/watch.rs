@@ -3,6 +3,7 @@
 //! but for unmanaged bookings that are to be cancelled.
 
 mod look;
+mod notes;
 pub mod settle;
 mod unmanaged;
 
@@ -124,6 +125,7 @@ pub async fn watch(
     }
     if !ports.stop.is_set() {
         unmanaged::unmanaged(ports, policy, session, me, &seen, &mut watched).await?;
+        notes::notes(ports, &seen, &mut watched).await?;
     }
     watched.finished = (ports.clock)();
     watched.calls = ports.calendar.calls() - calls;

@@ -41,6 +41,10 @@ impl Seen {
         self.bookings.contains_key(uid)
     }
 
+    pub fn get(&self, uid: &BookingUid) -> Option<&Booking> {
+        self.bookings.get(uid)
+    }
+
     pub fn bookings(&self) -> impl Iterator<Item = &Booking> {
         self.bookings.values()
     }

@@ -1,0 +1,174 @@
+//! Requests that were left waiting and will never be answered: over, answered by others, or gone.
+//! Nothing is held for them; closing one says why, and keeps it from being looked at for ever.
+
+use std::collections::BTreeSet;
+
+use super::look::Seen;
+use super::{Change, Watched};
+use crate::calcom::port::{CallError, Select};
+use crate::domain::booking::{Booking, BookingRef, Reading, Status};
+use crate::domain::decision::{Code, Reason};
+use crate::domain::id::{BookingUid, RequestId};
+use crate::domain::plan::Problem;
+use crate::domain::request::{Request, RequestState};
+use crate::domain::time::{Span, Time};
+use crate::domain::watch::What;
+use crate::domain::watch::unmanaged::ended;
+use crate::reconcile::observe::ends_the_pass;
+use crate::reconcile::ports::{PassError, Ports};
+use crate::store::port::CommitError;
+
+/// Requests looked at in one watch. Each may cost a call; the others have their turn later.
+const MAX_NOTES: usize = 200;
+
+/// How long after its end a request that others accepted is kept open: an operator may still grant
+/// what its charge waits for.
+const KEPT_ACCEPTED: Span = Span::days(31);
+
+/// Closes what is over, and in an audit also what was answered by others or is gone.
+pub(super) async fn notes(
+    ports: &Ports<'_>,
+    seen: &Seen,
+    watched: &mut Watched,
+) -> Result<(), PassError> {
+    let now = watched.started;
+    let open = ports
+        .store
+        .with(|store| store.open_notes(None, MAX_NOTES))
+        .await
+        .map_err(PassError::Store)?;
+    let due: Vec<Request> = open
+        .into_iter()
+        .filter(|note| watched.audit || note.end <= now)
+        .collect();
+    if due.is_empty() {
+        return Ok(());
+    }
+    // Those that wait are shown by one list; only what it does not show is read by name.
+    let mut pending = Seen::default();
+    let listed = pending.list(ports, &Select::Pending, &mut watched.problems);
+    listed.await?;
+    let waits: BTreeSet<BookingUid> = pending
+        .bookings()
+        .filter(|booking| booking.status == Status::Pending)
+        .map(|booking| booking.uid.clone())
+        .collect();
+    for note in due {
+        if ports.stop.is_set() {
+            break;
+        }
+        let waiting = note.bookings.iter().any(|one| waits.contains(&one.uid));
+        if waiting && note.end > now {
+            continue;
+        }
+        match fate(ports, seen, &note, now).await {
+            Ok(Fate::Waits) => {}
+            Ok(Fate::Ended(why)) => close(ports, &note, why, watched).await?,
+            Err(error) if ends_the_pass(&error) => return Err(error.into()),
+            Err(error) => watched.problems.push(Problem {
+                code: "unread-note",
+                text: format!("request {} could not be read: {error}", note.id),
+            }),
+        }
+    }
+    Ok(())
+}
+
+/// What became of a request that nobody decided.
+enum Fate {
+    Waits,
+    Ended(&'static str),
+}
+
+async fn fate(
+    ports: &Ports<'_>,
+    seen: &Seen,
+    note: &Request,
+    now: Time,
+) -> Result<Fate, CallError> {
+    let mut found: Vec<Booking> = Vec::new();
+    let series = match &note.series {
+        Some(series) => ports.calendar.series(&series.uid()).await?,
+        None => None,
+    };
+    for one in &note.bookings {
+        let shown = series.iter().flatten().find(|read| read.uid == one.uid);
+        match shown.or_else(|| seen.get(&one.uid)) {
+            Some(booking) => found.push(booking.clone()),
+            None => found.extend(read(ports, one).await?),
+        }
+    }
+    let is = |status: &Status| found.iter().any(|booking| booking.status == *status);
+    let pending =
+        |booking: &Booking| booking.status == Status::Pending && booking.rescheduled_to.is_none();
+    Ok(if found.iter().any(|b| pending(b) && b.end > now) {
+        Fate::Waits
+    } else if found.iter().any(pending) {
+        Fate::Ended("it ended undecided")
+    } else if found.is_empty() {
+        Fate::Ended("it is not at Cal.com any more")
+    } else if is(&Status::Accepted) {
+        // Whether it is charged is asked of the booking itself as long as audits list it.
+        if note.end + KEPT_ACCEPTED > now {
+            Fate::Waits
+        } else {
+            Fate::Ended("it was accepted by others")
+        }
+    } else if is(&Status::Rejected) {
+        Fate::Ended("it was declined at Cal.com")
+    } else if is(&Status::Cancelled) {
+        Fate::Ended("it was cancelled before it was decided")
+    } else if note.end > now {
+        Fate::Waits
+    } else {
+        Fate::Ended("it ended undecided")
+    })
+}
+
+async fn read(ports: &Ports<'_>, booking: &BookingRef) -> Result<Option<Booking>, CallError> {
+    match ports.calendar.get(booking).await? {
+        Reading::Is(booking) => Ok(Some(*booking)),
+        Reading::Gone => Ok(None),
+    }
+}
+
+/// Written down unless a pass or an operator was quicker.
+async fn close(
+    ports: &Ports<'_>,
+    note: &Request,
+    why: &'static str,
+    watched: &mut Watched,
+) -> Result<(), PassError> {
+    let (id, now): (RequestId, Time) = (note.id.clone(), (ports.clock)());
+    let closed = ports
+        .store
+        .with(move |store| {
+            let record = store.request(&id).map_err(PassError::Store)?;
+            let Some(record) = record.filter(|record| record.state == RequestState::Noted) else {
+                return Ok(false);
+            };
+            let reason = Reason {
+                code: Code::Over,
+                text: why.to_owned(),
+            };
+            match store.commit(now, ended(&record, reason), &[]) {
+                Ok(_) => Ok(true),
+                Err(CommitError::Violation(misfit)) => {
+                    tracing::warn!(request = %record.id, %misfit, "could not be closed");
+                    Ok(false)
+                }
+                Err(error) => Err(PassError::Commit(error)),
+            }
+        })
+        .await?;
+    if closed {
+        tracing::info!(request = %note.id, "closed: {why}");
+        watched.changes.push(Change {
+            booking: note.bookings[0].uid.clone(),
+            account: note.account.clone(),
+            what: What::Closed,
+            text: why.to_owned(),
+        });
+    }
+    Ok(())
+}
