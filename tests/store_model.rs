@@ -9,16 +9,17 @@ use maitred::domain::account::{Account, Part};
 use maitred::domain::booking::BookingRef;
 use maitred::domain::decision::{Decision, Outcome};
 use maitred::domain::fact::{Back, Fact};
-use maitred::domain::id::{AccountId, BookingUid};
+use maitred::domain::id::{AccountId, Address, BookingUid};
 use maitred::domain::ledger::{Given, Violation};
-use maitred::domain::request::{Charge, ChargeState, Request, RequestState};
+use maitred::domain::request::{Charge, ChargeState, Request, RequestState, Verdict};
 use maitred::domain::time::Time;
 use maitred::store::memory::MemoryStore;
 use maitred::store::opened::LogStore;
 use maitred::store::port::{CommitError, Expected, Store, Subject, Written};
 use proptest::prelude::*;
 use store_support::{
-    account, address, at, called, decided, grant, hold, intent, open_small, reference, settled, uid,
+    account, address, at, called, decided, grant, hold, intent, open_small, reference, request_id,
+    settled, uid,
 };
 
 const ACCOUNTS: [&str; 3] = ["al@example.com", "bo@example.com", "änne"];
@@ -27,7 +28,7 @@ const ACCOUNTS: [&str; 3] = ["al@example.com", "bo@example.com", "änne"];
 type Deed = (u8, u8, u8, u8);
 
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-    prop::collection::vec((0..16_u8, any::<u8>(), any::<u8>(), any::<u8>()), 1..90)
+    prop::collection::vec((0..18_u8, any::<u8>(), any::<u8>(), any::<u8>()), 1..90)
 }
 
 proptest! {
@@ -128,10 +129,11 @@ fn facts(store: &MemoryStore, (deed, a, b, c): Deed, now: Time) -> Vec<Fact> {
         14 => vec![Fact::Move {
             from: booking.unwrap_or_else(|| uid("none")),
             to: store_support::booking(&format!("moved{}", c % 8)),
-            start: now,
+            start: start(b),
             end: now,
             reason: "later".to_owned(),
         }],
+        16 => vec![reviewed(store, b, c)],
         _ => vec![grant("twice", name, 1), grant("twice", name, 1)],
     }
 }
@@ -187,6 +189,9 @@ fn decision(there: Option<&Account>, name: &str, (b, c): (u8, u8), now: Time) ->
     let uids: Vec<&str> = uids.iter().map(String::as_str).collect();
     let mut request: Request = intent(&id, &uids, now);
     request.account = Some(account(name));
+    request.booker = (c % 5 > 0).then(|| booker(b / 2));
+    request.created = at(i64::from(c % 7) * 60_000);
+    request.end = start(c);
     let parts = pick(there, 1, now);
     if parts.is_empty() {
         request.decision = Decision::Wait { until: None };
@@ -197,8 +202,42 @@ fn decision(there: Option<&Account>, name: &str, (b, c): (u8, u8), now: Time) ->
     let lots: Vec<Vec<Part>> = held.clone().map(|_| parts.clone()).collect();
     let holds = held
         .zip(lots)
-        .map(|(uid, parts)| hold(uid, &id, name, parts));
+        .map(|(uid, parts)| hold(uid, &id, name, parts))
+        .map(|mut fact| {
+            if let Fact::Hold { start: at, .. } = &mut fact {
+                *at = start(b);
+            }
+            fact
+        });
     std::iter::once(decided(request)).chain(holds).collect()
+}
+
+/// A word about a note, or about nothing.
+fn reviewed(store: &MemoryStore, b: u8, c: u8) -> Fact {
+    let noted = store.open_notes(None, 100).expect("it reads");
+    let note = noted.get(usize::from(b) % noted.len().max(1));
+    Fact::Reviewed {
+        request: note.map_or_else(|| request_id("nobody"), |note| note.id.clone()),
+        verdict: if c.is_multiple_of(2) {
+            Verdict::Confirm
+        } else {
+            Verdict::Decline
+        },
+        reason: format!("because {c}"),
+    }
+}
+
+/// One of a few starts, so that some are equal.
+fn start(number: u8) -> Time {
+    at(i64::from(number % 9) * 3_600_000)
+}
+
+/// One of a few bookers; each is the beginning of the next one's address.
+fn booker(number: u8) -> Address {
+    address(&format!(
+        "bo@example.com{}",
+        "m".repeat(usize::from(number % 3))
+    ))
 }
 
 fn settlement(store: &MemoryStore, b: u8, void: bool) -> Vec<Fact> {
@@ -283,6 +322,7 @@ fn alike(disk: &LogStore, memory: &MemoryStore) {
         late
     );
 
+    alike_in_indexes(disk, memory, &requests);
     let live = memory.open_charges(None, 1_000).expect("it reads");
     assert_eq!(disk.open_charges(None, 1_000).expect("it reads"), live);
     let mut subjects: Vec<Subject> = Vec::new();
@@ -328,6 +368,76 @@ fn alike(disk: &LogStore, memory: &MemoryStore) {
             disk.resolve(&alias).expect("it reads"),
             memory.resolve(&alias).expect("it reads")
         );
+    }
+}
+
+/// The indexes, held against a plain look through everything.
+fn alike_in_indexes(disk: &LogStore, memory: &MemoryStore, requests: &[Request]) {
+    let noted = requests.iter().filter(|r| r.state == RequestState::Noted);
+    let mut noted: Vec<Request> = noted.cloned().collect();
+    noted.sort_by(|a, b| (a.end, &a.id).cmp(&(b.end, &b.id)));
+    let mut charges = all_charges(memory, requests);
+    charges.sort_by(|a, b| (a.start, &a.booking.uid).cmp(&(b.start, &b.booking.uid)));
+    let stores: [&dyn Store; 2] = [disk, memory];
+    for store in stores {
+        assert_eq!(open_notes(store), noted);
+        for (n, since) in [(0, -60_000), (1, 120_000), (2, 60_001)] {
+            let (booker, since) = (booker(n), at(since));
+            let asked = requests.iter().filter(|request| {
+                request.booker.as_ref() == Some(&booker) && request.created >= since
+            });
+            let mut asked: Vec<&Request> = asked.collect();
+            asked.sort_by(|a, b| (b.created, &b.id).cmp(&(a.created, &a.id)));
+            let found = store.asked_by(&booker, since, 5).expect("it reads");
+            assert!(
+                found.iter().eq(asked.into_iter().take(5)),
+                "{booker} {since}"
+            );
+        }
+        for name in ACCOUNTS {
+            for (from, to) in [
+                (0, 90_000_000),
+                (3_600_000, 7_200_000),
+                (7_200_000, 3_600_000),
+            ] {
+                let (id, from, to) = (account(name), at(from), at(to));
+                let standing = charges.iter().filter(|charge| {
+                    charge.account == id && from <= charge.start && charge.start < to
+                });
+                let found = store.charges_of(&id, from, to, 4).expect("it reads");
+                assert!(found.iter().eq(standing.take(4)), "{name} {from} {to}");
+            }
+        }
+    }
+}
+
+/// Every charge that stands for something.
+fn all_charges(store: &MemoryStore, requests: &[Request]) -> Vec<Charge> {
+    let moved = (0..8).map(|n| uid(&format!("moved{n}")));
+    let held = requests.iter().flat_map(|request| &request.bookings);
+    let mut uids: Vec<BookingUid> = held.map(|booking| booking.uid.clone()).collect();
+    uids.extend(moved);
+    let charges = uids
+        .iter()
+        .filter_map(|uid| store.charge(uid).expect("it reads"));
+    charges
+        .filter(|charge| match charge.state {
+            ChargeState::Held | ChargeState::Open | ChargeState::Final => true,
+            ChargeState::Void | ChargeState::Refunded | ChargeState::Moved { .. } => false,
+        })
+        .collect()
+}
+
+/// All notes, page by page.
+fn open_notes(store: &dyn Store) -> Vec<Request> {
+    let mut all: Vec<Request> = Vec::new();
+    loop {
+        let after = all.last().map(|request| (request.end, request.id.clone()));
+        let more = store.open_notes(after.as_ref(), 3).expect("it reads");
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(more);
     }
 }
 

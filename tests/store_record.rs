@@ -25,7 +25,7 @@ fn every_kind_is_among_the_samples() {
     });
     assert_eq!(
         kinds.len(),
-        18,
+        19,
         "a new kind of fact needs a sample, and a line below"
     );
 }
@@ -54,7 +54,8 @@ fn the_form_of_each_kind() {
 [{"refund":{"booking":"uid1","parts":[{"grant":"2026 spring","credits":1,"restored":{"reference":"restored","expires":"2026-09-21T14:13:21Z"}},{"grant":"summer","credits":1}],"close":true,"reason":"cancelled in time"}}]
 [{"move":{"from":"uid1","to":{"uid":"uid3","id":77},"start":"2026-09-21T14:13:20Z","end":"2026-09-21T14:13:20.001Z","reason":"rescheduled"}}]
 [{"closed":{"booking":"uid3","reason":"over"}}]
-[{"decided":{"id":"series","bookings":[{"uid":"a","id":77},{"uid":"b","id":77}],"series":"series","title":"Book club between Bo and Ann","event_type":77,"slug":"book-club","gate":"book-club","host":5,"booker":"bo@example.com","account":"bo@example.com","start":"2026-09-22T14:13:20Z","end":"2026-09-22T15:13:20Z","created":"2026-09-21T14:13:15Z","decision":"confirm","cost":1,"credits":2,"call":"confirm","reasons":[{"code":"enough","text":"cost 1, available 3"}],"findings":[{"rule":"short-of-credit","passed":true,"detail":"cost 1, available 3"}],"text":"Sorry, \"no\" credit\n left \u0000 <2028> ü 🎲","carries":"older","policy":"f00d","decided":"2026-09-21T14:13:20.001Z","first":"2026-09-21T14:13:20.001Z","state":{"settled":{"outcome":"superseded","at":"2026-09-21T14:13:20.009Z"}},"failures":2,"last_failure":"2026-09-21T14:13:20.008Z","calls":[{"at":"2026-09-21T14:13:20.008Z","booking":"a","kind":"cancel","answered":false,"text":"timed out"}]}}]
+[{"decided":{"id":"series","bookings":[{"uid":"a","id":77},{"uid":"b","id":77}],"series":"series","title":"Book club between Bo and Ann","event_type":77,"slug":"book-club","gate":"book-club","host":5,"booker":"bo@example.com","account":"bo@example.com","start":"2026-09-22T14:13:20Z","end":"2026-09-22T15:13:20Z","created":"2026-09-21T14:13:15Z","decision":"confirm","cost":1,"credits":2,"call":"confirm","reasons":[{"code":"enough","text":"cost 1, available 3"}],"findings":[{"rule":"short-of-credit","passed":true,"detail":"cost 1, available 3"}],"text":"Sorry, \"no\" credit\n left \u0000 <2028> ü 🎲","carries":"older","policy":"f00d","decided":"2026-09-21T14:13:20.001Z","first":"2026-09-21T14:13:20.001Z","state":{"settled":{"outcome":"superseded","at":"2026-09-21T14:13:20.009Z"}},"failures":2,"last_failure":"2026-09-21T14:13:20.008Z","calls":[{"at":"2026-09-21T14:13:20.008Z","booking":"a","kind":"cancel","answered":false,"text":"timed out"}],"review":{"verdict":"decline","reason":"came \"late\"","at":"2026-09-21T14:13:20.003Z"}}}]
+[{"reviewed":{"request":"uid2","verdict":"confirm","reason":"an old friend"}}]
 [{"called":{"request":"uid1","call":{"at":"2026-09-21T14:13:20.005Z","booking":"uid1","kind":"confirm","answered":true,"text":"accepted"}}}]
 [{"settled":{"request":"uid1","outcome":"confirmed"}}]
 [{"decided":{"id":"uid2","bookings":[{"uid":"uid2","id":77}],"title":"Book club between Bo and Ann","event_type":77,"slug":"book-club","gate":"book-club","host":5,"booker":"bo@example.com","account":"bo@example.com","start":"2026-09-22T14:13:20Z","end":"2026-09-22T15:13:20Z","created":"2026-09-21T14:13:15Z","decision":{"wait":{"until":"2026-09-21T14:14:20Z"}},"cost":1,"credits":1,"reasons":[{"code":"enough","text":"cost 1, available 3"}],"findings":[{"rule":"short-of-credit","passed":true,"detail":"cost 1, available 3"}],"policy":"f00d","decided":"2026-09-21T14:13:20.123Z","first":"2026-09-21T14:13:20.123Z","state":"noted"}}]
@@ -74,6 +75,9 @@ fn what_this_version_does_not_know_is_refused() {
         r#"[{"opened":{"account":"b o"}}]"#,
         r#"[{"post":{"booking":"a/b"}}]"#,
         r#"[{"settled":{"request":"a","outcome":"lost"}}]"#,
+        r#"[{"reviewed":{"request":"a","verdict":"maybe","reason":""}}]"#,
+        r#"[{"reviewed":{"request":"a","verdict":"confirm","reason":"","by":"ann"}}]"#,
+        r#"[{"reviewed":{"request":"a","verdict":"confirm"}}]"#,
         r#"[{"expire":{"account":"bo","part":{"grant":"g","credits":1,"of":2}}}]"#,
         r#"[{"expire":{"account":"bo","part":{"grant":"g","credits":1000000001}}}]"#,
         r#"[{"expire":{"account":"bo","part":{"grant":"g","credits":-1}}}]"#,
@@ -99,6 +103,8 @@ fn unknown_words_inside_a_decision_are_refused() {
         (r#""state":"noted""#, r#""state":"lost""#),
         (r#""policy":"#, r#""politics":1,"policy":"#),
         (r#""kind":"confirm""#, r#""kind":"call""#),
+        (r#""verdict":"decline""#, r#""verdict":"maybe""#),
+        (r#""reason":"came "#, r#""by":"ann","reason":"came "#),
     ] {
         assert!(whole.contains(known), "{known}");
         let other = whole.replace(known, unknown);

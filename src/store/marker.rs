@@ -130,16 +130,35 @@ fn parse(text: &[u8]) -> Option<(Applied, Option<Hash>)> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn it_is_read_as_it_was_written_and_no_other_way() {
-        let applied = Applied {
+    fn applied() -> Applied {
+        Applied {
             seq: 7,
             hash: Hash::of(b"a line"),
             place: Place {
                 segment: 2,
                 offset: 1234,
             },
-        };
+        }
+    }
+
+    #[test]
+    fn what_another_form_vouches_for_is_not_trusted() {
+        let applied = applied();
+        let whole = text(&applied, None);
+        let sealed = line::unseal(whole.strip_suffix(b"\n").expect("a line")).expect("whole");
+        let body = String::from_utf8(sealed.body().to_vec()).expect("UTF-8");
+        let this = format!("\"format\":{FORMAT}");
+        assert!(body.contains(&this), "{body}");
+        for (format, expect) in [(FORMAT, Some((applied, None))), (FORMAT - 1, None)] {
+            let body = body.replace(&this, &format!("\"format\":{format}"));
+            let text = line::seal(body.into_bytes(), Hash::NONE).0;
+            assert_eq!(parse(&text), expect, "{format}");
+        }
+    }
+
+    #[test]
+    fn it_is_read_as_it_was_written_and_no_other_way() {
+        let applied = applied();
         let print = Hash::of(b"files");
         for print in [None, Some(print)] {
             let text = text(&applied, print);

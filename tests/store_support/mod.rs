@@ -12,7 +12,7 @@ use maitred::domain::fact::{Back, Fact};
 use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId,
 };
-use maitred::domain::request::{CallKind, CallNote, Request, RequestState};
+use maitred::domain::request::{CallKind, CallNote, Request, RequestState, Review, Verdict};
 use maitred::domain::time::{Span, Time};
 use maitred::store::open::{self, Create, Limits, Notice, OpenError, Opened};
 use maitred::store::opened::LogStore;
@@ -192,6 +192,11 @@ pub fn samples() -> Vec<Fact> {
         answered: false,
         text: "timed out".to_owned(),
     }];
+    full.review = Some(Review {
+        verdict: Verdict::Decline,
+        reason: "came \"late\"".to_owned(),
+        at: at(3),
+    });
     vec![
         Fact::Opened { account: bo() },
         Fact::Aliased {
@@ -273,6 +278,11 @@ pub fn samples() -> Vec<Fact> {
             reason: "over".to_owned(),
         },
         decided(full),
+        Fact::Reviewed {
+            request: request_id("uid2"),
+            verdict: Verdict::Confirm,
+            reason: "an old friend".to_owned(),
+        },
         called("uid1", true, at(5)),
         settled("uid1", Outcome::Confirmed),
         decided(wait),

@@ -9,7 +9,7 @@ use crate::domain::decision::{Credits, MAX_CREDITS, Outcome};
 use crate::domain::fact::{Back, Fact};
 use crate::domain::ledger::{GivenKind, Violation};
 use crate::domain::request::{
-    CallKind, CallNote, ChargeState, MAX_CALLS, MAX_OCCURRENCES, RequestState,
+    CallKind, CallNote, ChargeState, MAX_CALLS, MAX_OCCURRENCES, RequestState, Review, Verdict,
 };
 use crate::domain::time::Time;
 
@@ -662,6 +662,58 @@ fn a_decision_is_made_once() {
         refuses(&[decided(noted("m"))], fact.clone(), open());
         refuses(&[decided(intent("m", &["m"])), settled("m")], fact, open());
     }
+}
+
+#[test]
+fn an_operator_speaks_of_what_is_only_noted() {
+    let noted = |id: &str| but(intent(id, &[id]), |r| r.state = RequestState::Noted);
+    let reviewed = |id: &str, verdict, reason: &str| Fact::Reviewed {
+        request: rid(id),
+        verdict,
+        reason: reason.to_owned(),
+    };
+    let word = |verdict, reason: &str, minute| {
+        let reason = reason.to_owned();
+        let at = at(minute);
+        Some(Review {
+            verdict,
+            reason,
+            at,
+        })
+    };
+    let (confirm, decline) = (Verdict::Confirm, Verdict::Decline);
+    let waiting = |id: &str| request_state(id, "waiting to be decided");
+    let begun = decided(intent("n", &["n"]));
+    refuses(&[], reviewed("n", confirm, ""), waiting("n"));
+    refuses(
+        std::slice::from_ref(&begun),
+        reviewed("n", confirm, ""),
+        waiting("n"),
+    );
+    refuses(
+        &[begun.clone(), settled("n")],
+        reviewed("n", decline, ""),
+        waiting("n"),
+    );
+
+    let mut memory = ledger();
+    must(&mut memory, now(), &[decided(noted("n"))]);
+    assert_eq!(memory.requests[&rid("n")].review, None);
+    must(&mut memory, at(1), &[reviewed("n", confirm, "a friend")]);
+    let said = word(confirm, "a friend", 1);
+    assert_eq!(memory.requests[&rid("n")].review, said);
+    must(&mut memory, at(2), &[reviewed("n", decline, "no friend")]);
+    let said = word(decline, "no friend", 2);
+    assert_eq!(memory.requests[&rid("n")].review, said);
+    // Whatever a later decision carries, and whatever becomes of it.
+    let other = but(noted("n"), |r| r.review = word(confirm, "made up", 9));
+    for fact in [decided(noted("n")), decided(other), begun, settled("n")] {
+        must(&mut memory, at(3), std::slice::from_ref(&fact));
+        assert_eq!(memory.requests[&rid("n")].review, said, "{fact:?}");
+    }
+    let invented = but(noted("m"), |r| r.review = word(confirm, "made up", 9));
+    must(&mut memory, at(4), &[decided(invented)]);
+    assert_eq!(memory.requests[&rid("m")].review, None);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::domain::account::Part;
 use crate::domain::decision::{Credits, Outcome};
 use crate::domain::fact::{Back, Fact};
 use crate::domain::id::BookingUid;
-use crate::domain::request::{CallKind, CallNote, Charge, ChargeState, RequestState};
+use crate::domain::request::{CallKind, CallNote, Charge, ChargeState, RequestState, Verdict};
 
 const ACCOUNTS: [&str; 3] = ["bo@example.com", "al@example.com", "club"];
 
@@ -32,7 +32,7 @@ struct Dice {
 fn dice() -> impl Strategy<Value = Dice> {
     let parts = prop::collection::vec((0..6u8, 0..5u64), 0..3);
     (
-        (0..18u8, 0..3usize, 0..6u8, 0..6u8),
+        (0..19u8, 0..3usize, 0..6u8, 0..6u8),
         (
             0..6u64,
             parts,
@@ -111,6 +111,11 @@ fn fact(dice: &Dice, memory: &Memory, minute: i64) -> Fact {
         16 => Fact::Settled {
             request: rid(&request),
             outcome: Outcome::Confirmed,
+        },
+        17 => Fact::Reviewed {
+            request: rid(&request),
+            verdict: Verdict::Confirm,
+            reason: String::new(),
         },
         _ => Fact::Called {
             request: rid(&request),

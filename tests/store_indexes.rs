@@ -1,0 +1,295 @@
+//! What is found through an index, and in which order: row by row, in the store on disk as in the
+//! one in memory, and again after the fold was made anew.
+
+mod store_support;
+
+use std::path::Path;
+
+use maitred::domain::decision::{Decision, Outcome};
+use maitred::domain::fact::{Back, Fact};
+use maitred::domain::request::{Request, RequestState, Verdict};
+use maitred::domain::time::{Span, Time};
+use maitred::store::memory::MemoryStore;
+use maitred::store::opened::LogStore;
+use maitred::store::port::Store;
+use store_support::{
+    account, address, at, booking, decided, grant, hold, intent, open_small, part, post, reference,
+    request_id, settled, uid,
+};
+
+const BO: &str = "bo@example.com";
+
+fn hour(number: i64) -> Time {
+    at(number * 3_600_000)
+}
+
+/// The facts in both stores, each in a commit of its own, looked at right then and after a rebuild.
+fn check(facts: Vec<Vec<Fact>>, look: impl Fn(&dyn Store, &str)) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut disk = opened(dir.path());
+    let mut memory = MemoryStore::new();
+    for (n, facts) in (1..).zip(facts) {
+        disk.commit(at(n), facts.clone(), &[]).expect("they fit");
+        memory.commit(at(n), facts, &[]).expect("they fit");
+    }
+    look(&memory, "in memory");
+    look(&disk, "on disk");
+    drop(disk);
+    let disk = opened(dir.path());
+    look(&disk, "rebuilt");
+    let verified = disk.verify(&mut |_| {}).expect("it verifies");
+    assert_eq!(verified.differences, [""; 0]);
+}
+
+fn opened(path: &Path) -> LogStore {
+    open_small(path).expect("it opens").store
+}
+
+/// An intent with its hold, of a booking at that hour.
+fn held(id: &str, to: &str, start: Time) -> Vec<Fact> {
+    let mut hold = hold(id, id, to, vec![part(to, 1)]);
+    if let Fact::Hold { start: at, .. } = &mut hold {
+        *at = start;
+    }
+    vec![decided(intent(id, &[id], at(0))), hold]
+}
+
+/// The same, confirmed.
+fn charged(id: &str, to: &str, start: Time) -> Vec<Fact> {
+    let mut facts = held(id, to, start);
+    facts.extend([post(id), settled(id, Outcome::Confirmed)]);
+    facts
+}
+
+fn refund(id: &str, credits: u64, close: bool) -> Fact {
+    let back = Back {
+        grant: reference(BO),
+        credits,
+        restored: None,
+    };
+    Fact::Refund {
+        booking: uid(id),
+        parts: vec![back],
+        close,
+        reason: "cancelled".to_owned(),
+    }
+}
+
+#[test]
+fn charges_of_an_account_by_their_start() {
+    let closed = |id: &str| Fact::Closed {
+        booking: uid(id),
+        reason: "over".to_owned(),
+    };
+    let moved = |from: &str, to: &str, start: Time| Fact::Move {
+        from: uid(from),
+        to: booking(to),
+        start,
+        end: start,
+        reason: "rescheduled".to_owned(),
+    };
+    let void = Fact::Void {
+        booking: uid("void"),
+        reason: "superseded".to_owned(),
+    };
+    let facts = vec![
+        // The other's name begins with Bo's.
+        vec![grant(BO, BO, 20), grant("other", "bo@example.community", 9)],
+        held("held", BO, hour(3)),
+        charged("open-b", BO, hour(2)),
+        charged("open-a", BO, hour(2)),
+        charged("final", BO, hour(1)),
+        vec![closed("final")],
+        held("void", BO, hour(2)),
+        vec![void, settled("void", Outcome::Superseded)],
+        charged("given-back", BO, hour(2)),
+        vec![refund("given-back", 1, true)],
+        charged("all-back-but-open", BO, hour(4)),
+        vec![refund("all-back-but-open", 1, false)],
+        charged("from", BO, hour(2)),
+        vec![moved("from", "to", hour(6))],
+        charged("joined", BO, hour(7)),
+        charged("joins", BO, hour(2)),
+        vec![moved("joins", "joined", hour(5))],
+        held_by_other(),
+    ];
+    let close = Span::microseconds(1);
+    let rows: [(Time, Time, usize, &[&str]); 12] = [
+        (
+            at(-1_000),
+            hour(99),
+            99,
+            &[
+                "final",
+                "open-a",
+                "open-b",
+                "held",
+                "all-back-but-open",
+                "joined",
+                "to",
+            ],
+        ),
+        (Time::MIN_UTC, Time::MAX_UTC, 2, &["final", "open-a"]),
+        (hour(2), hour(3), 99, &["open-a", "open-b"]),
+        (hour(2), hour(3), 1, &["open-a"]),
+        (hour(2), hour(3), 0, &[]),
+        (hour(2) + close, hour(3), 99, &[]),
+        (hour(2), hour(3) + close, 99, &["open-a", "open-b", "held"]),
+        (hour(3), hour(3), 99, &[]),
+        (hour(4), hour(3), 99, &[]),
+        (hour(5), hour(7), 99, &["joined", "to"]),
+        (hour(6), hour(99), 99, &["to"]),
+        (hour(7), hour(99), 99, &[]),
+    ];
+    check(facts, |store, place| {
+        for (from, to, limit, expect) in rows {
+            let found = store.charges_of(&account(BO), from, to, limit);
+            let found = found.expect("it reads");
+            let uids: Vec<&str> = found.iter().map(|c| c.booking.uid.as_str()).collect();
+            assert_eq!(uids, expect, "{place}: {limit} of {from} to {to}");
+            for charge in found {
+                let by_name = store.charge(&charge.booking.uid).expect("it reads");
+                assert_eq!(by_name, Some(charge), "{place}");
+            }
+        }
+        let nobody = store.charges_of(&account("bo@example.co"), hour(0), hour(9), 9);
+        assert_eq!(nobody.expect("it reads"), [], "{place}");
+    });
+}
+
+fn held_by_other() -> Vec<Fact> {
+    let id = "others";
+    let request = decided(intent(id, &[id], at(0)));
+    let lot = vec![part("other", 1)];
+    vec![request, hold(id, id, "bo@example.community", lot)]
+}
+
+/// A note of what the booker asked for at that hour, ending at another.
+fn note(id: &str, booker: Option<&str>, created: Time, end: Time) -> Request {
+    Request {
+        booker: booker.map(address),
+        created,
+        end,
+        decision: Decision::Wait { until: None },
+        state: RequestState::Noted,
+        call: None,
+        ..intent(id, &[id], at(0))
+    }
+}
+
+fn begun(mut request: Request) -> Request {
+    request.decision = Decision::Decline;
+    request.state = RequestState::Recorded;
+    request
+}
+
+#[test]
+fn requests_by_who_asked() {
+    let of_bo = |id: &str, created| note(id, Some(BO), created, hour(50));
+    let mut grown = of_bo("series", hour(9));
+    grown.created = hour(4);
+    let facts = vec![
+        vec![decided(of_bo("noted", hour(1)))],
+        vec![decided(begun(of_bo("recorded", hour(3))))],
+        vec![decided(begun(of_bo("settled", hour(2))))],
+        vec![settled("settled", Outcome::Declined)],
+        vec![
+            decided(of_bo("same-a", hour(5))),
+            decided(of_bo("same-b", hour(5))),
+        ],
+        vec![decided(of_bo("series", hour(9)))],
+        vec![decided(grown)],
+        vec![decided(of_bo("renamed", hour(6)))],
+        vec![decided(note(
+            "renamed",
+            Some("al@example.com"),
+            hour(6),
+            hour(50),
+        ))],
+        vec![decided(note("nobody", None, hour(6), hour(50)))],
+        vec![decided(note(
+            "longer",
+            Some("bo@example.community"),
+            hour(7),
+            hour(50),
+        ))],
+    ];
+    let close = Span::microseconds(1);
+    let rows: [(&str, Time, usize, &[&str]); 9] = [
+        (
+            BO,
+            hour(0),
+            99,
+            &["same-b", "same-a", "series", "recorded", "settled", "noted"],
+        ),
+        (BO, Time::MIN_UTC, 2, &["same-b", "same-a"]),
+        (BO, hour(3), 99, &["same-b", "same-a", "series", "recorded"]),
+        (BO, hour(3) + close, 99, &["same-b", "same-a", "series"]),
+        (BO, hour(6), 99, &[]),
+        (BO, hour(0), 0, &[]),
+        ("al@example.com", hour(6), 9, &["renamed"]),
+        ("bo@example.community", hour(0), 9, &["longer"]),
+        ("bo@example.co", hour(0), 9, &[]),
+    ];
+    check(facts, |store, place| {
+        for (booker, since, limit, expect) in rows {
+            let found = store.asked_by(&address(booker), since, limit);
+            let found = found.expect("it reads");
+            let ids: Vec<&str> = found.iter().map(|request| request.id.as_str()).collect();
+            assert_eq!(ids, expect, "{place}: {limit} of {booker} since {since}");
+        }
+    });
+}
+
+#[test]
+fn notes_by_their_end() {
+    let noted = |id: &str, end| decided(note(id, Some(BO), hour(0), end));
+    let facts = vec![
+        vec![
+            noted("c", hour(1)),
+            noted("b", hour(2)),
+            noted("a", hour(2)),
+        ],
+        vec![noted("later", hour(1))],
+        vec![noted("later", hour(4))],
+        vec![noted("spoken-of", hour(3))],
+        vec![Fact::Reviewed {
+            request: request_id("spoken-of"),
+            verdict: Verdict::Decline,
+            reason: "full".to_owned(),
+        }],
+        vec![noted("begun", hour(3))],
+        vec![decided(begun(note("begun", Some(BO), hour(0), hour(3))))],
+        vec![noted("over", hour(3))],
+        vec![
+            decided(begun(note("over", Some(BO), hour(0), hour(3)))),
+            settled("over", Outcome::Superseded),
+        ],
+    ];
+    let rows: [(Option<(Time, &str)>, usize, &[&str]); 7] = [
+        (None, 99, &["c", "a", "b", "spoken-of", "later"]),
+        (None, 2, &["c", "a"]),
+        (None, 0, &[]),
+        (Some((hour(2), "a")), 2, &["b", "spoken-of"]),
+        // The one it goes on from may be gone.
+        (Some((hour(3), "over")), 99, &["spoken-of", "later"]),
+        (Some((hour(3), "spoken-of")), 99, &["later"]),
+        (Some((hour(4), "later")), 99, &[]),
+    ];
+    check(facts, |store, place| {
+        for (after, limit, expect) in rows {
+            let after = after.map(|(end, id)| (end, request_id(id)));
+            let found = store.open_notes(after.as_ref(), limit).expect("it reads");
+            let ids: Vec<&str> = found.iter().map(|request| request.id.as_str()).collect();
+            assert_eq!(ids, expect, "{place}: {limit} after {after:?}");
+        }
+        let spoken_of = store.request(&request_id("spoken-of")).expect("it reads");
+        let review = spoken_of.and_then(|request| request.review);
+        let review = review.expect("an operator spoke");
+        assert_eq!(
+            (review.verdict, review.at),
+            (Verdict::Decline, at(5)),
+            "{place}"
+        );
+    });
+}
