@@ -14,6 +14,7 @@ pub mod judge;
 pub mod ledger;
 pub mod plan;
 pub mod request;
+pub mod rule;
 pub mod snapshot;
 pub mod taken;
 pub mod terms;
