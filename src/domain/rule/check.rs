@@ -53,7 +53,11 @@ pub(super) fn check(
     let mut faults = checker.faults;
     faults.sort_by_key(|fault| (fault.at.start, fault.at.end));
     faults.truncate(MAX_FAULTS);
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
+    }
 }
 
 struct Checker<'a> {
@@ -95,7 +99,11 @@ impl<'a> Checker<'a> {
             Expr::Comprehension(of) => self.comprehension(node, of),
             Expr::Struct(_) => {
                 let at = self.places.span(node);
-                self.fault(at, "there are no messages here", "write a map: {\"key\": value}");
+                self.fault(
+                    at,
+                    "there are no messages here",
+                    "write a map: {\"key\": value}",
+                );
                 Type::DYN
             }
             Expr::Unspecified => Type::DYN,
@@ -127,7 +135,11 @@ impl<'a> Checker<'a> {
             LiteralValue::Null => Type::One(Kind::Null),
             LiteralValue::UInt(_) => {
                 let at = self.places.span(node);
-                self.fault(at, "unsigned numbers are not supported", "write it without the u");
+                self.fault(
+                    at,
+                    "unsigned numbers are not supported",
+                    "write it without the u",
+                );
                 Type::DYN
             }
             LiteralValue::Bytes(_) => {
@@ -231,7 +243,12 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn conditional(&mut self, condition: &'a IdedExpr, yes: &'a IdedExpr, no: &'a IdedExpr) -> Type {
+    fn conditional(
+        &mut self,
+        condition: &'a IdedExpr,
+        yes: &'a IdedExpr,
+        no: &'a IdedExpr,
+    ) -> Type {
         self.yes_or_no("?", condition);
         let (first, second) = (self.node(yes), self.node(no));
         if first == second {
@@ -339,7 +356,10 @@ impl<'a> Checker<'a> {
         }
         let second = self.node(right);
         let (possible, help) = match second {
-            Type::List(kind) => (first.equals(Type::One(kind)), "look for what the list can hold"),
+            Type::List(kind) => (
+                first.equals(Type::One(kind)),
+                "look for what the list can hold",
+            ),
             Type::Map(_) => (first.fits(Type::TEXT), "keys of maps are strings"),
             Type::One(Kind::Dyn) => (true, ""),
             Type::One(Kind::Text) => (false, "write text.contains(part)"),
@@ -347,7 +367,11 @@ impl<'a> Checker<'a> {
         };
         if !possible {
             let at = self.places.operator(node);
-            self.fault(at, format!("`in` cannot look for {first} in {second}"), help);
+            self.fault(
+                at,
+                format!("`in` cannot look for {first} in {second}"),
+                help,
+            );
         }
         Type::BOOL
     }
@@ -364,13 +388,21 @@ impl<'a> Checker<'a> {
             Type::One(Kind::Dyn) => return Type::DYN,
             Type::One(_) => {
                 let at = self.places.span(of);
-                self.fault(at, format!("{whole} has no parts"), "only lists and maps have");
+                self.fault(
+                    at,
+                    format!("{whole} has no parts"),
+                    "only lists and maps have",
+                );
                 return Type::DYN;
             }
         };
         if !key.fits(wanted) {
             let at = self.places.span(index);
-            self.fault(at, format!("{key} as an index of {whole}"), format!("use {wanted}"));
+            self.fault(
+                at,
+                format!("{key} as an index of {whole}"),
+                format!("use {wanted}"),
+            );
         }
         match whole {
             Type::List(kind) | Type::Map(kind) | Type::One(kind) => Type::One(kind),

@@ -157,7 +157,12 @@ fn path(node: &IdedExpr) -> Option<Path> {
 }
 
 fn is_map(node: &IdedExpr) -> bool {
-    let maps = [Field::Lookups, Field::Answers, Field::Metadata, Field::Attributes];
+    let maps = [
+        Field::Lookups,
+        Field::Answers,
+        Field::Metadata,
+        Field::Attributes,
+    ];
     interpret::named(node).is_some_and(|name| maps.contains(&name.field))
 }
 

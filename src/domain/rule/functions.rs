@@ -125,9 +125,7 @@ pub(super) fn arithmetic(operator: &str, left: Type, right: Type) -> Option<Type
             (Type::TEXT, Type::TEXT) => Some(Type::TEXT),
             (Type::DURATION, Type::DURATION) => Some(Type::DURATION),
             (Type::TIME, Type::DURATION) | (Type::DURATION, Type::TIME) => Some(Type::TIME),
-            (Type::List(a), Type::List(b)) => {
-                Some(Type::List(if a == b { a } else { Kind::Dyn }))
-            }
+            (Type::List(a), Type::List(b)) => Some(Type::List(if a == b { a } else { Kind::Dyn })),
             (Type::One(Kind::Bool | Kind::Null) | Type::Map(_), _)
             | (_, Type::One(Kind::Bool | Kind::Null) | Type::Map(_)) => None,
             (_, _) => dynamic.then_some(Type::DYN),

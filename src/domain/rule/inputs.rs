@@ -146,7 +146,11 @@ fn length(of: usize) -> [u8; 8] {
 
 fn text(of: &str, kept: &mut Vec<u8>) {
     let end = of.floor_char_boundary(MAX_VALUE);
-    let tag = if end < of.len() { Tag::CutText } else { Tag::Text };
+    let tag = if end < of.len() {
+        Tag::CutText
+    } else {
+        Tag::Text
+    };
     kept.push(tag as u8);
     kept.push(u8::try_from(end).unwrap_or(u8::MAX));
     kept.extend(&of.as_bytes()[..end]);
@@ -155,7 +159,11 @@ fn text(of: &str, kept: &mut Vec<u8>) {
 /// The length and the first elements; of a list in a list only the length.
 fn list(of: Seq<'_>, kept: &mut Vec<u8>, within: bool) {
     number(Tag::List, length(of.len()), kept);
-    let shown = if within { 0 } else { of.len().min(MAX_ELEMENTS) };
+    let shown = if within {
+        0
+    } else {
+        of.len().min(MAX_ELEMENTS)
+    };
     kept.push(u8::try_from(shown).unwrap_or(u8::MAX));
     for element in of.iter().take(shown) {
         keep(element, kept, true);
@@ -233,7 +241,11 @@ impl<'a> Reader<'a> {
 pub(super) fn compact(span: Span) -> String {
     let all = span.num_milliseconds();
     let millis = all.unsigned_abs();
-    let mut shown = if all < 0 { "-".to_owned() } else { String::new() };
+    let mut shown = if all < 0 {
+        "-".to_owned()
+    } else {
+        String::new()
+    };
     let parts = [
         (millis / 3_600_000, 'h'),
         (millis / 60_000 % 60, 'm'),
@@ -270,7 +282,10 @@ impl fmt::Display for Inputs {
         match out.char_indices().nth(MAX_SHOWN) {
             None => f.write_str(&out),
             Some(_) => {
-                let kept = out.char_indices().nth(MAX_SHOWN - 1).map_or(0, |(at, _)| at);
+                let kept = out
+                    .char_indices()
+                    .nth(MAX_SHOWN - 1)
+                    .map_or(0, |(at, _)| at);
                 write!(f, "{}…", &out[..kept])
             }
         }

@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 use cel::common::types::{
-    CelBool, CelDouble, CelDuration, CelInt, CelList, CelMap, CelMapKey, CelNull,
-    CelString, CelTimestamp, STRING_TYPE,
+    CelBool, CelDouble, CelDuration, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString,
+    CelTimestamp, STRING_TYPE,
 };
 use cel::common::value::{CowVal, Val};
 use cel::{Context, Env, ExecutionError, Value as CelValue};
@@ -76,7 +76,8 @@ impl Reference {
         for (n, pattern) in self.patterns.iter().enumerate() {
             context.add_variable_as_val(pattern_name(n), Box::new(pattern.clone()));
         }
-        let gives = CelValue::resolve_val(&self.root, &context).map_err(|error| readable(&error))?;
+        let gives =
+            CelValue::resolve_val(&self.root, &context).map_err(|error| readable(&error))?;
         match gives.downcast_ref::<CelBool>() {
             Some(answer) => Ok(*answer.inner()),
             None => Err(no_answer(gives.get_type().name())),
@@ -184,7 +185,12 @@ fn children_mut(node: &mut IdedExpr) -> Vec<&mut IdedExpr> {
 /// The nodes right below one.
 pub(super) fn children(node: &IdedExpr) -> Vec<&IdedExpr> {
     match &node.expr {
-        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
+        Expr::Call(call) => call
+            .target
+            .as_deref()
+            .into_iter()
+            .chain(&call.args)
+            .collect(),
         Expr::Comprehension(of) => vec![
             &of.iter_range,
             &of.accu_init,
@@ -239,7 +245,11 @@ struct Budget {
 
 impl Budget {
     fn bind<'v>(&mut self, value: Value<'v>) -> Result<Box<dyn Val + 'v>, String> {
-        let text = if let Value::Text(text) = value { text.len() } else { 0 };
+        let text = if let Value::Text(text) = value {
+            text.len()
+        } else {
+            0
+        };
         let (Some(values), Some(texts)) =
             (self.values.checked_sub(1), self.texts.checked_sub(text))
         else {
@@ -276,14 +286,20 @@ fn readable(error: &ExecutionError) -> String {
     match error {
         ExecutionError::NoSuchKey(key) => format!("there is no \"{key}\""),
         ExecutionError::NoSuchOverload(of) => {
-            format!("`{}` is not defined for {}", of.function(), of.argument_types().join(" and "))
+            format!(
+                "`{}` is not defined for {}",
+                of.function(),
+                of.argument_types().join(" and ")
+            )
         }
         ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
             let (left, right) = (left.type_of(), right.type_of());
             format!("`{operator}` is not defined for {left} and {right}")
         }
         ExecutionError::UnexpectedType { got, want } => format!("{got} where {want} was wanted"),
-        ExecutionError::Overflow(operator, ..) => format!("`{operator}` leaves the range of numbers"),
+        ExecutionError::Overflow(operator, ..) => {
+            format!("`{operator}` leaves the range of numbers")
+        }
         ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
             "division by zero".to_owned()
         }

@@ -21,7 +21,11 @@ pub(super) fn lower(node: &IdedExpr) -> Option<Node> {
         Expr::Select(select) => {
             let of = Box::new(lower(&select.operand)?);
             let key = select.field.as_str().into();
-            Some(if select.test { Node::Has(of, key) } else { Node::Select(of, key) })
+            Some(if select.test {
+                Node::Has(of, key)
+            } else {
+                Node::Select(of, key)
+            })
         }
         Expr::Call(of) => call(node, of),
         Expr::Comprehension(_)
@@ -56,9 +60,11 @@ fn list(of: &ListExpr) -> Option<Node> {
 fn call(node: &IdedExpr, of: &CallExpr) -> Option<Node> {
     let arguments: Vec<&IdedExpr> = of.target.as_deref().into_iter().chain(&of.args).collect();
     match (of.func_name.as_str(), arguments.as_slice()) {
-        (operators::CONDITIONAL, [condition, yes, no]) => {
-            Some(Node::If(Box::new([lower(condition)?, lower(yes)?, lower(no)?])))
-        }
+        (operators::CONDITIONAL, [condition, yes, no]) => Some(Node::If(Box::new([
+            lower(condition)?,
+            lower(yes)?,
+            lower(no)?,
+        ]))),
         (operators::LOGICAL_NOT, [only]) => lower(only).map(Box::new).map(Node::Not),
         (operators::NEGATE, [only]) => lower(only).map(Box::new).map(Node::Negate),
         ("size", [only]) => lower(only).map(Box::new).map(Node::Size),
@@ -110,10 +116,15 @@ fn may_be_text(node: &Node) -> bool {
     match node {
         Node::Literal(of) => matches!(of, Literal::Text(_)),
         Node::Field(field) => {
-            let of = schema::NAMES.iter().find(|name| name.field == *field).map(|name| name.of);
+            let of = schema::NAMES
+                .iter()
+                .find(|name| name.field == *field)
+                .map(|name| name.of);
             !matches!(
                 of,
-                Some(Type::One(Kind::Bool | Kind::Int | Kind::Duration | Kind::Time))
+                Some(Type::One(
+                    Kind::Bool | Kind::Int | Kind::Duration | Kind::Time
+                ))
             )
         }
         Node::List(_) | Node::Select(..) | Node::Index(_) | Node::If(_) => true,

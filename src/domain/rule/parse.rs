@@ -50,7 +50,11 @@ fn translate(text: &str, tokens: &Tokens, error: &ParseError) -> Fault {
     let message = error.msg.as_str();
     if message.starts_with("reserved identifier") {
         let word = &text[at.clone()];
-        return Fault::new(at, format!("`{word}` is a reserved word"), "use another name");
+        return Fault::new(
+            at,
+            format!("`{word}` is a reserved word"),
+            "use another name",
+        );
     }
     if message.contains("literal") {
         return Fault::new(
@@ -110,15 +114,22 @@ fn byte_of(text: &str, (line, column): (isize, isize)) -> usize {
     let column = usize::try_from(column - 1).unwrap_or(0);
     let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
     let rest = &text[before..];
-    let within = rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at);
+    let within = rest
+        .char_indices()
+        .nth(column)
+        .map_or(rest.len(), |(at, _)| at);
     before + within
 }
 
 impl Places {
     /// The word by which the parser knows a node: an operator, an opening bracket, a name.
     fn word(&self, node: &IdedExpr) -> usize {
-        let start = self.offsets.offset_for(node.id).map_or(0, |(start, _)| start);
-        self.tokens.index_at(usize::try_from(start).unwrap_or(usize::MAX))
+        let start = self
+            .offsets
+            .offset_for(node.id)
+            .map_or(0, |(start, _)| start);
+        self.tokens
+            .index_at(usize::try_from(start).unwrap_or(usize::MAX))
     }
 
     /// Of an operator, the operator itself.

@@ -88,7 +88,10 @@ fn render(
 /// One line: blanks and control characters become single spaces, and the rest is cut.
 fn folded(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let line = words
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
     if line.chars().count() <= MAX_RENDERED {
         return line;
     }

@@ -140,12 +140,17 @@ fn next(text: &str, at: usize) -> Result<Option<Range<usize>>, Fault> {
     let mut start = at;
     loop {
         let rest = &text[start..];
-        let blank = rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n', '\u{c}']).len();
+        let blank = rest.len()
+            - rest
+                .trim_start_matches([' ', '\t', '\r', '\n', '\u{c}'])
+                .len();
         start += blank;
         if !text[start..].starts_with("//") {
             break;
         }
-        start = text[start..].find('\n').map_or(text.len(), |end| start + end);
+        start = text[start..]
+            .find('\n')
+            .map_or(text.len(), |end| start + end);
     }
     let rest = &text[start..];
     let Some(first) = rest.chars().next() else {
@@ -163,7 +168,10 @@ fn next(text: &str, at: usize) -> Result<Option<Range<usize>>, Fault> {
         span(rest, |c| c.is_ascii_alphanumeric() || c == '_')
     } else if first.is_ascii_digit() {
         number(rest)
-    } else if ["==", "!=", "<=", ">=", "&&", "||"].iter().any(|two| rest.starts_with(two)) {
+    } else if ["==", "!=", "<=", ">=", "&&", "||"]
+        .iter()
+        .any(|two| rest.starts_with(two))
+    {
         2
     } else {
         first.len_utf8()
@@ -191,7 +199,10 @@ fn number(rest: &str) -> usize {
 /// The quotes with which a text begins, behind its prefix.
 fn quote(rest: &str) -> &'static str {
     let body = rest.trim_start_matches(['r', 'R', 'b', 'B']);
-    ["\"\"\"", "'''", "\"", "'"].into_iter().find(|mark| body.starts_with(mark)).unwrap_or("\"")
+    ["\"\"\"", "'''", "\"", "'"]
+        .into_iter()
+        .find(|mark| body.starts_with(mark))
+        .unwrap_or("\"")
 }
 
 /// The length of the text that begins here, if one does: `Some(None)` when it does not end.

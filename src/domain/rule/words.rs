@@ -15,7 +15,11 @@ impl Words {
         let first = self.by_language.first();
         let wanted = language.map(plain).unwrap_or_default();
         let primary = wanted.split('-').next().unwrap_or_default();
-        let of = |tag: &str| self.by_language.iter().find(|(known, _)| plain(known) == tag);
+        let of = |tag: &str| {
+            self.by_language
+                .iter()
+                .find(|(known, _)| plain(known) == tag)
+        };
         let found = of(&wanted).or_else(|| of(primary)).or(first);
         found.map(|(_, template)| template)
     }

@@ -23,7 +23,11 @@ impl<'a> Checker<'a> {
         if named.is_empty() {
             return self.unknown_function(node, name);
         }
-        let style = if target.is_some() { Style::Method } else { Style::Plain };
+        let style = if target.is_some() {
+            Style::Method
+        } else {
+            Style::Plain
+        };
         let fitting = |one: &&&Overload| one.style == style && one.takes.len() == arguments.len();
         let counted: Vec<&Overload> = named.iter().filter(fitting).copied().collect();
         if counted.is_empty() {
@@ -33,7 +37,12 @@ impl<'a> Checker<'a> {
             return named[0].gives;
         }
         let given: Vec<Type> = arguments.iter().map(|one| self.node(one)).collect();
-        let fits = |one: &&&Overload| one.takes.iter().zip(&given).all(|(wants, is)| is.fits(*wants));
+        let fits = |one: &&&Overload| {
+            one.takes
+                .iter()
+                .zip(&given)
+                .all(|(wants, is)| is.fits(*wants))
+        };
         let Some(overload) = counted.iter().find(fits) else {
             self.wrong_argument(&arguments, &given, &counted);
             return counted[0].gives;
@@ -145,7 +154,10 @@ fn usage(of: &Overload) -> String {
     let mut takes = of.takes.iter().map(ToString::to_string);
     let target = match of.style {
         Style::Plain => String::new(),
-        Style::Method => takes.next().map(|first| format!("{first}.")).unwrap_or_default(),
+        Style::Method => takes
+            .next()
+            .map(|first| format!("{first}."))
+            .unwrap_or_default(),
     };
     let rest: Vec<String> = takes.collect();
     format!("{target}{}({})", of.name, rest.join(", "))
@@ -163,7 +175,9 @@ fn is_duration(text: &str) -> bool {
             return false;
         };
         rest = &rest[behind..];
-        let unit = ["ms", "us", "ns", "h", "m", "s"].into_iter().find(|u| rest.starts_with(u));
+        let unit = ["ms", "us", "ns", "h", "m", "s"]
+            .into_iter()
+            .find(|u| rest.starts_with(u));
         let Some(unit) = unit else {
             return false;
         };

@@ -10,7 +10,10 @@ use crate::domain::rule::types::{Kind, Type};
 impl<'a> Checker<'a> {
     fn variable(&self, name: &str) -> Option<Type> {
         let named = |variable: &&Variable<'a>| variable.name == name;
-        self.variables.iter().rfind(named).map(|variable| variable.of)
+        self.variables
+            .iter()
+            .rfind(named)
+            .map(|variable| variable.of)
     }
 
     /// The group of names that a node is: `booking` and its kin.
@@ -69,7 +72,10 @@ impl<'a> Checker<'a> {
         if let Some(path) = schema::NAMES.iter().map(|name| name.path).find(field) {
             return format!("did you mean `{path}`?");
         }
-        format!("known are {}; texts stand in quotes", listed(schema::roots()))
+        format!(
+            "known are {}; texts stand in quotes",
+            listed(schema::roots())
+        )
     }
 
     /// `of.field`, and `has(of.field)`.

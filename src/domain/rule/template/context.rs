@@ -17,7 +17,10 @@ pub(super) fn value(root: &str, scope: &Scope<'_>) -> Option<Shown> {
     let fields: BTreeMap<String, Shown> = schema::fields(root)
         .filter_map(|field| {
             let name = schema::find(&format!("{root}.{field}"))?;
-            Some((field.to_owned(), shown(schema::read(name.field, scope), scope)))
+            Some((
+                field.to_owned(),
+                shown(schema::read(name.field, scope), scope),
+            ))
         })
         .collect();
     (!fields.is_empty()).then(|| Shown::from(fields))
@@ -37,7 +40,9 @@ fn shown(value: Value<'_>, scope: &Scope<'_>) -> Shown {
         }
         Value::Seq(of) => Shown::from(of.iter().map(|one| shown(one, scope)).collect::<Vec<_>>()),
         Value::Table(of) => {
-            let entries = of.iter().map(|(key, one)| (key.to_owned(), shown(one, scope)));
+            let entries = of
+                .iter()
+                .map(|(key, one)| (key.to_owned(), shown(one, scope)));
             Shown::from(entries.collect::<BTreeMap<String, Shown>>())
         }
     }
@@ -47,7 +52,11 @@ fn shown(value: Value<'_>, scope: &Scope<'_>) -> Shown {
 #[expect(clippy::cast_possible_truncation, reason = "whole and small enough")]
 fn number(of: f64) -> Shown {
     let whole = of.fract() == 0.0 && of.abs() < 1e15;
-    if whole { Shown::from(of as i64) } else { Shown::from(of) }
+    if whole {
+        Shown::from(of as i64)
+    } else {
+        Shown::from(of)
+    }
 }
 
 /// `3 d 4 h`, `30 h`, `1 h 30 min`, `45 min`, `20 s`: the two largest units, in signs that most
@@ -66,7 +75,9 @@ pub(super) fn spoken(span: Span) -> String {
         [(all, "s"), (0, "s")]
     };
     let words = parts.iter().filter(|(amount, _)| *amount > 0);
-    let words: Vec<String> = words.map(|(amount, unit)| format!("{amount} {unit}")).collect();
+    let words: Vec<String> = words
+        .map(|(amount, unit)| format!("{amount} {unit}"))
+        .collect();
     let sign = if seconds < 0 { "-" } else { "" };
     if words.is_empty() {
         return "0 s".to_owned();

@@ -23,13 +23,23 @@ pub(super) fn vet(text: &str) -> Result<(), Fault> {
     let whole = 0..text.len();
     if text.len() > MAX_TEMPLATE {
         let problem = format!("the template is {} bytes long", text.len());
-        return Err(Fault::new(whole, problem, format!("keep it below {MAX_TEMPLATE} bytes")));
+        return Err(Fault::new(
+            whole,
+            problem,
+            format!("keep it below {MAX_TEMPLATE} bytes"),
+        ));
     }
     if text.trim().is_empty() {
-        return Err(Fault::new(whole, "the template is empty", "write what the booker should read"));
+        return Err(Fault::new(
+            whole,
+            "the template is empty",
+            "write what the booker should read",
+        ));
     }
     bounded(text)?;
-    let template = ENGINE.template_from_str(text).map_err(|error| broken(text, &error))?;
+    let template = ENGINE
+        .template_from_str(text)
+        .map_err(|error| broken(text, &error))?;
     let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
     names.sort_by_key(|name| place(text, name).start);
     for name in &names {
@@ -143,7 +153,9 @@ fn place(text: &str, path: &str) -> Range<usize> {
 /// What the engine says of a line of the template.
 fn broken(text: &str, error: &Error) -> Fault {
     let help = match error.kind() {
-        ErrorKind::SyntaxError => "write {{ name }}, {{ name | filter }} or {% if … %} … {% endif %}",
+        ErrorKind::SyntaxError => {
+            "write {{ name }}, {{ name | filter }} or {% if … %} … {% endif %}"
+        }
         ErrorKind::UnknownFilter => "filters are those of minijinja, such as upper, join, default",
         _ => "names, filters and conditions are as in Jinja",
     };
