@@ -100,7 +100,7 @@ fn request(n: usize) -> Request {
             code: Code::Enough,
             text: "cost 1, available 3".into(),
         }],
-        findings: vec![
+        findings: [
             Finding {
                 rule: "short-of-credit".into(),
                 passed: true,
@@ -111,7 +111,8 @@ fn request(n: usize) -> Request {
                 passed: true,
                 detail: "asked 26 hours ahead".into(),
             },
-        ],
+        ]
+        .into(),
         text: None,
         carries: None,
         policy: "0b5e1f0c9a7d".into(),

@@ -1,6 +1,8 @@
 //! What is kept of a request once something was decided of it, and of a charge once credits were
 //! set aside for a booking. Both are folds of facts; neither is ever edited by hand.
 
+use std::sync::Arc;
+
 use super::account::{Part, sum};
 use super::booking::BookingRef;
 use super::decision::{Credits, Decision, Finding, Outcome, Reason};
@@ -40,7 +42,8 @@ pub struct Request {
     /// What is to be sent, for an intent.
     pub call: Option<CallKind>,
     pub reasons: Vec<Reason>,
-    pub findings: Vec<Finding>,
+    /// Shared, since a plan holds each request twice: in its step and in the fact of it.
+    pub findings: Arc<[Finding]>,
     /// What the booker is told with a decline.
     pub text: Option<String>,
     /// The booking whose charge this one takes over, if any.

@@ -91,11 +91,12 @@ pub fn intent(id: &str, bookings: &[&str], decided: Time) -> Request {
             code: Code::Enough,
             text: "cost 1, available 3".to_owned(),
         }],
-        findings: vec![Finding {
+        findings: [Finding {
             rule: "short-of-credit".into(),
             passed: true,
             detail: "cost 1, available 3".into(),
-        }],
+        }]
+        .into(),
         text: None,
         carries: None,
         policy: "f00d".to_owned(),

@@ -90,7 +90,7 @@ impl<'a> Planner<'a> {
             credits: judged.credits,
             call: None,
             reasons: judged.reasons,
-            findings: judged.findings,
+            findings: judged.findings.into(),
             text: None,
             carries,
             policy: self.policy.hash.clone(),

@@ -95,7 +95,7 @@ pub fn noted(
         credits: 0,
         call: None,
         reasons: Vec::new(),
-        findings: Vec::new(),
+        findings: [].into(),
         text: None,
         carries: None,
         policy: policy.to_owned(),

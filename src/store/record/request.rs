@@ -217,7 +217,7 @@ impl TryFrom<RequestRecord<'_>> for Request {
             credits: record.credits,
             call: record.call.map(Into::into),
             reasons: all(record.reasons)?,
-            findings: all(record.findings)?,
+            findings: all(record.findings)?.into(),
             text: optional(record.text)?,
             carries: record.carries.map(|text| text.uid()).transpose()?,
             policy: record.policy.string()?,
