@@ -21,7 +21,7 @@ pub const MAX_NODES: usize = 300;
 
 /// How deep nodes may nest. Evaluation recurses once a level, on the stack of whoever asks; `&&`
 /// and `||` are balanced by the parser, so that chains of them count for little.
-pub const MAX_DEPTH: usize = 32;
+pub const MAX_DEPTH: usize = 24;
 
 /// The most faults that are told at once.
 const MAX_FAULTS: usize = 20;

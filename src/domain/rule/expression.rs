@@ -99,8 +99,8 @@ impl Expression {
     }
 }
 
-/// The stack that `Expression::compile` must have, in bytes: twice what the worst expression takes
-/// without optimisation.
+/// The stack that `Expression::compile` must have, in bytes: four times what the worst expression
+/// takes without optimisation.
 pub const STACK: usize = 16 * 1024 * 1024;
 
 impl PartialEq for Expression {

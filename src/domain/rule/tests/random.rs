@@ -61,8 +61,8 @@ impl Choices<'_> {
             17 => format!("{}.matches({})", self.text(d), self.pattern()),
             18 => format!("({} {} {})", self.any(d), self.relation(), self.any(d)),
             19 => format!("({} == {})", self.list(d), self.list(d)),
-            20 => format!("({} && {})", self.any(d), self.bool(d)),
-            _ => format!("({} in {})", self.any(d), self.any(d)),
+            20 => format!("({} && {})", self.part_of_a_map(d), self.bool(d)),
+            _ => format!("({} in {})", self.any(d), self.part_of_a_map(d)),
         }
     }
 
@@ -250,6 +250,20 @@ impl Choices<'_> {
 
     /// Something whose type is known only when it is looked at.
     fn any(&mut self, depth: usize) -> String {
+        if depth == 0 || self.below(3) > 0 {
+            return self.part_of_a_map(depth);
+        }
+        let d = depth - 1;
+        match self.below(2) {
+            0 => format!("({} ? {} : {})", self.bool(d), self.any(d), self.any(d)),
+            _ => {
+                let operator = self.of(&["-", "+", "*", "/"]);
+                format!("({} {operator} {})", self.any(d), self.number(d))
+            }
+        }
+    }
+
+    fn part_of_a_map(&mut self, depth: usize) -> String {
         let plain = format!(
             "{}.{}",
             self.of(&["booking.answers", "lookup.crm"]),
@@ -259,17 +273,10 @@ impl Choices<'_> {
             return plain;
         }
         let d = depth - 1;
-        match self.below(7) {
+        match self.below(5) {
             0..=2 => plain,
-            3 => format!("{}.{}", self.any(d), self.key()),
-            4 => format!("{}[{}]", self.any(d), self.number(d)),
-            5 => format!("({} ? {} : {})", self.bool(d), self.any(d), self.any(d)),
-            _ => format!(
-                "({} {} {})",
-                self.any(d),
-                self.of(&["-", "+", "*", "%"]),
-                self.number(d)
-            ),
+            3 => format!("{}.{}", self.part_of_a_map(d), self.key()),
+            _ => format!("{}[{}]", self.part_of_a_map(d), self.number(d)),
         }
     }
 
