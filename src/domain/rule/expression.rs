@@ -8,11 +8,11 @@ use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 
 use super::check;
 use super::fault::Fault;
+use super::field::Field;
 use super::inputs::{Inputs, Path};
 use super::interpret::{self, Reference};
 use super::lower;
 use super::parse;
-use super::schema::Field;
 use super::scope::Scope;
 use super::tree::Node;
 

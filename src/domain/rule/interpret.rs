@@ -12,6 +12,7 @@ use cel::common::types::{
 use cel::common::value::{CowVal, Val};
 use cel::{Context, Env, ExecutionError, Value as CelValue};
 
+use super::field;
 use super::pattern::{MAX_SEARCHED, PATTERN, Pattern};
 use super::schema::{self, Name};
 use super::scope::Scope;
@@ -70,7 +71,7 @@ impl Reference {
             texts: MAX_TEXTS,
         };
         for name in &self.names {
-            let value = budget.bind(schema::read(name.field, scope))?;
+            let value = budget.bind(field::read(name.field, scope))?;
             context.add_variable_as_val(name.path, value);
         }
         for (n, pattern) in self.patterns.iter().enumerate() {
