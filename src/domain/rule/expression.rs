@@ -8,11 +8,11 @@ use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 
 use super::check;
 use super::fault::Fault;
+use super::field::Field;
 use super::inputs::{Inputs, Path};
 use super::interpret::{self, Reference};
 use super::lower;
 use super::parse;
-use super::schema::Field;
 use super::scope::Scope;
 use super::tree::Node;
 
@@ -99,8 +99,8 @@ impl Expression {
     }
 }
 
-/// The stack that `Expression::compile` must have, in bytes: twice what the worst expression takes
-/// without optimisation.
+/// The stack that `Expression::compile` must have, in bytes: four times what the worst expression
+/// takes without optimisation.
 pub const STACK: usize = 16 * 1024 * 1024;
 
 impl PartialEq for Expression {

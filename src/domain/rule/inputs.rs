@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 
-use super::schema::{self, Field};
+use super::field::{self, Field};
 use super::scope::Scope;
 use super::value::{Seq, Value};
 use crate::domain::time::Span;
@@ -49,7 +49,7 @@ impl Path {
     }
 
     fn read<'a>(&self, scope: &Scope<'a>) -> Option<Value<'a>> {
-        let mut value = schema::read(self.field, scope);
+        let mut value = field::read(self.field, scope);
         for key in &self.keys {
             let Value::Table(table) = value else {
                 return None;
@@ -145,7 +145,8 @@ fn length(of: usize) -> [u8; 8] {
 }
 
 fn text(of: &str, kept: &mut Vec<u8>) {
-    let end = of.floor_char_boundary(MAX_VALUE);
+    let whole = |end: &usize| of.is_char_boundary(*end);
+    let end = (0..=of.len().min(MAX_VALUE)).rev().find(whole).unwrap_or(0);
     let tag = if end < of.len() {
         Tag::CutText
     } else {
@@ -252,11 +253,11 @@ pub(super) fn compact(span: Span) -> String {
         (millis / 1_000 % 60, 's'),
     ];
     for (amount, unit) in parts {
-        if amount > 0 && (unit != 's' || millis % 1_000 == 0) {
+        if amount > 0 && (unit != 's' || millis.is_multiple_of(1_000)) {
             let _ = write!(shown, "{amount}{unit}");
         }
     }
-    if millis % 1_000 != 0 {
+    if !millis.is_multiple_of(1_000) {
         let _ = write!(shown, "{}.{:03}s", millis / 1_000 % 60, millis % 1_000);
     } else if millis == 0 {
         shown.push_str("0s");

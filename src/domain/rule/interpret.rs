@@ -12,6 +12,7 @@ use cel::common::types::{
 use cel::common::value::{CowVal, Val};
 use cel::{Context, Env, ExecutionError, Value as CelValue};
 
+use super::field;
 use super::pattern::{MAX_SEARCHED, PATTERN, Pattern};
 use super::schema::{self, Name};
 use super::scope::Scope;
@@ -70,7 +71,7 @@ impl Reference {
             texts: MAX_TEXTS,
         };
         for name in &self.names {
-            let value = budget.bind(schema::read(name.field, scope))?;
+            let value = budget.bind(field::read(name.field, scope))?;
             context.add_variable_as_val(name.path, value);
         }
         for (n, pattern) in self.patterns.iter().enumerate() {
@@ -286,19 +287,21 @@ fn readable(error: &ExecutionError) -> String {
     match error {
         ExecutionError::NoSuchKey(key) => format!("there is no \"{key}\""),
         ExecutionError::NoSuchOverload(of) => {
-            format!(
-                "`{}` is not defined for {}",
-                of.function(),
-                of.argument_types().join(" and ")
-            )
+            let kinds = of
+                .argument_types()
+                .iter()
+                .map(|name| name.rsplit('.').next());
+            let kinds: Vec<String> = kinds.flatten().map(str::to_lowercase).collect();
+            let function = of.function().trim_matches(['_', '@']);
+            format!("`{function}` is not defined for {}", kinds.join(" and "))
         }
         ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
-            let (left, right) = (left.type_of(), right.type_of());
-            format!("`{operator}` is not defined for {left} and {right}")
+            let (sign, left, right) = (sign(operator), kind(left), kind(right));
+            format!("`{sign}` is not defined for {left} and {right}")
         }
         ExecutionError::UnexpectedType { got, want } => format!("{got} where {want} was wanted"),
         ExecutionError::Overflow(operator, ..) => {
-            format!("`{operator}` leaves the range of numbers")
+            format!("`{}` leaves the range of numbers", sign(operator))
         }
         ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
             "division by zero".to_owned()
@@ -309,5 +312,25 @@ fn readable(error: &ExecutionError) -> String {
             format!("{function}: {message}")
         }
         _ => "the values do not go together".to_owned(),
+    }
+}
+
+/// The reference's name for an operator, as it is written.
+fn sign(operator: &str) -> &str {
+    match operator {
+        "add" => "+",
+        "sub" | "negate" => "-",
+        "mul" => "*",
+        "div" => "/",
+        "rem" => "%",
+        other => other,
+    }
+}
+
+/// The type of a value, in CEL's words.
+fn kind(of: &CelValue) -> String {
+    match of {
+        CelValue::Float(_) => "double".to_owned(),
+        other => other.type_of().to_string(),
     }
 }

@@ -14,6 +14,7 @@
 mod check;
 pub mod expression;
 pub mod fault;
+mod field;
 mod functions;
 pub mod inputs;
 mod interpret;

@@ -24,16 +24,22 @@ fn plain(word: &str) -> Vec<char> {
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// How many letters must be put in, left out or replaced to make one word of the other.
+/// How many letters must be put in, left out, replaced, or swapped with a neighbour to make one
+/// word of the other.
 fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let replaced = last[j] + usize::from(x != y);
-            row.push(replaced.min(last[j + 1] + 1).min(row[j] + 1));
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replaced.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(before_last[j - 2] + 1);
+            }
+            row.push(best);
         }
-        last = row;
+        before_last = std::mem::replace(&mut last, row);
     }
     last[b.len()]
 }

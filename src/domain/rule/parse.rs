@@ -180,6 +180,7 @@ impl Places {
             Expr::Select(select) if select.test => self.name(node).start..closed(),
             Expr::Select(select) => self.span(&select.operand).start..self.field(node).end,
             Expr::Struct(_) => self.name(node).start..closed(),
+            Expr::Ident(name) if name.starts_with('.') => self.name(node).start..own.end,
             Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => own,
         }
     }

@@ -5,9 +5,9 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use super::field::{self, Field};
 use super::interpret;
 use super::pattern::Pattern;
-use super::schema::{self, Field};
 use super::scope::Scope;
 use super::value::{Literal, Seq, Table, Value};
 use crate::domain::time::{Span, Time};
@@ -90,7 +90,7 @@ impl Node {
         match self {
             Self::Literal(literal) => Ok(literal.value()),
             Self::List(list) => Ok(Value::Seq(Seq::Literals(list))),
-            Self::Field(field) => Ok(schema::read(*field, scope)),
+            Self::Field(field) => Ok(field::read(*field, scope)),
             Self::Select(of, key) => {
                 let table = of.table(scope)?;
                 table.get(key).ok_or(Failure::NoKey(key))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use minijinja::{Error, ErrorKind, Value as Shown};
 
+use crate::domain::rule::field;
 use crate::domain::rule::schema;
 use crate::domain::rule::scope::Scope;
 use crate::domain::rule::value::Value;
@@ -12,14 +13,14 @@ use crate::domain::time::Span;
 /// What stands for a root name: a group with all its fields, or a single value.
 pub(super) fn value(root: &str, scope: &Scope<'_>) -> Option<Shown> {
     if let Some(name) = schema::find(root) {
-        return Some(shown(schema::read(name.field, scope), scope));
+        return Some(shown(field::read(name.field, scope), scope));
     }
     let fields: BTreeMap<String, Shown> = schema::fields(root)
         .filter_map(|field| {
             let name = schema::find(&format!("{root}.{field}"))?;
             Some((
                 field.to_owned(),
-                shown(schema::read(name.field, scope), scope),
+                shown(field::read(name.field, scope), scope),
             ))
         })
         .collect();

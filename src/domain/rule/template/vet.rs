@@ -68,8 +68,8 @@ fn bounded(text: &str) -> Result<(), Fault> {
             (_, ')' | ']' | '}') if within => open = open.saturating_sub(1),
             (_, _) => {}
         }
-        let starts = !c.is_whitespace() && !(is_letter(c) && is_letter(last));
-        words += usize::from(within && starts);
+        let continues = c.is_whitespace() || (is_letter(c) && is_letter(last));
+        words += usize::from(within && !continues);
         if words > MAX_WORDS || open > MAX_NESTING {
             return Err(Fault::new(
                 at..at + c.len_utf8(),

@@ -293,14 +293,19 @@ fn what_cannot_be_said_is_an_error_for_people() {
             "there is no \"other\"",
         ),
         (
-            "booking.answers.topic + 1 == \"x\"",
+            "booking.answers.topic + 1 == 4",
             Tree,
             "`+` is not defined for string and int",
         ),
         (
+            "member.tags.exists(tag, booking.notice > booking.answers.topic)",
+            Reference,
+            "`>` is not defined for duration and string",
+        ),
+        (
             "booking.answers.topic + booking.answers.count == \"x\"",
             Reference,
-            "`add` is not defined for string and double",
+            "`+` is not defined for string and double",
         ),
     ];
     for (text, by, expect) in rows {

@@ -73,9 +73,18 @@ fn durations_are_spoken() {
 #[test]
 fn what_cannot_be_rendered_is_an_error_for_people() {
     let rows = [
-        ("{{ booking.answers.other }}", "undefined value"),
-        ("{{ booking.answers.pin }}", "undefined value"),
-        ("{{ lookup.gone.score }}", "undefined value"),
+        (
+            "{{ booking.answers.other }}",
+            "something that the template names is not there",
+        ),
+        (
+            "{{ booking.answers.pin }}",
+            "something that the template names is not there",
+        ),
+        (
+            "{{ lookup.gone.score }}",
+            "something that the template names is not there",
+        ),
         ("{{ booking.description }}", "the template gives no text"),
         (
             "{{ booking.answers.topic + 1 }}",
@@ -104,7 +113,7 @@ fn faults() {
         (
             "{% if member.known %}{{ «member.secret» }}{% endif %}",
             "`member` has no `secret`",
-            "known are id, tier, tags, attributes, balance, frozen, known, upcoming, day, week, month",
+            "known are known, id, tier, tags, attributes, balance, frozen, upcoming, day, week, month",
         ),
         (
             "{{ «member» }}",
@@ -127,7 +136,7 @@ fn faults() {
             "write {{ name }}, {{ name | filter }} or {% if … %} … {% endif %}",
         ),
         (
-            "«{{ debug() }}»",
+            "{{ «debug»() }}",
             "there is no `debug`",
             "known are the names that rules know, such as member.balance",
         ),

@@ -1,0 +1,202 @@
+//! One evaluation of typical rules, by our tree and by the reference; and what is kept of it. A pass
+//! over 10,000 requests with 20 rules evaluates 200,000 of them and should take 20 ms for it: 100 ns
+//! each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use chrono::DateTime;
+use maitred::domain::account::Account;
+use maitred::domain::booking::{Answer, Booker, Booking, EventTypeRef, Host, Payment, Status};
+use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
+use maitred::domain::rule::expression::Expression;
+use maitred::domain::rule::scope::{Counts, Scope};
+use maitred::domain::rule::template::Template;
+use maitred::domain::time::{Span, Time};
+
+/// A rule under its name.
+#[derive(Clone, Copy)]
+struct Rule {
+    name: &'static str,
+    text: &'static str,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+const fn rule(name: &'static str, text: &'static str) -> Rule {
+    Rule { name, text }
+}
+
+const RULES: [Rule; 6] = [
+    rule(
+        "tier and notice",
+        "member.tier in [\"gold\", \"exec\"] && booking.notice > duration(\"24h\")",
+    ),
+    rule(
+        "balance",
+        "member.balance - request.credits >= 2 && !member.frozen",
+    ),
+    rule(
+        "opening hours",
+        "booking.hour >= 9 && booking.hour < 18 && !(booking.weekday in [\"sat\", \"sun\"])",
+    ),
+    rule(
+        "answer",
+        "has(booking.answers.topic) && booking.answers.topic != \"\"",
+    ),
+    rule("lookup", "lookup.crm.score > 3"),
+    rule(
+        "pattern",
+        "booker.address.matches(r\"^[a-z.]+@example\\.com$\")",
+    ),
+];
+
+/// What our tree does not know.
+const MACRO: &str = "member.tags.exists(tag, tag.startsWith(\"v\"))";
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = RULES)]
+fn tree(bencher: divan::Bencher<'_, '_>, rule: Rule) {
+    let (world, rule) = (World::new(), compiled(rule.text));
+    assert!(rule.is_lowered());
+    let scope = world.scope();
+    assert!(rule.holds(&scope).is_ok());
+    bencher.bench(|| rule.holds(divan::black_box(&scope)));
+}
+
+#[divan::bench(args = RULES)]
+fn reference(bencher: divan::Bencher<'_, '_>, rule: Rule) {
+    let (world, rule) = (World::new(), compiled(rule.text));
+    let scope = world.scope();
+    assert_eq!(rule.holds_by_reference(&scope), rule.holds(&scope));
+    bencher.bench(|| rule.holds_by_reference(divan::black_box(&scope)));
+}
+
+#[divan::bench]
+fn macro_by_reference(bencher: divan::Bencher<'_, '_>) {
+    let (world, rule) = (World::new(), compiled(MACRO));
+    let scope = world.scope();
+    bencher.bench(|| rule.holds(divan::black_box(&scope)));
+}
+
+#[divan::bench(args = RULES)]
+fn inputs(bencher: divan::Bencher<'_, '_>, rule: Rule) {
+    let (world, rule) = (World::new(), compiled(rule.text));
+    let scope = world.scope();
+    bencher.bench(|| rule.inputs(divan::black_box(&scope)));
+}
+
+#[divan::bench]
+fn reason(bencher: divan::Bencher<'_, '_>) {
+    let world = World::new();
+    let text = "You have {{ member.balance }} credits, {{ request.missing }} are missing.";
+    let template = Template::compile(text).expect("a template");
+    bencher.bench(|| template.render(divan::black_box(&world.scope())));
+}
+
+fn compiled(text: &str) -> Expression {
+    let text = text.to_owned();
+    let lookups = BTreeSet::from(["crm".to_owned()]);
+    let work = move || Expression::compile(&text, &lookups);
+    let thread = std::thread::Builder::new()
+        .stack_size(maitred::domain::rule::expression::STACK)
+        .spawn(work)
+        .expect("a thread");
+    thread.join().expect("no panic").expect("a rule")
+}
+
+/// What a scope borrows from.
+struct World {
+    booking: Booking,
+    account: Account,
+    lookups: BTreeMap<String, Answer>,
+}
+
+impl World {
+    fn new() -> Self {
+        let id = AccountId::parse("bo@example.com").expect("a name");
+        let mut account = Account::new(id, start());
+        account.tier = Some("exec".to_owned());
+        account.tags = ["board", "vip"].map(str::to_owned).into();
+        let crm = BTreeMap::from([("score".to_owned(), Answer::Number(7.0))]);
+        Self {
+            booking: booking(),
+            account,
+            lookups: BTreeMap::from([("crm".to_owned(), Answer::Map(crm))]),
+        }
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        Scope {
+            booking: &self.booking,
+            occurrences: 1,
+            account: Some(&self.account),
+            counts: Counts::default(),
+            gate: "club",
+            cost: 1,
+            credits: 1,
+            available: 5,
+            to_hold: 1,
+            lookups: &self.lookups,
+            hidden: None,
+            zone: chrono_tz::Europe::Berlin,
+            now: start() - Span::hours(30),
+        }
+    }
+}
+
+fn start() -> Time {
+    DateTime::from_timestamp(1_800_000_000, 0).expect("in range")
+}
+
+fn booking() -> Booking {
+    let topic = Answer::Text("demo".to_owned());
+    Booking {
+        uid: BookingUid::parse("uid").expect("a uid"),
+        id: None,
+        series: None,
+        title: "Book club".to_owned(),
+        description: None,
+        status: Status::Pending,
+        host: Some(Host {
+            id: Some(HostId(1)),
+            address: None,
+            name: None,
+            time_zone: None,
+        }),
+        event_type: Some(EventTypeRef {
+            id: EventTypeId(7),
+            slug: Some("club".to_owned()),
+        }),
+        start: start(),
+        end: start() + Span::hours(1),
+        created: start() - Span::hours(31),
+        updated: None,
+        booker: Some(Booker {
+            address: Address::parse("bo@example.com").expect("an address"),
+            name: None,
+            time_zone: None,
+            language: None,
+        }),
+        attendees: Vec::new(),
+        guests: Vec::new(),
+        seated: false,
+        rescheduled_from: None,
+        rescheduled_to: None,
+        rescheduled_by: None,
+        cancelled_by: None,
+        cancellation_reason: None,
+        absent_host: false,
+        location: None,
+        answers: BTreeMap::from([("topic".to_owned(), topic)]),
+        metadata: BTreeMap::new(),
+        payment: Payment::NotShown,
+    }
+}
