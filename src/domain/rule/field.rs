@@ -71,7 +71,7 @@ pub(super) fn read<'a>(field: Field, scope: &Scope<'a>) -> Value<'a> {
         Field::End => Value::Time(booking.end),
         Field::Created => Value::Time(booking.created),
         Field::Length => Value::Duration(booking.length()),
-        Field::Notice => Value::Duration(booking.start - scope.now),
+        Field::Notice => Value::Duration(booking.start - booking.created),
         Field::EventType => text(
             booking
                 .event_type

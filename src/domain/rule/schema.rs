@@ -48,7 +48,7 @@ pub const NAMES: [Name; 46] = [
         "booking.notice",
         Field::Notice,
         Type::DURATION,
-        "from now to the start; negative once it has started",
+        "from when it was asked for to the start: it does not shrink while a request waits",
     ),
     name(
         "booking.event_type",

@@ -33,7 +33,7 @@ fn every_name_has_its_value() {
         "booking.start == timestamp(\"2026-12-01T18:00:00+01:00\")",
         "booking.end - booking.start == duration(\"1h\")",
         "booking.created < now && booking.created + duration(\"1h\") == now",
-        "booking.length == duration(\"60m\") && booking.notice == duration(\"30h\")",
+        "booking.length == duration(\"60m\") && booking.notice == duration(\"31h\")",
         "booking.event_type == \"book-club\" && booking.event_type_id == 77",
         "booking.location.startsWith(\"Room\")",
         "size(booking.guests) == 1 && \"al@example.com\" in booking.guests",
@@ -192,7 +192,7 @@ fn operators_and_functions() {
             true,
             Reference,
         ),
-        ("booking.notice.getHours() == 30", true, Reference),
+        ("booking.notice.getHours() == 31", true, Reference),
         (
             "{\"gold\": 3, \"free\": 1}[member.tier] == 3",
             true,
@@ -379,7 +379,7 @@ fn inputs_say_what_was_looked_at() {
     let rows = [
         (
             "member.tier in [\"gold\"] && booking.notice > duration(\"24h\")",
-            "member.tier = \"gold\", booking.notice = 30h",
+            "member.tier = \"gold\", booking.notice = 31h",
         ),
         (
             "now < booking.start && member.balance > 2 && member.balance < 9 && !member.frozen",

@@ -25,7 +25,7 @@ fn what_they_say() {
         ),
         (
             "{{ booking.notice }}, {{ booking.length }}, {{ now }}",
-            "30 h, 1 h, 2026-11-30 12:00",
+            "31 h, 1 h, 2026-11-30 12:00",
         ),
         ("  Dear\n\n {{ booker.name }},\u{7}\tno. ", "Dear Bo, no."),
         ("{{ booking.title | upper }} <b>", "RÄUME & BÜCHER <b>"),
@@ -64,7 +64,7 @@ fn durations_are_spoken() {
     ];
     for (seconds, expect) in rows {
         let mut world = world();
-        world.now = world.booking.start - Span::seconds(seconds);
+        world.booking.created = world.booking.start - Span::seconds(seconds);
         let rendered = template("{{ booking.notice }}").render(&world.scope());
         assert_eq!(rendered.as_deref(), Ok(expect));
     }
