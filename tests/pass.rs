@@ -684,7 +684,7 @@ async fn one_that_does_not_fit_holds_up_nobody() {
     ];
     let mut facts = vec![
         Fact::Decided {
-            request: Box::new(other),
+            request: other.into(),
         },
         hold,
     ];

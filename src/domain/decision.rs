@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::phrase::Phrase;
+use super::phrase::{Name, Phrase};
 use super::time::Time;
 
 /// Whole units, unsigned; never fractions.
@@ -213,7 +213,7 @@ impl Decision {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The rule's name: a word of the gate's table (`short-of-credit`) or the operator's own.
-    pub rule: Phrase,
+    pub rule: Name,
     pub passed: bool,
     /// What was looked at and what came out: `cost 2, available 1`.
     pub detail: Phrase,

@@ -2,6 +2,7 @@
 //! the log is the list of commits; everything else is what they add up to (`ledger`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::account::Part;
 use super::booking::BookingRef;
@@ -112,7 +113,7 @@ pub enum Fact {
     /// A decision. With state `Recorded` it is an intent; with `Noted` it may be judged again.
     /// It brings no review of its own: the one that stands goes on.
     Decided {
-        request: Box<Request>,
+        request: Arc<Request>,
     },
     /// An operator's word about a request that is only noted: the next pass decides by it. A later
     /// one replaces it.

@@ -86,6 +86,15 @@ impl Policy {
             .find(|gate| names(&gate.event_types, booking))
     }
 
+    /// Whether anything asks how many bookings a member has: a cap, a rule, or words about it.
+    pub fn counts(&self) -> bool {
+        let house = &self.house;
+        let of_house = !(house.caps.is_empty() && house.rules.is_empty());
+        let of_gate =
+            |gate: &Gate| !(gate.criteria.caps.is_empty() && gate.criteria.rules.is_empty());
+        of_house || !house.reasons.is_empty() || self.gates.iter().any(of_gate)
+    }
+
     /// The gate of a charge whose booking cannot be seen, or names no gate any more: by the event
     /// type that was charged, or by the name of the gate that decided.
     pub fn gate_of(&self, charge: &Charge, decided_by: Option<&str>) -> Option<&Gate> {

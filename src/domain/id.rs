@@ -1,7 +1,9 @@
 //! Names of things. Each is checked once, where it enters, so that nothing below has to doubt it:
-//! a booking's uid can stand in a path, an address can be compared, an account can be a key.
+//! a booking's uid can stand in a path, an address can be compared, an account can be a key. Names are
+//! shared, since a plan holds each of them in many places.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The longest name of any kind that is taken, in bytes: no real one comes near, and keys and log
 /// lines stay bounded.
@@ -23,7 +25,7 @@ pub enum NameError {
 /// A booking's uid at Cal.com. Letters, digits, `-`, `_`, `.` and `~` only, so that it is one path
 /// segment whatever the server sent.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BookingUid(String);
+pub struct BookingUid(Arc<str>);
 
 impl BookingUid {
     /// # Errors
@@ -38,7 +40,7 @@ impl BookingUid {
             .find(|c| !(c.is_ascii_alphanumeric() || "-_.~".contains(*c)))
         {
             Some(c) => Err(NameError::Character(c)),
-            None => Ok(Self(text.to_owned())),
+            None => Ok(Self(text.into())),
         }
     }
 
@@ -55,7 +57,7 @@ impl fmt::Display for BookingUid {
 
 /// A request's name: the uid of its booking, or of its series when it is decided as one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(String);
+pub struct RequestId(Arc<str>);
 
 impl RequestId {
     /// # Errors
@@ -88,7 +90,7 @@ impl fmt::Display for RequestId {
 
 /// An e-mail address as it is compared: trimmed, in lower case. `+tags` and dots are kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Address(String);
+pub struct Address(Arc<str>);
 
 impl Address {
     /// # Errors
@@ -101,7 +103,9 @@ impl Address {
             return Err(NameError::Character(c));
         }
         match text.rsplit_once('@') {
-            Some((local, domain)) if !local.is_empty() && !domain.is_empty() => Ok(Self(text)),
+            Some((local, domain)) if !local.is_empty() && !domain.is_empty() => {
+                Ok(Self(text.into()))
+            }
             Some(_) | None => Err(NameError::NotAnAddress),
         }
     }
@@ -125,7 +129,7 @@ impl fmt::Display for Address {
 /// An account's name: usually the member's e-mail address, but any label will do (`acme-ltd`).
 /// Trimmed and in lower case, as addresses are, so that one compares with the other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccountId(String);
+pub struct AccountId(Arc<str>);
 
 impl AccountId {
     /// # Errors
@@ -135,7 +139,7 @@ impl AccountId {
         check_length(&text)?;
         match text.chars().find(|c| c.is_control() || c.is_whitespace()) {
             Some(c) => Err(NameError::Character(c)),
-            None => Ok(Self(text)),
+            None => Ok(Self(text.into())),
         }
     }
 
@@ -159,7 +163,7 @@ impl fmt::Display for AccountId {
 /// The operator's name for one grant or one revocation. The same reference twice is the same thing
 /// asked twice; with other contents it is an error.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Reference(String);
+pub struct Reference(Arc<str>);
 
 impl Reference {
     /// # Errors
@@ -169,7 +173,7 @@ impl Reference {
         check_length(text)?;
         match text.chars().find(|c| c.is_control()) {
             Some(c) => Err(NameError::Character(c)),
-            None => Ok(Self(text.to_owned())),
+            None => Ok(Self(text.into())),
         }
     }
 

@@ -16,7 +16,7 @@ use super::criteria::house::House;
 use super::decision::{Code, Credits, Decision, Finding, Reason};
 use super::gate::Gate;
 use super::id::{AccountId, Address};
-use super::phrase::Phrase;
+use super::phrase::{Name, Phrase};
 use super::request::{Charge, Review, Verdict};
 use super::rule::scope::Scope;
 use super::snapshot::{Lookups, Pin, Standing};
@@ -228,16 +228,16 @@ impl Heard {
     }
 
     fn hard(&mut self, rule: &'static str, said: Said) {
-        self.hear(Weight::Hard, || Phrase::Fixed(rule), said);
+        self.hear(Weight::Hard, || Name::Fixed(rule), said);
     }
 
     fn house(&mut self, on: bool, rule: &'static str, said: impl FnOnce() -> Said) {
         if on {
-            self.hear(Weight::House, || Phrase::Fixed(rule), said());
+            self.hear(Weight::House, || Name::Fixed(rule), said());
         }
     }
 
-    fn hear(&mut self, weight: Weight, rule: impl FnOnce() -> Phrase, said: Said) {
+    fn hear(&mut self, weight: Weight, rule: impl FnOnce() -> Name, said: Said) {
         let (passed, detail) = match said {
             Said::Silent => return,
             Said::Fine(detail) => (true, detail),

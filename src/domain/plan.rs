@@ -6,6 +6,7 @@ mod finish;
 mod note;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 
@@ -35,7 +36,7 @@ pub struct Plan {
 /// One item of a plan: the request as it is, or as it is to be written, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    pub request: Request,
+    pub request: Arc<Request>,
     pub action: Action,
 }
 
@@ -115,6 +116,8 @@ struct Planner<'a> {
     begun: BTreeSet<&'a BookingUid>,
     /// Charges that a step already takes over: a booking has one successor.
     carried: BTreeSet<BookingUid>,
+    /// Whether anything asks how many bookings a member has.
+    counts: bool,
     /// Bookings that steps so far let in.
     standing: BTreeMap<&'a AccountId, Vec<Standing>>,
     /// Requests looked at so far, by who asked.
@@ -145,6 +148,7 @@ impl<'a> Planner<'a> {
             carried: intents()
                 .filter_map(|request| request.carries.clone())
                 .collect(),
+            counts: policy.counts(),
             standing: BTreeMap::new(),
             asked: BTreeMap::new(),
             plan: Plan {
@@ -363,9 +367,11 @@ impl<'a> Planner<'a> {
         request.state = RequestState::Recorded;
         request.call = Some(CallKind::Confirm);
         let looked_at = self.looked_at(&request);
-        let mut facts = vec![Fact::Decided {
-            request: Box::new(request.clone()),
-        }];
+        let request = Arc::new(request);
+        let mut facts = Vec::with_capacity(1 + group.bookings.len());
+        facts.push(Fact::Decided {
+            request: Arc::clone(&request),
+        });
         for (booking, cost) in group.bookings.iter().zip(costs) {
             // A successor holds only what its predecessor did not pay.
             let credits = if request.carries.is_some() {
@@ -390,6 +396,9 @@ impl<'a> Planner<'a> {
     fn let_in(&mut self, group: &Group<'a>, request: &Request) {
         for booking in &group.bookings {
             self.taken.add_booking(booking);
+        }
+        if !self.counts {
+            return;
         }
         let known = request.account.as_ref();
         let Some((id, _)) = known.and_then(|id| self.snapshot.accounts.get_key_value(id)) else {
@@ -436,15 +445,16 @@ impl<'a> Planner<'a> {
             RefuseWith::Cancel => CallKind::Cancel,
         });
         let looked_at = self.looked_at(&request);
+        let request = Arc::new(request);
         let facts = vec![Fact::Decided {
-            request: Box::new(request.clone()),
+            request: Arc::clone(&request),
         }];
         self.send(request, facts, looked_at);
     }
 
     fn send(
         &mut self,
-        request: Request,
+        request: Arc<Request>,
         facts: Vec<Fact>,
         looked_at: Option<(AccountId, Option<u64>)>,
     ) {

@@ -146,6 +146,9 @@ const MAX_KEPT: usize = 300;
 
 /// A server's text as it is kept.
 pub fn kept(text: &str) -> String {
+    if text.len() <= MAX_KEPT {
+        return text.to_owned();
+    }
     text.chars().take(MAX_KEPT).collect()
 }
 

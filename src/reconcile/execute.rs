@@ -3,6 +3,7 @@
 //! decides nothing: what a booking *is* after a call goes through `domain::intent` like any reading.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::deliver::{Delivered, Delivery, deliver};
 use super::known;
@@ -81,7 +82,7 @@ pub async fn execute(
                 looked_at,
                 call,
             } => sends.push(Send {
-                request: step.request,
+                request: Arc::unwrap_or_clone(step.request),
                 facts,
                 looked_at,
                 call,
@@ -97,7 +98,7 @@ pub async fn execute(
             Action::Note { write } => {
                 let facts = if write {
                     vec![Fact::Decided {
-                        request: Box::new(step.request.clone()),
+                        request: Arc::clone(&step.request),
                     }]
                 } else {
                     Vec::new()
@@ -144,7 +145,7 @@ async fn write_quiet(
                 Ok(_) => {}
                 Err(CommitError::Violation(misfit)) if batch.len() == 1 => {
                     let (step, ..) = batch.into_iter().next().expect("there is one");
-                    done.misfits(step.request, &misfit);
+                    done.misfits(Arc::unwrap_or_clone(step.request), &misfit);
                     continue;
                 }
                 // One that does not fit must not hold up the others: each by itself.
@@ -160,7 +161,7 @@ async fn write_quiet(
         for (step, _, ended) in batch {
             log_end(&step.request, ended);
             done.steps.push(Reported {
-                request: step.request,
+                request: Arc::unwrap_or_clone(step.request),
                 ended,
             });
         }

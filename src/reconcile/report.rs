@@ -75,7 +75,7 @@ impl Report {
         plan.steps
             .iter()
             .map(|step| Reported {
-                request: step.request.clone(),
+                request: step.request.as_ref().clone(),
                 ended: if step.does_something() {
                     Ended::Planned
                 } else {

@@ -112,7 +112,7 @@ pub fn intent(id: &str, bookings: &[&str], decided: Time) -> Request {
 
 pub fn decided(request: Request) -> Fact {
     Fact::Decided {
-        request: Box::new(request),
+        request: request.into(),
     }
 }
 
@@ -317,7 +317,7 @@ fn bare() -> Request {
         decision: Decision::Leave,
         call: None,
         reasons: Vec::new(),
-        findings: Vec::new(),
+        findings: [].into(),
         bookings: vec![BookingRef {
             uid: uid("uid4"),
             id: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Asked, Objection, Said};
 use crate::domain::criteria::terms::Rule;
 use crate::domain::decision::{Code, Decision};
-use crate::domain::phrase::Phrase;
+use crate::domain::phrase::{Name, Phrase};
 use crate::domain::rule::scope::Scope;
 use crate::domain::text;
 
@@ -62,6 +62,6 @@ pub(super) fn one(asked: &Asked<'_>, scope: &Scope<'_>, rule: &Rule) -> Said {
 }
 
 /// The rule's name as a finding bears it.
-pub(super) fn name(rule: &Rule) -> Phrase {
-    Phrase::Shared(Arc::clone(&rule.name))
+pub(super) fn name(rule: &Rule) -> Name {
+    Name::Shared(Arc::clone(&rule.name))
 }

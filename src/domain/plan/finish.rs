@@ -1,6 +1,7 @@
 //! Open intents: what was begun is finished, and what it holds is nobody else's meanwhile.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Action, Planner, Step, call};
 use crate::domain::booking::{Booking, BookingRef};
@@ -48,7 +49,7 @@ impl<'a> Planner<'a> {
             self.returning.extend(&request.account);
         }
         self.plan.steps.push(Step {
-            request: request.clone(),
+            request: Arc::new(request.clone()),
             action,
         });
     }

@@ -42,7 +42,7 @@ impl<'a> Planner<'a> {
     pub(super) fn note(&mut self, request: Request, record: Option<&Request>, write: bool) {
         let news = record.is_none_or(|record| !same_note(record, &request));
         self.plan.steps.push(Step {
-            request,
+            request: request.into(),
             action: Action::Note {
                 write: write && news,
             },

@@ -368,7 +368,7 @@ pub fn hold(name: &str, request: &str, account: &str, parts: Vec<Part>) -> Fact 
 
 pub fn decided(request: Request) -> Fact {
     Fact::Decided {
-        request: Box::new(request),
+        request: request.into(),
     }
 }
 

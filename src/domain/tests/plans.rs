@@ -262,7 +262,7 @@ fn a_note_is_written_once_and_again_when_it_says_something_new() {
     assert_eq!((noted.decision, noted.first), (until, now()));
 
     let later = but(first, |s| {
-        remember(s, noted);
+        remember(s, noted.as_ref().clone());
         s.now = at(90);
     });
     check(&later, &policy, &["a wait short-of-credit seen"]);
@@ -586,7 +586,7 @@ fn a_decline_says_why_and_is_sent_as_configured() {
         );
         assert_eq!(plan.steps[0].request.text.as_deref(), Some(text));
         assert_eq!(*looked_at, Some((acc("bo@example.com"), Some(1))));
-        assert_eq!(*facts, [decided(plan.steps[0].request.clone())]);
+        assert_eq!(*facts, [decided(plan.steps[0].request.as_ref().clone())]);
     }
 }
 

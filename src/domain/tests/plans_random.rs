@@ -385,7 +385,7 @@ fn charged(snapshot: &mut Snapshot, charge: &Charge) {
 fn facts(step: &Step) -> Vec<Fact> {
     match &step.action {
         Action::Send { facts, .. } | Action::Settle { facts, .. } => facts.clone(),
-        Action::Note { write: true } => vec![decided(step.request.clone())],
+        Action::Note { write: true } => vec![decided(step.request.as_ref().clone())],
         Action::Note { write: false } | Action::Postpone { .. } => Vec::new(),
     }
 }

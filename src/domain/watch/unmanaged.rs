@@ -42,7 +42,7 @@ pub fn settled(
     let id = request.id.clone();
     vec![
         Fact::Decided {
-            request: Box::new(request),
+            request: request.into(),
         },
         Fact::Hold {
             booking: booking.reference(),
@@ -117,7 +117,7 @@ pub fn ended(record: &Request, reason: Reason) -> Vec<Fact> {
     let id = request.id.clone();
     vec![
         Fact::Decided {
-            request: Box::new(request),
+            request: request.into(),
         },
         Fact::Settled {
             request: id,

@@ -318,7 +318,7 @@ async fn cancel(
     request.text = Some(text::unmanaged());
     let id = request.id.clone();
     let intent = vec![Fact::Decided {
-        request: Box::new(request),
+        request: request.into(),
     }];
     write(ports, intent).await?;
     let reference = booking.reference();

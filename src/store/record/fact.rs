@@ -1,6 +1,7 @@
 //! Facts as they are written: `{"kind": {…}}`, one object a fact.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -242,7 +243,7 @@ impl TryFrom<FactRecord<'_>> for Fact {
             | FactRecord::Move { .. }
             | FactRecord::Closed { .. } => entry::read(record)?,
             FactRecord::Decided(request) => Self::Decided {
-                request: Box::new((*request).try_into()?),
+                request: Arc::new((*request).try_into()?),
             },
             FactRecord::Reviewed {
                 request,
