@@ -19,7 +19,9 @@ pub(super) fn get(table: &mut Table<'_>, house: &[Cap], report: &mut Report<'_>)
     let mut paths = Vec::new();
     for row in list.rows(EXAMPLE, MAX_CAPS, report) {
         let path = row.path().to_owned();
-        if let Some(cap) = read(row, report) {
+        let before = report.errors();
+        let cap = read(row, report);
+        if let Some(cap) = cap.filter(|_| report.errors() == before) {
             caps.push(cap);
             paths.push(path);
         }
@@ -27,8 +29,8 @@ pub(super) fn get(table: &mut Table<'_>, house: &[Cap], report: &mut Report<'_>)
     for (number, path) in paths.iter().enumerate() {
         if !decides(number, &caps, house) {
             let problem = "this cap never decides: for everybody it is for, another is as strict";
-            let help = "of several caps the strictest counts, but for that a cap of the member's \
-                tier takes the place of those without tiers; leave this one out, or make it lower";
+            let help = "the strictest counts, and a cap of the member's own tier replaces those \
+                without tiers: leave this one out, or lower it";
             report.warn(path, problem.to_owned(), help);
         }
     }

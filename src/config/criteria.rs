@@ -52,6 +52,17 @@ pub(super) fn read(
     }
     lists(table, house, &mut criteria, report);
     criteria.requests_per_day = requests_per_day(table, report);
+    if let (Some(own), Some(all)) = (criteria.requests_per_day, house.requests_per_day)
+        && own >= all
+    {
+        let problem = format!("this never decides: house.requests-per-day is {all}");
+        let path = format!("{}.requests-per-day", table.path());
+        report.warn(
+            &path,
+            problem,
+            "the stricter counts: make it lower, or leave it out",
+        );
+    }
     let slot = &mut criteria.too_many_requests;
     get_lasting(table, "too-many-requests", slot, report);
     if let Some(item) = table.get("pin", report) {
@@ -93,8 +104,9 @@ fn hours(list: &Item<'_>, report: &mut Report<'_>) -> Vec<Opening> {
     let example = "{ weekdays = [\"mon-fri\"], hours = \"08:00-18:00\" }";
     let mut hours = Vec::new();
     for mut row in list.rows(example, MAX_HOURS, report) {
+        let before = report.errors();
         let opening = opening::read(&mut row, report);
-        if opening == Opening::ALWAYS {
+        if opening == Opening::ALWAYS && report.errors() == before {
             let problem = "this is at any time, so that the hours exclude nothing".to_owned();
             report.warn(row.path(), problem, format!("for example {example}"));
         }

@@ -32,7 +32,7 @@ pub(super) fn get(
     let Some(list) = table.get(key, report) else {
         return Vec::new();
     };
-    let items = list.list(&format!("[{EXAMPLE}]"), report);
+    let items = list.list("[\"ann@example.com\", \"@example.com\"]", report);
     let items = list.few(items, MAX_LISTED, report);
     let mut entries: Vec<Entry> = Vec::new();
     for item in items {

@@ -262,6 +262,10 @@ fn url(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
     let host = filled.split("://").nth(1).unwrap_or_default();
     let host = host.split(['/', '?', '#']).next().unwrap_or_default();
     let (problem, help) = match Url::parse(&filled) {
+        _ if host.contains("ann%40") => (
+            "leaves it to bookers which server is asked".to_owned(),
+            "put {address} behind the server's name",
+        ),
         Err(err) => (
             format!("is not a URL ({err})"),
             "give the whole address, for example \"https://members.example.com/{address}\"",
@@ -283,10 +287,6 @@ fn url(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
         Ok(_) if filled.contains(['{', '}']) => (
             "has braces with something else between them".to_owned(),
             "{address} is all that is filled in",
-        ),
-        Ok(_) if host.contains("ann%40") => (
-            "leaves it to bookers which server is asked".to_owned(),
-            "put {address} behind the server's name",
         ),
         Ok(_) if !text.contains(ADDRESS) => (
             "does not say whom it is about".to_owned(),

@@ -35,3 +35,4 @@ mod suggest;
 mod terms;
 mod value;
 mod words;
+mod written;

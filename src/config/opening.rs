@@ -106,7 +106,7 @@ fn hours(
         return None;
     };
     if end.is_some_and(|end| end <= from) {
-        let problem = "these hours end before they begin: nothing lies in them".to_owned();
+        let problem = "nothing lies in these hours: they do not end after they begin".to_owned();
         let help = "hours past midnight are two entries: one up to \"24:00\", and one from \
             \"00:00\" on";
         report.error(&item.path, problem, help);

@@ -36,9 +36,14 @@ pub(super) fn get(
     let mut prices: Vec<(String, Price)> = Vec::new();
     for row in list.rows(EXAMPLE, MAX_PRICES, report) {
         let path = row.path().to_owned();
+        let before = report.errors();
         let Some(price) = read(row, guarded, report) else {
             continue;
         };
+        if report.errors() > before {
+            // What such a price fits is not known.
+            continue;
+        }
         if let Some((earlier, _)) = prices.iter().find(|(_, known)| covers(known, &price)) {
             let problem = format!("this price is never reached: {earlier} fits all that it fits");
             let help = "the first that fits counts: put the special ones first";

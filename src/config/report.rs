@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::finding::{Excerpt, Finding, Place, Severity};
-use super::hush;
+use super::{hush, written};
 use crate::domain::rule::fault::Fault;
 
 /// How much of a long line is shown.
@@ -82,7 +82,10 @@ impl<'a> Report<'a> {
             self.error(key, fault.problem, fault.help);
             return;
         };
-        let span = within(self.text, &whole, value, &fault.at);
+        let within = written::within(&self.text[whole.clone()], value, &fault.at);
+        let span = within.map_or(whole.clone(), |part| {
+            whole.start + part.start..whole.start + part.end
+        });
         let finding = Finding {
             severity: Severity::Error,
             file: self.file.to_owned(),
@@ -159,9 +162,13 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn has_errors(&self) -> bool {
-        self.findings
-            .iter()
-            .any(|found| found.finding.severity == Severity::Error)
+        self.errors() > 0
+    }
+
+    /// How many there are so far. None came of what was read between two equal numbers.
+    pub(super) fn errors(&self) -> usize {
+        let severity = |found: &&Found| found.finding.severity == Severity::Error;
+        self.findings.iter().filter(severity).count()
     }
 
     /// The keys that were asked for.
@@ -208,26 +215,6 @@ impl<'a> Report<'a> {
                 excerpt(line, column, width)
             }),
         }
-    }
-}
-
-/// Where a part of a value stands in the text. Where the value has escapes, it is all of it.
-fn within(text: &str, whole: &Range<usize>, value: &str, part: &Range<usize>) -> Range<usize> {
-    let written = &text[whole.clone()];
-    let quotes = ["\"\"\"", "'''", "\"", "'"];
-    let quote = quotes.iter().find(|quote| written.starts_with(**quote));
-    let inner = quote.and_then(|quote| {
-        let inner = written.strip_prefix(quote)?.strip_suffix(quote)?;
-        // A line break right after three quotes is no part of the value.
-        let start = match inner.len().checked_sub(value.len()) {
-            Some(more) if quote.len() == 3 && more <= 2 => more,
-            Some(_) | None => 0,
-        };
-        (inner.get(start..) == Some(value)).then_some(whole.start + quote.len() + start)
-    });
-    match inner {
-        Some(start) => start + part.start..start + part.end,
-        None => whole.clone(),
     }
 }
 

@@ -227,7 +227,8 @@ pub(super) fn domain(text: &str, item: &Item<'_>, report: &mut Report<'_>) -> Op
     let domain = text.trim().to_lowercase();
     let strange = |c: char| c.is_whitespace() || c.is_control() || "@/,;".contains(c);
     if domain.is_empty() || domain.len() > MAX_NAME || domain.contains(strange) {
-        let problem = format!("{} is no domain", report.show(text));
+        let shown = report.show(item.as_text().unwrap_or(text));
+        let problem = format!("{shown} is no domain");
         report.error(&item.path, problem, "write it as in \"example.com\"");
         return None;
     }
