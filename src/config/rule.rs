@@ -96,3 +96,24 @@ fn name(
     names.push((Arc::clone(&name), item.path.clone()));
     Some(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::OWN;
+
+    /// Where the names are given.
+    const JUDGE: &str = include_str!("../domain/judge.rs");
+
+    #[test]
+    fn every_name_that_judging_gives_is_taken() {
+        let mut given: Vec<&str> = ["heard.hard(\"", "heard.house(on, \""]
+            .iter()
+            .flat_map(|call| JUDGE.split(call).skip(1))
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
+        given.sort_unstable();
+        let mut taken = OWN.to_vec();
+        taken.sort_unstable();
+        assert_eq!(given, taken);
+    }
+}
