@@ -1,12 +1,15 @@
 //! The hash of a policy: the same for two configurations that decide the same, however they are
 //! written. Every decision is stamped with it.
 
+mod criteria;
+
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
+use super::model::Config;
 use crate::domain::criteria::effect::Effect;
-use crate::domain::gate::{EventTypeKey, Gate, HostKey, Policy, RefuseWith};
+use crate::domain::gate::{EventTypeKey, Gate, HostKey, RefuseWith};
 use crate::domain::terms::{
     Blame, ExpiredRefund, LateMove, NoShow, OnReschedule, Terms, Unmanaged,
 };
@@ -16,8 +19,8 @@ use crate::domain::terms::{
 const DIGITS: usize = 16;
 
 /// The hash; whatever hash the policy has already plays no part.
-pub(super) fn of(policy: &Policy) -> String {
-    let digest = Sha256::digest(canonical(policy));
+pub(super) fn of(config: &Config) -> String {
+    let digest = Sha256::digest(canonical(config));
     let mut hex = String::with_capacity(2 * digest.len());
     for byte in digest {
         hex.push_str(&format!("{byte:02x}"));
@@ -28,10 +31,11 @@ pub(super) fn of(policy: &Policy) -> String {
 
 /// One line for each thing that decides. Texts stand in quotes, so that no two policies read the
 /// same; what has no order is sorted.
-fn canonical(policy: &Policy) -> String {
+fn canonical(config: &Config) -> String {
+    let policy = &config.policy;
     let limits = &policy.limits;
     let mut lines = vec![
-        "policy 1".to_owned(),
+        "policy 2".to_owned(),
         format!("refuse-with {}", refuse_with(policy.refuse_with)),
         format!("requests-per-pass {}", limits.requests_per_pass),
         format!("declines-per-pass {}", limits.declines_per_pass),
@@ -44,7 +48,12 @@ fn canonical(policy: &Policy) -> String {
     let mut hosts: Vec<String> = policy.hosts.iter().map(host).collect();
     hosts.sort();
     lines.extend(hosts);
-    lines.extend(policy.gates.iter().map(gate));
+    lines.extend(criteria::house(&policy.house));
+    lines.extend(criteria::lookups(&config.lookups));
+    for gate in &policy.gates {
+        lines.push(self::gate(gate));
+        lines.extend(criteria::gate(&gate.criteria));
+    }
     lines.join("\n")
 }
 
@@ -61,13 +70,16 @@ fn gate(gate: &Gate) -> String {
     );
     line.push_str(&terms(&gate.terms));
     for key in event_types {
-        let written = match key {
-            EventTypeKey::Slug(slug) => write!(line, " {}", quoted(slug)),
-            EventTypeKey::Id(id) => write!(line, " {id}"),
-        };
-        written.expect("writing to a string cannot fail");
+        write!(line, " {}", event_type(key)).expect("writing to a string cannot fail");
     }
     line
+}
+
+fn event_type(key: &EventTypeKey) -> String {
+    match key {
+        EventTypeKey::Slug(slug) => quoted(slug),
+        EventTypeKey::Id(id) => id.to_string(),
+    }
 }
 
 fn terms(terms: &Terms) -> String {
@@ -166,11 +178,20 @@ mod tests {
 [calcom]
 refuse-with = \"decline\"
 hosts = [7, \"bo@example.com\"]
+[schedule]
 [limits]
 requests-per-pass = 100
 declines-per-pass = 10
 max-observation-age = \"10s\"
 series-settle = \"20s\"
+[house]
+[reasons]
+[[lookup]]
+name = \"crm\"
+command = [\"/bin/crm\", \"-j\"]
+[[lookup]]
+name = \"web\"
+url = \"https://crm.example.com/{address}\"
 [[gate]]
 name = \"club\"
 event-types = [\"book-club\", 77]
@@ -194,7 +215,12 @@ taken = \"decline\"
             ("wait = \"24h\"", "wait = \"1day\"", true),
             ("\"book-club\", 77", "77, \"book-club\"", true),
             ("7, \"bo@example.com\"", "\"Bo@Example.com\", 7", true),
-            ("[limits]", "[schedule]\npoll = \"30s\"\n[limits]", true),
+            ("[schedule]", "[schedule]\npoll = \"30s\"", true),
+            (
+                "[schedule]",
+                "[schedule]\ntime-zone = \"Asia/Tokyo\"",
+                false,
+            ),
             (
                 "refuse-with = \"decline\"",
                 "refuse-with = \"cancel\"",
@@ -217,6 +243,8 @@ taken = \"decline\"
             ),
             ("{ wait = \"24h\" }", "\"decline\"", false),
             ("24h", "25h", false),
+            ("\"24h\" }", "\"24h\", wait-until = \"0s\" }", true),
+            ("\"24h\" }", "\"24h\", wait-until = \"1h\" }", false),
             ("taken = \"decline\"", "taken = \"leave\"", false),
             ("[[gate]]", "[[gate]]\ngrace = \"24h\"", true),
             ("[[gate]]", "[[gate]]\nforgive = { times = 0 }", true),
@@ -244,6 +272,196 @@ taken = \"decline\"
         ];
         for (from, to, expect) in rows {
             assert_eq!(hash(from, to) == same, expect, "{from} -> {to}");
+        }
+    }
+
+    /// Every pair is of lines under one header: the same policy, or two.
+    #[test]
+    fn criteria_change_the_hash_where_they_decide() {
+        let house = [
+            ("fold-tags = true", "", true),
+            ("fold-tags = false", "", false),
+            (
+                "fold-dots = ['a.com', 'b.com']",
+                "fold-dots = ['b.com', 'a.com']",
+                true,
+            ),
+            ("fold-dots = ['a.com']", "fold-dots = ['b.com']", false),
+            ("requests-per-day = 0", "", true),
+            ("requests-per-day = 3", "requests-per-day = 4", false),
+            ("caps = [{ at-most = 1, per = 'day' }]", "", false),
+            ("allow = ['a@b.com']", "block = ['a@b.com']", false),
+        ];
+        let reasons = [
+            ("taken = 'No.'", "taken = { en = 'No.' }", false),
+            ("taken = 'No.'", "blocked = 'No.'", false),
+            (
+                "taken = 'No.'\nblocked = 'A'",
+                "blocked = 'A'\ntaken = 'No.'",
+                true,
+            ),
+            (
+                "taken = { en = 'No.', de = 'A' }",
+                "taken = { de = 'A', en = 'No.' }",
+                false,
+            ),
+        ];
+        let rule = |rest: &str| format!("[[gate.rule]]\nname = 'r'\n{rest}");
+        let rules = [
+            ("require = 'now == now'", "require = 'true'", false),
+            (
+                "require = 'true'\neffect = 'decline'",
+                "require = 'true'",
+                true,
+            ),
+            (
+                "require = 'true'\neffect = 'leave'",
+                "require = 'true'",
+                false,
+            ),
+            ("require = 'true'\nreason = 'x'", "require = 'true'", false),
+            (
+                "require = 'true'\nreason = 'x'",
+                "require = 'true'\nreason = 'y'",
+                false,
+            ),
+        ];
+        let gate = [
+            (
+                "caps = [{ at-most = 1, per = 'day' }]",
+                "caps = [{ at-most = 2, per = 'day' }]",
+                false,
+            ),
+            (
+                "caps = [{ at-most = 1, per = 'day' }]",
+                "caps = [{ at-most = 1, per = 'week' }]",
+                false,
+            ),
+            (
+                "caps = [{ at-most = 1, per = 'day', tiers = ['a', 'b'] }, { at-most = 9, per = 'day' }]",
+                "caps = [{ at-most = 9, per = 'day' }, { at-most = 1, per = 'day', tiers = ['b', 'a'] }]",
+                true,
+            ),
+            ("over-cap = 'review'", "", false),
+            ("notice = { at-least = '0s' }", "", true),
+            (
+                "notice = { at-least = '1h' }",
+                "notice = { at-most = '1h' }",
+                false,
+            ),
+            ("notice-missed = 'review'", "", false),
+            (
+                "hours = [{ weekdays = ['mon'] }]",
+                "hours = [{ weekdays = ['tue'] }]",
+                false,
+            ),
+            (
+                "hours = [{ weekdays = ['sat', 'sun'] }]",
+                "hours = [{ weekdays = ['sat-sun'] }]",
+                true,
+            ),
+            (
+                "hours = [{ hours = '08:00-10:00' }]",
+                "hours = [{ hours = '08:00-11:00' }]",
+                false,
+            ),
+            (
+                "hours = [{ hours = '08:00-10:00' }]",
+                "hours = [{ hours = '09:00-10:00' }]",
+                false,
+            ),
+            (
+                "hours = [{ hours = '08:00-24:00' }]",
+                "hours = [{ hours = '08:00-10:00' }]",
+                false,
+            ),
+            ("outside-hours = 'review'", "", false),
+            ("time-zone = 'house'", "", true),
+            ("time-zone = 'booker'", "", false),
+            (
+                "allow = ['a@b.com', '@c.com']",
+                "allow = ['@c.com', 'A@b.com']",
+                true,
+            ),
+            ("allow = ['a@b.com']", "allow = ['c@b.com']", false),
+            ("allow = ['a@b.com']", "allow = ['@b.com']", false),
+            ("allow = ['a@b.com']", "block = ['a@b.com']", false),
+            (
+                "block = ['a@b.com']",
+                "block = [{ who = 'a@b.com', note = 'x' }]",
+                true,
+            ),
+            (
+                "block = ['a@b.com']",
+                "block = [{ who = 'a@b.com', expires = '2027-01-01' }]",
+                false,
+            ),
+            ("not-allowed = 'review'", "", false),
+            ("blocked = 'review'", "", false),
+            ("requests-per-day = 3", "", false),
+            ("too-many-requests = 'review'", "", false),
+            ("pin = ''", "", true),
+            ("pin = 'a'", "pin = 'b'", false),
+            ("wrong-pin = 'review'", "", false),
+            ("prices = [{ cost = 2 }]", "prices = [{ cost = 3 }]", false),
+            (
+                "prices = [{ cost = 2, tiers = ['a'] }]",
+                "prices = [{ cost = 2, tiers = ['b'] }]",
+                false,
+            ),
+            (
+                "prices = [{ cost = 2, event-types = [77] }]",
+                "prices = [{ cost = 2 }]",
+                false,
+            ),
+            (
+                "prices = [{ cost = 2, length = '1h' }]",
+                "prices = [{ cost = 2, length = { at-least = '1h' } }]",
+                false,
+            ),
+            (
+                "prices = [{ cost = 2, occurrences = 2 }]",
+                "prices = [{ cost = 2, occurrences = 3 }]",
+                false,
+            ),
+            (
+                "prices = [{ cost = 2, weekdays = ['mon'] }]",
+                "prices = [{ cost = 2, weekdays = ['tue'] }]",
+                false,
+            ),
+            (
+                "prices = [{ cost = 2, tiers = ['a'] }, { cost = 3 }]",
+                "prices = [{ cost = 3 }, { cost = 2, tiers = ['a'] }]",
+                false,
+            ),
+        ];
+        let check = |header: &str, one: &str, other: &str, expect: bool| {
+            let of = |lines: &str| hash(header, &format!("{header}\n{lines}"));
+            assert_eq!(of(one) == of(other), expect, "{header} {one} | {other}");
+        };
+        for (one, other, expect) in house {
+            check("[house]", one, other, expect);
+        }
+        for (one, other, expect) in reasons {
+            check("[reasons]", one, other, expect);
+        }
+        for (one, other, expect) in gate {
+            check("[[gate]]", one, other, expect);
+        }
+        for (one, other, expect) in rules {
+            check("taken = \"decline\"", &rule(one), &rule(other), expect);
+        }
+        let lookups = [
+            ("\"/bin/crm\"", "\"/bin/crm\" ", true),
+            ("\"-j\"]", "\"-j\"]\ntimeout = \"1s\"", true),
+            ("\"-j\"]", "\"-j\"]\nno-answer = \"leave\"", false),
+            ("\"-j\"", "\"-k\"", false),
+            ("/bin/crm", "/bin/other", false),
+            ("https://crm", "https://other", false),
+            ("\"crm\"", "\"members\"", false),
+        ];
+        for (from, to, expect) in lookups {
+            assert_eq!(hash(from, to) == hash("", ""), expect, "{from} -> {to}");
         }
     }
 

@@ -8,10 +8,11 @@ use chrono_tz::Tz;
 
 use super::every::{Every, Expression};
 use super::hash;
+use super::lookup::LookupConfig;
 use crate::domain::criteria::effect::Effect;
 use crate::domain::criteria::house::House;
 use crate::domain::criteria::terms::Criteria;
-use crate::domain::gate::{Gate, HostKey, Limits, Policy, RefuseWith};
+use crate::domain::gate::{Gate, Limits, Policy, RefuseWith};
 use crate::domain::terms::Terms;
 use crate::domain::time::Span;
 
@@ -28,6 +29,8 @@ pub struct Config {
     pub schedule: Schedule,
     pub store: StoreConfig,
     pub control: Control,
+    /// Questions to the house's own systems: how they are asked.
+    pub lookups: Vec<LookupConfig>,
     /// What decides: gates, hosts, limits. The only part that the domain sees.
     pub policy: Policy,
 }
@@ -89,13 +92,21 @@ pub struct Control {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
+        stamped(Self {
             calcom: Calcom::default(),
             schedule: Schedule::default(),
             store: StoreConfig::default(),
             control: Control::default(),
-            policy: policy(Vec::new(), Vec::new(), RefuseWith::Decline, limits()),
-        }
+            lookups: Vec::new(),
+            policy: Policy {
+                gates: Vec::new(),
+                hosts: Vec::new(),
+                refuse_with: RefuseWith::Decline,
+                limits: limits(),
+                house: House::default(),
+                hash: String::new(),
+            },
+        })
     }
 }
 
@@ -170,23 +181,10 @@ pub(super) fn gate() -> Gate {
     }
 }
 
-/// A policy with its hash.
-pub(super) fn policy(
-    gates: Vec<Gate>,
-    hosts: Vec<HostKey>,
-    refuse_with: RefuseWith,
-    limits: Limits,
-) -> Policy {
-    let mut policy = Policy {
-        gates,
-        hosts,
-        refuse_with,
-        limits,
-        house: House::default(),
-        hash: String::new(),
-    };
-    policy.hash = hash::of(&policy);
-    policy
+/// With the hash of what it says.
+pub(super) fn stamped(mut config: Config) -> Config {
+    config.policy.hash = hash::of(&config);
+    config
 }
 
 #[cfg(test)]
@@ -196,11 +194,11 @@ mod tests {
     use super::*;
     use crate::config::parse::{self, parse};
     use crate::config::report::Report;
-    use crate::domain::gate::EventTypeKey;
-    use crate::domain::id::EventTypeId;
+    use crate::domain::decision::Code;
+    use crate::domain::text;
 
-    /// The shipped text with its example gate switched on, as an operator would do it.
-    fn with_gate() -> String {
+    /// The shipped text with all its examples switched on, as an operator would do it.
+    fn with_examples() -> String {
         let mut text = String::new();
         for line in SHIPPED.lines() {
             let bare = line
@@ -228,40 +226,110 @@ mod tests {
     }
 
     #[test]
-    fn the_example_gate_says_the_defaults_and_raises_no_warning() {
-        let loaded = parse(&with_gate(), "config.toml").expect("the example is right");
-        let expect = Gate {
-            name: "club".to_owned(),
-            event_types: vec![
-                EventTypeKey::Slug("book-club".to_owned()),
-                EventTypeKey::Id(EventTypeId(77)),
-            ],
-            ..gate()
-        };
-        assert_eq!(loaded.config.policy.gates, [expect]);
+    fn the_examples_say_the_defaults_and_raise_no_warning() {
+        let loaded = parse(&with_examples(), "config.toml").expect("the examples are right");
         assert_eq!(loaded.findings, []);
+        let config = loaded.config;
+        // What has no default is as in the example, and the rest as if it were not said.
+        let bare = "\
+[[lookup]]
+name = 'members'
+command = ['/usr/local/bin/members', '--json']
+[[rule]]
+name = 'in-good-standing'
+require = '!(\"suspended\" in member.tags)'
+[[gate]]
+name = 'club'
+event-types = ['book-club', 77]
+[[gate.rule]]
+name = 'a-day-ahead'
+require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
+";
+        let mut expect = parse(bare, "config.toml").expect("it is right").config;
+        expect.policy.house.rules[0].reason = config.policy.house.rules[0].reason.clone();
+        let rules = &mut expect.policy.gates[0].criteria.rules;
+        rules[0].reason = config.policy.gates[0].criteria.rules[0].reason.clone();
+        expect.policy.house.reasons = config.policy.house.reasons.clone();
+        assert_eq!(config, stamped(expect));
     }
 
-    /// What is asked for only in the other form of a value, and is shown in prose.
-    const IN_PROSE: [&str; 5] = [
-        "gate[].short-of-credit.wait",
-        "gate[].refund[].before",
-        "gate[].refund[].share",
-        "gate[].forgive.times",
-        "gate[].forgive.per",
+    #[test]
+    fn the_shown_reasons_are_those_that_are_used_otherwise() {
+        let loaded = parse(&with_examples(), "config.toml").expect("the examples are right");
+        let fixed = [
+            (Code::Blocked, text::blocked()),
+            (Code::NotAllowed, text::not_allowed()),
+            (Code::WrongPin, text::wrong_pin()),
+            (Code::OutsideHours, text::outside_hours()),
+            (Code::Taken, text::taken()),
+            (Code::LookupFailed, text::lookup_failed()),
+        ];
+        for (code, expect) in fixed {
+            let words = loaded.config.policy.house.words(code).expect("it is shown");
+            assert_eq!(words.by_language[0].1.text(), expect, "{code}");
+        }
+    }
+
+    /// Keys of values that are empty by default, and are shown in prose.
+    const FULL: [(&str, &str); 10] = [
+        (
+            "prices = []",
+            "prices = [{ cost = 2, tiers = ['gold'], event-types = ['book-club'], \
+             length = { at-least = '1h', at-most = '2h' }, weekdays = ['sat'], \
+             hours = '18:00-22:00', occurrences = { at-least = 5, at-most = 9 } }]",
+        ),
+        (
+            "caps = []",
+            "caps = [{ at-most = 2, per = 'week', tiers = ['gold'] }]",
+        ),
+        (
+            "allow = []",
+            "allow = [{ who = 'ann@example.com', note = 'x', expires = '2027-01-01' }]",
+        ),
+        (
+            "block = []",
+            "block = [{ who = 'bo@example.com', note = 'x', expires = '2027-01-01' }]",
+        ),
+        (
+            "hours = []",
+            "hours = [{ weekdays = ['mon'], hours = '08:00-18:00' }]",
+        ),
+        (
+            "notice = {}",
+            "notice = { at-least = '1h', at-most = '60days' }",
+        ),
+        (
+            "short-of-credit = \"decline\"",
+            "short-of-credit = { wait = '24h', wait-until = '2h' }",
+        ),
+        ("pin = \"\"", "pin = 'member-pin'"),
+        ("unmanaged-since = \"\"", "unmanaged-since = '2026-12-01'"),
+        (
+            "command = [\"/usr/local/bin/members\", \"--json\"]",
+            "url = 'https://members.example.com/{address}'\ncredential-file = '/etc/maitred/m'",
+        ),
     ];
 
     #[test]
     fn every_key_that_is_read_is_shown_and_every_key_shown_is_read() {
-        let text = with_gate() + "[[gate]]\nevent-types = [1]\nshort-of-credit = { wait = '1h' }\n";
+        let mut text = with_examples();
+        for (empty, full) in FULL {
+            assert!(text.contains(&format!("\n{empty}\n")), "{empty}");
+            text = text.replace(&format!("\n{empty}\n"), &format!("\n{full}\n"));
+        }
         let mut report = Report::new(&text, "config.toml");
         parse::read(&text, "config.toml", &mut report).expect("the text is right");
+        assert!(!report.has_errors(), "{:?}", report.findings());
         let mut shown = BTreeSet::new();
         let mut section = String::new();
-        for line in with_gate().lines().filter(|line| !line.starts_with('#')) {
+        for line in with_examples()
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+        {
             if let Some(name) = line.strip_prefix("[[").and_then(|l| l.strip_suffix("]]")) {
-                shown.insert(name.to_owned());
-                section = format!("{name}[]");
+                let path = name.replace("gate.", "gate[].");
+                section = format!("{path}[]");
+                shown.insert(path);
             } else if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
                 shown.insert(name.to_owned());
                 section = name.to_owned();
@@ -269,11 +337,17 @@ mod tests {
                 shown.insert(format!("{section}.{key}"));
             }
         }
-        shown.extend(IN_PROSE.map(str::to_owned));
-        assert_eq!(report.asked(), &shown);
-        for key in IN_PROSE {
+        let (in_prose, plain): (Vec<String>, Vec<String>) =
+            { report.asked().iter().cloned() }.partition(|key| !shown.contains(key));
+        assert_eq!(plain.len(), shown.len(), "{shown:?} {plain:?}");
+        for key in in_prose {
             let last = key.rsplit('.').next().unwrap();
-            assert!(SHIPPED.contains(&format!(" {last} = ")), "{key}");
+            let told = format!(" {last} = ");
+            let comments = SHIPPED.lines().filter(|line| line.starts_with('#'));
+            assert!(
+                { comments }.any(|line| line.contains(&told)),
+                "{key} is read and not shown"
+            );
         }
     }
 }

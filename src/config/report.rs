@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::finding::{Excerpt, Finding, Place, Severity};
-use super::hush;
+use super::{hush, written};
+use crate::domain::rule::fault::Fault;
 
 /// How much of a long line is shown.
 const MAX_LINE: usize = 100;
@@ -75,6 +76,31 @@ impl<'a> Report<'a> {
         self.add(Severity::Warning, key, problem, help.into());
     }
 
+    /// An error at a place within the text that the key has for its value. All of them are told.
+    pub(super) fn fault(&mut self, key: &str, value: &str, fault: Fault) {
+        let Some(whole) = self.spans.get(key).cloned() else {
+            self.error(key, fault.problem, fault.help);
+            return;
+        };
+        let within = written::within(&self.text[whole.clone()], value, &fault.at);
+        let span = within.map_or(whole.clone(), |part| {
+            whole.start + part.start..whole.start + part.end
+        });
+        let finding = Finding {
+            severity: Severity::Error,
+            file: self.file.to_owned(),
+            key: self.show_key(key).unwrap_or_default(),
+            place: Some(self.place(span.clone())),
+            problem: fault.problem,
+            help: fault.help,
+        };
+        self.findings.push(Found {
+            key: key.to_owned(),
+            at: span.start,
+            finding,
+        });
+    }
+
     /// An error at a place where no key could be read. The first of a line is enough.
     pub(super) fn syntax(&mut self, span: Range<usize>, problem: String, help: String) {
         let at = span.start;
@@ -136,9 +162,13 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn has_errors(&self) -> bool {
-        self.findings
-            .iter()
-            .any(|found| found.finding.severity == Severity::Error)
+        self.errors() > 0
+    }
+
+    /// How many there are so far. None came of what was read between two equal numbers.
+    pub(super) fn errors(&self) -> usize {
+        let severity = |found: &&Found| found.finding.severity == Severity::Error;
+        self.findings.iter().filter(severity).count()
     }
 
     /// The keys that were asked for.
