@@ -27,7 +27,7 @@ pub mod scope;
 pub mod template;
 mod tokens;
 mod tree;
-mod types;
+pub mod types;
 mod value;
 pub mod words;
 

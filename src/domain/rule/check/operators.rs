@@ -9,11 +9,13 @@ use crate::domain::rule::types::{Kind, Type};
 impl<'a> Checker<'a> {
     pub(super) fn call(&mut self, node: &'a IdedExpr, call: &'a CallExpr) -> Type {
         match (call.func_name.as_str(), call.args.as_slice()) {
-            (operators::CONDITIONAL, [condition, yes, no]) => self.conditional(condition, yes, no),
-            (operators::LOGICAL_AND, [left, right]) => self.logical("&&", left, right),
-            (operators::LOGICAL_OR, [left, right]) => self.logical("||", left, right),
+            (operators::CONDITIONAL, [condition, yes, no]) => {
+                self.conditional(node, condition, yes, no)
+            }
+            (operators::LOGICAL_AND, [left, right]) => self.logical(node, left, right),
+            (operators::LOGICAL_OR, [left, right]) => self.logical(node, left, right),
             (operators::LOGICAL_NOT, [only]) => {
-                self.yes_or_no("!", only);
+                self.yes_or_no(node, only);
                 Type::BOOL
             }
             (operators::NOT_STRICTLY_FALSE, [only]) => self.node(only),
@@ -37,11 +39,12 @@ impl<'a> Checker<'a> {
 
     fn conditional(
         &mut self,
+        node: &IdedExpr,
         condition: &'a IdedExpr,
         yes: &'a IdedExpr,
         no: &'a IdedExpr,
     ) -> Type {
-        self.yes_or_no("?", condition);
+        self.yes_or_no(node, condition);
         let (first, second) = (self.node(yes), self.node(no));
         if first == second {
             return first;
@@ -57,22 +60,25 @@ impl<'a> Checker<'a> {
         Type::DYN
     }
 
-    fn logical(&mut self, operator: &str, left: &'a IdedExpr, right: &'a IdedExpr) -> Type {
-        self.yes_or_no(operator, left);
-        self.yes_or_no(operator, right);
+    fn logical(&mut self, node: &IdedExpr, left: &'a IdedExpr, right: &'a IdedExpr) -> Type {
+        self.yes_or_no(node, left);
+        self.yes_or_no(node, right);
         Type::BOOL
     }
 
-    fn yes_or_no(&mut self, operator: &str, node: &'a IdedExpr) {
-        let of = self.node(node);
-        if !of.fits(Type::BOOL) {
-            let at = self.places.span(node);
-            self.fault(
-                at,
-                format!("`{operator}` takes bool, this is {of}"),
-                "compare it with something first",
-            );
+    /// An operand that must be bool, of an operator or of a macro, which is made of operators.
+    fn yes_or_no(&mut self, operator: &IdedExpr, operand: &'a IdedExpr) {
+        let of = self.node(operand);
+        if of.fits(Type::BOOL) {
+            return;
         }
+        let word = match &self.text[self.places.operator(operator)] {
+            "(" => &self.text[self.places.name(operator)],
+            sign => sign,
+        };
+        let problem = format!("`{word}` takes bool, this is {of}");
+        let at = self.places.span(operand);
+        self.fault(at, problem, "compare it with something first");
     }
 
     fn negate(&mut self, node: &IdedExpr, only: &'a IdedExpr) -> Type {

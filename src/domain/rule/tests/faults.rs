@@ -426,7 +426,12 @@ fn calls() {
         ),
         (
             "member.tags.exists(tag, «size(tag)»)",
-            "`||` takes bool, this is int",
+            "`exists` takes bool, this is int",
+            "compare it with something first",
+        ),
+        (
+            "member.tags.filter(tag, «tag») == []",
+            "`filter` takes bool, this is string",
             "compare it with something first",
         ),
         (

@@ -1,6 +1,9 @@
 //! What rules say of a request, by our tree and by the reference.
 
 use super::make::{World, at, rule, world};
+use crate::domain::rule::field;
+use crate::domain::rule::schema::NAMES;
+use crate::domain::rule::types::Type;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum By {
@@ -59,6 +62,22 @@ fn every_name_has_its_value() {
     ];
     for text in rows {
         assert_eq!(check(text, &world(), Tree), Ok(true), "{text}");
+    }
+}
+
+/// The table says of each name the type that its values have.
+#[test]
+fn names_have_the_types_of_the_schema() {
+    let world = world();
+    for name in NAMES {
+        let kind = field::read(name.field, &world.scope()).kind();
+        let said = match name.of {
+            Type::One(kind) => kind.to_string(),
+            Type::List(_) => "list".to_owned(),
+            Type::Map(_) => "map".to_owned(),
+        };
+        assert_eq!(kind, said, "{}", name.path);
+        assert!(!name.about.is_empty());
     }
 }
 
