@@ -142,7 +142,7 @@ fn begun(n: usize) -> [Fact; 2] {
         start: request.start,
         end: request.end,
     };
-    let request = Box::new(request);
+    let request = std::sync::Arc::new(request);
     [Fact::Decided { request }, hold]
 }
 
