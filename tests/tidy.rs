@@ -252,3 +252,15 @@ fn nothing_is_left_unfinished() {
     }
     assert!(wrong.is_empty(), "unfinished:\n{}", wrong.join("\n"));
 }
+
+/// Whoever writes rules finds every name that an expression may use.
+#[test]
+fn the_reference_of_rules_lists_every_name() {
+    let reference = include_str!("../docs/rules.md");
+    for name in maitred::domain::rule::schema::NAMES {
+        let row = format!("| `{}` | ", name.path);
+        let line = reference.lines().find(|line| line.starts_with(&row));
+        let line = line.unwrap_or_else(|| panic!("docs/rules.md has no row for {}", name.path));
+        assert!(line.contains(name.about), "{line}");
+    }
+}
