@@ -92,6 +92,17 @@ impl Account {
         }
     }
 
+    /// The lots and sums alone: enough to try what could be spent, without all that is noted of the
+    /// member.
+    pub fn purse(&self) -> Self {
+        Self {
+            version: self.version,
+            lots: self.lots.clone(),
+            totals: self.totals,
+            ..Self::new(self.id.clone(), self.opened)
+        }
+    }
+
     /// What could be spent at `now`.
     pub fn available(&self, now: Time) -> Credits {
         self.lots

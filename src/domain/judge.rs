@@ -7,6 +7,8 @@ mod people;
 mod rules;
 mod times;
 
+use std::sync::Arc;
+
 use chrono_tz::Tz;
 
 use super::account::Account;
@@ -36,6 +38,8 @@ pub struct Asked<'a> {
     /// `None`: not asked for. `Some(None)`: the calendar does not describe it.
     pub event_type: Option<Option<&'a EventType>>,
     pub account: Option<&'a Account>,
+    /// What it could spend now: less than its lots say when this plan has spent some of them.
+    pub available: Credits,
     /// The member's bookings that stand: those that were there, and those of this plan.
     pub standing: [&'a [Standing]; 2],
     /// What the booker asked for before it on the same day.
@@ -60,7 +64,7 @@ pub struct Asked<'a> {
 pub struct Judged {
     pub decision: Decision,
     pub reasons: Vec<Reason>,
-    pub findings: Vec<Finding>,
+    pub findings: Arc<[Finding]>,
     pub account: Option<AccountId>,
     pub booker: Option<Address>,
     /// What each booking costs, in their order.
@@ -140,6 +144,11 @@ enum Weight {
 
 /// Judges one request.
 pub fn judge(asked: &Asked<'_>) -> Judged {
+    judge_with(asked, &mut Vec::new())
+}
+
+/// Judges one request after others, with room for its findings that is used again.
+pub fn judge_with(asked: &Asked<'_>, room: &mut Vec<Finding>) -> Judged {
     let occurrences = asked.bookings.len();
     let costs: Vec<Credits> = asked
         .bookings
@@ -153,9 +162,6 @@ pub fn judge(asked: &Asked<'_>) -> Judged {
     let credits: Credits = costs.iter().sum();
     let carried = asked.carried.map_or(0, Charge::credits);
     let to_hold = credits.saturating_sub(carried);
-    let available = asked
-        .account
-        .map_or(0, |account| account.available(asked.now));
     let scope = Scope {
         booking: asked.bookings[0],
         occurrences,
@@ -164,7 +170,7 @@ pub fn judge(asked: &Asked<'_>) -> Judged {
         gate: &asked.gate.name,
         cost: costs[0],
         credits,
-        available,
+        available: asked.available,
         to_hold,
         lookups: asked
             .lookups
@@ -173,7 +179,11 @@ pub fn judge(asked: &Asked<'_>) -> Judged {
         zone: asked.zone,
         now: asked.now,
     };
-    let mut heard = Heard::new(rules::each(asked).count());
+    room.clear();
+    let mut heard = Heard {
+        findings: room,
+        objections: Vec::new(),
+    };
     heard.hard("pending", calendar::pending(asked));
     heard.hard("free-of-charge", calendar::free_of_charge(asked));
     heard.hard("booker", people::booker(asked));
@@ -194,16 +204,13 @@ pub fn judge(asked: &Asked<'_>) -> Judged {
             heard.hear(Weight::House, || rules::name(rule), said);
         }
     }
-    heard.hard("credit", credit(asked, to_hold, available));
-    let Heard {
-        findings,
-        objections,
-    } = heard;
+    heard.hard("credit", credit(asked, to_hold));
+    let Heard { objections, .. } = heard;
     let (decision, reasons) = decide(asked, &scope, objections, carried);
     Judged {
         decision,
         reasons,
-        findings,
+        findings: room.drain(..).collect(),
         account: asked.account.map(|account| account.id.clone()),
         booker: asked.booker().map(|booker| booker.address.clone()),
         costs,
@@ -213,20 +220,12 @@ pub fn judge(asked: &Asked<'_>) -> Judged {
 }
 
 /// What the rules said.
-struct Heard {
-    findings: Vec<Finding>,
+struct Heard<'r> {
+    findings: &'r mut Vec<Finding>,
     objections: Vec<(Weight, Objection)>,
 }
 
-impl Heard {
-    fn new(rules: usize) -> Self {
-        Self {
-            // The rules without expressions that say something in most gates.
-            findings: Vec::with_capacity(6 + rules),
-            objections: Vec::new(),
-        }
-    }
-
+impl Heard<'_> {
     fn hard(&mut self, rule: &'static str, said: Said) {
         self.hear(Weight::Hard, || Name::Fixed(rule), said);
     }
@@ -390,7 +389,8 @@ fn objects(decision: Decision, code: Code, text: impl Into<String>) -> Said {
     })
 }
 
-fn credit(asked: &Asked<'_>, to_hold: Credits, available: Credits) -> Said {
+fn credit(asked: &Asked<'_>, to_hold: Credits) -> Said {
+    let available = asked.available;
     if asked.account.is_none() {
         return Said::Silent;
     }

@@ -12,12 +12,12 @@ use chrono_tz::Tz;
 
 use super::account::{Account, Part};
 use super::booking::{Booking, BookingRef, Observed, Status};
-use super::decision::{Code, Credits, Decision, Outcome, Reason};
+use super::decision::{Code, Credits, Decision, Finding, Outcome, Reason};
 use super::fact::Fact;
 use super::gate::{Gate, Policy, RefuseWith};
 use super::group::{Group, groups};
 use super::id::{AccountId, Address, BookingUid, RequestId};
-use super::judge::{Asked, Judged, judge};
+use super::judge::{Asked, Judged, judge_with};
 use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
 use super::snapshot::{Earlier, Series, Snapshot, Standing};
 use super::taken::Taken;
@@ -103,8 +103,10 @@ struct Planner<'a> {
     policy: &'a Policy,
     /// As it is kept: what is written down must be equal when it is read again.
     now: Time,
-    /// Accounts that steps so far take credits from, as they leave them.
+    /// The purses of accounts that steps so far take credits from, as they leave them.
     spent: BTreeMap<&'a AccountId, Account>,
+    /// Room for the findings of one request after the other.
+    findings: Vec<Finding>,
     /// Accounts that a step so far gives credits back to.
     returning: BTreeSet<&'a AccountId>,
     taken: Taken,
@@ -136,6 +138,7 @@ impl<'a> Planner<'a> {
             policy,
             now: kept(snapshot.now),
             spent: BTreeMap::new(),
+            findings: Vec::new(),
             returning: BTreeSet::new(),
             taken: taken(snapshot, &open),
             sends_left: policy.limits.requests_per_pass,
@@ -159,11 +162,10 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The account as the steps so far leave it.
-    fn account(&self, id: &AccountId) -> Option<&Account> {
-        self.spent
-            .get(id)
-            .or_else(|| self.snapshot.accounts.get(id))
+    /// What the account could still spend after the steps so far.
+    fn available(&self, account: &Account) -> Credits {
+        let purse = self.spent.get(&account.id).unwrap_or(account);
+        purse.available(self.now)
     }
 
     fn decide(&mut self, group: Group<'a>) {
@@ -235,14 +237,15 @@ impl<'a> Planner<'a> {
             .booker
             .as_ref()
             .and_then(|booker| self.snapshot.names.get(&booker.address))
-            .and_then(|id| self.account(id));
+            .and_then(|id| self.snapshot.accounts.get(id));
         let carried = self.carried(group, gate, account);
         let taken_by = group
             .bookings
             .iter()
             .find_map(|booking| self.taken.find(booking));
         let event_type = first.event_type.as_ref().map(|event_type| event_type.id);
-        let judged = judge(&Asked {
+        let mut findings = std::mem::take(&mut self.findings);
+        let asked = Asked {
             gate,
             house,
             zone,
@@ -251,6 +254,7 @@ impl<'a> Planner<'a> {
                 .and_then(|id| self.snapshot.event_types.get(&id))
                 .map(Option::as_ref),
             account,
+            available: account.map_or(0, |account| self.available(account)),
             standing: self.standing(account),
             asked_before,
             pin: self.snapshot.pins.get(&first.uid).copied(),
@@ -261,7 +265,9 @@ impl<'a> Planner<'a> {
             ledger_is_empty: self.snapshot.ledger_is_empty,
             first: record.map_or(self.now, |record| record.first),
             now: self.now,
-        });
+        };
+        let judged = judge_with(&asked, &mut findings);
+        self.findings = findings;
         if self.may_suffice_later(&judged) {
             self.plan.more = true;
             return;
@@ -486,7 +492,7 @@ impl<'a> Planner<'a> {
     fn hold(&mut self, request: &Request, booking: &Booking, credits: u64) -> Option<Vec<Fact>> {
         let known = request.account.as_ref()?;
         let (id, known) = self.snapshot.accounts.get_key_value(known)?;
-        let account = self.spent.entry(id).or_insert_with(|| known.clone());
+        let account = self.spent.entry(id).or_insert_with(|| known.purse());
         let parts = account.pick(credits, self.now)?;
         let mut facts = write_off(account, self.now);
         account.spend(&parts);

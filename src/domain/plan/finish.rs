@@ -126,16 +126,20 @@ impl<'a> Planner<'a> {
         if known.len() > MAX_OCCURRENCES {
             return Err("the series grew beyond what one request may have");
         }
-        let before = request
+        let account = request
             .account
             .as_ref()
-            .and_then(|id| self.account(id).cloned());
+            .and_then(|id| self.snapshot.accounts.get(id));
+        let before = account.map(|known| match self.spent.get(&known.id) {
+            Some(purse) => purse.clone(),
+            None => known.purse(),
+        });
         let policy = self.policy;
         let mut gates = policy.gates.iter();
         let gate = gates.find(|gate| Some(&gate.name) == request.gate.as_ref());
-        let tier = before.as_ref().and_then(|account| account.tier.clone());
+        let tier = account.and_then(|account| account.tier.as_deref());
         let price = |booking| match gate {
-            Some(gate) => gate.price(&policy.house, booking, tier.as_deref(), known.len()),
+            Some(gate) => gate.price(&policy.house, booking, tier, known.len()),
             None => request.cost,
         };
         let mut facts = Vec::new();

@@ -60,6 +60,7 @@ pub fn judged(change: impl FnOnce(&mut Case)) -> Judged {
         bookings: &bookings,
         event_type: case.event_type.as_ref().map(Option::as_ref),
         account: case.account.as_ref(),
+        available: (case.account.as_ref()).map_or(0, |account| account.available(now())),
         standing: [&case.standing, &[]],
         asked_before: case.asked_before,
         pin: case.pin,
