@@ -126,6 +126,13 @@ fn every_command_runs_and_prints_what_is_shown() {
     };
     file("toml", "config.toml");
     file("csv", "members.csv");
+    for (language, text) in blocks() {
+        if let Some(name) = language.strip_prefix("toml ") {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, here(&text)).unwrap();
+        }
+    }
     let binary = Path::new(env!("CARGO_BIN_EXE_maitred"));
     let mut environment: Vec<(String, String)> = Vec::new();
     let mut ran = 0;

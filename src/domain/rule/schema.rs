@@ -102,13 +102,13 @@ pub const NAMES: [Name; 46] = [
         "booking.weekday",
         Field::Weekday,
         Type::TEXT,
-        "\"mon\" to \"sun\": the day of its start in the house's time zone",
+        "\"mon\" to \"sun\": the day of its start in the gate's time zone",
     ),
     name(
         "booking.hour",
         Field::Hour,
         Type::INT,
-        "0 to 23: the hour of its start in the house's time zone",
+        "0 to 23: the hour of its start in the gate's time zone",
     ),
     name(
         "booker.address",
