@@ -100,7 +100,7 @@ fn request(n: usize) -> Request {
             code: Code::Enough,
             text: "cost 1, available 3".into(),
         }],
-        findings: [
+        findings: vec![
             Finding {
                 rule: "short-of-credit".into(),
                 passed: true,

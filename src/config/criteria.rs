@@ -70,7 +70,7 @@ pub(super) fn read(
     }
     get(table, "wrong-pin", &mut criteria.wrong_pin, report);
     if let Some(list) = table.get("rule", report) {
-        criteria.rules = rule::read(&list, "[[gate.rule]]", house, report);
+        criteria.rules = rule::read(&list, "[[gate.rule]]", house, report).into();
     }
     criteria
 }

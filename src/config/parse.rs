@@ -115,7 +115,7 @@ fn house(
     }
     house.reasons = words::reasons(top.table("reasons", report), report);
     if let Some(list) = top.get("rule", report) {
-        house.rules = rule::read(&list, "[[rule]]", &house, report);
+        house.rules = rule::read(&list, "[[rule]]", &house, report).into();
     }
     (lookups, house)
 }

@@ -128,11 +128,11 @@ fn outcome(request: &Request) -> &'static str {
     }
 }
 
-pub fn finding(finding: &Finding) -> FindingView {
+pub fn finding(finding: Finding) -> FindingView {
     FindingView {
         rule: finding.rule.to_string(),
         passed: finding.passed,
-        detail: finding.detail.to_string(),
+        detail: finding.detail.into_owned(),
     }
 }
 

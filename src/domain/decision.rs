@@ -1,9 +1,10 @@
 //! What was decided of a request, and why. Codes are for machines and stay; texts are for people
 //! and are recorded as they were said.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use super::phrase::{Name, Phrase};
+use super::phrase::Name;
 use super::time::Time;
 
 /// Whole units, unsigned; never fractions.
@@ -216,7 +217,7 @@ pub struct Finding {
     pub rule: Name,
     pub passed: bool,
     /// What was looked at and what came out: `cost 2, available 1`.
-    pub detail: Phrase,
+    pub detail: Cow<'static, str>,
 }
 
 /// How a recorded decision ended.

@@ -7,7 +7,7 @@ mod people;
 mod rules;
 mod times;
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use chrono_tz::Tz;
 
@@ -16,9 +16,10 @@ use super::booking::{Answer, Booker, Booking, EventType};
 use super::criteria::effect::Effect;
 use super::criteria::house::House;
 use super::decision::{Code, Credits, Decision, Finding, Reason};
+use super::findings::{Findings, Room};
 use super::gate::Gate;
 use super::id::{AccountId, Address};
-use super::phrase::{Name, Phrase};
+use super::phrase::Name;
 use super::request::{Charge, Review, Verdict};
 use super::rule::scope::Scope;
 use super::snapshot::{Lookups, Pin, Standing};
@@ -64,7 +65,7 @@ pub struct Asked<'a> {
 pub struct Judged {
     pub decision: Decision,
     pub reasons: Vec<Reason>,
-    pub findings: Arc<[Finding]>,
+    pub findings: Findings,
     pub account: Option<AccountId>,
     pub booker: Option<Address>,
     /// What each booking costs, in their order.
@@ -80,20 +81,18 @@ struct Objection {
     decision: Decision,
     code: Code,
     text: String,
-    /// What operators are told, where that is something else.
-    detail: Option<Phrase>,
 }
 
 /// What one rule says: nothing to look at, fine, or an objection.
 enum Said {
     Silent,
-    Fine(Phrase),
+    Fine(Cow<'static, str>),
     Objects(Objection),
 }
 
 impl Said {
     fn fine(detail: &'static str) -> Self {
-        Self::Fine(Phrase::Fixed(detail))
+        Self::Fine(Cow::Borrowed(detail))
     }
 }
 
@@ -144,11 +143,11 @@ enum Weight {
 
 /// Judges one request.
 pub fn judge(asked: &Asked<'_>) -> Judged {
-    judge_with(asked, &mut Vec::new())
+    judge_with(asked, &mut Room::default())
 }
 
 /// Judges one request after others, with room for its findings that is used again.
-pub fn judge_with(asked: &Asked<'_>, room: &mut Vec<Finding>) -> Judged {
+pub fn judge_with(asked: &Asked<'_>, room: &mut Room) -> Judged {
     let occurrences = asked.bookings.len();
     let costs: Vec<Credits> = asked
         .bookings
@@ -181,7 +180,7 @@ pub fn judge_with(asked: &Asked<'_>, room: &mut Vec<Finding>) -> Judged {
     };
     room.clear();
     let mut heard = Heard {
-        findings: room,
+        room,
         objections: Vec::new(),
     };
     heard.hard("pending", calendar::pending(asked));
@@ -198,10 +197,12 @@ pub fn judge_with(asked: &Asked<'_>, room: &mut Vec<Finding>) -> Judged {
     heard.house(on, "hours", || times::hours(asked));
     heard.hard("time-free", calendar::time_free(asked));
     heard.house(on, "caps", || times::caps(asked));
-    if on {
+    // Without an account there is nobody whose rules they would be.
+    if on && asked.account.is_some() {
         for rule in rules::each(asked) {
-            let said = rules::one(asked, &scope, rule);
-            heard.hear(Weight::House, || rules::name(rule), said);
+            let objection = rules::one(asked, &scope, rule, heard.room);
+            let objection = objection.map(|objection| (Weight::House, objection));
+            heard.objections.extend(objection);
         }
     }
     heard.hard("credit", credit(asked, to_hold));
@@ -210,7 +211,7 @@ pub fn judge_with(asked: &Asked<'_>, room: &mut Vec<Finding>) -> Judged {
     Judged {
         decision,
         reasons,
-        findings: room.drain(..).collect(),
+        findings: room.findings(|| rules::lists(asked)),
         account: asked.account.map(|account| account.id.clone()),
         booker: asked.booker().map(|booker| booker.address.clone()),
         costs,
@@ -221,34 +222,33 @@ pub fn judge_with(asked: &Asked<'_>, room: &mut Vec<Finding>) -> Judged {
 
 /// What the rules said.
 struct Heard<'r> {
-    findings: &'r mut Vec<Finding>,
+    room: &'r mut Room,
     objections: Vec<(Weight, Objection)>,
 }
 
 impl Heard<'_> {
     fn hard(&mut self, rule: &'static str, said: Said) {
-        self.hear(Weight::Hard, || Name::Fixed(rule), said);
+        self.hear(Weight::Hard, rule, said);
     }
 
     fn house(&mut self, on: bool, rule: &'static str, said: impl FnOnce() -> Said) {
         if on {
-            self.hear(Weight::House, || Name::Fixed(rule), said());
+            self.hear(Weight::House, rule, said());
         }
     }
 
-    fn hear(&mut self, weight: Weight, rule: impl FnOnce() -> Name, said: Said) {
+    fn hear(&mut self, weight: Weight, rule: &'static str, said: Said) {
         let (passed, detail) = match said {
             Said::Silent => return,
             Said::Fine(detail) => (true, detail),
-            Said::Objects(mut objection) => {
-                let own = objection.detail.take();
-                let detail = own.unwrap_or_else(|| Phrase::Text(objection.text.clone()));
+            Said::Objects(objection) => {
+                let detail = objection.text.clone().into();
                 self.objections.push((weight, objection));
                 (false, detail)
             }
         };
-        self.findings.push(Finding {
-            rule: rule(),
+        self.room.say(Finding {
+            rule: Name::Fixed(rule),
             passed,
             detail,
         });
@@ -385,7 +385,6 @@ fn objects(decision: Decision, code: Code, text: impl Into<String>) -> Said {
         decision,
         code,
         text: text.into(),
-        detail: None,
     })
 }
 
@@ -396,7 +395,7 @@ fn credit(asked: &Asked<'_>, to_hold: Credits) -> Said {
     }
     if available >= to_hold {
         let detail = format!("cost {to_hold}, available {available}");
-        return Said::Fine(Phrase::Text(detail));
+        return Said::Fine(detail.into());
     }
     let text = text::short_of_credit(to_hold, available, asked.bookings.len());
     let decision = asked.decision(asked.gate.short_of_credit);

@@ -7,6 +7,7 @@ pub mod booking;
 pub mod criteria;
 pub mod decision;
 pub mod fact;
+pub mod findings;
 pub mod gate;
 pub mod group;
 pub mod id;

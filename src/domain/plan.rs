@@ -12,8 +12,9 @@ use chrono_tz::Tz;
 
 use super::account::{Account, Part};
 use super::booking::{Booking, BookingRef, Observed, Status};
-use super::decision::{Code, Credits, Decision, Finding, Outcome, Reason};
+use super::decision::{Code, Credits, Decision, Outcome, Reason};
 use super::fact::Fact;
+use super::findings::Room;
 use super::gate::{Gate, Policy, RefuseWith};
 use super::group::{Group, groups};
 use super::id::{AccountId, Address, BookingUid, RequestId};
@@ -106,7 +107,7 @@ struct Planner<'a> {
     /// The purses of accounts that steps so far take credits from, as they leave them.
     spent: BTreeMap<&'a AccountId, Account>,
     /// Room for the findings of one request after the other.
-    findings: Vec<Finding>,
+    findings: Room,
     /// Accounts that a step so far gives credits back to.
     returning: BTreeSet<&'a AccountId>,
     taken: Taken,
@@ -138,7 +139,7 @@ impl<'a> Planner<'a> {
             policy,
             now: kept(snapshot.now),
             spent: BTreeMap::new(),
-            findings: Vec::new(),
+            findings: Room::default(),
             returning: BTreeSet::new(),
             taken: taken(snapshot, &open),
             sends_left: policy.limits.requests_per_pass,

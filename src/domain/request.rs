@@ -1,11 +1,10 @@
 //! What is kept of a request once something was decided of it, and of a charge once credits were
 //! set aside for a booking. Both are folds of facts; neither is ever edited by hand.
 
-use std::sync::Arc;
-
 use super::account::{Part, sum};
 use super::booking::BookingRef;
-use super::decision::{Credits, Decision, Finding, Outcome, Reason};
+use super::decision::{Credits, Decision, Outcome, Reason};
+use super::findings::Findings;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
 use super::time::Time;
 
@@ -42,8 +41,7 @@ pub struct Request {
     /// What is to be sent, for an intent.
     pub call: Option<CallKind>,
     pub reasons: Vec<Reason>,
-    /// Shared, since a plan holds each request twice: in its step and in the fact of it.
-    pub findings: Arc<[Finding]>,
+    pub findings: Findings,
     /// What the booker is told with a decline.
     pub text: Option<String>,
     /// The booking whose charge this one takes over, if any.

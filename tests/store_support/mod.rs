@@ -91,7 +91,7 @@ pub fn intent(id: &str, bookings: &[&str], decided: Time) -> Request {
             code: Code::Enough,
             text: "cost 1, available 3".to_owned(),
         }],
-        findings: [Finding {
+        findings: vec![Finding {
             rule: "short-of-credit".into(),
             passed: true,
             detail: "cost 1, available 3".into(),
@@ -317,7 +317,7 @@ fn bare() -> Request {
         decision: Decision::Leave,
         call: None,
         reasons: Vec::new(),
-        findings: [].into(),
+        findings: Vec::new().into(),
         bookings: vec![BookingRef {
             uid: uid("uid4"),
             id: None,

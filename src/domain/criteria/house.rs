@@ -1,5 +1,7 @@
 //! What counts for all gates.
 
+use std::sync::Arc;
+
 use chrono_tz::Tz;
 
 use super::cap::Cap;
@@ -21,7 +23,7 @@ pub struct House {
     /// Requests one booker may make on one day, answered or not.
     pub requests_per_day: Option<u32>,
     /// Looked at before the gate's own.
-    pub rules: Vec<Rule>,
+    pub rules: Arc<[Rule]>,
     /// The questions to other systems that rules may use.
     pub lookups: Vec<Lookup>,
     /// What bookers are told in the house's own words, by reason.
@@ -45,7 +47,7 @@ impl Default for House {
             allow: Vec::new(),
             block: Vec::new(),
             requests_per_day: None,
-            rules: Vec::new(),
+            rules: [].into(),
             lookups: Vec::new(),
             reasons: Vec::new(),
         }

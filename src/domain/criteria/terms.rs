@@ -39,7 +39,7 @@ pub struct Criteria {
     pub pin: Option<String>,
     pub wrong_pin: Effect,
     pub clock: WhoseClock,
-    pub rules: Vec<Rule>,
+    pub rules: Arc<[Rule]>,
 }
 
 /// How long before its start a booking may be asked for.
@@ -84,7 +84,7 @@ impl Criteria {
 
     /// Whether any rule, the house's included, asks this question.
     pub fn asks(&self, house: &House, lookup: &str) -> bool {
-        let rules = house.rules.iter().chain(&self.rules);
+        let rules = house.rules.iter().chain(self.rules.iter());
         rules
             .flat_map(|rule| rule.require.lookups())
             .any(|name| name == lookup)

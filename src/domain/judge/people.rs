@@ -3,7 +3,6 @@
 use super::{Asked, Said, objects};
 use crate::domain::criteria::lists;
 use crate::domain::decision::{Code, Decision};
-use crate::domain::phrase::Phrase;
 use crate::domain::snapshot::Pin;
 use crate::domain::text;
 
@@ -88,7 +87,7 @@ pub(super) fn few_requests(asked: &Asked<'_>) -> Said {
     let before = asked.asked_before;
     if before < at_most {
         let detail = format!("{before} earlier on that day, at most {at_most}");
-        return Said::Fine(Phrase::Text(detail));
+        return Said::Fine(detail.into());
     }
     let effect = asked.decision(asked.gate.criteria.too_many_requests);
     objects(
@@ -103,7 +102,7 @@ pub(super) fn member(asked: &Asked<'_>, credits: u64) -> Said {
         return Said::Silent;
     }
     if let Some(account) = asked.account {
-        return Said::Fine(Phrase::Text(format!("account {}", account.id)));
+        return Said::Fine(format!("account {}", account.id).into());
     }
     let effect = asked.decision(asked.gate.unknown_booker);
     objects(effect, Code::UnknownBooker, text::unknown_booker(credits))

@@ -5,7 +5,6 @@ use chrono_tz::Tz;
 use super::{Asked, Said, objects};
 use crate::domain::criteria::cap::{Cap, PERIODS, Period, strictest};
 use crate::domain::decision::Code;
-use crate::domain::phrase::Phrase;
 use crate::domain::rule::scope::Counts;
 use crate::domain::snapshot::Standing;
 use crate::domain::text;
@@ -28,7 +27,7 @@ pub(super) fn notice(asked: &Asked<'_>) -> Said {
     }
     let first = asked.bookings[0];
     let given = text::span(first.start - first.created);
-    Said::Fine(Phrase::Text(format!("asked for {given} before")))
+    Said::Fine(format!("asked for {given} before").into())
 }
 
 pub(super) fn hours(asked: &Asked<'_>) -> Said {

@@ -2,6 +2,7 @@
 
 use super::{Action, Planner, Step};
 use crate::domain::decision::{Code, Decision, Reason};
+use crate::domain::findings::Findings;
 use crate::domain::gate::Gate;
 use crate::domain::group::Group;
 use crate::domain::id::BookingUid;
@@ -28,7 +29,7 @@ impl<'a> Planner<'a> {
                 code,
                 text: why_left(code).to_owned(),
             }],
-            findings: [].into(),
+            findings: Findings::default(),
             account: known.cloned(),
             booker: first.booker.as_ref().map(|booker| booker.address.clone()),
             costs: Vec::new(),

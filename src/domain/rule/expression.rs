@@ -9,7 +9,7 @@ use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 use super::check;
 use super::fault::Fault;
 use super::field::Field;
-use super::inputs::{Inputs, Path};
+use super::inputs::{self, Inputs, Path};
 use super::interpret::{self, Reference};
 use super::lower;
 use super::parse;
@@ -86,7 +86,19 @@ impl Expression {
 
     /// What the expression looks at, as it is in this scope.
     pub fn inputs(&self, scope: &Scope<'_>) -> Inputs {
-        Inputs::capture(&self.inner.paths, scope)
+        let mut kept = Vec::new();
+        self.keep_inputs(scope, &mut kept);
+        self.inputs_of(&kept)
+    }
+
+    /// What the expression looks at, as bytes for `inputs_of`: a few for each name.
+    pub fn keep_inputs(&self, scope: &Scope<'_>, kept: &mut Vec<u8>) {
+        inputs::capture(&self.inner.paths, scope, kept);
+    }
+
+    /// What `keep_inputs` wrote, to be shown.
+    pub fn inputs_of(&self, kept: &[u8]) -> Inputs {
+        Inputs::of(&self.inner.paths, kept)
     }
 
     /// The lookups that it names, in order.

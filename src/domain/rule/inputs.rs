@@ -23,9 +23,6 @@ const MAX_KEPT: usize = 1_024;
 /// The longest text that is shown, in characters: it stands in a line of the log.
 pub const MAX_SHOWN: usize = 400;
 
-/// Bytes kept in place: what a typical rule looks at needs no memory of its own.
-const IN_PLACE: usize = 30;
-
 /// Something that an expression names.
 #[derive(Debug)]
 pub(super) struct Path {
@@ -64,63 +61,28 @@ impl Path {
 #[derive(Clone)]
 pub struct Inputs {
     paths: Arc<[Path]>,
-    kept: Kept,
-}
-
-/// Bytes, in place as long as they are few.
-#[derive(Clone)]
-enum Kept {
-    InPlace(u8, [u8; IN_PLACE]),
-    Heap(Vec<u8>),
-}
-
-impl Kept {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::InPlace(length, bytes) => &bytes[..usize::from(*length)],
-            Self::Heap(bytes) => bytes,
-        }
-    }
-
-    fn push(&mut self, byte: u8) {
-        self.extend(&[byte]);
-    }
-
-    fn extend(&mut self, more: &[u8]) {
-        match self {
-            Self::Heap(bytes) => bytes.extend_from_slice(more),
-            Self::InPlace(length, bytes) => {
-                let from = usize::from(*length);
-                let to = from + more.len();
-                if to <= IN_PLACE {
-                    bytes[from..to].copy_from_slice(more);
-                    *length += more.len() as u8;
-                } else {
-                    let mut all = Vec::with_capacity(2 * to);
-                    all.extend_from_slice(&bytes[..from]);
-                    all.extend_from_slice(more);
-                    *self = Self::Heap(all);
-                }
-            }
-        }
-    }
+    kept: Box<[u8]>,
 }
 
 impl Inputs {
-    pub(super) fn capture(paths: &Arc<[Path]>, scope: &Scope<'_>) -> Self {
-        let mut kept = Kept::InPlace(0, [0; IN_PLACE]);
-        for path in paths.iter() {
-            match path.read(scope) {
-                Some(value) => keep(value, &mut kept, false),
-                None => kept.push(Tag::Absent as u8),
-            }
-            if kept.bytes().len() > MAX_KEPT {
-                break;
-            }
-        }
+    pub(super) fn of(paths: &Arc<[Path]>, kept: &[u8]) -> Self {
         Self {
             paths: Arc::clone(paths),
-            kept,
+            kept: kept.into(),
+        }
+    }
+}
+
+/// Writes down what the paths lead to in this scope.
+pub(super) fn capture(paths: &[Path], scope: &Scope<'_>, kept: &mut Vec<u8>) {
+    let from = kept.len();
+    for path in paths {
+        match path.read(scope) {
+            Some(value) => keep(value, kept, false),
+            None => kept.push(Tag::Absent as u8),
+        }
+        if kept.len() - from > MAX_KEPT {
+            break;
         }
     }
 }
@@ -159,7 +121,7 @@ impl Tag {
     ];
 }
 
-fn keep(value: Value<'_>, kept: &mut Kept, within: bool) {
+fn keep(value: Value<'_>, kept: &mut Vec<u8>, within: bool) {
     match value {
         Value::Null => kept.push(Tag::Null as u8),
         Value::Bool(false) => kept.push(Tag::No as u8),
@@ -174,16 +136,16 @@ fn keep(value: Value<'_>, kept: &mut Kept, within: bool) {
     }
 }
 
-fn number(tag: Tag, bytes: [u8; 8], kept: &mut Kept) {
+fn number(tag: Tag, bytes: [u8; 8], kept: &mut Vec<u8>) {
     kept.push(tag as u8);
-    kept.extend(&bytes);
+    kept.extend(bytes);
 }
 
 fn length(of: usize) -> [u8; 8] {
     i64::try_from(of).unwrap_or(i64::MAX).to_le_bytes()
 }
 
-fn text(of: &str, kept: &mut Kept) {
+fn text(of: &str, kept: &mut Vec<u8>) {
     let whole = |end: &usize| of.is_char_boundary(*end);
     let end = (0..=of.len().min(MAX_VALUE)).rev().find(whole).unwrap_or(0);
     let tag = if end < of.len() {
@@ -197,7 +159,7 @@ fn text(of: &str, kept: &mut Kept) {
 }
 
 /// The length and the first elements; of a list in a list only the length.
-fn list(of: Seq<'_>, kept: &mut Kept, within: bool) {
+fn list(of: Seq<'_>, kept: &mut Vec<u8>, within: bool) {
     number(Tag::List, length(of.len()), kept);
     let shown = if within {
         0
@@ -307,7 +269,7 @@ pub(super) fn compact(span: Span) -> String {
 impl fmt::Display for Inputs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = String::new();
-        let mut reader = Reader(self.kept.bytes());
+        let mut reader = Reader(&self.kept);
         for path in self.paths.iter() {
             if !out.is_empty() {
                 out.push_str(", ");
@@ -340,8 +302,7 @@ impl fmt::Debug for Inputs {
 
 impl PartialEq for Inputs {
     fn eq(&self, other: &Self) -> bool {
-        let same =
-            Arc::ptr_eq(&self.paths, &other.paths) && self.kept.bytes() == other.kept.bytes();
+        let same = Arc::ptr_eq(&self.paths, &other.paths) && self.kept == other.kept;
         same || self.to_string() == other.to_string()
     }
 }

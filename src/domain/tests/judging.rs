@@ -330,7 +330,7 @@ fn every_rule_that_was_looked_at_leaves_a_finding() {
         finding("time-free", true, "no accepted booking overlaps"),
         finding("credit", false, SHORT),
     ];
-    assert_eq!(*judged(poor).findings, *expect);
+    assert_eq!(judged(poor).findings, expect.into());
 }
 
 /// The operator's words about a frozen account are not for the booker.

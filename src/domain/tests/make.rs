@@ -276,7 +276,7 @@ pub fn intent(id: &str, bookings: &[&str]) -> Request {
         credits: bookings.len() as Credits,
         call: Some(CallKind::Confirm),
         reasons: Vec::new(),
-        findings: [].into(),
+        findings: Vec::new().into(),
         text: None,
         carries: None,
         policy: "p1".to_owned(),

@@ -4,6 +4,7 @@ use crate::domain::account::{Account, Part};
 use crate::domain::booking::Booking;
 use crate::domain::decision::{Code, Credits, Decision, Outcome, Reason};
 use crate::domain::fact::Fact;
+use crate::domain::findings::Findings;
 use crate::domain::gate::Gate;
 use crate::domain::id::RequestId;
 use crate::domain::plan::write_off;
@@ -95,7 +96,7 @@ pub fn noted(
         credits: 0,
         call: None,
         reasons: Vec::new(),
-        findings: [].into(),
+        findings: Findings::default(),
         text: None,
         carries: None,
         policy: policy.to_owned(),

@@ -179,7 +179,7 @@ impl<'a> From<&'a Request> for RequestRecord<'a> {
             credits: request.credits,
             call: request.call.map(Into::into),
             reasons: request.reasons.iter().map(Into::into).collect(),
-            findings: request.findings.iter().map(Into::into).collect(),
+            findings: request.findings.iter().map(FindingRecord::from).collect(),
             text: request.text.as_ref().map(Into::into),
             carries: request.carries.as_ref().map(|uid| uid.as_str().into()),
             policy: (&request.policy).into(),
@@ -217,7 +217,7 @@ impl TryFrom<RequestRecord<'_>> for Request {
             credits: record.credits,
             call: record.call.map(Into::into),
             reasons: all(record.reasons)?,
-            findings: all(record.findings)?.into(),
+            findings: all::<_, Finding>(record.findings)?.into(),
             text: optional(record.text)?,
             carries: record.carries.map(|text| text.uid()).transpose()?,
             policy: record.policy.string()?,
@@ -346,12 +346,12 @@ impl TryFrom<ReasonRecord<'_>> for Reason {
     }
 }
 
-impl<'a> From<&'a Finding> for FindingRecord<'a> {
-    fn from(finding: &'a Finding) -> Self {
+impl From<Finding> for FindingRecord<'_> {
+    fn from(finding: Finding) -> Self {
         Self {
             rule: finding.rule.to_string().into(),
             passed: finding.passed,
-            detail: finding.detail.to_string().into(),
+            detail: finding.detail.into_owned().into(),
         }
     }
 }
