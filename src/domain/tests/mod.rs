@@ -12,3 +12,4 @@ mod memory;
 mod plans;
 mod plans_finish;
 mod plans_random;
+mod rules;
