@@ -5,7 +5,7 @@
 mod finish;
 mod note;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono_tz::Tz;
@@ -105,7 +105,7 @@ struct Planner<'a> {
     /// As it is kept: what is written down must be equal when it is read again.
     now: Time,
     /// The purses of accounts that steps so far take credits from, as they leave them.
-    spent: BTreeMap<&'a AccountId, Account>,
+    spent: HashMap<&'a AccountId, Account>,
     /// Room for the findings of one request after the other.
     findings: Room,
     /// Accounts that a step so far gives credits back to.
@@ -122,7 +122,7 @@ struct Planner<'a> {
     /// Whether anything asks how many bookings a member has.
     counts: bool,
     /// Bookings that steps so far let in.
-    standing: BTreeMap<&'a AccountId, Vec<Standing>>,
+    standing: HashMap<&'a AccountId, Vec<Standing>>,
     /// Requests looked at so far, by who asked.
     asked: BTreeMap<&'a Address, Vec<Earlier>>,
     plan: Plan,
@@ -138,7 +138,7 @@ impl<'a> Planner<'a> {
             snapshot,
             policy,
             now: kept(snapshot.now),
-            spent: BTreeMap::new(),
+            spent: HashMap::new(),
             findings: Room::default(),
             returning: BTreeSet::new(),
             taken: taken(snapshot, &open),
@@ -153,7 +153,7 @@ impl<'a> Planner<'a> {
                 .filter_map(|request| request.carries.clone())
                 .collect(),
             counts: policy.counts(),
-            standing: BTreeMap::new(),
+            standing: HashMap::new(),
             asked: BTreeMap::new(),
             plan: Plan {
                 steps: Vec::new(),
@@ -278,8 +278,11 @@ impl<'a> Planner<'a> {
         let to_hold = judged.to_hold;
         let request = self.request(group, Some(gate), record, judged, carries);
         match request.decision {
-            Decision::Confirm => self.confirm(group, request, &costs, to_hold),
-            Decision::Decline => self.decline(request, record),
+            Decision::Confirm => {
+                let account = account.expect("nobody else is confirmed");
+                self.confirm(group, request, account, (&costs, to_hold));
+            }
+            Decision::Decline => self.decline(request, record, account),
             Decision::Wait { .. } | Decision::Review | Decision::Leave => {
                 self.note(request, record, true);
             }
@@ -363,8 +366,8 @@ impl<'a> Planner<'a> {
         &mut self,
         group: &Group<'a>,
         mut request: Request,
-        costs: &[Credits],
-        to_hold: Credits,
+        account: &'a Account,
+        (costs, to_hold): (&[Credits], Credits),
     ) {
         if self.sends_left == 0 {
             self.plan.more = true;
@@ -373,7 +376,7 @@ impl<'a> Planner<'a> {
         self.sends_left -= 1;
         request.state = RequestState::Recorded;
         request.call = Some(CallKind::Confirm);
-        let looked_at = self.looked_at(&request);
+        let looked_at = looked_at(&request, Some(account));
         let request = Arc::new(request);
         let mut facts = Vec::with_capacity(1 + group.bookings.len());
         facts.push(Fact::Decided {
@@ -390,28 +393,24 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let hold = self
-                .hold(&request, booking, credits)
+                .hold(&request, account, booking, credits)
                 .expect("the credit rule saw that there is enough");
             facts.extend(hold);
         }
         self.carried.extend(request.carries.clone());
-        self.let_in(group, &request);
+        self.let_in(group, &request, account);
         self.send(request, facts, looked_at);
     }
 
     /// What later requests of this plan see of it.
-    fn let_in(&mut self, group: &Group<'a>, request: &Request) {
+    fn let_in(&mut self, group: &Group<'a>, request: &Request, account: &'a Account) {
         for booking in &group.bookings {
             self.taken.add_booking(booking);
         }
         if !self.counts {
             return;
         }
-        let known = request.account.as_ref();
-        let Some((id, _)) = known.and_then(|id| self.snapshot.accounts.get_key_value(id)) else {
-            return;
-        };
-        let standing = self.standing.entry(id).or_default();
+        let standing = self.standing.entry(&account.id).or_default();
         standing.extend(group.bookings.iter().map(|booking| Standing {
             booking: booking.uid.clone(),
             start: booking.start,
@@ -420,7 +419,12 @@ impl<'a> Planner<'a> {
         }));
     }
 
-    fn decline(&mut self, mut request: Request, record: Option<&Request>) {
+    fn decline(
+        &mut self,
+        mut request: Request,
+        record: Option<&Request>,
+        account: Option<&Account>,
+    ) {
         if self.declines_left == 0 {
             request.decision = Decision::Leave;
             request.reasons = vec![Reason {
@@ -451,7 +455,7 @@ impl<'a> Planner<'a> {
             RefuseWith::Decline => CallKind::Decline,
             RefuseWith::Cancel => CallKind::Cancel,
         });
-        let looked_at = self.looked_at(&request);
+        let looked_at = looked_at(&request, account);
         let request = Arc::new(request);
         let facts = vec![Fact::Decided {
             request: Arc::clone(&request),
@@ -476,24 +480,16 @@ impl<'a> Planner<'a> {
         });
     }
 
-    /// What the decision rests on: the account's version, or that none has the booker's name.
-    fn looked_at(&self, request: &Request) -> Option<(AccountId, Option<u64>)> {
-        match (&request.account, &request.booker) {
-            (Some(id), _) => {
-                let version = self.snapshot.accounts.get(id).map(|known| known.version);
-                Some((id.clone(), version))
-            }
-            (None, Some(booker)) => Some((AccountId::from(booker), None)),
-            (None, None) => None,
-        }
-    }
-
     /// Takes credits for one booking from the account as the steps so far leave it; expired lots
     /// are written off on the way. `None` when there are too few.
-    fn hold(&mut self, request: &Request, booking: &Booking, credits: u64) -> Option<Vec<Fact>> {
-        let known = request.account.as_ref()?;
-        let (id, known) = self.snapshot.accounts.get_key_value(known)?;
-        let account = self.spent.entry(id).or_insert_with(|| known.purse());
+    fn hold(
+        &mut self,
+        request: &Request,
+        known: &'a Account,
+        booking: &Booking,
+        credits: Credits,
+    ) -> Option<Vec<Fact>> {
+        let account = self.spent.entry(&known.id).or_insert_with(|| known.purse());
         let parts = account.pick(credits, self.now)?;
         let mut facts = write_off(account, self.now);
         account.spend(&parts);
@@ -517,6 +513,15 @@ impl<'a> Planner<'a> {
                 text: text.to_owned(),
             });
         }
+    }
+}
+
+/// What the decision rests on: the account's version, or that none has the booker's name.
+fn looked_at(request: &Request, account: Option<&Account>) -> Option<(AccountId, Option<u64>)> {
+    match (&request.account, &request.booker) {
+        (Some(id), _) => Some((id.clone(), account.map(|known| known.version))),
+        (None, Some(booker)) => Some((AccountId::from(booker), None)),
+        (None, None) => None,
     }
 }
 

@@ -9,14 +9,14 @@ use super::time::{Span, Time};
 
 #[derive(Debug, Default)]
 pub struct Taken {
-    spans: BTreeMap<(HostId, Time, String), Time>,
+    spans: BTreeMap<(HostId, Time, Option<BookingUid>), Time>,
     longest: Span,
 }
 
 impl Taken {
     pub fn add(&mut self, host: HostId, (start, end): (Time, Time), uid: &BookingUid) {
         self.longest = self.longest.max(end - start);
-        self.spans.insert((host, start, uid.to_string()), end);
+        self.spans.insert((host, start, Some(uid.clone())), end);
     }
 
     /// The booking's host is busy then; one without a host is nobody's time.
@@ -33,11 +33,14 @@ impl Taken {
         if booking.end < booking.start {
             return None;
         }
-        let from = (host, booking.start - self.longest, String::new());
-        let to = (host, booking.end, String::new());
+        // Before every name at that instant.
+        let from = (host, booking.start - self.longest, None);
+        let to = (host, booking.end, None);
         self.spans
             .range(from..to)
-            .find(|((_, _, uid), until)| **until > booking.start && uid != booking.uid.as_str())
-            .map(|((_, _, uid), _)| uid.as_str())
+            .find(|((_, _, uid), until)| {
+                **until > booking.start && uid.as_ref() != Some(&booking.uid)
+            })
+            .and_then(|((_, _, uid), _)| uid.as_ref().map(BookingUid::as_str))
     }
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Action, Planner, Step, call};
+use super::{Action, Planner, Step, call, looked_at};
+use crate::domain::account::Account;
 use crate::domain::booking::{Booking, BookingRef};
 use crate::domain::decision::Decision;
 use crate::domain::fact::Fact;
 use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, Next, Sight};
-use crate::domain::request::MAX_OCCURRENCES;
+use crate::domain::request::{MAX_OCCURRENCES, Request};
 use crate::domain::snapshot::OpenIntent;
 
 impl<'a> Planner<'a> {
@@ -102,13 +103,18 @@ impl<'a> Planner<'a> {
         match call(request, booking) {
             Some(call) => Action::Send {
                 facts,
-                looked_at: self.looked_at(request),
+                looked_at: looked_at(request, self.account_of(request)),
                 call,
             },
             None => Action::Postpone {
                 why: "the decision names no call".to_owned(),
             },
         }
+    }
+
+    fn account_of(&self, request: &Request) -> Option<&'a Account> {
+        let id = request.account.as_ref()?;
+        self.snapshot.accounts.get(id)
     }
 
     /// Holds for what joined; when that cannot be, nothing is taken, and why.
@@ -126,10 +132,7 @@ impl<'a> Planner<'a> {
         if known.len() > MAX_OCCURRENCES {
             return Err("the series grew beyond what one request may have");
         }
-        let account = request
-            .account
-            .as_ref()
-            .and_then(|id| self.snapshot.accounts.get(id));
+        let account = self.account_of(request);
         let before = account.map(|known| match self.spent.get(&known.id) {
             Some(purse) => purse.clone(),
             None => known.purse(),
@@ -144,7 +147,9 @@ impl<'a> Planner<'a> {
         };
         let mut facts = Vec::new();
         for booking in grown {
-            let Some(hold) = self.hold(request, booking, price(booking)) else {
+            let hold =
+                account.and_then(|account| self.hold(request, account, booking, price(booking)));
+            let Some(hold) = hold else {
                 if let Some(before) = before
                     && let Some(account) = self.spent.get_mut(&before.id)
                 {
