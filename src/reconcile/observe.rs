@@ -3,26 +3,33 @@
 
 mod accepted;
 mod intents;
+mod lookups;
 mod pending;
+mod pins;
 mod series;
 mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::before;
 use super::known;
+use super::pin::Given;
 use super::ports::{PassError, Ports, Session};
 use crate::calcom::port::CallError;
 use crate::domain::booking::{Booking, Status};
 use crate::domain::decision::Decision;
-use crate::domain::gate::Policy;
-use crate::domain::id::{BookingUid, EventTypeId};
+use crate::domain::gate::{Gate, Policy};
+use crate::domain::group::{Group, groups};
+use crate::domain::id::{BookingUid, EventTypeId, RequestId};
 use crate::domain::plan::{Action, Plan, Problem, plan};
 use crate::domain::request::RequestState;
 use crate::domain::snapshot::{Series, Snapshot};
 use crate::domain::time::Time;
 use accepted::accepted;
 use intents::intents;
+use lookups::lookups;
 use pending::pending;
+use pins::pins;
 use series::{hidden, series};
 
 /// Reads that are under way at once.
@@ -49,8 +56,15 @@ pub async fn observe(
 ) -> Result<Observation, PassError> {
     let me = session.me(ports).await?.id;
     let mut problems = Vec::new();
-    let (pending, known) = pending(ports, policy, me, &mut problems).await?;
-    let intents = intents(ports, &pending, &mut problems).await?;
+    let mut given = Given::default();
+    let (mut pending, known) = pending(ports, policy, me, &mut problems).await?;
+    for observed in &mut pending {
+        given.take(policy, &mut observed.booking);
+    }
+    let mut intents = intents(ports, &pending, &mut problems).await?;
+    for grown in intents.iter_mut().flat_map(|open| &mut open.grown) {
+        given.take(policy, grown);
+    }
     let seen = pending.len();
     let mut snapshot = Snapshot {
         now: (ports.clock)(),
@@ -71,17 +85,59 @@ pub async fn observe(
         intents,
     };
     snapshot.series = series(ports, policy, &snapshot, &mut problems).await?;
+    for series in snapshot.series.values_mut() {
+        if let Series::Whole(all) = series {
+            all.iter_mut()
+                .for_each(|booking| given.take(policy, booking));
+        }
+    }
     hidden(ports, &mut snapshot).await?;
-    let guarded: Vec<&Booking> = bookings(&snapshot)
-        .filter(|booking| policy.guards(me, booking).is_ok() && undecided(&snapshot, booking))
+    let window = window(guarded(policy, &snapshot).map(|(_, booking)| booking));
+    people(ports, policy, session, &mut snapshot, &mut problems).await?;
+    past(ports, policy, &mut snapshot, &mut problems).await?;
+    let mut more = pins(
+        ports,
+        policy,
+        session,
+        (&mut snapshot, &given),
+        &mut problems,
+    )
+    .await?;
+    drop(given);
+    more |= lookups(ports, policy, session, &mut snapshot, &mut problems).await;
+    // Accepted bookings matter only where something would be confirmed: an idle door with people who
+    // wait for credit costs one call a pass.
+    let draft = plan(&snapshot, policy);
+    let mut plan = match window {
+        Some((from, to)) if confirms(&draft) => {
+            accepted(ports, &mut snapshot, (from, to), &mut problems).await?;
+            plan(&snapshot, policy)
+        }
+        Some(_) | None => draft,
+    };
+    plan.more |= more;
+    Ok(Observation {
+        snapshot,
+        plan,
+        problems,
+        seen,
+    })
+}
+
+/// Event types, accounts, and the charges that would be carried on.
+async fn people(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    session: &mut Session,
+    snapshot: &mut Snapshot,
+    problems: &mut Vec<Problem>,
+) -> Result<(), PassError> {
+    let kinds: BTreeSet<EventTypeId> = guarded(policy, snapshot)
+        .filter_map(|(_, booking)| booking.event_type.as_ref().map(|kind| kind.id))
         .collect();
-    let kinds: BTreeSet<EventTypeId> = guarded
-        .iter()
-        .filter_map(|booking| booking.event_type.as_ref().map(|kind| kind.id))
-        .collect();
-    let people = known::people(guarded.iter().copied(), &snapshot.intents);
-    let window = window(&guarded);
-    snapshot.event_types = session.event_types(ports, kinds, &mut problems).await?;
+    let guards = guarded(policy, snapshot).map(|(_, booking)| booking);
+    let people = known::people(guards, &snapshot.intents);
+    snapshot.event_types = session.event_types(ports, kinds, problems).await?;
     let people = ports
         .store
         .with(move |store| known::look_up(store, &people))
@@ -90,32 +146,98 @@ pub async fn observe(
     snapshot.accounts = people.accounts;
     snapshot.names = people.names;
     snapshot.carried = people.carried;
-    let moved: Vec<(BookingUid, BookingUid)> = bookings(&snapshot)
-        .filter(|booking| policy.guards(me, booking).is_ok() && undecided(&snapshot, booking))
+    let moved: Vec<(BookingUid, BookingUid)> = guarded(policy, snapshot)
+        .map(|(_, booking)| booking)
         .filter(|booking| !snapshot.carried.contains_key(&booking.uid))
         .filter_map(|booking| Some((booking.uid.clone(), booking.rescheduled_from.clone()?)))
         .collect();
     for (booking, from) in moved {
-        if let Some(charge) = session.charge_before(ports, &from, &mut problems).await? {
+        if let Some(charge) = session.charge_before(ports, &from, problems).await? {
             snapshot.carried.insert(booking, charge);
         }
     }
-    // Accepted bookings matter only where something would be confirmed: an idle door with people who
-    // wait for credit costs one call a pass.
-    let draft = plan(&snapshot, policy);
-    let plan = match window {
-        Some((from, to)) if confirms(&draft) => {
-            accepted(ports, &mut snapshot, (from, to), &mut problems).await?;
-            plan(&snapshot, policy)
-        }
-        Some(_) | None => draft,
-    };
-    Ok(Observation {
-        snapshot,
-        plan,
-        problems,
-        seen,
-    })
+    Ok(())
+}
+
+/// What members have and bookers asked for, where something looks at it.
+async fn past(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    snapshot: &mut Snapshot,
+    problems: &mut Vec<Problem>,
+) -> Result<(), PassError> {
+    let wanted = before::wanted(policy, snapshot, guarded(policy, snapshot));
+    let found = ports
+        .store
+        .with(move |store| before::read(store, &wanted))
+        .await;
+    let found = found.map_err(PassError::Store)?;
+    snapshot.standing = found.standing;
+    snapshot.asked = found.asked;
+    let crowded: Vec<BookingUid> = guarded(policy, snapshot)
+        .map(|(_, booking)| booking)
+        .filter(|booking| found.crowded.has(snapshot, booking))
+        .map(|booking| booking.uid.clone())
+        .collect();
+    for uid in &crowded {
+        problems.push(Problem {
+            code: "too-many-before",
+            text: format!(
+                "who asks for booking {uid} has or asked for more bookings than are counted: it is \
+                 left alone; answer it at Cal.com"
+            ),
+        });
+    }
+    put_off(snapshot, &crowded.into_iter().collect());
+    Ok(())
+}
+
+/// Takes bookings out of the snapshot, with the requests that they are part of: what is not seen is
+/// not decided.
+fn put_off(snapshot: &mut Snapshot, bookings: &BTreeSet<BookingUid>) {
+    if bookings.is_empty() {
+        return;
+    }
+    let late: BTreeSet<BookingUid> = groups(snapshot)
+        .iter()
+        .filter(|group| group.bookings.iter().any(|one| bookings.contains(&one.uid)))
+        .flat_map(|group| group.bookings.iter().map(|booking| booking.uid.clone()))
+        .collect();
+    snapshot
+        .pending
+        .retain(|observed| !late.contains(&observed.booking.uid));
+}
+
+/// As [`put_off`], by the requests' names.
+fn put_off_requests(snapshot: &mut Snapshot, requests: &BTreeSet<RequestId>) {
+    let bookings = groups(snapshot)
+        .iter()
+        .filter(|group| requests.contains(&group.id))
+        .map(|group| group.bookings[0].uid.clone())
+        .collect();
+    put_off(snapshot, &bookings);
+}
+
+/// The bookings that are ours to decide, with their gates.
+fn guarded<'a>(
+    policy: &'a Policy,
+    snapshot: &'a Snapshot,
+) -> impl Iterator<Item = (&'a Gate, &'a Booking)> {
+    bookings(snapshot)
+        .filter_map(|booking| Some((policy.guards(snapshot.me, booking).ok()?, booking)))
+        .filter(|(_, booking)| undecided(snapshot, booking))
+}
+
+/// The requests that are ours to decide, in the order in which they were asked for.
+fn to_decide<'a>(policy: &'a Policy, snapshot: &'a Snapshot) -> Vec<(&'a Gate, Group<'a>)> {
+    groups(snapshot)
+        .into_iter()
+        .filter(|group| undecided(snapshot, group.bookings[0]))
+        .filter_map(|group| {
+            let gate = policy.guards(snapshot.me, group.bookings[0]).ok()?;
+            Some((gate, group))
+        })
+        .collect()
 }
 
 /// Every booking a request may be made of: the listed ones and the series' hidden occurrences.
@@ -144,10 +266,11 @@ fn confirms(plan: &Plan) -> bool {
     })
 }
 
-fn window(bookings: &[&Booking]) -> Option<(Time, Time)> {
-    let from = bookings.iter().map(|booking| booking.start).min()?;
-    let to = bookings.iter().map(|booking| booking.end).max()?;
-    Some((from, to))
+fn window<'a>(bookings: impl Iterator<Item = &'a Booking>) -> Option<(Time, Time)> {
+    bookings.fold(None, |window, booking| {
+        let (from, to) = window.unwrap_or((booking.start, booking.end));
+        Some((from.min(booking.start), to.max(booking.end)))
+    })
 }
 
 /// Whether nothing else should be tried with this key.
