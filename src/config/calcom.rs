@@ -1,7 +1,7 @@
 //! The section `[calcom]`.
 
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -10,7 +10,7 @@ use super::model::{Calcom, Dialect};
 use super::parse::set;
 use super::reader::{Item, KEY_BELONGS, Table};
 use super::report::Report;
-use super::{hush, value};
+use super::value;
 use crate::domain::gate::{HostKey, RefuseWith};
 use crate::domain::id::{Address, HostId};
 
@@ -40,7 +40,9 @@ pub(super) fn read(mut table: Table<'_>, base: &Path, report: &mut Report<'_>) -
         set(&mut calcom.dialect, item.word(&words, report));
     }
     if let Some(item) = table.get("api-key-file", report) {
-        set(&mut calcom.api_key_file, key_file(&item, base, report));
+        let wrong = "this looks like an API key, not like the path of its file";
+        let file = value::secret_file(&item, base, (wrong, KEY_BELONGS), report);
+        set(&mut calcom.api_key_file, file);
     }
     if let Some(item) = table.get("timeout", report) {
         set(&mut calcom.timeout, value::duration(&item, TIMEOUT, report));
@@ -99,17 +101,6 @@ fn base_url(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
     let problem = format!("{} {problem}", report.show(text));
     report.error(&item.path, problem, help);
     None
-}
-
-/// The path of the key's file, unless it is the key itself that stands there.
-fn key_file(item: &Item<'_>, base: &Path, report: &mut Report<'_>) -> Option<PathBuf> {
-    let text = item.text("/etc/maitred/calcom-api-key", report)?;
-    if hush::value(text) && !text.contains('/') {
-        let problem = "this looks like an API key, not like the path of its file".to_owned();
-        report.error(&item.path, problem, KEY_BELONGS);
-        return None;
-    }
-    value::path(item, base, report)
 }
 
 fn read_hosts(list: &Item<'_>, report: &mut Report<'_>) -> Vec<HostKey> {

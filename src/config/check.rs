@@ -87,7 +87,7 @@ fn address(url: &Url, host: &str, report: &mut Report<'_>) {
 }
 
 /// Whether nothing leaves this machine. (IPv6 addresses stand in brackets.)
-fn is_local(host: &str) -> bool {
+pub(super) fn is_local(host: &str) -> bool {
     let plain = host.trim_start_matches('[').trim_end_matches(']');
     let address: Option<IpAddr> = plain.parse().ok();
     address.is_some_and(|address| address.is_loopback())

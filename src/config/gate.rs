@@ -1,40 +1,24 @@
-//! The sections `[[gate]]`.
-
-use std::ops::RangeInclusive;
-use std::time::Duration;
+//! The sections `[[gate]]`: what is guarded, what it costs, and whom it is for.
 
 use super::model;
 use super::parse::set;
 use super::reader::{Item, Table};
 use super::report::Report;
-use super::{terms, value};
-use crate::domain::criteria::effect::Effect;
+use super::{criteria, effect, terms, value};
+use crate::domain::criteria::house::House;
 use crate::domain::decision::MAX_CREDITS;
 use crate::domain::gate::{EventTypeKey, Gate};
 use crate::domain::id::{EventTypeId, MAX_NAME};
 
-/// How long a booker may be left waiting for credit. Bookings are not made further ahead.
-const WAIT: RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 60 * 60);
-
-/// The longest name of a gate: it stands in lines of the log and in tables.
-const MAX_GATE_NAME: usize = 64;
+/// Gates that a house may have: each request looks through them for its own.
+const MAX_GATES: usize = 1_000;
 
 /// All gates, in the order of the file.
-pub(super) fn read(list: &Item<'_>, report: &mut Report<'_>) -> Vec<Gate> {
-    if list.as_table().is_some() {
-        list.refuse(
-            "a list of tables",
-            "write [[gate]], with two brackets",
-            report,
-        );
-        return Vec::new();
-    }
+pub(super) fn read(list: &Item<'_>, house: &House, report: &mut Report<'_>) -> Vec<Gate> {
     let mut seen = Seen::default();
-    let items = list.list("[[gate]] on a line of its own", report);
-    items
-        .iter()
-        .filter_map(|item| read_one(item, &mut seen, report))
+    let tables = list.sections("[[gate]]", MAX_GATES, report);
+    { tables.into_iter() }
+        .map(|table| read_one(table, house, &mut seen, report))
         .collect()
 }
 
@@ -45,12 +29,7 @@ struct Seen {
     names: Vec<(String, String)>,
 }
 
-fn read_one(item: &Item<'_>, seen: &mut Seen, report: &mut Report<'_>) -> Option<Gate> {
-    let Some(entries) = item.as_table() else {
-        item.refuse("a table", "write [[gate]] on a line of its own", report);
-        return None;
-    };
-    let mut table = Table::new(&item.path, Some(entries));
+fn read_one(mut table: Table<'_>, house: &House, seen: &mut Seen, report: &mut Report<'_>) -> Gate {
     let mut gate = model::gate();
     let name = table.get("name", report);
     match table.get("event-types", report) {
@@ -65,29 +44,23 @@ fn read_one(item: &Item<'_>, seen: &mut Seen, report: &mut Report<'_>) -> Option
     if let Some(item) = table.get("cost", report) {
         set(&mut gate.cost, item.number(0..=MAX_CREDITS, report));
     }
-    if let Some(item) = table.get("unknown-booker", report) {
-        let words = [
-            ("decline", Effect::Decline),
-            ("wait", Effect::WAIT),
-            ("review", Effect::Review),
-            ("leave", Effect::Leave),
-        ];
-        set(&mut gate.unknown_booker, item.word(&words, report));
-    }
-    if let Some(item) = table.get("short-of-credit", report) {
-        set(&mut gate.short_of_credit, short_of_credit(&item, report));
-    }
-    if let Some(item) = table.get("taken", report) {
-        let words = [
-            ("decline", Effect::Decline),
-            ("wait", Effect::WAIT),
-            ("leave", Effect::Leave),
-        ];
-        set(&mut gate.taken, item.word(&words, report));
-    }
-    terms::read(&mut table, &mut gate.terms, report);
+    effect::get(
+        &mut table,
+        "unknown-booker",
+        &mut gate.unknown_booker,
+        report,
+    );
+    effect::get(
+        &mut table,
+        "short-of-credit",
+        &mut gate.short_of_credit,
+        report,
+    );
+    effect::get(&mut table, "taken", &mut gate.taken, report);
+    gate.criteria = criteria::read(&mut table, &gate.event_types, house, report);
+    terms::read(&mut table, house.zone, &mut gate.terms, report);
     table.close(report);
-    Some(gate)
+    gate
 }
 
 fn event_types(
@@ -129,7 +102,7 @@ fn event_types(
     keys
 }
 
-fn event_type(item: &Item<'_>, report: &mut Report<'_>) -> Option<EventTypeKey> {
+pub(super) fn event_type(item: &Item<'_>, report: &mut Report<'_>) -> Option<EventTypeKey> {
     let help = "give the event type's number at Cal.com (77), or its slug, the last part of its \
         address (\"book-club\")";
     if let Some(number) = item.as_number() {
@@ -185,7 +158,7 @@ fn gate_name(
     report: &mut Report<'_>,
 ) -> String {
     let place = item.as_ref().map_or(path, |item| &item.path).to_owned();
-    let given = item.and_then(|item| own_name(&item, report));
+    let given = item.and_then(|item| value::name(&item, "club", report));
     let first = gate.event_types.first().map(|key| match key {
         EventTypeKey::Slug(slug) => slug.clone(),
         EventTypeKey::Id(id) => id.to_string(),
@@ -202,36 +175,4 @@ fn gate_name(
         None => seen.names.push((name.clone(), path.to_owned())),
     }
     name
-}
-
-fn own_name(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
-    let text = item.text("club", report)?;
-    let name = text.trim();
-    if name.is_empty() || name.len() > MAX_GATE_NAME || name.contains(char::is_control) {
-        let problem = format!("{} is not a name", report.show(text));
-        let help = format!("give 1 to {MAX_GATE_NAME} bytes of text on one line");
-        report.error(&item.path, problem, help);
-        return None;
-    }
-    Some(name.to_owned())
-}
-
-fn short_of_credit(item: &Item<'_>, report: &mut Report<'_>) -> Option<Effect> {
-    if let Some(entries) = item.as_table() {
-        let mut table = Table::new(&item.path, Some(entries));
-        let wait = table.get("wait", report);
-        if wait.is_none() {
-            let problem = "this says nothing of how long to wait".to_owned();
-            report.error(&item.path, problem, "write { wait = \"24h\" }");
-        }
-        table.close(report);
-        return value::span(&wait?, WAIT, report).map(Effect::wait);
-    }
-    if item.as_text() == Some("wait") {
-        let problem = "`wait` alone does not say how long".to_owned();
-        report.error(&item.path, problem, "write { wait = \"24h\" }");
-        return None;
-    }
-    let words = [("decline", Effect::Decline), ("review", Effect::Review)];
-    item.word(&words, report)
 }

@@ -1,12 +1,15 @@
 //! The hash of a policy: the same for two configurations that decide the same, however they are
 //! written. Every decision is stamped with it.
 
+mod criteria;
+
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
+use super::model::Config;
 use crate::domain::criteria::effect::Effect;
-use crate::domain::gate::{EventTypeKey, Gate, HostKey, Policy, RefuseWith};
+use crate::domain::gate::{EventTypeKey, Gate, HostKey, RefuseWith};
 use crate::domain::terms::{
     Blame, ExpiredRefund, LateMove, NoShow, OnReschedule, Terms, Unmanaged,
 };
@@ -16,8 +19,8 @@ use crate::domain::terms::{
 const DIGITS: usize = 16;
 
 /// The hash; whatever hash the policy has already plays no part.
-pub(super) fn of(policy: &Policy) -> String {
-    let digest = Sha256::digest(canonical(policy));
+pub(super) fn of(config: &Config) -> String {
+    let digest = Sha256::digest(canonical(config));
     let mut hex = String::with_capacity(2 * digest.len());
     for byte in digest {
         hex.push_str(&format!("{byte:02x}"));
@@ -28,10 +31,11 @@ pub(super) fn of(policy: &Policy) -> String {
 
 /// One line for each thing that decides. Texts stand in quotes, so that no two policies read the
 /// same; what has no order is sorted.
-fn canonical(policy: &Policy) -> String {
+fn canonical(config: &Config) -> String {
+    let policy = &config.policy;
     let limits = &policy.limits;
     let mut lines = vec![
-        "policy 1".to_owned(),
+        "policy 2".to_owned(),
         format!("refuse-with {}", refuse_with(policy.refuse_with)),
         format!("requests-per-pass {}", limits.requests_per_pass),
         format!("declines-per-pass {}", limits.declines_per_pass),
@@ -44,7 +48,12 @@ fn canonical(policy: &Policy) -> String {
     let mut hosts: Vec<String> = policy.hosts.iter().map(host).collect();
     hosts.sort();
     lines.extend(hosts);
-    lines.extend(policy.gates.iter().map(gate));
+    lines.extend(criteria::house(&policy.house));
+    lines.extend(criteria::lookups(&config.lookups));
+    for gate in &policy.gates {
+        lines.push(self::gate(gate));
+        lines.extend(criteria::gate(&gate.criteria));
+    }
     lines.join("\n")
 }
 
@@ -61,13 +70,16 @@ fn gate(gate: &Gate) -> String {
     );
     line.push_str(&terms(&gate.terms));
     for key in event_types {
-        let written = match key {
-            EventTypeKey::Slug(slug) => write!(line, " {}", quoted(slug)),
-            EventTypeKey::Id(id) => write!(line, " {id}"),
-        };
-        written.expect("writing to a string cannot fail");
+        write!(line, " {}", event_type(key)).expect("writing to a string cannot fail");
     }
     line
+}
+
+fn event_type(key: &EventTypeKey) -> String {
+    match key {
+        EventTypeKey::Slug(slug) => quoted(slug),
+        EventTypeKey::Id(id) => id.to_string(),
+    }
 }
 
 fn terms(terms: &Terms) -> String {

@@ -5,8 +5,8 @@
 /// Words in a key's name that say its value is a secret.
 const MARKS: [&str; 6] = ["key", "secret", "password", "passwd", "token", "credential"];
 
-/// The one key of ours that has such a name and holds a path.
-const FILE_KEY: &str = "apikeyfile";
+/// What names end in that say where the secret is kept, and not what it is.
+const KEPT: &str = "file";
 
 /// The prefix that Cal.com gives its keys unless an operator changed it.
 const KEY_PREFIX: &str = "cal_";
@@ -28,11 +28,19 @@ pub(super) fn text(text: &str) -> bool {
 
 /// Whether the line gives something a secret name, or holds something that looks like one.
 pub(super) fn line(line: &str) -> bool {
-    value(line)
-        || line
-            .char_indices()
-            .filter(|(_, c)| matches!(c, '=' | ':'))
-            .any(|(at, _)| name(last_word(&line[..at])) && !line[at + 1..].trim().is_empty())
+    value(line) || named(line)
+}
+
+/// Whether the address or the argument of a command brings a secret along. What is merely long and
+/// random may be a name as well.
+pub(super) fn carried(text: &str) -> bool {
+    key(text) || userinfo(text) || named(text)
+}
+
+fn named(text: &str) -> bool {
+    text.char_indices()
+        .filter(|(_, c)| matches!(c, '=' | ':'))
+        .any(|(at, _)| name(last_word(&text[..at])) && !text[at + 1..].trim().is_empty())
 }
 
 /// Whether the key's name says that its value is a secret.
@@ -42,7 +50,7 @@ pub(super) fn name(key: &str) -> bool {
         .filter(|c| c.is_alphanumeric())
         .flat_map(char::to_lowercase)
         .collect();
-    plain != FILE_KEY && MARKS.iter().any(|mark| plain.contains(mark))
+    !plain.ends_with(KEPT) && MARKS.iter().any(|mark| plain.contains(mark))
 }
 
 /// Whether the text holds something that looks like a secret.
@@ -105,6 +113,8 @@ mod tests {
             ("base-url = \"https://cal.example.com?apiKey=x\"", true),
             ("name = \"4f1d09ab8c774f1d09ab8c77\"", true),
             ("api-key-file = \"/etc/maitred/calcom-api-key\"", false),
+            ("credential-file = \"/etc/maitred/members\"", false),
+            ("credential = \"x\"", true),
             ("api-key =", false),
             ("poll = \"15s\"", false),
             ("base-url = \"https://api.cal.com\"", false),

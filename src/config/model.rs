@@ -8,10 +8,11 @@ use chrono_tz::Tz;
 
 use super::every::{Every, Expression};
 use super::hash;
+use super::lookup::LookupConfig;
 use crate::domain::criteria::effect::Effect;
 use crate::domain::criteria::house::House;
 use crate::domain::criteria::terms::Criteria;
-use crate::domain::gate::{Gate, HostKey, Limits, Policy, RefuseWith};
+use crate::domain::gate::{Gate, Limits, Policy, RefuseWith};
 use crate::domain::terms::Terms;
 use crate::domain::time::Span;
 
@@ -28,6 +29,8 @@ pub struct Config {
     pub schedule: Schedule,
     pub store: StoreConfig,
     pub control: Control,
+    /// Questions to the house's own systems: how they are asked.
+    pub lookups: Vec<LookupConfig>,
     /// What decides: gates, hosts, limits. The only part that the domain sees.
     pub policy: Policy,
 }
@@ -89,13 +92,21 @@ pub struct Control {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
+        stamped(Self {
             calcom: Calcom::default(),
             schedule: Schedule::default(),
             store: StoreConfig::default(),
             control: Control::default(),
-            policy: policy(Vec::new(), Vec::new(), RefuseWith::Decline, limits()),
-        }
+            lookups: Vec::new(),
+            policy: Policy {
+                gates: Vec::new(),
+                hosts: Vec::new(),
+                refuse_with: RefuseWith::Decline,
+                limits: limits(),
+                house: House::default(),
+                hash: String::new(),
+            },
+        })
     }
 }
 
@@ -170,23 +181,10 @@ pub(super) fn gate() -> Gate {
     }
 }
 
-/// A policy with its hash.
-pub(super) fn policy(
-    gates: Vec<Gate>,
-    hosts: Vec<HostKey>,
-    refuse_with: RefuseWith,
-    limits: Limits,
-) -> Policy {
-    let mut policy = Policy {
-        gates,
-        hosts,
-        refuse_with,
-        limits,
-        house: House::default(),
-        hash: String::new(),
-    };
-    policy.hash = hash::of(&policy);
-    policy
+/// With the hash of what it says.
+pub(super) fn stamped(mut config: Config) -> Config {
+    config.policy.hash = hash::of(&config);
+    config
 }
 
 #[cfg(test)]

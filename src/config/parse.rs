@@ -8,11 +8,13 @@ use chrono_tz::Tz;
 use toml::de::DeTable;
 
 use super::finding::{Finding, Findings};
+use super::lookup::LookupConfig;
 use super::model::{self, Config, Control, Schedule, StoreConfig};
 use super::reader::{self, Item, KEY_BELONGS, Table};
 use super::report::Report;
-use super::{calcom, check, gate, value};
-use crate::domain::gate::Limits;
+use super::{calcom, check, gate, house, lookup, rule, value, words};
+use crate::domain::criteria::house::House;
+use crate::domain::gate::{Limits, Policy};
 
 /// How often a schedule may come round: more often than once a second no server would bear, and
 /// less often than once a day is what timers are for.
@@ -70,12 +72,13 @@ pub(super) fn read(text: &str, source: &str, report: &mut Report<'_>) -> Option<
     let base = Path::new(source).parent().unwrap_or(Path::new(""));
     let mut top = Table::new("", Some(tree.get_ref()));
     let section = calcom::read(top.table("calcom", report), base, report);
-    let schedule = schedule(top.table("schedule", report), report);
+    let (schedule, zone) = schedule(top.table("schedule", report), report);
     let store = store(top.table("store", report), base, report);
     let control = control(top.table("control", report), &store, report);
     let limits = limits(top.table("limits", report), report);
+    let (lookups, house) = house(&mut top, (base, zone), report);
     let gates = match top.get("gate", report) {
-        Some(item) => gate::read(&item, report),
+        Some(item) => gate::read(&item, &house, report),
         None => Vec::new(),
     };
     top.close(report);
@@ -84,10 +87,37 @@ pub(super) fn read(text: &str, source: &str, report: &mut Report<'_>) -> Option<
         schedule,
         store,
         control,
-        policy: model::policy(gates, section.hosts, section.refuse_with, limits),
+        lookups,
+        policy: Policy {
+            gates,
+            hosts: section.hosts,
+            refuse_with: section.refuse_with,
+            limits,
+            house,
+            hash: String::new(),
+        },
     };
+    let config = model::stamped(config);
     check::check(&config, report);
     Some(config)
+}
+
+/// What counts for all gates. Lookups come first, because rules may use no others.
+fn house(
+    top: &mut Table<'_>,
+    (base, zone): (&Path, Tz),
+    report: &mut Report<'_>,
+) -> (Vec<LookupConfig>, House) {
+    let mut house = house::read(top.table("house", report), zone, report);
+    let mut lookups = Vec::new();
+    if let Some(list) = top.get("lookup", report) {
+        (lookups, house.lookups) = lookup::read(&list, base, report);
+    }
+    house.reasons = words::reasons(top.table("reasons", report), report);
+    if let Some(list) = top.get("rule", report) {
+        house.rules = rule::read(&list, "[[rule]]", &house, report);
+    }
+    (lookups, house)
 }
 
 fn syntax(errors: &[toml::de::Error], report: &mut Report<'_>) {
@@ -106,7 +136,8 @@ fn syntax(errors: &[toml::de::Error], report: &mut Report<'_>) {
     }
 }
 
-fn schedule(mut table: Table<'_>, report: &mut Report<'_>) -> Schedule {
+/// The rhythms, and the house's time zone.
+fn schedule(mut table: Table<'_>, report: &mut Report<'_>) -> (Schedule, Tz) {
     let mut schedule = Schedule::default();
     let zone = table.get("time-zone", report);
     let zone = zone
@@ -132,7 +163,7 @@ fn schedule(mut table: Table<'_>, report: &mut Report<'_>) -> Schedule {
         );
     }
     table.close(report);
-    schedule
+    (schedule, zone)
 }
 
 fn store(mut table: Table<'_>, base: &Path, report: &mut Report<'_>) -> StoreConfig {

@@ -5,7 +5,7 @@
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::report::Report;
 use super::{hush, suggest};
@@ -20,6 +20,8 @@ pub(super) struct Table<'t> {
     path: String,
     entries: Option<&'t DeTable<'t>>,
     known: Vec<&'static str>,
+    /// Where secrets belong that were written into this table.
+    secrets_belong: &'static str,
 }
 
 /// One value and its path.
@@ -35,6 +37,15 @@ impl<'t> Table<'t> {
             path: path.to_owned(),
             entries,
             known: Vec::new(),
+            secrets_belong: KEY_BELONGS,
+        }
+    }
+
+    /// The same, with other advice to those who write a secret into it.
+    pub(super) fn with_secrets(self, secrets_belong: &'static str) -> Self {
+        Self {
+            secrets_belong,
+            ..self
         }
     }
 
@@ -53,6 +64,21 @@ impl<'t> Table<'t> {
             path,
             value: value.get_ref(),
         })
+    }
+
+    /// The key's value; that there is none is a finding.
+    pub(super) fn need(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        report: &mut Report<'_>,
+    ) -> Option<Item<'t>> {
+        let item = self.get(key, report);
+        if item.is_none() {
+            let problem = format!("there is no `{key}` here");
+            report.error(&self.path, problem, format!("add {key} = {example}"));
+        }
+        item
     }
 
     /// The table of that name; an empty one if there is none.
@@ -84,7 +110,7 @@ impl<'t> Table<'t> {
             let nearest = suggest::nearest(name, self.known.iter().copied());
             if nearest.is_none() && hush::name(name) && !value.get_ref().is_table() {
                 let problem = "a secret does not belong into the configuration".to_owned();
-                report.error(&path, problem, KEY_BELONGS);
+                report.error(&path, problem, self.secrets_belong);
                 continue;
             }
             let help = match (nearest, report.section_of(name)) {
@@ -189,6 +215,90 @@ impl<'t> Item<'t> {
             }
         };
         values.iter().enumerate().map(item).collect()
+    }
+
+    /// `true` or `false`, or a finding.
+    pub(super) fn flag(&self, report: &mut Report<'_>) -> Option<bool> {
+        let flag = self.value.as_bool();
+        if flag.is_none() {
+            self.refuse("true or false", "without quotes", report);
+        }
+        flag
+    }
+
+    /// The table, or a finding.
+    pub(super) fn table(&self, example: &str, report: &mut Report<'_>) -> Option<Table<'t>> {
+        let entries = self.value.as_table();
+        if entries.is_none() {
+            self.refuse("a table", &format!("for example {example}"), report);
+        }
+        entries.map(|entries| Table::new(&self.path, Some(entries)))
+    }
+
+    /// The tables of a list, or findings; no more than so many.
+    pub(super) fn rows(
+        &self,
+        example: &str,
+        most: usize,
+        report: &mut Report<'_>,
+    ) -> Vec<Table<'t>> {
+        let items = self.few(self.list(&format!("[{example}]"), report), most, report);
+        let rows = items.iter().map(|item| item.table(example, report));
+        rows.flatten().collect()
+    }
+
+    /// The tables of a list that is written with a header for each, or findings; no more than so
+    /// many.
+    pub(super) fn sections(
+        &self,
+        header: &str,
+        most: usize,
+        report: &mut Report<'_>,
+    ) -> Vec<Table<'t>> {
+        if self.as_table().is_some() {
+            let help = format!("write {header}, with two brackets");
+            self.refuse("a list of tables", &help, report);
+            return Vec::new();
+        }
+        let example = format!("{header} on a line of its own");
+        let items = self.few(self.list(&example, report), most, report);
+        let section = |item: &Item<'t>| {
+            let entries = item.value.as_table();
+            if entries.is_none() {
+                item.refuse("a table", &format!("write {example}"), report);
+            }
+            entries.map(|entries| Table::new(&item.path, Some(entries)))
+        };
+        items.iter().filter_map(section).collect()
+    }
+
+    /// The items, when they are no more than so many.
+    pub(super) fn few(
+        &self,
+        items: Vec<Item<'t>>,
+        most: usize,
+        report: &mut Report<'_>,
+    ) -> Vec<Item<'t>> {
+        if items.len() <= most {
+            return items;
+        }
+        let problem = format!("{} entries are more than {most}", items.len());
+        report.error(&self.path, problem, "leave out some");
+        Vec::new()
+    }
+
+    /// The values of a table whose keys are free, with their names, in the order of the text.
+    pub(super) fn named(&self, report: &mut Report<'_>) -> Vec<(&'t str, Item<'t>)> {
+        let mut entries: Vec<_> = self.value.as_table().into_iter().flatten().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        let named = |(name, value): (&'t Spanned<DeString<'t>>, &'t Spanned<DeValue<'t>>)| {
+            let name: &'t str = name.get_ref();
+            let path = join(&self.path, name);
+            report.found(&path, value.span());
+            let value = value.get_ref();
+            (name, Item { path, value })
+        };
+        entries.into_iter().map(named).collect()
     }
 
     /// Reports that the value is of the wrong kind.

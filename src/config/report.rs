@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::finding::{Excerpt, Finding, Place, Severity};
 use super::hush;
+use crate::domain::rule::fault::Fault;
 
 /// How much of a long line is shown.
 const MAX_LINE: usize = 100;
@@ -73,6 +74,28 @@ impl<'a> Report<'a> {
     /// A warning about the key, unless there is an error about it.
     pub(super) fn warn(&mut self, key: &str, problem: String, help: impl Into<String>) {
         self.add(Severity::Warning, key, problem, help.into());
+    }
+
+    /// An error at a place within the text that the key has for its value. All of them are told.
+    pub(super) fn fault(&mut self, key: &str, value: &str, fault: Fault) {
+        let Some(whole) = self.spans.get(key).cloned() else {
+            self.error(key, fault.problem, fault.help);
+            return;
+        };
+        let span = within(self.text, &whole, value, &fault.at);
+        let finding = Finding {
+            severity: Severity::Error,
+            file: self.file.to_owned(),
+            key: self.show_key(key).unwrap_or_default(),
+            place: Some(self.place(span.clone())),
+            problem: fault.problem,
+            help: fault.help,
+        };
+        self.findings.push(Found {
+            key: key.to_owned(),
+            at: span.start,
+            finding,
+        });
     }
 
     /// An error at a place where no key could be read. The first of a line is enough.
@@ -185,6 +208,26 @@ impl<'a> Report<'a> {
                 excerpt(line, column, width)
             }),
         }
+    }
+}
+
+/// Where a part of a value stands in the text. Where the value has escapes, it is all of it.
+fn within(text: &str, whole: &Range<usize>, value: &str, part: &Range<usize>) -> Range<usize> {
+    let written = &text[whole.clone()];
+    let quotes = ["\"\"\"", "'''", "\"", "'"];
+    let quote = quotes.iter().find(|quote| written.starts_with(**quote));
+    let inner = quote.and_then(|quote| {
+        let inner = written.strip_prefix(quote)?.strip_suffix(quote)?;
+        // A line break right after three quotes is no part of the value.
+        let start = match inner.len().checked_sub(value.len()) {
+            Some(more) if quote.len() == 3 && more <= 2 => more,
+            Some(_) | None => 0,
+        };
+        (inner.get(start..) == Some(value)).then_some(whole.start + quote.len() + start)
+    });
+    match inner {
+        Some(start) => start + part.start..start + part.end,
+        None => whole.clone(),
     }
 }
 

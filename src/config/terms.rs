@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono_tz::Tz;
 
 use super::parse::set;
 use super::reader::{Item, Table};
@@ -14,7 +14,7 @@ use crate::domain::terms::{
     Blame, ExpiredRefund, Forgive, LateMove, MAX_WINDOWS, NoShow, OnReschedule, Terms, Unmanaged,
     Window,
 };
-use crate::domain::time::{Span, Time};
+use crate::domain::time::Span;
 
 /// Notice, grace and the life of restored credits. Bookings are not made further ahead.
 const LONG: RangeInclusive<Duration> =
@@ -30,7 +30,7 @@ const MAX_TIMES: u64 = 1_000;
 /// What `forgive` counts within when it counts nothing.
 const DEFAULT_PER: Span = Span::days(60);
 
-pub(super) fn read(table: &mut Table<'_>, terms: &mut Terms, report: &mut Report<'_>) {
+pub(super) fn read(table: &mut Table<'_>, zone: Tz, terms: &mut Terms, report: &mut Report<'_>) {
     if let Some(item) = table.get("refund", report) {
         set(&mut terms.refund, windows(&item, report));
     }
@@ -72,10 +72,10 @@ pub(super) fn read(table: &mut Table<'_>, terms: &mut Terms, report: &mut Report
         ];
         set(&mut terms.late_move, item.word(&words, report));
     }
-    unmanaged(table, terms, report);
+    unmanaged(table, zone, terms, report);
 }
 
-fn unmanaged(table: &mut Table<'_>, terms: &mut Terms, report: &mut Report<'_>) {
+fn unmanaged(table: &mut Table<'_>, zone: Tz, terms: &mut Terms, report: &mut Report<'_>) {
     let what = table.get("unmanaged", report);
     let since = table.get("unmanaged-since", report);
     if let Some(item) = &what {
@@ -90,7 +90,7 @@ fn unmanaged(table: &mut Table<'_>, terms: &mut Terms, report: &mut Report<'_>) 
         .as_ref()
         .is_some_and(|item| item.as_text() != Some(""));
     if let Some(item) = since.filter(|_| given) {
-        terms.unmanaged_since = date(&item, report);
+        terms.unmanaged_since = value::instant(&item, zone, report);
     }
     if let Some(item) = what.filter(|_| !given && terms.unmanaged != Unmanaged::Report) {
         let problem = "this says nothing of bookings from before maitred's time".to_owned();
@@ -175,22 +175,6 @@ fn expired_refund(item: &Item<'_>, report: &mut Report<'_>) -> Option<ExpiredRef
         Some(span) => Some(ExpiredRefund::RestoreFor(span)),
         None => {
             let problem = format!("{} is not known here", report.show(text));
-            report.error(&item.path, problem, help);
-            None
-        }
-    }
-}
-
-/// A day (its first instant in UTC) or an instant.
-fn date(item: &Item<'_>, report: &mut Report<'_>) -> Option<Time> {
-    let text = item.text("2026-12-01", report)?;
-    let day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d");
-    let day = day.map(|day| day.and_time(NaiveTime::MIN).and_utc());
-    match day.or_else(|_| text.trim().parse::<Time>()) {
-        Ok(at) => Some(at),
-        Err(_) => {
-            let problem = format!("{} is no date", report.show(text));
-            let help = "write \"2026-12-01\", or \"2026-12-01T08:00:00Z\"";
             report.error(&item.path, problem, help);
             None
         }

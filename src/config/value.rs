@@ -4,14 +4,19 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::{NaiveDate, NaiveTime, TimeZone as _};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use humantime::format_duration;
 
 use super::every::{self, Every, Expression, ExpressionError};
 use super::reader::Item;
 use super::report::Report;
-use super::suggest;
-use crate::domain::time::Span;
+use super::{hush, suggest};
+use crate::domain::id::MAX_NAME;
+use crate::domain::time::{Span, Time};
+
+/// The longest name of a gate, a rule or a lookup: they stand in lines of the log and in tables.
+const MAX_SHORT: usize = 64;
 
 /// A duration in words, within bounds.
 pub(super) fn duration(
@@ -187,6 +192,120 @@ fn like_zone(text: &str) -> Option<&'static str> {
     let mut names = TZ_VARIANTS.iter().map(|zone| zone.name());
     let found = names.clone().find(|name| name.contains('/') && named(name));
     found.or_else(|| suggest::nearest(text, &mut names))
+}
+
+/// A day, of which the first instant in the zone is meant, or an instant.
+pub(super) fn instant(item: &Item<'_>, zone: Tz, report: &mut Report<'_>) -> Option<Time> {
+    let text = item.text("2026-12-01", report)?;
+    let day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d");
+    let at = match day {
+        Ok(day) => Some(first_instant(day, zone)),
+        Err(_) => text.trim().parse::<Time>().ok(),
+    };
+    if at.is_none() {
+        let problem = format!("{} is no date", report.show(text));
+        let help = "write \"2026-12-01\", or \"2026-12-01T08:00:00Z\"";
+        report.error(&item.path, problem, help);
+    }
+    at
+}
+
+/// Where the clock skips midnight the day begins later.
+fn first_instant(day: NaiveDate, zone: Tz) -> Time {
+    let start = day.and_time(NaiveTime::MIN);
+    // A gap is never longer than a day.
+    (0..=24)
+        .find_map(|hours| {
+            zone.from_local_datetime(&(start + Span::hours(hours)))
+                .earliest()
+        })
+        .map_or_else(|| start.and_utc(), |at| at.to_utc())
+}
+
+/// What stands behind the `@` of an address, in lower case.
+pub(super) fn domain(text: &str, item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
+    let domain = text.trim().to_lowercase();
+    let strange = |c: char| c.is_whitespace() || c.is_control() || "@/,;".contains(c);
+    if domain.is_empty() || domain.len() > MAX_NAME || domain.contains(strange) {
+        let problem = format!("{} is no domain", report.show(text));
+        report.error(&item.path, problem, "write it as in \"example.com\"");
+        return None;
+    }
+    Some(domain)
+}
+
+/// The keys `at-least` and `at-most` of a table.
+pub(super) fn range<T: PartialOrd>(
+    item: &Item<'_>,
+    one: &dyn Fn(&Item<'_>, &mut Report<'_>) -> Option<T>,
+    report: &mut Report<'_>,
+) -> Option<(Option<T>, Option<T>)> {
+    let mut table = item.table("{ at-least = …, at-most = … }", report)?;
+    let least = table.get("at-least", report);
+    let most = table.get("at-most", report);
+    table.close(report);
+    let least = least.map_or(Some(None), |item| one(&item, report).map(Some));
+    let most = most.map_or(Some(None), |item| one(&item, report).map(Some));
+    let (least, most) = (least?, most?);
+    if let (Some(low), Some(high)) = (&least, &most)
+        && low > high
+    {
+        let problem = "at-least is more than at-most: nothing fits".to_owned();
+        report.error(&item.path, problem, "make at-most the larger of the two");
+        return None;
+    }
+    Some((least, most))
+}
+
+/// Tiers of members.
+pub(super) fn tiers(list: &Item<'_>, report: &mut Report<'_>) -> Vec<String> {
+    let example = "[\"gold\"]";
+    let items = list.list(example, report);
+    if items.is_empty() {
+        let problem = "this names no tier".to_owned();
+        let help = format!("for example {example}; left out, it is for all");
+        report.error(&list.path, problem, help);
+    }
+    let mut tiers = Vec::new();
+    for item in items {
+        let Some(tier) = name(&item, "gold", report) else {
+            continue;
+        };
+        if tiers.contains(&tier) {
+            let problem = "this tier stands here twice".to_owned();
+            report.warn(&item.path, problem, "one of the two can go");
+        }
+        tiers.push(tier);
+    }
+    tiers
+}
+
+/// A name of one line.
+pub(super) fn name(item: &Item<'_>, example: &str, report: &mut Report<'_>) -> Option<String> {
+    let text = item.text(example, report)?;
+    let name = text.trim();
+    if name.is_empty() || name.len() > MAX_SHORT || name.contains(char::is_control) {
+        let problem = format!("{} is not a name", report.show(text));
+        let help = format!("give 1 to {MAX_SHORT} bytes of text on one line");
+        report.error(&item.path, problem, help);
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+/// The path of a secret's file, unless it is the secret itself that stands there.
+pub(super) fn secret_file(
+    item: &Item<'_>,
+    base: &Path,
+    (problem, help): (&str, &str),
+    report: &mut Report<'_>,
+) -> Option<PathBuf> {
+    let text = item.as_text().unwrap_or_default();
+    if hush::value(text) && !text.contains('/') {
+        report.error(&item.path, problem.to_owned(), help);
+        return None;
+    }
+    path(item, base, report)
 }
 
 /// A path; a relative one starts at the folder of the configuration.

@@ -18,7 +18,7 @@ use super::gate::Gate;
 use super::id::{AccountId, Address};
 use super::phrase::Phrase;
 use super::request::{Charge, Review, Verdict};
-use super::rule::Scope;
+use super::rule::scope::Scope;
 use super::snapshot::{Lookups, Pin, Standing};
 use super::terms::OnReschedule;
 use super::text;
@@ -169,6 +169,7 @@ pub fn judge(asked: &Asked<'_>) -> Judged {
         lookups: asked
             .lookups
             .map_or(&NO_ANSWERS, |lookups| &lookups.answers),
+        hidden: asked.gate.criteria.pin.as_deref(),
         zone: asked.zone,
         now: asked.now,
     };
@@ -359,7 +360,7 @@ fn tells_alone(code: Code) -> bool {
 fn words(asked: &Asked<'_>, scope: &Scope<'_>, objection: &Objection) -> String {
     let own = asked.house.words(objection.code).and_then(|words| {
         let language = asked.booker().and_then(|booker| booker.language.as_deref());
-        words.pick(language).render(scope).ok()
+        words.pick(language)?.render(scope).ok()
     });
     own.unwrap_or_else(|| objection.text.clone())
 }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::rule::Inputs;
+use super::rule::inputs::Inputs;
 
 /// A text, or what it will be made of. Two are equal when they read the same.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use super::effect::Effect;
 use super::lists::{Folding, Listed};
 use super::terms::Rule;
 use crate::domain::decision::Code;
-use crate::domain::rule::Words;
+use crate::domain::rule::words::Words;
 
 /// The house.
 #[derive(Debug, Clone, PartialEq)]

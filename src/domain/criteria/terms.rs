@@ -11,7 +11,8 @@ use super::lists::Listed;
 use super::opening::Opening;
 use super::price::Price;
 use crate::domain::booking::Booking;
-use crate::domain::rule::{Expression, Words};
+use crate::domain::rule::expression::Expression;
+use crate::domain::rule::words::Words;
 use crate::domain::time::Span;
 
 /// What a gate asks for beside an account and credit, and what becomes of requests that miss it.

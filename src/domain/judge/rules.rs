@@ -6,7 +6,7 @@ use super::{Asked, Objection, Said};
 use crate::domain::criteria::terms::Rule;
 use crate::domain::decision::{Code, Decision};
 use crate::domain::phrase::Phrase;
-use crate::domain::rule::Scope;
+use crate::domain::rule::scope::Scope;
 use crate::domain::text;
 
 /// The house's rules, then the gate's, each in the order of the configuration.
@@ -43,7 +43,7 @@ pub(super) fn one(asked: &Asked<'_>, scope: &Scope<'_>, rule: &Rule) -> Said {
         Ok(false) => {
             let own = rule.reason.as_ref().and_then(|words| {
                 let language = asked.booker().and_then(|booker| booker.language.as_deref());
-                words.pick(language).render(scope).ok()
+                words.pick(language)?.render(scope).ok()
             });
             Said::Objects(Objection {
                 decision: asked.decision(rule.effect),

@@ -6,7 +6,7 @@ use super::{Asked, Said, objects};
 use crate::domain::criteria::cap::{Cap, PERIODS, Period, strictest};
 use crate::domain::decision::Code;
 use crate::domain::phrase::Phrase;
-use crate::domain::rule::Counts;
+use crate::domain::rule::scope::Counts;
 use crate::domain::snapshot::Standing;
 use crate::domain::text;
 

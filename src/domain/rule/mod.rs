@@ -1,65 +1,34 @@
-use crate::domain::{
-    account::Account,
-    booking::{Answer, Booking},
-    decision::Credits,
-    time::Time,
-};
-use std::collections::BTreeMap;
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Counts {
-    pub upcoming: u32,
-    pub day: u32,
-    pub week: u32,
-    pub month: u32,
-}
-#[derive(Debug, Clone, Copy)]
-pub struct Scope<'a> {
-    pub booking: &'a Booking,
-    pub occurrences: usize,
-    pub account: Option<&'a Account>,
-    pub counts: Counts,
-    pub gate: &'a str,
-    pub cost: Credits,
-    pub credits: Credits,
-    pub available: Credits,
-    pub to_hold: Credits,
-    pub lookups: &'a BTreeMap<String, Answer>,
-    pub zone: chrono_tz::Tz,
-    pub now: Time,
-}
-#[derive(Debug, Clone, PartialEq)]
-pub struct Expression(String);
-#[derive(Debug, Clone)]
-pub struct Inputs(String);
-impl std::fmt::Display for Inputs {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-impl Expression {
-    pub fn lookups(&self) -> impl Iterator<Item = &str> {
-        std::iter::empty()
-    }
-    pub fn holds(&self, _: &Scope<'_>) -> Result<bool, String> {
-        Ok(true)
-    }
-    pub fn inputs(&self, _: &Scope<'_>) -> Inputs {
-        Inputs(String::new())
-    }
-}
-#[derive(Debug, Clone, PartialEq)]
-pub struct Template(String);
-impl Template {
-    pub fn render(&self, _: &Scope<'_>) -> Result<String, String> {
-        Ok(String::new())
-    }
-}
-#[derive(Debug, Clone, PartialEq)]
-pub struct Words {
-    pub by_language: Vec<(String, Template)>,
-}
-impl Words {
-    pub fn pick(&self, _: Option<&str>) -> &Template {
-        &self.by_language[0].1
-    }
-}
+//! The house's own rules: expressions that are checked before they are let loose, and the templates
+//! that tell a booker why.
+//!
+//! Expressions are written in CEL, and the `cel` crate is the reference for what they mean: it
+//! parses them (`parse`), and it evaluates them (`interpret`). Before that, `check` holds each to
+//! the names and types of `schema`, so that a mistake is found when the configuration is read, with
+//! its place, and not when somebody books. What most rules are made of is lowered to a small tree of
+//! our own (`lower`, `tree`) that gives the same answers (a property test compares the two) in a
+//! twentieth of the time, because a pass evaluates every rule for every request. Whatever contains
+//! anything else goes to the reference as a whole.
+//!
+//! Nothing here parses on a stack of its own choosing: `Expression::compile` says what it needs.
+
+mod check;
+pub mod expression;
+pub mod fault;
+mod functions;
+pub mod inputs;
+mod interpret;
+mod lower;
+mod near;
+mod parse;
+mod pattern;
+pub mod schema;
+pub mod scope;
+pub mod template;
+mod tokens;
+mod tree;
+mod types;
+mod value;
+pub mod words;
+
+#[cfg(test)]
+mod tests;

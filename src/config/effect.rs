@@ -1,0 +1,83 @@
+//! What becomes of a request that a criterion objects to, as it is written: `"decline"`, `"review"`,
+//! `"leave"`, `"wait"` or `{ wait = "24h", wait-until = "2h" }`.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::parse::set;
+use super::reader::{Item, Table};
+use super::report::Report;
+use super::value;
+use crate::domain::criteria::effect::{Effect, Wait};
+use crate::domain::time::Span;
+
+/// How long a booker may be left waiting. Bookings are not made further ahead.
+const WAIT: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How long before the start a wait may end.
+const LEAD: RangeInclusive<Duration> =
+    Duration::from_secs(0)..=Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The effect that stands at the key, if there is one that can be read.
+pub(super) fn get(
+    table: &mut Table<'_>,
+    key: &'static str,
+    effect: &mut Effect,
+    report: &mut Report<'_>,
+) {
+    if let Some(item) = table.get(key, report) {
+        set(effect, read(&item, report));
+    }
+}
+
+/// The same of a criterion that waiting changes nothing about.
+pub(super) fn get_lasting(
+    table: &mut Table<'_>,
+    key: &'static str,
+    effect: &mut Effect,
+    report: &mut Report<'_>,
+) {
+    let Some(item) = table.get(key, report) else {
+        return;
+    };
+    set(effect, read(&item, report));
+    if matches!(effect, Effect::Wait(_)) {
+        let problem = "waiting changes nothing about this: it ends in a decline".to_owned();
+        let help = "write \"decline\", or \"review\" to let a person decide";
+        report.warn(&item.path, problem, help);
+    }
+}
+
+fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Effect> {
+    if item.as_table().is_some() {
+        return wait(item, report);
+    }
+    let words = [
+        ("decline", Effect::Decline),
+        ("wait", Effect::WAIT),
+        ("review", Effect::Review),
+        ("leave", Effect::Leave),
+    ];
+    item.word(&words, report)
+}
+
+fn wait(item: &Item<'_>, report: &mut Report<'_>) -> Option<Effect> {
+    let example = "{ wait = \"24h\" }";
+    let mut table = item.table(example, report)?;
+    let wait = table.get("wait", report);
+    let until = table.get("wait-until", report);
+    table.close(report);
+    if wait.is_none() && until.is_none() {
+        let problem = "this says nothing of how long to wait".to_owned();
+        let help = format!("write {example}, or {{ wait-until = \"2h\" }} (before the start)");
+        report.error(&item.path, problem, help);
+        return None;
+    }
+    let at_most = wait.map(|item| value::span(&item, WAIT, report));
+    let before_start = until.map(|item| value::span(&item, LEAD, report));
+    Some(Effect::Wait(Wait {
+        at_most: at_most.map_or(Some(None), |span| span.map(Some))?,
+        before_start: before_start.unwrap_or(Some(Span::zero()))?,
+    }))
+}

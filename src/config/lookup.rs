@@ -1,0 +1,300 @@
+//! The sections `[[lookup]]`: questions to the house's own systems, whose answers rules may use.
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::check::is_local;
+use super::effect;
+use super::hush;
+use super::parse::set;
+use super::reader::{Item, Table};
+use super::report::Report;
+use super::value;
+use crate::domain::criteria::effect::Effect;
+use crate::domain::criteria::house::Lookup;
+
+/// What stands in a URL for the booker's address.
+pub const ADDRESS: &str = "{address}";
+
+/// Lookups that a house may have: for one request each may be asked.
+const MAX_LOOKUPS: usize = 20;
+
+/// For one answer: a pass waits for it, and with it everybody who asks.
+const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
+
+/// How long an answer may be used again.
+const CACHE: RangeInclusive<Duration> =
+    Duration::from_secs(0)..=Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How often one question may be asked at the same time.
+const AT_ONCE: RangeInclusive<u64> = 1..=64;
+
+/// The most words of a command.
+const MAX_WORDS: usize = 100;
+
+/// The longest word of a command and the longest URL, in bytes.
+const MAX_TEXT: usize = 2_000;
+
+/// The longest name: it stands in expressions, behind `lookup.`.
+const MAX_NAME: usize = 40;
+
+/// Words of the expression language, which cannot stand behind a dot in it.
+const RESERVED: [&str; 21] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "false",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "namespace",
+    "null",
+    "package",
+    "return",
+    "true",
+    "var",
+    "void",
+    "while",
+];
+
+/// Where a secret belongs that was written into a lookup.
+const SECRET_BELONGS: &str = "keep secrets out of this file: put it alone into the file that \
+    `credential-file` names; it is sent as `Authorization: Bearer`";
+
+const COMMAND: &str = "[\"/usr/local/bin/members\", \"--json\"]";
+
+/// A question to another system: how it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookupConfig {
+    /// Letters, digits and `_`, so that it can stand in an expression.
+    pub name: String,
+    pub source: Source,
+    /// For one answer.
+    pub timeout: Duration,
+    /// How long an answer is used again; zero: never.
+    pub cached_for: Duration,
+    /// How often it may be asked at the same time.
+    pub at_once: usize,
+}
+
+/// Who is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A program and its arguments. The program is named by its whole path.
+    Command { program: PathBuf, args: Vec<String> },
+    /// `GET`; `ADDRESS` stands for the booker's address, percent-encoded.
+    Url {
+        url: String,
+        /// Holds what is sent as `Authorization: Bearer`.
+        credential_file: Option<PathBuf>,
+    },
+}
+
+/// All lookups, in the order of the file: how they are asked, and what the domain sees of them.
+pub(super) fn read(
+    list: &Item<'_>,
+    base: &Path,
+    report: &mut Report<'_>,
+) -> (Vec<LookupConfig>, Vec<Lookup>) {
+    let mut configs = Vec::new();
+    let mut lookups: Vec<Lookup> = Vec::new();
+    for table in list.sections("[[lookup]]", MAX_LOOKUPS, report) {
+        let mut table = table.with_secrets(SECRET_BELONGS);
+        let name = table.need("name", "\"members\"", report);
+        let name = name.and_then(|item| self::name(&item, &lookups, report));
+        let mut no_answer = Effect::Review;
+        let (source, pace) = (source(&mut table, base, report), pace(&mut table, report));
+        effect::get(&mut table, "no-answer", &mut no_answer, report);
+        table.close(report);
+        // Rules may use the name, whatever else is wrong here.
+        let Some(name) = name else { continue };
+        if let Some(source) = source {
+            configs.push(LookupConfig {
+                name: name.clone(),
+                source,
+                ..pace
+            });
+        }
+        lookups.push(Lookup { name, no_answer });
+    }
+    (configs, lookups)
+}
+
+/// A lookup of which only the pace was said.
+fn pace(table: &mut Table<'_>, report: &mut Report<'_>) -> LookupConfig {
+    let mut pace = LookupConfig {
+        name: String::new(),
+        source: Source::Command {
+            program: PathBuf::new(),
+            args: Vec::new(),
+        },
+        timeout: Duration::from_secs(5),
+        cached_for: Duration::from_secs(600),
+        at_once: 4,
+    };
+    if let Some(item) = table.get("timeout", report) {
+        set(&mut pace.timeout, value::duration(&item, TIMEOUT, report));
+    }
+    if let Some(item) = table.get("cached-for", report) {
+        set(&mut pace.cached_for, value::duration(&item, CACHE, report));
+    }
+    if let Some(item) = table.get("at-once", report) {
+        let number = item.number(AT_ONCE, report);
+        let number = number.and_then(|number| usize::try_from(number).ok());
+        set(&mut pace.at_once, number);
+    }
+    pace
+}
+
+fn name(item: &Item<'_>, known: &[Lookup], report: &mut Report<'_>) -> Option<String> {
+    let text = item.text("members", report)?;
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && text.starts_with(|c: char| c.is_ascii_alphabetic());
+    if !plain || text.len() > MAX_NAME || RESERVED.contains(&text) {
+        let problem = format!("{} cannot stand in a rule", report.show(text));
+        let help = format!(
+            "rules write `lookup.members`: give up to {MAX_NAME} letters, digits and `_`, a letter \
+             first, and no word of the language"
+        );
+        report.error(&item.path, problem, help);
+        return None;
+    }
+    if known.iter().any(|lookup| lookup.name == text) {
+        let problem = format!("there is another lookup {}", report.show(text));
+        report.error(&item.path, problem, "give each lookup a name of its own");
+    }
+    Some(text.to_owned())
+}
+
+fn source(table: &mut Table<'_>, base: &Path, report: &mut Report<'_>) -> Option<Source> {
+    let command = table.get("command", report);
+    let url = table.get("url", report);
+    let credential = table.get("credential-file", report);
+    let credential_file = credential.as_ref().and_then(|item| {
+        let wrong = "this looks like a secret, not like the path of its file";
+        value::secret_file(item, base, (wrong, SECRET_BELONGS), report)
+    });
+    match (command, url) {
+        (Some(item), None) => {
+            if let Some(credential) = credential {
+                let problem = "a command is given no credential".to_owned();
+                let help = "let the command read it itself, or ask a url";
+                report.error(&credential.path, problem, help);
+            }
+            self::command(&item, base, report)
+        }
+        (None, Some(item)) => Some(Source::Url {
+            url: self::url(&item, report)?,
+            credential_file,
+        }),
+        (Some(_), Some(item)) => {
+            let problem = "this lookup has a command and a url".to_owned();
+            report.error(&item.path, problem, "leave out one of the two");
+            None
+        }
+        (None, None) => {
+            let problem = "this lookup asks nobody".to_owned();
+            let help = format!("add command = {COMMAND}, or url = \"https://…/{ADDRESS}\"");
+            report.error(table.path(), problem, help);
+            None
+        }
+    }
+}
+
+fn command(list: &Item<'_>, base: &Path, report: &mut Report<'_>) -> Option<Source> {
+    let items = list.list(COMMAND, report);
+    let items = list.few(items, MAX_WORDS, report);
+    let Some((first, rest)) = items.split_first() else {
+        let problem = "this names no program".to_owned();
+        report.error(&list.path, problem, format!("for example {COMMAND}"));
+        return None;
+    };
+    let program = match first.as_text() {
+        Some(text) if !text.contains('/') => {
+            let problem = format!(
+                "{} is no path, and nothing is searched for",
+                report.show(text)
+            );
+            report.error(&first.path, problem, "write the program's whole path");
+            None
+        }
+        Some(_) | None => value::path(first, base, report),
+    };
+    let args: Vec<String> = rest
+        .iter()
+        .filter_map(|item| argument(item, report))
+        .collect();
+    Some(Source::Command {
+        program: program?,
+        args,
+    })
+}
+
+fn argument(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
+    let text = item.text("--json", report)?;
+    let (problem, help) = if text.len() > MAX_TEXT || text.contains('\0') {
+        ("this cannot be given to a program", "give a shorter text")
+    } else if hush::carried(text) {
+        (
+            "this seems to hold a secret, which everybody on this machine could see",
+            "let the command read it from a file",
+        )
+    } else {
+        return Some(text.to_owned());
+    };
+    report.error(&item.path, problem.to_owned(), help);
+    None
+}
+
+fn url(item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
+    let text = item.text("https://members.example.com/by-address/{address}", report)?;
+    // The parser would encode the braces.
+    let filled = text.replace(ADDRESS, "ann%40example.com");
+    let host = filled.split("://").nth(1).unwrap_or_default();
+    let host = host.split(['/', '?', '#']).next().unwrap_or_default();
+    let (problem, help) = match Url::parse(&filled) {
+        Err(err) => (
+            format!("is not a URL ({err})"),
+            "give the whole address, for example \"https://members.example.com/{address}\"",
+        ),
+        Ok(_) if hush::carried(text) => ("seems to hold a secret".to_owned(), SECRET_BELONGS),
+        Ok(url) if !matches!(url.scheme(), "https" | "http") => (
+            "is not an address of the web".to_owned(),
+            "begin with https:// (or with http:// on this machine)",
+        ),
+        Ok(url) if url.scheme() == "http" && !is_local(url.host_str().unwrap_or_default()) => (
+            "would carry the booker's address over the network unencrypted".to_owned(),
+            "use https; http is for this machine only",
+        ),
+        Ok(url) if url.fragment().is_some() => (
+            "has a fragment, which no server sees".to_owned(),
+            "leave out all from # on",
+        ),
+        Ok(_) if text.len() > MAX_TEXT => ("is too long".to_owned(), "give a shorter one"),
+        Ok(_) if filled.contains(['{', '}']) => (
+            "has braces with something else between them".to_owned(),
+            "{address} is all that is filled in",
+        ),
+        Ok(_) if host.contains("ann%40") => (
+            "leaves it to bookers which server is asked".to_owned(),
+            "put {address} behind the server's name",
+        ),
+        Ok(_) if !text.contains(ADDRESS) => (
+            "does not say whom it is about".to_owned(),
+            "put {address} where the booker's address belongs",
+        ),
+        Ok(_) => return Some(text.to_owned()),
+    };
+    let problem = format!("{} {problem}", report.show(text));
+    report.error(&item.path, problem, help);
+    None
+}

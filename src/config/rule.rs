@@ -1,0 +1,98 @@
+//! Rules in the operator's own terms: `[[rule]]` for all gates, `[[gate.rule]]` for one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::reader::{Item, Table};
+use super::report::Report;
+use super::{compile, effect, value, words};
+use crate::domain::criteria::effect::Effect;
+use crate::domain::criteria::house::House;
+use crate::domain::criteria::terms::Rule;
+
+/// Rules that the house may have, and each gate: a pass evaluates all of them for every request.
+const MAX_RULES: usize = 50;
+
+/// What maitred's own rules are called in findings; `judge` gives them these names.
+const OWN: [&str; 14] = [
+    "pending",
+    "free-of-charge",
+    "booker",
+    "not-blocked",
+    "allowed",
+    "requests-per-day",
+    "member",
+    "not-frozen",
+    "pin",
+    "notice",
+    "hours",
+    "time-free",
+    "caps",
+    "credit",
+];
+
+/// The rules of one list. Those of the house are known by then, and its lookups.
+pub(super) fn read(
+    list: &Item<'_>,
+    header: &str,
+    house: &House,
+    report: &mut Report<'_>,
+) -> Vec<Rule> {
+    let lookups = house.lookups.iter().map(|lookup| lookup.name.clone());
+    let lookups = lookups.collect();
+    let mut rules: Vec<Rule> = Vec::new();
+    let mut names: Vec<(Arc<str>, String)> = Vec::new();
+    for table in list.sections(header, MAX_RULES, report) {
+        let others = (&house.rules[..], &mut names);
+        rules.extend(one(table, others, &lookups, report));
+    }
+    rules
+}
+
+fn one(
+    mut table: Table<'_>,
+    (house, names): (&[Rule], &mut Vec<(Arc<str>, String)>),
+    lookups: &BTreeSet<String>,
+    report: &mut Report<'_>,
+) -> Option<Rule> {
+    let name = table.need("name", "\"gold-only\"", report);
+    let require = table.need("require", "'member.tier == \"gold\"'", report);
+    let reason = table.get("reason", report);
+    let mut outcome = Effect::Decline;
+    effect::get(&mut table, "effect", &mut outcome, report);
+    let name = name.and_then(|item| self::name(&item, house, names, report));
+    let require = require.and_then(|item| compile::expression(&item, lookups, report));
+    let reason = reason.and_then(|item| words::read(&item, report));
+    table.close(report);
+    Some(Rule {
+        name: name?,
+        require: require?,
+        reason,
+        effect: outcome,
+    })
+}
+
+/// A name that no other rule has that is looked at with this one.
+fn name(
+    item: &Item<'_>,
+    house: &[Rule],
+    names: &mut Vec<(Arc<str>, String)>,
+    report: &mut Report<'_>,
+) -> Option<Arc<str>> {
+    let name: Arc<str> = value::name(item, "gold-only", report)?.into();
+    let known = names.iter().find(|(known, _)| *known == name);
+    let other = if OWN.contains(&&*name) {
+        Some("one of maitred's own rules")
+    } else if house.iter().any(|rule| rule.name == name) {
+        Some("a [[rule]] for all gates")
+    } else {
+        known.map(|(_, path)| path.as_str())
+    };
+    if let Some(other) = other {
+        let problem = format!("the name {} is that of {other}", report.show(&name));
+        let help = "give each rule a name of its own: findings are told apart by it";
+        report.error(&item.path, problem, help);
+    }
+    names.push((Arc::clone(&name), item.path.clone()));
+    Some(name)
+}

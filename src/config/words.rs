@@ -1,0 +1,99 @@
+//! The house's own words for bookers: a template, or one for each language.
+
+use super::compile;
+use super::reader::{Item, Table};
+use super::report::Report;
+use crate::domain::decision::Code;
+use crate::domain::rule::words::Words;
+
+/// Languages that one reason may have.
+const MAX_LANGUAGES: usize = 50;
+
+/// The longest language tag: `zh-Hant-TW` and its like.
+const MAX_TAG: usize = 35;
+
+const EXAMPLE: &str = "\"…\" or { en = \"…\", de = \"…\" }";
+
+/// What bookers are told of by maitred itself, in the order in which requests are judged. A rule has
+/// its reason beside it.
+const TOLD: [Code; 12] = [
+    Code::Blocked,
+    Code::NotAllowed,
+    Code::TooManyRequests,
+    Code::UnknownBooker,
+    Code::WrongPin,
+    Code::NoticeTooShort,
+    Code::NoticeTooLong,
+    Code::OutsideHours,
+    Code::Taken,
+    Code::OverCap,
+    Code::LookupFailed,
+    Code::ShortOfCredit,
+];
+
+/// The section `[reasons]`.
+pub(super) fn reasons(mut table: Table<'_>, report: &mut Report<'_>) -> Vec<(Code, Words)> {
+    let mut reasons = Vec::new();
+    for code in TOLD {
+        if let Some(item) = table.get(code.as_str(), report)
+            && let Some(words) = read(&item, report)
+        {
+            reasons.push((code, words));
+        }
+    }
+    table.close(report);
+    reasons
+}
+
+/// One text for all, or texts by language.
+pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Words> {
+    if item.as_text().is_some() {
+        let by_language = vec![(String::new(), compile::template(item, report)?)];
+        return Some(Words { by_language });
+    }
+    if item.as_table().is_none() {
+        item.refuse("a text or a table", &format!("write {EXAMPLE}"), report);
+        return None;
+    }
+    let items = item.named(report);
+    if items.is_empty() || items.len() > MAX_LANGUAGES {
+        let problem = format!("this has {} languages", items.len());
+        let help = format!("give 1 to {MAX_LANGUAGES}, as in {EXAMPLE}");
+        report.error(&item.path, problem, help);
+        return None;
+    }
+    let mut by_language: Vec<(String, _)> = Vec::new();
+    for (tag, item) in items {
+        if !is_tag(tag) {
+            let shown = report.show(tag);
+            let help = "write the language's tag, as in `en`, `de` or `pt-BR`";
+            report.error(&item.path, format!("{shown} is no language"), help);
+            continue;
+        }
+        if by_language.iter().any(|(known, _)| alike(known, tag)) {
+            let problem = "this language stands here twice".to_owned();
+            report.error(&item.path, problem, "leave out one of the two");
+        }
+        if let Some(template) = compile::template(&item, report) {
+            by_language.push((tag.to_owned(), template));
+        }
+    }
+    Some(Words { by_language })
+}
+
+/// Tags compare without regard to case, and some write `pt_BR`.
+fn alike(one: &str, other: &str) -> bool {
+    one.replace('_', "-")
+        .eq_ignore_ascii_case(&other.replace('_', "-"))
+}
+
+fn is_tag(text: &str) -> bool {
+    let mut parts = text.split(['-', '_']);
+    let language = parts.next().unwrap_or_default();
+    text.len() <= MAX_TAG
+        && (2..=3).contains(&language.len())
+        && language.bytes().all(|b| b.is_ascii_alphabetic())
+        && parts.all(|part| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
+        })
+}

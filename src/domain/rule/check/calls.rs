@@ -1,0 +1,187 @@
+//! Calls of functions: names, numbers and types of arguments, and what literals must hold.
+
+use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
+
+use super::Checker;
+use crate::domain::rule::functions::{MACROS, OVERLOADS, Overload, Style};
+use crate::domain::rule::interpret;
+use crate::domain::rule::near::nearest;
+use crate::domain::rule::pattern::Pattern;
+use crate::domain::rule::types::Type;
+
+impl<'a> Checker<'a> {
+    pub(super) fn function(&mut self, node: &'a IdedExpr, call: &'a CallExpr) -> Type {
+        let target = call.target.as_deref();
+        let mut arguments: Vec<&'a IdedExpr> = Vec::with_capacity(call.args.len() + 1);
+        arguments.extend(target);
+        arguments.extend(&call.args);
+        let name = call.func_name.as_str();
+        if MACROS.contains(&name) || name == "has" {
+            return self.not_a_macro_call(node, name);
+        }
+        let named: Vec<&Overload> = OVERLOADS.iter().filter(|one| one.name == name).collect();
+        if named.is_empty() {
+            return self.unknown_function(node, name);
+        }
+        let style = if target.is_some() {
+            Style::Method
+        } else {
+            Style::Plain
+        };
+        let fitting = |one: &&&Overload| one.style == style && one.takes.len() == arguments.len();
+        let counted: Vec<&Overload> = named.iter().filter(fitting).copied().collect();
+        if counted.is_empty() {
+            let at = self.places.name(node);
+            let help = format!("write {}", usage(named[0]));
+            self.fault(at, format!("`{name}` is called in another way"), help);
+            return named[0].gives;
+        }
+        let given: Vec<Type> = arguments.iter().map(|one| self.node(one)).collect();
+        let fits = |one: &&&Overload| {
+            one.takes
+                .iter()
+                .zip(&given)
+                .all(|(wants, is)| is.fits(*wants))
+        };
+        let Some(overload) = counted.iter().find(fits) else {
+            self.wrong_argument(&arguments, &given, &counted);
+            return counted[0].gives;
+        };
+        match name {
+            "matches" => self.pattern(arguments[1]),
+            "duration" => self.duration(node, arguments[0]),
+            "timestamp" => self.timestamp(node, arguments[0]),
+            _ => {}
+        }
+        overload.gives
+    }
+
+    /// The first argument that no way of calling the function takes.
+    fn wrong_argument(&mut self, arguments: &[&IdedExpr], given: &[Type], ways: &[&Overload]) {
+        let name = ways[0].name;
+        let wrong = (0..given.len())
+            .find(|n| ways.iter().all(|way| !given[*n].fits(way.takes[*n])))
+            .unwrap_or(0);
+        let mut wanted: Vec<String> = Vec::new();
+        for way in ways {
+            let text = way.takes[wrong].to_string();
+            if !wanted.contains(&text) {
+                wanted.push(text);
+            }
+        }
+        let help = match (name, given[wrong]) {
+            ("contains", Type::List(_) | Type::Map(_)) => "write value in list".to_owned(),
+            _ => format!("it takes {}", wanted.join(" or ")),
+        };
+        let at = self.places.span(arguments[wrong]);
+        self.fault(at, format!("`{name}` does not take {}", given[wrong]), help);
+    }
+
+    fn not_a_macro_call(&mut self, node: &IdedExpr, name: &str) -> Type {
+        let help = match name {
+            "has" => "write has(map.key)",
+            "map" => "write list.map(name, value), or list.map(name, condition, value)",
+            _ => "write it as in member.tags.exists(tag, tag == \"vip\")",
+        };
+        let at = self.places.name(node);
+        self.fault(at, format!("`{name}` is called in another way"), help);
+        Type::DYN
+    }
+
+    fn unknown_function(&mut self, node: &IdedExpr, name: &str) -> Type {
+        let names = OVERLOADS.iter().map(|one| one.name).chain(MACROS);
+        let help = match nearest(name, names.chain(["has"])) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "known are size, startsWith, endsWith, contains, matches, duration, \
+                     timestamp, int, double, string, bool, has, exists, all, map, filter and \
+                     the get… of timestamps"
+                .to_owned(),
+        };
+        let at = self.places.name(node);
+        self.fault(at, format!("there is no function `{name}`"), help);
+        Type::DYN
+    }
+
+    /// A pattern is compiled with the expression, so it must stand there.
+    fn pattern(&mut self, node: &IdedExpr) {
+        let at = self.places.span(node);
+        let Expr::Literal(LiteralValue::String(text)) = &node.expr else {
+            self.fault(
+                at,
+                "the pattern of `matches` must stand here as a text",
+                "patterns are compiled when the configuration is read: matches(r\"^\\d+$\")",
+            );
+            return;
+        };
+        if let Err(problem) = Pattern::compile(text.inner()) {
+            let help = "patterns are those of the regex crate, without look-around; \
+                        use smaller repetitions";
+            self.fault(at, format!("this is no pattern: {problem}"), help);
+        }
+    }
+
+    /// The reference reads `1h 30m` as an hour and `2hours` as two: what it does not read must not
+    /// be there.
+    fn duration(&mut self, node: &IdedExpr, argument: &IdedExpr) {
+        let Expr::Literal(LiteralValue::String(text)) = &argument.expr else {
+            return;
+        };
+        if !is_duration(text.inner()) || interpret::constant(node).is_none() {
+            let at = self.places.span(argument);
+            self.fault(
+                at,
+                "this is not a duration",
+                "write numbers with h, m or s, such as \"36h\" or \"1h30m\"; a day is \"24h\"",
+            );
+        }
+    }
+
+    fn timestamp(&mut self, node: &IdedExpr, argument: &IdedExpr) {
+        let literal = matches!(&argument.expr, Expr::Literal(_));
+        if literal && interpret::constant(node).is_none() {
+            let at = self.places.span(argument);
+            self.fault(
+                at,
+                "this is not an instant",
+                "write date, time and offset: \"2026-12-01T18:00:00+01:00\"",
+            );
+        }
+    }
+}
+
+/// How a function is called.
+fn usage(of: &Overload) -> String {
+    let mut takes = of.takes.iter().map(ToString::to_string);
+    let target = match of.style {
+        Style::Plain => String::new(),
+        Style::Method => takes
+            .next()
+            .map(|first| format!("{first}."))
+            .unwrap_or_default(),
+    };
+    let rest: Vec<String> = takes.collect();
+    format!("{target}{}({})", of.name, rest.join(", "))
+}
+
+/// Numbers with units, in one word.
+fn is_duration(text: &str) -> bool {
+    let mut rest = text.strip_prefix('-').unwrap_or(text);
+    if rest == "0" {
+        return true;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.');
+        let Some(behind) = digits.filter(|length| *length > 0) else {
+            return false;
+        };
+        rest = &rest[behind..];
+        let unit = ["ms", "us", "ns", "h", "m", "s"]
+            .into_iter()
+            .find(|u| rest.starts_with(u));
+        let Some(unit) = unit else {
+            return false;
+        };
+        rest = &rest[unit.len()..];
+    }
+    !text.is_empty() && text != "-"
+}

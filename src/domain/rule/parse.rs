@@ -1,0 +1,195 @@
+//! From text to the reference's syntax tree, and from its nodes back to places in the text.
+
+use std::ops::Range;
+
+use cel::common::ast::{Expr, IdedExpr, SourceInfo, operators};
+use cel::parser::{ParseError, Parser};
+
+use super::fault::Fault;
+use super::tokens::Tokens;
+
+/// What the parser made of a text.
+pub(super) struct Parsed {
+    pub(super) root: IdedExpr,
+    pub(super) places: Places,
+}
+
+/// Where nodes stand in the text.
+pub(super) struct Places {
+    tokens: Tokens,
+    offsets: SourceInfo,
+}
+
+/// # Errors
+/// What is wrong first; whatever comes behind it is usually a consequence.
+pub(super) fn parse(text: &str) -> Result<Parsed, Fault> {
+    let tokens = Tokens::read(text)?;
+    if tokens.is_empty() {
+        return Err(Fault::new(
+            0..0,
+            "there is no expression",
+            "write a condition such as member.tier == \"gold\"",
+        ));
+    }
+    match Parser::new().parse_with_source_info(text) {
+        Ok((root, offsets)) => Ok(Parsed {
+            root,
+            places: Places { tokens, offsets },
+        }),
+        Err(errors) => Err(errors.errors.first().map_or_else(
+            || unexpected(text, &tokens, 0),
+            |error| translate(text, &tokens, error),
+        )),
+    }
+}
+
+/// The parser's words are those of its generator; these are for people.
+fn translate(text: &str, tokens: &Tokens, error: &ParseError) -> Fault {
+    let byte = byte_of(text, error.pos);
+    let at = tokens.at(tokens.index_at(byte));
+    let message = error.msg.as_str();
+    if message.starts_with("reserved identifier") {
+        let word = &text[at.clone()];
+        return Fault::new(
+            at,
+            format!("`{word}` is a reserved word"),
+            "use another name",
+        );
+    }
+    if message.contains("literal") {
+        return Fault::new(
+            at,
+            "this is not a number that can be counted with",
+            "whole numbers go up to 9223372036854775807",
+        );
+    }
+    if message.contains("has() macro") {
+        return Fault::new(
+            at,
+            "has() asks whether a map has a key",
+            "write has(map.key), such as has(booking.answers.topic)",
+        );
+    }
+    if message.contains("simple name") {
+        return Fault::new(
+            at,
+            "the first thing in these brackets must be a new name",
+            "write it as in member.tags.exists(tag, tag == \"vip\")",
+        );
+    }
+    unexpected(text, tokens, byte)
+}
+
+/// The parser stopped at this byte.
+fn unexpected(text: &str, tokens: &Tokens, byte: usize) -> Fault {
+    if byte >= tokens.end() {
+        let end = tokens.end();
+        return Fault::new(
+            end..end,
+            "the expression ends too early",
+            "something is missing behind its last word",
+        );
+    }
+    let at = tokens.at(tokens.index_at(byte));
+    let word = &text[at.clone()];
+    let help = match word {
+        "=" => "write == to compare",
+        "&" | "and" | "AND" => "write && for and",
+        "|" | "or" | "OR" => "write || for or",
+        "not" | "NOT" => "write ! for not",
+        "?" => "optional access is not supported: ask with has(map.key) first",
+        "`" => "write map[\"key\"] for a key that is not a plain name",
+        _ if word.starts_with(['"', '\'']) => {
+            "write \\\\ for a backslash in a text, or put an r before it: r\"\\d+\""
+        }
+        _ => "expected is a condition such as member.balance > 2 && booking.hour >= 9",
+    };
+    let shown: String = word.chars().take(40).collect();
+    Fault::new(at, format!("`{shown}` is not understood here"), help)
+}
+
+/// The byte of a line and a column, both counted from 1, in characters.
+fn byte_of(text: &str, (line, column): (isize, isize)) -> usize {
+    let line = usize::try_from(line - 1).unwrap_or(0);
+    let column = usize::try_from(column - 1).unwrap_or(0);
+    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let rest = &text[before..];
+    let within = rest
+        .char_indices()
+        .nth(column)
+        .map_or(rest.len(), |(at, _)| at);
+    before + within
+}
+
+impl Places {
+    /// The word by which the parser knows a node: an operator, an opening bracket, a name.
+    fn word(&self, node: &IdedExpr) -> usize {
+        let start = self
+            .offsets
+            .offset_for(node.id)
+            .map_or(0, |(start, _)| start);
+        self.tokens
+            .index_at(usize::try_from(start).unwrap_or(usize::MAX))
+    }
+
+    /// Of an operator, the operator itself.
+    pub(super) fn operator(&self, node: &IdedExpr) -> Range<usize> {
+        self.tokens.at(self.word(node))
+    }
+
+    /// Of a call or macro, its name.
+    pub(super) fn name(&self, node: &IdedExpr) -> Range<usize> {
+        self.tokens.at(self.word(node).saturating_sub(1))
+    }
+
+    /// Of a selection, the field.
+    pub(super) fn field(&self, node: &IdedExpr) -> Range<usize> {
+        self.tokens.at(self.word(node) + 1)
+    }
+
+    /// Of `has(a.b)`, the field `b`.
+    pub(super) fn tested(&self, node: &IdedExpr) -> Range<usize> {
+        let closing = self.tokens.closing(self.word(node));
+        self.tokens.at(closing.saturating_sub(1))
+    }
+
+    /// Of a macro, the name of its variable.
+    pub(super) fn variable(&self, node: &IdedExpr) -> Range<usize> {
+        self.tokens.at(self.word(node) + 1)
+    }
+
+    /// The whole node, without brackets around it.
+    pub(super) fn span(&self, node: &IdedExpr) -> Range<usize> {
+        let word = self.word(node);
+        let own = self.tokens.at(word);
+        let closed = || self.tokens.at(self.tokens.closing(word)).end;
+        match &node.expr {
+            Expr::Call(call) => match (&call.target, call.args.as_slice()) {
+                (Some(target), _) => self.span(target).start..closed(),
+                (None, [first, .., last]) if is_infix(&call.func_name) => {
+                    self.span(first).start..self.span(last).end
+                }
+                (None, [first, _]) if call.func_name == operators::INDEX => {
+                    self.span(first).start..closed()
+                }
+                (None, [only]) if is_prefix(&call.func_name) => own.start..self.span(only).end,
+                (None, _) => self.name(node).start..closed(),
+            },
+            Expr::Comprehension(of) => self.span(&of.iter_range).start..closed(),
+            Expr::List(_) | Expr::Map(_) => own.start..closed(),
+            Expr::Select(select) if select.test => self.name(node).start..closed(),
+            Expr::Select(select) => self.span(&select.operand).start..self.field(node).end,
+            Expr::Struct(_) => self.name(node).start..closed(),
+            Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => own,
+        }
+    }
+}
+
+fn is_infix(function: &str) -> bool {
+    let infix = function.starts_with('_') && function != operators::INDEX;
+    infix || function == operators::IN
+}
+
+fn is_prefix(function: &str) -> bool {
+    function == operators::LOGICAL_NOT || function == operators::NEGATE
+}

@@ -1,0 +1,72 @@
+//! Patterns of `matches`: compiled once, when the expression is, and bounded in what they may cost.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use cel::common::types::Type;
+use cel::common::value::{StaticVal, Val};
+use regex::{Regex, RegexBuilder};
+
+/// The size of a compiled pattern, in bytes. `\w{200}` would be a hundred times as large.
+pub const MAX_PATTERN: usize = 256 * 1024;
+
+/// The longest text that is searched, in bytes. Searching takes time in proportion to text and
+/// pattern, never more; titles and answers are shorter than this.
+pub const MAX_SEARCHED: usize = 16 * 1024;
+
+/// The type under which the reference knows a compiled pattern.
+pub(super) static PATTERN: Type = Type::new_unspecified_type("maitred.pattern");
+
+/// A compiled pattern.
+#[derive(Debug, Clone)]
+pub(super) struct Pattern(Arc<Regex>);
+
+impl Pattern {
+    /// # Errors
+    /// Why it is no pattern, in one line.
+    pub(super) fn compile(text: &str) -> Result<Self, String> {
+        let built = RegexBuilder::new(text)
+            .size_limit(MAX_PATTERN)
+            .dfa_size_limit(MAX_PATTERN)
+            .build();
+        built.map(|regex| Self(Arc::new(regex))).map_err(|error| {
+            if let regex::Error::CompiledTooBig(_) = error {
+                return "it is too large when it is compiled".to_owned();
+            }
+            let text = error.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            last.trim_start_matches("error: ").to_owned()
+        })
+    }
+
+    /// Whether it is found in the text; `None` when the text is too long to look.
+    pub(super) fn matches(&self, text: &str) -> Option<bool> {
+        (text.len() <= MAX_SEARCHED).then(|| self.0.is_match(text))
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl Val for Pattern {
+    fn get_type(&self) -> &Type {
+        &PATTERN
+    }
+
+    fn cel_type() -> &'static Type {
+        &PATTERN
+    }
+
+    fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v> {
+        Box::new(self.clone())
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+}
+
+impl StaticVal for Pattern {}

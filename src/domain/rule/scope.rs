@@ -1,0 +1,47 @@
+//! All that a rule or a template may look at, borrowed and cheap to make.
+
+use std::collections::BTreeMap;
+
+use crate::domain::account::Account;
+use crate::domain::booking::{Answer, Booking};
+use crate::domain::decision::Credits;
+use crate::domain::time::Time;
+
+/// One request as rules see it. `schema` names what stands in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The first booking of the request.
+    pub booking: &'a Booking,
+    /// How many bookings the request has; more than one for a series.
+    pub occurrences: usize,
+    /// The booker's account, if there is one.
+    pub account: Option<&'a Account>,
+    /// The member's bookings that stand.
+    pub counts: Counts,
+    /// The name of the gate.
+    pub gate: &'a str,
+    /// What the first booking costs.
+    pub cost: Credits,
+    /// What all bookings of the request cost.
+    pub credits: Credits,
+    /// What the account could spend now.
+    pub available: Credits,
+    /// What confirming would set aside, after what is carried over from a predecessor.
+    pub to_hold: Credits,
+    /// What the house's own systems answered, by the name of the question.
+    pub lookups: &'a BTreeMap<String, Answer>,
+    /// The answer (a slug) that no rule, finding or template may see: the member's PIN.
+    pub hidden: Option<&'a str>,
+    /// The house's time zone, for weekdays and hours.
+    pub zone: chrono_tz::Tz,
+    pub now: Time,
+}
+
+/// How many bookings of a member stand: still to come, and around the start of the one in question.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub upcoming: u32,
+    pub day: u32,
+    pub week: u32,
+    pub month: u32,
+}

@@ -1,0 +1,100 @@
+//! Reasons for bookers, as templates: the same names as in expressions, times in the house's zone.
+
+mod context;
+mod vet;
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use minijinja::{Environment, UndefinedBehavior};
+
+use super::fault::Fault;
+use super::scope::Scope;
+
+/// The longest template, in bytes.
+pub const MAX_TEMPLATE: usize = 4 * 1024;
+
+/// The longest text that a template makes, in characters: a decline carries it into a mail.
+pub const MAX_RENDERED: usize = 500;
+
+/// Work of one rendering, in the engine's units: about one an instruction and one for 64 bytes.
+/// A template of a few lines takes some hundred.
+const FUEL: u64 = 20_000;
+
+/// The engine: undefined names are errors, nothing is included, nothing is escaped (the text goes
+/// into mails as text).
+static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    engine.set_fuel(Some(FUEL));
+    engine.remove_global("debug");
+    engine
+});
+
+/// A text with places for what is known of the request. Cheap to clone; equal when written the
+/// same.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Template {
+    text: Arc<str>,
+}
+
+impl Template {
+    /// # Errors
+    /// The first mistake: grammar, names that do not exist, filters that do not exist.
+    pub fn compile(text: &str) -> Result<Self, Fault> {
+        vet::vet(text)?;
+        Ok(Self { text: text.into() })
+    }
+
+    /// The text for this request: one line, at most `MAX_RENDERED` characters.
+    ///
+    /// # Errors
+    /// Why there is none, for people: an answer that was not given, or too much work.
+    pub fn render(&self, scope: &Scope<'_>) -> Result<String, String> {
+        let made = render(&self.text, &|root| context::value(root, scope));
+        let line = folded(&made.map_err(|error| context::readable(&error))?);
+        if line.is_empty() {
+            return Err("the template gives no text".to_owned());
+        }
+        Ok(line)
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Template({:?})", self.text)
+    }
+}
+
+/// Renders with what `value` gives for each root name that the text uses.
+fn render(
+    text: &str,
+    value: &dyn Fn(&str) -> Option<minijinja::Value>,
+) -> Result<String, minijinja::Error> {
+    let template = ENGINE.template_from_str(text)?;
+    let roots = template.undeclared_variables(false);
+    let known = roots.into_iter().filter_map(|root| {
+        let value = value(&root)?;
+        Some((root, value))
+    });
+    let context: std::collections::BTreeMap<String, minijinja::Value> = known.collect();
+    template.render(minijinja::Value::from(context))
+}
+
+/// One line: blanks and control characters become single spaces, and the rest is cut.
+fn folded(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let line = words
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    if line.chars().count() <= MAX_RENDERED {
+        return line;
+    }
+    let kept: String = line.chars().take(MAX_RENDERED - 1).collect();
+    format!("{}…", kept.trim_end())
+}

@@ -1,0 +1,99 @@
+//! What a template sees: the names of the schema, with times and durations as people write them.
+
+use std::collections::BTreeMap;
+
+use minijinja::{Error, ErrorKind, Value as Shown};
+
+use crate::domain::rule::schema;
+use crate::domain::rule::scope::Scope;
+use crate::domain::rule::value::Value;
+use crate::domain::time::Span;
+
+/// What stands for a root name: a group with all its fields, or a single value.
+pub(super) fn value(root: &str, scope: &Scope<'_>) -> Option<Shown> {
+    if let Some(name) = schema::find(root) {
+        return Some(shown(schema::read(name.field, scope), scope));
+    }
+    let fields: BTreeMap<String, Shown> = schema::fields(root)
+        .filter_map(|field| {
+            let name = schema::find(&format!("{root}.{field}"))?;
+            Some((
+                field.to_owned(),
+                shown(schema::read(name.field, scope), scope),
+            ))
+        })
+        .collect();
+    (!fields.is_empty()).then(|| Shown::from(fields))
+}
+
+fn shown(value: Value<'_>, scope: &Scope<'_>) -> Shown {
+    match value {
+        Value::Null => Shown::from(()),
+        Value::Bool(of) => Shown::from(of),
+        Value::Int(of) => Shown::from(of),
+        Value::Double(of) => number(of),
+        Value::Text(of) => Shown::from(of),
+        Value::Duration(of) => Shown::from(spoken(of)),
+        Value::Time(of) => {
+            let local = of.with_timezone(&scope.zone);
+            Shown::from(local.format("%Y-%m-%d %H:%M").to_string())
+        }
+        Value::Seq(of) => Shown::from(of.iter().map(|one| shown(one, scope)).collect::<Vec<_>>()),
+        Value::Table(of) => {
+            let entries = of
+                .iter()
+                .map(|(key, one)| (key.to_owned(), shown(one, scope)));
+            Shown::from(entries.collect::<BTreeMap<String, Shown>>())
+        }
+    }
+}
+
+/// Answers know doubles only; people do not write `3.0`.
+#[expect(clippy::cast_possible_truncation, reason = "whole and small enough")]
+fn number(of: f64) -> Shown {
+    let whole = of.fract() == 0.0 && of.abs() < 1e15;
+    if whole {
+        Shown::from(of as i64)
+    } else {
+        Shown::from(of)
+    }
+}
+
+/// `3 d 4 h`, `30 h`, `1 h 30 min`, `45 min`, `20 s`: the two largest units, in signs that most
+/// languages share. Hours go up to two days.
+pub(super) fn spoken(span: Span) -> String {
+    let seconds = span.num_seconds();
+    let all = seconds.unsigned_abs();
+    let (days, hours, minutes) = (all / 86_400, all / 3_600, all / 60);
+    let parts = if hours >= 48 {
+        [(days, "d"), (hours % 24, "h")]
+    } else if hours > 0 {
+        [(hours, "h"), (minutes % 60, "min")]
+    } else if minutes > 0 {
+        [(minutes, "min"), (0, "s")]
+    } else {
+        [(all, "s"), (0, "s")]
+    };
+    let words = parts.iter().filter(|(amount, _)| *amount > 0);
+    let words: Vec<String> = words
+        .map(|(amount, unit)| format!("{amount} {unit}"))
+        .collect();
+    let sign = if seconds < 0 { "-" } else { "" };
+    if words.is_empty() {
+        return "0 s".to_owned();
+    }
+    format!("{sign}{}", words.join(" "))
+}
+
+/// The engine's errors, without its own names for things.
+pub(super) fn readable(error: &Error) -> String {
+    let detail = error.detail().unwrap_or_default();
+    match error.kind() {
+        ErrorKind::UndefinedError if detail.is_empty() => {
+            "something that the template names is not there".to_owned()
+        }
+        ErrorKind::OutOfFuel => "the template takes too much work".to_owned(),
+        kind if detail.is_empty() => kind.to_string(),
+        _ => detail.chars().take(200).collect(),
+    }
+}

@@ -1,0 +1,208 @@
+//! What is too much is refused, and what is not takes neither the stack nor long.
+
+use super::make::{compile, known, rule, world};
+use crate::domain::booking::Answer;
+use crate::domain::rule::check::{MAX_DEPTH, MAX_NODES};
+use crate::domain::rule::expression::{Expression, STACK};
+use crate::domain::rule::inputs::MAX_SHOWN;
+use crate::domain::rule::pattern::MAX_SEARCHED;
+use crate::domain::rule::tokens::{MAX_NESTING, MAX_TEXT, MAX_WORDS};
+
+/// Compiles on the stack that `compile` asks for, and gives the first problem.
+fn problem(text: String) -> Option<String> {
+    let work = move || Expression::compile(&text, &known());
+    let thread = std::thread::Builder::new()
+        .stack_size(STACK)
+        .spawn(work)
+        .unwrap();
+    let faults = thread.join().unwrap().err()?;
+    faults.first().map(|fault| fault.problem.clone())
+}
+
+fn repeated(part: &str, times: usize) -> String {
+    vec![part; times].concat()
+}
+
+#[test]
+fn the_longest_and_one_more() {
+    let chain = |n: usize| format!("true{}", repeated(" && true", n));
+    let ands = MAX_NODES / 2 - 1;
+    let nested = |n: usize| format!("{}true{}", repeated("(", n), repeated(")", n));
+    let deep = |n: usize| format!("0{} == 0", repeated("+0", n));
+    let padded = |n: usize| format!("true{}", repeated(" ", n - 4));
+    let rows = [
+        (padded(MAX_TEXT), None),
+        (
+            padded(MAX_TEXT + 1),
+            Some("the expression is 4097 bytes long"),
+        ),
+        (chain(ands), None),
+        (
+            chain(ands + 1),
+            Some("the expression has more than 300 parts"),
+        ),
+        (nested(MAX_NESTING), None),
+        (
+            nested(MAX_NESTING + 1),
+            Some("brackets nest deeper than 20"),
+        ),
+        (deep(MAX_DEPTH - 2), None),
+        (
+            deep(MAX_DEPTH - 1),
+            Some("the expression nests deeper than 32"),
+        ),
+    ];
+    for (text, expect) in rows {
+        assert_eq!(problem(text.clone()).as_deref(), expect, "{text}");
+    }
+}
+
+/// Each shape that makes the parser recurse, as long as it may be; without optimisation the worst
+/// takes about half of the stack.
+#[test]
+fn no_expression_overflows_the_stack_of_the_parser() {
+    let words = MAX_WORDS;
+    let shapes = [
+        ("1+", "1"),
+        ("1==", "1"),
+        ("1*", "1"),
+        ("!", "true"),
+        ("-", "1"),
+        ("- -", "1"),
+        ("true&&", "true"),
+        ("true||", "true"),
+        ("true?true:", "true"),
+        ("a.", "b"),
+        ("a.b().", "c"),
+        ("1,", "1"),
+        ("!!-", "x"),
+        ("has(", "x"),
+        ("[", "1"),
+        ("{1:", "1"),
+        ("a[", "1"),
+        ("(", "1"),
+        ("f(", "1"),
+        ("a.exists(x,", "1"),
+    ];
+    for (part, end) in shapes {
+        for times in [MAX_NESTING, words / 4, words / 3, words / 2, words] {
+            let text = format!("{}{end}", repeated(part, times));
+            problem(text.clone());
+            let open: Vec<char> = text.chars().filter(|c| "([{".contains(*c)).collect();
+            let close: String = open
+                .iter()
+                .rev()
+                .map(|c| match c {
+                    '(' => ')',
+                    '[' => ']',
+                    _ => '}',
+                })
+                .collect();
+            problem(format!("{text}{close}"));
+        }
+    }
+}
+
+/// Evaluation happens on whatever stack there is: here a quarter of a megabyte.
+#[test]
+fn the_deepest_expression_is_evaluated_on_a_small_stack() {
+    let sum = |one: &str| format!("1{} > 0", repeated(one, MAX_DEPTH - 2));
+    let texts = [
+        sum("+member.day"),
+        sum("+int(\"1\")").replace("+int(\"1\")+", "+1+"),
+        format!(
+            "member.tags.exists(t, 1{} > 0)",
+            repeated("+size(t)", MAX_DEPTH - 6)
+        ),
+    ];
+    for text in texts {
+        let rule = rule(&text);
+        let work = move || {
+            let world = world();
+            let scope = world.scope();
+            (rule.holds(&scope), rule.holds_by_reference(&scope))
+        };
+        let thread = std::thread::Builder::new()
+            .stack_size(1024 * 1024)
+            .spawn(work)
+            .unwrap();
+        assert_eq!(thread.join().unwrap(), (Ok(true), Ok(true)), "{text}");
+    }
+}
+
+/// What makes other engines go back and forth for ever.
+#[test]
+fn patterns_take_time_in_proportion() {
+    let rule =
+        rule("booking.title.matches(\"^(a+)+$\") || booking.title.matches(\"(.*)(.*)(.*)x\")");
+    let mut world = world();
+    world.booking.title = format!("{}!", repeated("a", MAX_SEARCHED - 1));
+    assert_eq!(rule.holds(&world.scope()), Ok(false));
+    world.booking.title.push('!');
+    let too_long = Err("matches: the text is longer than 16384 bytes".to_owned());
+    assert_eq!(rule.holds(&world.scope()), too_long);
+    assert_eq!(rule.holds_by_reference(&world.scope()), too_long);
+}
+
+#[test]
+fn a_rule_that_would_go_through_too_much_says_so() {
+    let rule = rule("booking.answers.colours.all(c, c != \"x\")");
+    let mut world = world();
+    let mut with = |n: usize| {
+        let many = vec![Answer::Text("red".to_owned()); n];
+        world.booking.answers.clear();
+        world
+            .booking
+            .answers
+            .insert("colours".to_owned(), Answer::List(many));
+        rule.holds(&world.scope())
+    };
+    assert_eq!(with(1_998), Ok(true));
+    assert_eq!(
+        with(1_999),
+        Err("there is more to look at than 2000 values and 262144 bytes".to_owned())
+    );
+}
+
+#[test]
+fn inputs_are_bounded() {
+    let names = [
+        "booking.title",
+        "booking.location",
+        "booker.name",
+        "host.name",
+        "member.tier",
+        "booker.time_zone",
+        "booker.language",
+        "booking.description",
+        "booking.event_type",
+    ];
+    let text = names.map(|name| format!("{name} == \"\"")).join(" || ");
+    let mut world = world();
+    let long = repeated("ä\n\"", 1_000);
+    world.booking.title = long.clone();
+    world.booking.location = Some(long.clone());
+    world.booking.description = Some(long.clone());
+    if let Some(booker) = &mut world.booking.booker {
+        booker.name = Some(long.clone());
+        booker.time_zone = Some(long);
+    }
+    let shown = rule(&text).inputs(&world.scope()).to_string();
+    assert_eq!(shown.chars().count(), MAX_SHOWN);
+    assert!(shown.starts_with("booking.title = \"ä\\n\\\"ä"), "{shown}");
+    assert!(shown.ends_with('…') && !shown.contains('\n'), "{shown}");
+    let many = rule("member.tags.exists(t, t == \"\") || booking.answers.colours == []");
+    let tags = (0..9).map(|n| format!("t{n}")).collect();
+    world.account.as_mut().unwrap().tags = tags;
+    assert_eq!(
+        many.inputs(&world.scope()).to_string(),
+        "member.tags = [\"t0\", \"t1\", \"t2\", \"t3\", 5 more], \
+         booking.answers.colours = [\"red\", \"blue\"]"
+    );
+}
+
+#[test]
+fn faults_are_bounded_and_told_once() {
+    let text = vec!["x == 1"; 40].join(" && ");
+    assert_eq!(compile(&text).unwrap_err().len(), 20);
+}

@@ -1,0 +1,180 @@
+//! A request to look at, and rules about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::DateTime;
+
+use crate::domain::account::Account;
+use crate::domain::booking::{
+    Answer, Attendee, Booker, Booking, EventTypeRef, Host, Payment, Status,
+};
+use crate::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
+use crate::domain::rule::expression::Expression;
+use crate::domain::rule::fault::Fault;
+use crate::domain::rule::scope::{Counts, Scope};
+use crate::domain::time::{Span, Time};
+
+/// What a `Scope` borrows from.
+pub struct World {
+    pub booking: Booking,
+    pub account: Option<Account>,
+    pub lookups: BTreeMap<String, Answer>,
+    pub counts: Counts,
+    pub available: u64,
+    pub now: Time,
+}
+
+/// Tuesday 2026-12-01, 18:00 in Berlin.
+pub fn start() -> Time {
+    at("2026-12-01T17:00:00Z")
+}
+
+pub fn at(text: &str) -> Time {
+    DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+fn text(of: &str) -> Answer {
+    Answer::Text(of.to_owned())
+}
+
+fn map(entries: impl IntoIterator<Item = (&'static str, Answer)>) -> BTreeMap<String, Answer> {
+    let owned = |(key, value): (&str, Answer)| (key.to_owned(), value);
+    entries.into_iter().map(owned).collect()
+}
+
+/// Bo of tier gold asks 30 hours ahead for an hour; 3 credits, 7 to hold.
+pub fn world() -> World {
+    let mut account = Account::new(
+        AccountId::parse("bo@example.com").unwrap(),
+        at("2026-01-01T00:00:00Z"),
+    );
+    account.tier = Some("gold".to_owned());
+    account.tags = BTreeSet::from(["board".to_owned(), "vip".to_owned()]);
+    account.attributes = BTreeMap::from([("level".to_owned(), "3".to_owned())]);
+    account.pin = Some("$argon2id$secret".to_owned());
+    World {
+        booking: booking(),
+        account: Some(account),
+        lookups: map([
+            (
+                "crm",
+                Answer::Map(map([
+                    ("score", Answer::Number(7.0)),
+                    ("open", Answer::Bool(true)),
+                ])),
+            ),
+            ("vat", text("DE123")),
+        ]),
+        counts: Counts {
+            upcoming: 4,
+            day: 1,
+            week: 2,
+            month: 3,
+        },
+        available: 3,
+        now: start() - Span::hours(30),
+    }
+}
+
+fn booking() -> Booking {
+    Booking {
+        uid: BookingUid::parse("uid1").unwrap(),
+        id: Some(11),
+        series: None,
+        title: "Räume & Bücher".to_owned(),
+        description: None,
+        status: Status::Pending,
+        host: Some(Host {
+            id: Some(HostId(5)),
+            address: Some(address("host@example.org")),
+            name: Some("Ho".to_owned()),
+            time_zone: None,
+        }),
+        event_type: Some(EventTypeRef {
+            id: EventTypeId(77),
+            slug: Some("book-club".to_owned()),
+        }),
+        start: start(),
+        end: start() + Span::hours(1),
+        created: start() - Span::hours(31),
+        updated: None,
+        booker: Some(Booker {
+            address: address("Bo@Example.com"),
+            name: Some("Bo".to_owned()),
+            time_zone: Some("Europe/Berlin".to_owned()),
+            language: Some("de".to_owned()),
+        }),
+        attendees: ["bo@example.com", "", "al@example.com"]
+            .map(attendee)
+            .to_vec(),
+        guests: vec![address("al@example.com")],
+        seated: false,
+        rescheduled_from: None,
+        rescheduled_to: None,
+        rescheduled_by: None,
+        cancelled_by: None,
+        cancellation_reason: None,
+        absent_host: false,
+        location: Some("Room 1".to_owned()),
+        answers: map([
+            ("topic", text("demo")),
+            ("count", Answer::Number(3.0)),
+            ("half", Answer::Number(2.5)),
+            ("agreed", Answer::Bool(true)),
+            ("nothing", Answer::Null),
+            ("colours", Answer::List(vec![text("red"), text("blue")])),
+            ("my-key", text("x")),
+            ("pin", text("1234")),
+        ]),
+        metadata: BTreeMap::new(),
+        payment: Payment::NotShown,
+    }
+}
+
+fn attendee(text: &str) -> Attendee {
+    Attendee {
+        address: Address::parse(text).ok(),
+        name: None,
+        time_zone: None,
+        language: None,
+        absent: false,
+        seat: None,
+    }
+}
+
+impl World {
+    pub fn scope(&self) -> Scope<'_> {
+        Scope {
+            booking: &self.booking,
+            occurrences: 2,
+            account: self.account.as_ref(),
+            counts: self.counts,
+            gate: "club",
+            cost: 4,
+            credits: 8,
+            available: self.available,
+            to_hold: 7,
+            lookups: &self.lookups,
+            hidden: Some("pin"),
+            zone: chrono_tz::Europe::Berlin,
+            now: self.now,
+        }
+    }
+}
+
+pub fn known() -> BTreeSet<String> {
+    ["crm", "vat", "gone"].map(str::to_owned).into()
+}
+
+pub fn compile(text: &str) -> Result<Expression, Vec<Fault>> {
+    Expression::compile(text, &known())
+}
+
+/// A rule that must be in order.
+pub fn rule(text: &str) -> Expression {
+    compile(text).unwrap_or_else(|faults| panic!("{text}: {faults:?}"))
+}

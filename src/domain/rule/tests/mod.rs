@@ -1,0 +1,8 @@
+//! Rules held to what is promised: tables of good and bad ones, limits, and the reference.
+
+mod faults;
+mod holds;
+mod limits;
+mod make;
+mod random;
+mod templates;

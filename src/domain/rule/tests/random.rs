@@ -1,0 +1,376 @@
+//! Our tree against the reference, over random rules of the types that the checker lets pass, and
+//! random requests; and random text against the parser.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::make::{World, at, compile, world};
+use crate::domain::booking::Answer;
+use crate::domain::time::Span;
+
+/// Choices, made beforehand. When they run out the first of each is taken, so that everything ends
+/// and shrinks.
+struct Choices<'a>(&'a [u8]);
+
+impl Choices<'_> {
+    fn below(&mut self, n: usize) -> usize {
+        let Some((first, rest)) = self.0.split_first() else {
+            return 0;
+        };
+        self.0 = rest;
+        usize::from(*first) % n
+    }
+
+    fn of<'t>(&mut self, rows: &[&'t str]) -> &'t str {
+        rows[self.below(rows.len())]
+    }
+
+    fn bool(&mut self, depth: usize) -> String {
+        let plain = [
+            "true",
+            "member.known",
+            "member.frozen",
+            "booking.rescheduled",
+            "false",
+        ];
+        if depth == 0 {
+            return self.of(&plain).to_owned();
+        }
+        let d = depth - 1;
+        match self.below(22) {
+            0 => self.of(&plain).to_owned(),
+            1 | 2 => format!("({} && {})", self.bool(d), self.bool(d)),
+            3 | 4 => format!("({} || {})", self.bool(d), self.bool(d)),
+            5 => format!("!{}", self.bool(d)),
+            6 => format!("({} ? {} : {})", self.bool(d), self.bool(d), self.bool(d)),
+            7 | 8 => format!("({} {} {})", self.int(d), self.relation(), self.number(d)),
+            9 => format!("({} {} {})", self.text(d), self.relation(), self.text(d)),
+            10 => format!("({} {} {})", self.span(d), self.relation(), self.span(d)),
+            11 => format!("({} {} {})", self.time(d), self.relation(), self.time(d)),
+            12 => format!("({} in {})", self.text(d), self.list(d)),
+            13 => format!(
+                "({} in [{}, {}])",
+                self.number(d),
+                self.literal(),
+                self.literal()
+            ),
+            14 => format!("({} in {})", self.text(d), self.map()),
+            15 => format!("has({}.{})", self.map(), self.key()),
+            16 => format!("{}.{}({})", self.text(d), self.part(), self.text(d)),
+            17 => format!("{}.matches({})", self.text(d), self.pattern()),
+            18 => format!("({} {} {})", self.any(d), self.relation(), self.any(d)),
+            19 => format!("({} == {})", self.list(d), self.list(d)),
+            20 => format!("({} && {})", self.any(d), self.bool(d)),
+            _ => format!("({} in {})", self.any(d), self.any(d)),
+        }
+    }
+
+    fn relation(&mut self) -> &'static str {
+        self.of(&["==", "!=", "<", "<=", ">", ">="])
+    }
+
+    fn part(&mut self) -> &'static str {
+        self.of(&["startsWith", "endsWith", "contains"])
+    }
+
+    fn pattern(&mut self) -> &'static str {
+        self.of(&[
+            "\"o\"",
+            "\"^g.*d$\"",
+            "r\"\\d+\"",
+            "\"(a|b)+\"",
+            "\"\"",
+            "\"ä\"",
+        ])
+    }
+
+    fn key(&mut self) -> &'static str {
+        self.of(&[
+            "topic", "count", "colours", "level", "gone", "pin", "nested",
+        ])
+    }
+
+    fn map(&mut self) -> &'static str {
+        self.of(&[
+            "booking.answers",
+            "member.attributes",
+            "booking.metadata",
+            "lookup.crm",
+        ])
+    }
+
+    fn int(&mut self, depth: usize) -> String {
+        let plain = [
+            "member.balance",
+            "0",
+            "1",
+            "7",
+            "-3",
+            "booking.hour",
+            "member.day",
+            "request.missing",
+            "booking.event_type_id",
+            "9223372036854775807",
+            "request.occurrences",
+            "host.id",
+        ];
+        if depth == 0 {
+            return self.of(&plain).to_owned();
+        }
+        let d = depth - 1;
+        match self.below(5) {
+            0 => self.of(&plain).to_owned(),
+            1 => format!(
+                "size({})",
+                if self.below(2) == 0 {
+                    self.text(d)
+                } else {
+                    self.list(d)
+                }
+            ),
+            2 => format!("-({})", self.int(d)),
+            3 => format!("({} ? {} : {})", self.bool(d), self.int(d), self.int(d)),
+            _ => format!(
+                "({} {} {})",
+                self.int(d),
+                self.of(&["+", "-", "*", "/", "%"]),
+                self.int(d)
+            ),
+        }
+    }
+
+    fn number(&mut self, depth: usize) -> String {
+        match self.below(4) {
+            0 | 1 => self.int(depth),
+            2 => self
+                .of(&["1.5", "-0.0", "1e300", "3.0", "9.3e18"])
+                .to_owned(),
+            _ => format!(
+                "({} {} {})",
+                "2.5",
+                self.of(&["+", "-", "*", "/"]),
+                self.of(&["0.0", "1.5"])
+            ),
+        }
+    }
+
+    fn text(&mut self, depth: usize) -> String {
+        let plain = [
+            "member.tier",
+            "\"gold\"",
+            "\"\"",
+            "booking.title",
+            "booker.domain",
+            "\"ä\"",
+            "booking.weekday",
+            "\"topic\"",
+            "booker.language",
+            "request.gate",
+            "\"vip\"",
+        ];
+        if depth == 0 || self.below(4) > 0 {
+            return self.of(&plain).to_owned();
+        }
+        let d = depth - 1;
+        match self.below(3) {
+            0 => format!("({} ? {} : {})", self.bool(d), self.text(d), self.text(d)),
+            1 => format!("member.attributes[{}]", self.text(d)),
+            _ => format!("{}[{}]", self.list(d), self.int(d)),
+        }
+    }
+
+    fn span(&mut self, depth: usize) -> String {
+        let plain = [
+            "booking.notice",
+            "duration(\"24h\")",
+            "booking.length",
+            "request.age",
+            "duration(\"-1.5h\")",
+            "duration(\"2562047h\")",
+            "duration(\"0\")",
+        ];
+        if depth == 0 || self.below(3) == 0 {
+            return self.of(&plain).to_owned();
+        }
+        let d = depth - 1;
+        match self.below(3) {
+            0 => format!("({} - {})", self.time(d), self.time(d)),
+            1 => format!("({} + {})", self.span(d), self.span(d)),
+            _ => format!("({} - {})", self.span(d), self.span(d)),
+        }
+    }
+
+    fn time(&mut self, depth: usize) -> String {
+        let plain = [
+            "booking.start",
+            "now",
+            "booking.created",
+            "timestamp(\"2026-12-01T18:00:00+01:00\")",
+            "booking.end",
+            "timestamp(\"9999-12-31T23:59:59Z\")",
+            "timestamp(\"0001-01-01T00:00:00Z\")",
+        ];
+        if depth == 0 || self.below(3) == 0 {
+            return self.of(&plain).to_owned();
+        }
+        let d = depth - 1;
+        match self.below(3) {
+            0 => format!("({} + {})", self.time(d), self.span(d)),
+            1 => format!("({} + {})", self.span(d), self.time(d)),
+            _ => format!("({} - {})", self.time(d), self.span(d)),
+        }
+    }
+
+    fn list(&mut self, depth: usize) -> String {
+        let lists = [
+            "member.tags",
+            "booking.guests",
+            "booking.attendees",
+            "[\"gold\", \"vip\"]",
+            "booking.answers.colours",
+            "[]",
+            "[\"bo@example.com\"]",
+        ];
+        let _ = depth;
+        self.of(&lists).to_owned()
+    }
+
+    fn literal(&mut self) -> &'static str {
+        self.of(&[
+            "1",
+            "\"gold\"",
+            "2.0",
+            "true",
+            "null",
+            "duration(\"24h\")",
+            "0",
+        ])
+    }
+
+    /// Something whose type is known only when it is looked at.
+    fn any(&mut self, depth: usize) -> String {
+        let plain = format!(
+            "{}.{}",
+            self.of(&["booking.answers", "lookup.crm"]),
+            self.key()
+        );
+        if depth == 0 {
+            return plain;
+        }
+        let d = depth - 1;
+        match self.below(7) {
+            0..=2 => plain,
+            3 => format!("{}.{}", self.any(d), self.key()),
+            4 => format!("{}[{}]", self.any(d), self.number(d)),
+            5 => format!("({} ? {} : {})", self.bool(d), self.any(d), self.any(d)),
+            _ => format!(
+                "({} {} {})",
+                self.any(d),
+                self.of(&["-", "+", "*", "%"]),
+                self.number(d)
+            ),
+        }
+    }
+
+    fn answer(&mut self, depth: usize) -> Answer {
+        match self.below(if depth == 0 { 8 } else { 10 }) {
+            0 => Answer::Text("gold".to_owned()),
+            1 => Answer::Number(3.0),
+            2 => Answer::Bool(true),
+            3 => Answer::Null,
+            4 => Answer::Text(String::new()),
+            5 => Answer::Number(-0.5),
+            6 => Answer::Number(f64::NAN),
+            7 => Answer::Bool(false),
+            8 => Answer::List((0..self.below(3)).map(|_| self.answer(depth - 1)).collect()),
+            _ => Answer::Map(self.answers(depth - 1)),
+        }
+    }
+
+    fn answers(&mut self, depth: usize) -> BTreeMap<String, Answer> {
+        let many = self.below(5);
+        (0..many)
+            .map(|_| (self.key().to_owned(), self.answer(depth)))
+            .collect()
+    }
+
+    fn world(&mut self) -> World {
+        let mut world = world();
+        world.booking.answers = self.answers(2);
+        world.lookups.insert("crm".to_owned(), self.answer(2));
+        world.available = [3, 0, u64::MAX][self.below(3)];
+        world.counts.day = [1, 0, u32::MAX][self.below(3)];
+        world.booking.title = self.of(&["gold", "", "äb", "Room 12"]).to_owned();
+        if self.below(4) == 1 {
+            world.account = None;
+        }
+        if let Some(account) = &mut world.account {
+            account.tier = [Some("gold".to_owned()), None][self.below(2)].clone();
+            account
+                .attributes
+                .insert("topic".to_owned(), self.of(&["gold", ""]).to_owned());
+        }
+        let starts = [
+            "2026-12-01T17:00:00Z",
+            "2026-11-30T11:00:00Z",
+            "1800-01-01T00:00:00Z",
+        ];
+        world.booking.start = at(starts[self.below(starts.len())]);
+        world.booking.end = world.booking.start + Span::minutes(60);
+        world
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn the_tree_says_what_the_reference_says(
+        rule in prop::collection::vec(any::<u8>(), 0..120),
+        request in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let text = Choices(&rule).bool(4);
+        let world = Choices(&request).world();
+        let scope = world.scope();
+        match compile(&text) {
+            Err(faults) => {
+                let limits = |problem: &str| {
+                    problem.contains("more than") || problem.contains("deeper than")
+                };
+                let limited = faults.iter().any(|fault| limits(&fault.problem));
+                prop_assert!(limited, "{text}: {faults:?}");
+            }
+            Ok(rule) => {
+                let (own, theirs) = (rule.holds(&scope), rule.holds_by_reference(&scope));
+                prop_assert_eq!(own.clone().ok(), theirs.clone().ok(), "{}: {:?}, {:?}", text, own, theirs);
+                prop_assert!(rule.is_lowered() || text.contains(" + "), "{} is not lowered", text);
+                let shown = rule.inputs(&scope).to_string();
+                prop_assert!(!shown.contains(char::is_control), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_is_written_gives_a_rule_or_faults_within_the_text(
+        words in prop::collection::vec(prop_oneof![
+            prop::sample::select(vec![
+                "member", ".", "tier", "==", "\"gold\"", "&&", "||", "!", "(", ")", "[", "]", "{",
+                "}", ",", ":", "?", "1", "2.5", "-", "+", "has", "exists", "in", "lookup", "crm",
+                "booking.answers", "size", "tag", "\n", " ", "ä", "'", "\"", "r\"\\", "b'", "//",
+                "0x", "1u", "=", "&", "`", "duration(\"1h\")", "matches(\"[\")", "true", "null",
+                "member.tags.exists(t,", "has(a", "\u{0}", ".a{", "'''", "1e", "\\", "@", "#",
+            ]).prop_map(str::to_owned),
+            "\\PC{0,3}",
+        ], 0..24),
+    ) {
+        let text = words.concat();
+        if let Err(faults) = compile(&text) {
+            prop_assert!(!faults.is_empty());
+            for fault in faults {
+                prop_assert!(text.get(fault.at.clone()).is_some(), "{:?} of {:?}", fault, text);
+                prop_assert!(!fault.problem.is_empty() && !fault.help.is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Reasons: what they say, what is wrong with them, and how much they may do.
+
+use super::make::world;
+use crate::domain::booking::Answer;
+use crate::domain::rule::template::{MAX_RENDERED, Template};
+use crate::domain::rule::words::Words;
+use crate::domain::time::Span;
+
+fn template(text: &str) -> Template {
+    Template::compile(text).unwrap_or_else(|fault| panic!("{text}: {fault:?}"))
+}
+
+#[test]
+fn what_they_say() {
+    let rows = [
+        ("Too late.", "Too late."),
+        (
+            "You are short of {{ request.missing }} credits: {{ request.credits }} are needed, \
+             {{ member.balance }} are left.",
+            "You are short of 4 credits: 8 are needed, 3 are left.",
+        ),
+        (
+            "From {{ booking.start }} to {{ booking.end }}",
+            "From 2026-12-01 18:00 to 2026-12-01 19:00",
+        ),
+        (
+            "{{ booking.notice }}, {{ booking.length }}, {{ now }}",
+            "30 h, 1 h, 2026-11-30 12:00",
+        ),
+        ("  Dear\n\n {{ booker.name }},\u{7}\tno. ", "Dear Bo, no."),
+        ("{{ booking.title | upper }} <b>", "RÄUME & BÜCHER <b>"),
+        ("{{ member.tags | join(\", \") }}", "board, vip"),
+        (
+            "{{ member.attributes.level }}{{ booking.answers.count }}{{ booking.answers.half }}",
+            "332.5",
+        ),
+        ("{{ booking.answers[\"my-key\"] }}", "x"),
+        ("{{ booking.answers.other | default(\"none\") }}", "none"),
+        (
+            "{% if member.known %}known{% else %}unknown{% endif %}\
+             {% for tag in member.tags %} {{ loop.index }}{{ tag }}{% endfor %}",
+            "known 1board 2vip",
+        ),
+        ("{{ lookup.crm.score }} {{ lookup.vat }}", "7 DE123"),
+        ("{% set left = member.balance %}{{ left + 1 }}", "4"),
+    ];
+    for (text, expect) in rows {
+        let rendered = template(text).render(&world().scope());
+        assert_eq!(rendered.as_deref(), Ok(expect), "{text}");
+    }
+}
+
+#[test]
+fn durations_are_spoken() {
+    let rows = [
+        (0, "0 s"),
+        (20, "20 s"),
+        (60, "1 min"),
+        (45 * 60 + 5, "45 min"),
+        (90 * 60, "1 h 30 min"),
+        (47 * 3_600, "47 h"),
+        (76 * 3_600, "3 d 4 h"),
+        (-90 * 60, "-1 h 30 min"),
+    ];
+    for (seconds, expect) in rows {
+        let mut world = world();
+        world.now = world.booking.start - Span::seconds(seconds);
+        let rendered = template("{{ booking.notice }}").render(&world.scope());
+        assert_eq!(rendered.as_deref(), Ok(expect));
+    }
+}
+
+#[test]
+fn what_cannot_be_rendered_is_an_error_for_people() {
+    let rows = [
+        ("{{ booking.answers.other }}", "undefined value"),
+        ("{{ booking.answers.pin }}", "undefined value"),
+        ("{{ lookup.gone.score }}", "undefined value"),
+        ("{{ booking.description }}", "the template gives no text"),
+        (
+            "{{ booking.answers.topic + 1 }}",
+            "tried to use + operator on unsupported types string and number",
+        ),
+    ];
+    for (text, expect) in rows {
+        let rendered = template(text).render(&world().scope());
+        assert_eq!(rendered, Err(expect.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn faults() {
+    let rows = [
+        (
+            "Dear {{ «bookr.name» }}",
+            "there is no `bookr`",
+            "did you mean `booker`?",
+        ),
+        (
+            "{{ booker.name }} {{ «booker.nam» }}",
+            "`booker` has no `nam`",
+            "did you mean `booker.name`?",
+        ),
+        (
+            "{% if member.known %}{{ «member.secret» }}{% endif %}",
+            "`member` has no `secret`",
+            "known are id, tier, tags, attributes, balance, frozen, known, upcoming, day, week, month",
+        ),
+        (
+            "{{ «member» }}",
+            "`member` stands for no single value",
+            "say what of it, such as member.known",
+        ),
+        (
+            "{{ «booking.title.length» }}",
+            "`booking.title` is string and has no `length`",
+            "write booking.title",
+        ),
+        (
+            "ä\n  «{{ booker.name | uper }}»\n",
+            "filter uper is unknown",
+            "filters are those of minijinja, such as upper, join, default",
+        ),
+        (
+            "«{% include \"x\" %}»",
+            "unknown statement include",
+            "write {{ name }}, {{ name | filter }} or {% if … %} … {% endif %}",
+        ),
+        (
+            "«{{ debug() }}»",
+            "there is no `debug`",
+            "known are the names that rules know, such as member.balance",
+        ),
+        (
+            "«{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}»",
+            "the template takes too much work",
+            "names, filters and conditions are as in Jinja",
+        ),
+        (
+            "«  »",
+            "the template is empty",
+            "write what the booker should read",
+        ),
+    ];
+    for (row, problem, help) in rows {
+        let start = row.find('«').unwrap();
+        let end = row.find('»').unwrap() - 2;
+        let text = row.replace(['«', '»'], "");
+        let fault = Template::compile(&text).unwrap_err();
+        assert_eq!(
+            (fault.at, &*fault.problem, &*fault.help),
+            (start..end, problem, help),
+            "{row}"
+        );
+    }
+}
+
+#[test]
+fn they_are_bounded() {
+    let mut world = world();
+    world.booking.title = "ä ".repeat(5_000);
+    let long = template("{{ booking.title }}")
+        .render(&world.scope())
+        .unwrap();
+    assert!(
+        long.chars().count() <= MAX_RENDERED && long.ends_with('…'),
+        "{long}"
+    );
+    let rows = [
+        ("x".repeat(4_097), "the template is 4097 bytes long"),
+        (
+            format!("{{{{ {} }}}}", "not ".repeat(400)),
+            "too much is computed in this template",
+        ),
+        (
+            format!("{{{{ {}1{} }}}}", "(".repeat(13), ")".repeat(13)),
+            "too much is computed in this template",
+        ),
+        (
+            format!("{{{{ 1{} }}}}", " + 1".repeat(200)),
+            "too much is computed in this template",
+        ),
+        (
+            format!("{{% if {}1 %}}", "-".repeat(400)),
+            "too much is computed in this template",
+        ),
+    ];
+    for (text, expect) in rows {
+        let fault = Template::compile(&text).unwrap_err();
+        assert_eq!(fault.problem, expect, "{text}");
+    }
+}
+
+/// As long as they may be, on a stack such as any thread has.
+#[test]
+fn no_template_overflows_a_stack() {
+    let texts = [
+        format!("{{{{ {}true }}}}", "not ".repeat(298)),
+        format!("{{{{ {}1 }}}}", "-".repeat(290)),
+        format!("{{{{ 1{} }}}}", " + 1".repeat(148)),
+        format!("{{{{ 1{} }}}}", " ** 1".repeat(98)),
+        format!("{{{{ {}1{} }}}}", "(".repeat(12), ")".repeat(12)),
+        format!("{{{{ {}1 }}}}", "1 if 1 else ".repeat(70)),
+        "{% if true %}".repeat(70),
+        "{% for x in member.tags %}".repeat(70),
+        "{{ ".repeat(140),
+        "{% raw %}".repeat(100),
+        format!("{{{{ booking.title{} }}}}", " | upper".repeat(140)),
+        format!("{{{{ booking.answers{} }}}}", ".x".repeat(140)),
+    ];
+    for text in texts {
+        let work = move || {
+            Template::compile(&text)
+                .map(|it| it.render(&world().scope()))
+                .is_ok()
+        };
+        let thread = std::thread::Builder::new()
+            .stack_size(2 * 1024 * 1024)
+            .spawn(work);
+        thread.unwrap().join().unwrap();
+    }
+}
+
+#[test]
+fn secrets_are_not_seen() {
+    let world = world();
+    for text in [
+        "{{ booking.answers }}",
+        "{{ member.attributes }} {{ member.tags }} {{ lookup }}",
+    ] {
+        let shown = template(text).render(&world.scope()).unwrap();
+        assert!(
+            !shown.contains("1234") && !shown.contains("argon2"),
+            "{shown}"
+        );
+    }
+    assert_eq!(
+        world.booking.answers["pin"],
+        Answer::Text("1234".to_owned())
+    );
+}
+
+#[test]
+fn words_are_picked_by_language() {
+    let of = |tags: &[&str]| Words {
+        by_language: tags
+            .iter()
+            .map(|tag| ((*tag).to_owned(), template(tag)))
+            .collect(),
+    };
+    let words = of(&["en", "de", "pt-BR", "pt"]);
+    let rows = [
+        (Some("de"), "de"),
+        (Some("DE"), "de"),
+        (Some("de-CH"), "de"),
+        (Some("pt_br"), "pt-BR"),
+        (Some("pt-PT"), "pt"),
+        (Some("fr"), "en"),
+        (Some(""), "en"),
+        (None, "en"),
+    ];
+    for (language, expect) in rows {
+        assert_eq!(
+            words.pick(language).map(Template::text),
+            Some(expect),
+            "{language:?}"
+        );
+    }
+    assert_eq!(of(&[]).pick(Some("de")), None);
+}

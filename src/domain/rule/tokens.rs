@@ -1,0 +1,231 @@
+//! The words of an expression and where they stand. A reader of its own, because the parser must
+//! not be given what would overflow its stack, and because it tells where a call's bracket opens
+//! but not what the call is named or where it ends.
+
+use std::ops::Range;
+
+use super::fault::Fault;
+
+/// The longest expression, in bytes. Real ones are a line or two.
+pub const MAX_TEXT: usize = 4 * 1024;
+
+/// The most words (names, literals, operators, brackets) of an expression. The parser recurses once
+/// a word in the worst case, such as `1+1+1+…`.
+pub const MAX_WORDS: usize = 500;
+
+/// How deep brackets may nest. Each costs the parser about ten calls.
+pub const MAX_NESTING: usize = 20;
+
+/// All words, in order.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    words: Vec<Range<usize>>,
+    /// For an opening bracket the word that closes it.
+    closing: Vec<Option<usize>>,
+}
+
+impl Tokens {
+    /// # Errors
+    /// When the text is too long or too deep, or a text or bracket in it is not closed.
+    pub(super) fn read(text: &str) -> Result<Self, Fault> {
+        if text.len() > MAX_TEXT {
+            let end = text.len();
+            return Err(Fault::new(
+                0..end,
+                format!("the expression is {end} bytes long"),
+                format!("keep it below {MAX_TEXT} bytes; make two rules of it"),
+            ));
+        }
+        let mut tokens = Self::default();
+        let mut open: Vec<usize> = Vec::new();
+        let mut at = 0;
+        while let Some(word) = next(text, at)? {
+            at = word.end;
+            if tokens.words.len() == MAX_WORDS {
+                return Err(Fault::new(
+                    word,
+                    format!("the expression has more than {MAX_WORDS} words"),
+                    "make two rules of it, or put a long list into a lookup",
+                ));
+            }
+            tokens.bracket(text, &word, &mut open)?;
+            tokens.words.push(word);
+            tokens.closing.push(None);
+        }
+        match open.first() {
+            Some(index) => Err(unclosed(text, tokens.at(*index))),
+            None => Ok(tokens),
+        }
+    }
+
+    /// Keeps account of what is open; the word is about to be added.
+    fn bracket(
+        &mut self,
+        text: &str,
+        word: &Range<usize>,
+        open: &mut Vec<usize>,
+    ) -> Result<(), Fault> {
+        match &text[word.clone()] {
+            "(" | "[" | "{" => {
+                if open.len() == MAX_NESTING {
+                    return Err(Fault::new(
+                        word.clone(),
+                        format!("brackets nest deeper than {MAX_NESTING}"),
+                        "make two rules of it",
+                    ));
+                }
+                open.push(self.words.len());
+                Ok(())
+            }
+            close @ (")" | "]" | "}") => match open.pop() {
+                Some(index) if pair(&text[self.at(index)]) == close => {
+                    self.closing[index] = Some(self.words.len());
+                    Ok(())
+                }
+                Some(index) => Err(unclosed(text, self.at(index))),
+                None => Err(Fault::new(
+                    word.clone(),
+                    format!("`{close}` closes nothing"),
+                    "remove it, or open it before",
+                )),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn at(&self, index: usize) -> Range<usize> {
+        self.words.get(index).cloned().unwrap_or(0..0)
+    }
+
+    /// The word at or around this byte; the last one for bytes behind it.
+    pub(super) fn index_at(&self, byte: usize) -> usize {
+        let behind = self.words.partition_point(|word| word.start <= byte);
+        behind.saturating_sub(1)
+    }
+
+    /// The word that closes the bracket that is the word `index`; the bracket itself if none does.
+    pub(super) fn closing(&self, index: usize) -> usize {
+        self.closing.get(index).copied().flatten().unwrap_or(index)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// Where the last word ends.
+    pub(super) fn end(&self) -> usize {
+        self.words.last().map_or(0, |word| word.end)
+    }
+}
+
+fn pair(open: &str) -> &'static str {
+    match open {
+        "(" => ")",
+        "[" => "]",
+        _ => "}",
+    }
+}
+
+fn unclosed(text: &str, at: Range<usize>) -> Fault {
+    let open = &text[at.clone()];
+    Fault::new(
+        at,
+        format!("`{open}` is not closed"),
+        format!("add the `{}` that belongs to it", pair(open)),
+    )
+}
+
+/// The next word from `at` on.
+fn next(text: &str, at: usize) -> Result<Option<Range<usize>>, Fault> {
+    let mut start = at;
+    loop {
+        let rest = &text[start..];
+        let blank = rest.len()
+            - rest
+                .trim_start_matches([' ', '\t', '\r', '\n', '\u{c}'])
+                .len();
+        start += blank;
+        if !text[start..].starts_with("//") {
+            break;
+        }
+        start = text[start..]
+            .find('\n')
+            .map_or(text.len(), |end| start + end);
+    }
+    let rest = &text[start..];
+    let Some(first) = rest.chars().next() else {
+        return Ok(None);
+    };
+    let length = if let Some(quoted) = quoted(rest) {
+        quoted.ok_or_else(|| {
+            Fault::new(
+                start..text.len(),
+                "this text is not closed",
+                format!("add the {} that belongs to it", quote(rest)),
+            )
+        })?
+    } else if first.is_ascii_alphabetic() || first == '_' {
+        span(rest, |c| c.is_ascii_alphanumeric() || c == '_')
+    } else if first.is_ascii_digit() {
+        number(rest)
+    } else if ["==", "!=", "<=", ">=", "&&", "||"]
+        .iter()
+        .any(|two| rest.starts_with(two))
+    {
+        2
+    } else {
+        first.len_utf8()
+    };
+    Ok(Some(start..start + length))
+}
+
+fn span(rest: &str, of: impl Fn(char) -> bool) -> usize {
+    rest.find(|c| !of(c)).unwrap_or(rest.len())
+}
+
+/// A number, with everything that could belong to one: signs only behind an exponent.
+fn number(rest: &str) -> usize {
+    let mut last = ' ';
+    let hexadecimal = rest.starts_with("0x");
+    let end = rest.find(|c: char| {
+        let sign = matches!(c, '+' | '-') && matches!(last, 'e' | 'E') && !hexadecimal;
+        let part = c.is_ascii_alphanumeric() || c == '.' || sign;
+        last = c;
+        !part
+    });
+    end.unwrap_or(rest.len())
+}
+
+/// The quotes with which a text begins, behind its prefix.
+fn quote(rest: &str) -> &'static str {
+    let body = rest.trim_start_matches(['r', 'R', 'b', 'B']);
+    ["\"\"\"", "'''", "\"", "'"]
+        .into_iter()
+        .find(|mark| body.starts_with(mark))
+        .unwrap_or("\"")
+}
+
+/// The length of the text that begins here, if one does: `Some(None)` when it does not end.
+fn quoted(rest: &str) -> Option<Option<usize>> {
+    let body = rest.trim_start_matches(['r', 'R', 'b', 'B']);
+    let prefix = &rest[..rest.len() - body.len()];
+    if prefix.len() > 2 || !body.starts_with(['"', '\'']) {
+        return None;
+    }
+    let raw = prefix.contains(['r', 'R']);
+    let mark = quote(rest);
+    let mut at = mark.len();
+    while let Some(c) = body[at..].chars().next() {
+        if body[at..].starts_with(mark) {
+            return Some(Some(prefix.len() + at + mark.len()));
+        }
+        if mark.len() == 1 && matches!(c, '\n' | '\r') {
+            return Some(None);
+        }
+        at += c.len_utf8();
+        if c == '\\' && !raw {
+            at += body[at..].chars().next().map_or(0, char::len_utf8);
+        }
+    }
+    Some(None)
+}
