@@ -1,6 +1,7 @@
 //! Asking a command: the question on its standard input, one JSON value on its standard output,
 //! exit code 0. It gets a bare environment, and is killed with all it started when its time is over.
 
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ const MAX_COMPLAINT: u64 = 4 * 1024;
 const REAPED_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn ask(
-    program: &str,
+    program: &Path,
     args: &[String],
     question: &[u8],
     timeout: Duration,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -42,7 +43,7 @@ pub struct Spec {
 #[derive(Debug)]
 pub enum Source {
     /// A program with its arguments; no shell is between.
-    Command { program: String, args: Vec<String> },
+    Command { program: PathBuf, args: Vec<String> },
     Http {
         /// With `{address}` where the booker's address goes.
         url: String,
@@ -88,7 +89,7 @@ struct Counter {
 }
 
 enum Asked {
-    Command { program: String, args: Vec<String> },
+    Command { program: PathBuf, args: Vec<String> },
     Http(Endpoint),
 }
 
@@ -199,7 +200,7 @@ impl Counter {
         }
         Ok(Self {
             asked: match spec.source {
-                Source::Command { program, .. } if program.is_empty() => {
+                Source::Command { program, .. } if program.as_os_str().is_empty() => {
                     return Err(Wrong::NoCommand);
                 }
                 Source::Command { program, args } => Asked::Command { program, args },
