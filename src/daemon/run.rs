@@ -11,7 +11,7 @@ use super::answer::parse::refused;
 use super::answer::route;
 use super::backoff::Backoff;
 use super::calendar::{self, KeyPrint};
-use super::failure::Failure;
+use super::failure::{Failure, chain};
 use super::lookups;
 use super::views;
 use super::wake::Wake;
@@ -491,7 +491,7 @@ impl Loop {
         let lookups = match lookups::open(&loaded.config) {
             Ok(lookups) => lookups,
             Err(error) => {
-                tracing::error!("the configuration stays as it was: {error}");
+                tracing::error!("the configuration stays as it was: {}", chain(&error));
                 return;
             }
         };

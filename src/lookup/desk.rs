@@ -56,7 +56,6 @@ pub enum Source {
 #[error("lookup {name}: {why}")]
 pub struct DeskError {
     pub name: String,
-    #[source]
     pub why: Wrong,
 }
 

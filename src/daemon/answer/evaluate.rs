@@ -9,13 +9,14 @@ use crate::control::protocol::{Answer, EvaluateView, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::booking::{Booking, Confirmation, EventType, Observed, Status};
 use crate::domain::gate::Policy;
-use crate::domain::id::HostId;
+use crate::domain::id::{HostId, RequestId};
 use crate::domain::plan::{Plan, plan};
-use crate::domain::snapshot::{Series, Snapshot};
+use crate::domain::snapshot::{Lookups, Pin, Series, Snapshot};
 use crate::domain::text;
 use crate::domain::time::Time;
-use crate::reconcile::known;
-use crate::store::port::Store;
+use crate::reconcile::pin::{self, Check, Given};
+use crate::reconcile::{before, known};
+use crate::store::port::{Store, StoreError};
 
 /// The host of a booking that does not name one.
 const NOBODY: HostId = HostId(0);
@@ -61,6 +62,8 @@ fn snapshot(
     assumed: &mut Vec<String>,
 ) -> Result<Snapshot, Refusal> {
     let mut booking = from_file.booking;
+    let mut given = Given::default();
+    given.take(policy, &mut booking);
     if booking.status != Status::Pending {
         assumed.push("that it waits for an answer".to_owned());
         booking.status = Status::Pending;
@@ -90,7 +93,7 @@ fn snapshot(
         .into_keys()
         .map(|id| (id, Series::Whole(vec![booking.clone()])))
         .collect();
-    Ok(Snapshot {
+    let mut snapshot = Snapshot {
         now: at,
         me,
         series,
@@ -107,7 +110,80 @@ fn snapshot(
         lookups: BTreeMap::new(),
         ledger_is_empty: store.is_empty().map_err(|e| parse::store_failed(&e))?,
         pending: vec![Observed { booking, at }],
-    })
+    };
+    let past = past(store, policy, &mut snapshot).map_err(|e| parse::store_failed(&e))?;
+    assumed.extend(past);
+    look_at_pin(store, policy, &mut snapshot, &given).map_err(|e| parse::store_failed(&e))?;
+    snapshot.lookups = not_asked(policy, &snapshot, assumed);
+    Ok(snapshot)
+}
+
+/// What the member has and the booker asked for; what had to be assumed.
+fn past(
+    store: &dyn Store,
+    policy: &Policy,
+    snapshot: &mut Snapshot,
+) -> Result<Option<String>, StoreError> {
+    let booking = &snapshot.pending[0].booking;
+    let guarded = policy.gate(booking).map(|gate| (gate, booking));
+    let wanted = before::wanted(policy, snapshot, guarded.into_iter());
+    let found = before::read(store, &wanted)?;
+    let crowded = found.crowded.has(snapshot, booking);
+    snapshot.standing = found.standing;
+    snapshot.asked = found.asked;
+    let assumed = "that the booker has and asked for nothing else (there is more than is counted)";
+    Ok(crowded.then(|| assumed.to_owned()))
+}
+
+/// As a pass does, but at once: it is one.
+fn look_at_pin(
+    store: &dyn Store,
+    policy: &Policy,
+    snapshot: &mut Snapshot,
+    given: &Given,
+) -> Result<(), StoreError> {
+    let booking = &snapshot.pending[0].booking;
+    let request = booking.request();
+    let asked = [(booking, &request, booking.created)];
+    let cases = pin::cases(policy, snapshot, given, asked.into_iter());
+    let mut wrong = pin::wrong(store, &pin::suspects(snapshot, &cases))?;
+    for case in cases {
+        let pin = match &case.check {
+            Check::NotSet => Pin::NotSet,
+            Check::Missing | Check::Try(_) if wrong.locks(&case) => Pin::Locked,
+            Check::Missing => Pin::Missing,
+            Check::Try(one) => {
+                let right = pin::verify(&one.hash, &one.pin);
+                pin::result(&case, right, &mut wrong)
+            }
+        };
+        snapshot.pins.insert(case.booking, pin);
+    }
+    Ok(())
+}
+
+/// Other systems are not asked: the store's thread, which answers this, waits for nobody.
+fn not_asked(
+    policy: &Policy,
+    snapshot: &Snapshot,
+    assumed: &mut Vec<String>,
+) -> BTreeMap<RequestId, Lookups> {
+    let booking = &snapshot.pending[0].booking;
+    let Some(gate) = policy.gate(booking) else {
+        return BTreeMap::new();
+    };
+    let mut lookups = Lookups::default();
+    for lookup in &policy.house.lookups {
+        if gate.criteria.asks(&policy.house, &lookup.name) {
+            let name = &lookup.name;
+            assumed.push(format!(
+                "that lookup.{name} gives no answer (it is not asked here)"
+            ));
+            let why = "`evaluate` asks no other systems".to_owned();
+            lookups.missing.insert(name.clone(), why);
+        }
+    }
+    BTreeMap::from([(booking.request(), lookups)])
 }
 
 fn event_type(booking: &Booking, price: Option<i64>) -> Option<EventType> {

@@ -45,7 +45,7 @@ pub(super) async fn unmanaged(
     policy: &Policy,
     session: &mut Session,
     me: HostId,
-    seen: &Seen,
+    seen: &Seen<'_>,
     watched: &mut Watched,
 ) -> Result<(), PassError> {
     let ours: Vec<(&Booking, &Gate)> = seen
