@@ -387,3 +387,103 @@ impl Remembered {
         self.0.insert((booking.clone(), hash.to_owned()), right);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> SecretString {
+        SecretString::from(text)
+    }
+
+    #[test]
+    fn a_hash_fits_its_pin_alone() {
+        let one = hash(" 4711-x ").unwrap();
+        assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
+        assert_ne!(one, hash("4711-x").unwrap(), "each has a salt of its own");
+        assert_eq!(verify(&one, &secret("4711-x")), Some(true));
+        for wrong in ["4711-X", "4711", "4711-x ", ""] {
+            assert_eq!(verify(&one, &secret(wrong)), Some(false), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pin_is_not_hashed() {
+        let (most, more) = ("7".repeat(MAX_PIN), "7".repeat(MAX_PIN + 1));
+        let rows = [
+            ("123", Err(PinError::Short)),
+            ("  123  ", Err(PinError::Short)),
+            ("", Err(PinError::Short)),
+            ("1234", Ok(())),
+            ("äöüß", Ok(())),
+            (&most, Ok(())),
+            (&more, Err(PinError::Long)),
+            ("12\n34", Err(PinError::Unprintable)),
+        ];
+        for (pin, expect) in rows {
+            assert_eq!(hash(pin).map(|_| ()), expect, "{pin:?}");
+        }
+    }
+
+    #[test]
+    fn a_hash_that_is_none_or_would_stop_the_house_is_not_tried() {
+        let tail = "$c2FsdHNhbHRzYWx0$E9ELsb4pBRF5Jnwh4HxXZ3VKKg/hx1R7ZDh0jxlMfEg";
+        let rows = [
+            ("$argon2id$v=19$m=19456,t=2,p=1", Some(false)),
+            ("$argon2id$v=19$m=65537,t=2,p=1", None),
+            ("$argon2id$v=19$m=19456,t=11,p=1", None),
+            ("$argon2id$v=19$m=19456,t=2,p=5", None),
+            ("$argon2d$v=19$m=19456,t=2,p=1", None),
+            ("$scrypt$ln=16,r=8,p=1", None),
+        ];
+        for (head, expect) in rows {
+            let hash = format!("{head}{tail}");
+            assert_eq!(verify(&hash, &secret("1234")), expect, "{hash}");
+        }
+        for none in ["", "1234", "$argon2id$v=19$m=19456,t=2,p=1"] {
+            assert_ne!(verify(none, &secret("1234")), Some(true), "{none}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_one_text_or_number() {
+        let text = |text: &str| Answer::Text(text.to_owned());
+        let wrapped = Answer::Map(BTreeMap::from([("value".to_owned(), text("1234"))]));
+        let other = Answer::Map(BTreeMap::from([("pin".to_owned(), text("1234"))]));
+        let rows = [
+            (text(" 1234\n"), Some("1234")),
+            (Answer::Number(1234.0), Some("1234")),
+            (Answer::List(vec![text("1234")]), Some("1234")),
+            (wrapped, Some("1234")),
+            (other, None),
+            (Answer::List(vec![text("1234"), text("5678")]), None),
+            (Answer::Bool(true), None),
+            (Answer::Null, None),
+        ];
+        for (answer, expect) in rows {
+            let got = single(&answer);
+            assert_eq!(
+                got.as_ref().map(|pin| pin.expose_secret()),
+                expect,
+                "{answer:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_that_holds_a_pin_shows_it() {
+        let one = Try {
+            hash: "$argon2id$".to_owned(),
+            pin: secret("4711"),
+        };
+        let mut remembered = Remembered::default();
+        let uid = BookingUid::parse("uid").unwrap();
+        remembered.keep(&uid, &one.hash, Some(true));
+        let given = Given(BTreeMap::from([(uid, one.pin.clone())]));
+        let shown = format!("{one:?} {remembered:?} {given:?}");
+        assert!(
+            !shown.contains("4711") && !shown.contains("argon2"),
+            "{shown}"
+        );
+    }
+}

@@ -1,5 +1,6 @@
 //! Questions to other systems: what their answers do, and that no answer never lets anybody in.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use maitred::domain::criteria::effect::Effect;
 use maitred::domain::criteria::house::Lookup;
 use maitred::domain::time::Span;
 use maitred::lookup::desk::{Desk, Source, Spec};
+use maitred::reconcile::report::Report;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -464,4 +466,44 @@ async fn only_so_many_are_asked_at_once() {
         );
     }
     assert_eq!(report.steps.len(), 8);
+}
+
+/// Requests that wait are asked about again in each pass. When there are too many, new ones go
+/// first and each has its turn.
+#[tokio::test]
+async fn more_questions_than_one_pass_asks_are_left_for_the_next() {
+    let mut house = House::new(BOTH[0]).await;
+    // Nobody is at the desk, which is quick.
+    with_rule(&mut house, GOOD, Effect::Review);
+    house.policy.limits.requests_per_pass = 5_000;
+    house.grant("bo@example.com", 1).await;
+    let lesson = house.kinds.lesson;
+    let mut uids = Vec::new();
+    for n in 0..1_002 {
+        let start = format!(
+            "2027-{:02}-{:02}T{:02}:00:00Z",
+            1 + n / 400,
+            1 + n / 20 % 20,
+            n % 20
+        );
+        uids.push(house.request(lesson, "bo@example.com", &start));
+    }
+    let report = house.pass().await;
+    assert!(report.more);
+    let codes: Vec<_> = report.problems.iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, ["too-many-questions", "no-answer"]);
+    assert!(house.record(&uids[999]).await.is_some());
+    assert!(house.record(&uids[1_000]).await.is_none());
+    let asked = |report: &Report| -> BTreeSet<String> {
+        let steps = report.steps.iter();
+        steps.map(|step| step.request.id.to_string()).collect()
+    };
+    // The new ones and the first of those that wait; then those that were left out.
+    let report = house.pass().await;
+    assert!(!report.more);
+    let second = asked(&report);
+    assert!(second.contains(&uids[1_001]) && second.contains(&uids[0]));
+    assert!(!second.contains(&uids[998]) && !second.contains(&uids[999]));
+    let third = asked(&house.pass().await);
+    assert!(third.contains(&uids[998]) && third.contains(&uids[999]));
 }

@@ -251,6 +251,47 @@ async fn requests_that_wait_with_a_wrong_pin_stay_what_they_are() {
     assert_eq!(states[..MAX_WRONG], ["accepted"; MAX_WRONG]);
 }
 
+/// Looking at a PIN takes time: one pass looks at so many, and the next goes on.
+#[tokio::test]
+async fn more_pins_than_one_pass_looks_at_are_left_for_the_next() {
+    let mut house = House::new(BOTH[0]).await;
+    with_pin(&mut house);
+    let (lesson, dinner) = (house.kinds.lesson, house.kinds.dinner);
+    let kept = hash(RIGHT).unwrap();
+    house.grant("cy@example.com", 100).await;
+    let before = house.request(dinner, "cy@example.com", "2026-12-02T18:00:00Z");
+    let mut uids = Vec::new();
+    for n in 0..66 {
+        let who = format!("m{n}@example.com");
+        house.grant(&who, 1).await;
+        let fact = Fact::Pinned {
+            account: AccountId::parse(&who).unwrap(),
+            hash: Some(kept.clone()),
+        };
+        commit(&house, fact).await;
+        let start = format!("2026-12-{:02}T{:02}:00:00Z", 3 + n / 20, n % 20);
+        uids.push(ask(&house, lesson, &who, &start, answer(json!(RIGHT))));
+    }
+    // Who asked later is not served before those that wait for their turn.
+    let after = house.request(dinner, "cy@example.com", "2026-12-10T18:00:00Z");
+    let report = house.pass().await;
+    assert!(report.more);
+    let done = uids
+        .iter()
+        .filter(|uid| house.status(uid) == "accepted")
+        .count();
+    assert_eq!(done, 64);
+    assert_eq!(
+        (house.status(&before), house.status(&after)),
+        ("accepted", "pending")
+    );
+    let report = house.pass().await;
+    assert!(!report.more);
+    for uid in uids.iter().chain([&after]) {
+        assert_eq!(house.status(uid), "accepted");
+    }
+}
+
 /// Where logs of this test binary go.
 #[derive(Clone, Copy)]
 struct Log;
