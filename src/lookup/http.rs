@@ -214,7 +214,7 @@ mod tests {
             ("https://key@example.org/{address}", Err("user")),
             ("https://crm.example.org/{address}#x", Err("fragment")),
             ("https://crm.example.org/#{address}", Err("fragment")),
-            ("crm.example.org/{address}", Err("not a URL")),
+            ("crm.example.org/a/b/{address}", Err("not a URL")),
             ("{address}", Err("path or query")),
         ];
         for (url, expect) in rows {

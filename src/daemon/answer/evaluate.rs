@@ -200,3 +200,179 @@ fn event_type(booking: &Booking, price: Option<i64>) -> Option<EventType> {
         verifies_address: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::criteria::cap::{Cap, Period};
+    use crate::domain::criteria::house::{House, Lookup};
+    use crate::domain::criteria::terms::{Criteria, Rule};
+    use crate::domain::fact::Fact;
+    use crate::domain::gate::{EventTypeKey, Gate, Limits, RefuseWith};
+    use crate::domain::id::{AccountId, Reference};
+    use crate::domain::plan::Action;
+    use crate::domain::rule::expression::{Expression, STACK};
+    use crate::domain::terms::Terms;
+    use crate::domain::time::Span;
+    use crate::reconcile::pin::hash;
+    use crate::store::memory::MemoryStore;
+
+    const NOW: &str = "2026-11-24T08:00:00Z";
+
+    fn time(text: &str) -> Time {
+        text.parse().unwrap()
+    }
+
+    fn policy() -> Policy {
+        Policy {
+            gates: vec![Gate {
+                name: "lesson".to_owned(),
+                event_types: vec![EventTypeKey::Slug("lesson".to_owned())],
+                cost: 1,
+                unknown_booker: Default::default(),
+                short_of_credit: Default::default(),
+                taken: Default::default(),
+                criteria: Criteria::default(),
+                terms: Terms::default(),
+            }],
+            hosts: Vec::new(),
+            refuse_with: RefuseWith::Decline,
+            limits: Limits {
+                requests_per_pass: 250,
+                declines_per_pass: 25,
+                max_observation_age: Span::seconds(10),
+                series_settle: Span::seconds(10),
+            },
+            house: House::default(),
+            hash: "test".to_owned(),
+        }
+    }
+
+    fn file(uid: &str, start: &str, pin: Option<&str>) -> String {
+        let mut item = json!({
+            "id": 1, "uid": uid, "title": "Lesson", "status": "pending",
+            "hosts": [{"id": 12, "name": "Ada", "email": "ada@example.org"}],
+            "start": start, "end": start.replace(":00:00Z", ":30:00Z"),
+            "eventTypeId": 77, "eventType": {"id": 77, "slug": "lesson"},
+            "createdAt": NOW,
+            "attendees": [{"name": "Bo", "email": "bo@example.com", "timeZone": "Europe/Paris"}],
+            "bookingFieldsResponses": {"name": "Bo", "email": "bo@example.com"}
+        });
+        if let Some(pin) = pin {
+            item["bookingFieldsResponses"]["pin"] = json!(pin);
+            item["title"] = json!(format!("Lesson {pin}"));
+        }
+        item.to_string()
+    }
+
+    fn member() -> MemoryStore {
+        let account = AccountId::parse("bo@example.com").unwrap();
+        let facts = vec![
+            Fact::Grant {
+                reference: Reference::parse("grant").unwrap(),
+                account: account.clone(),
+                credits: 10,
+                expires: None,
+                reason: "test".to_owned(),
+            },
+            Fact::Pinned {
+                account,
+                hash: Some(hash("lock-4711").unwrap()),
+            },
+        ];
+        let mut store = MemoryStore::new();
+        store.commit(time(NOW), facts, &[]).unwrap();
+        store
+    }
+
+    fn judged(store: &mut MemoryStore, policy: &Policy, file: &str) -> (String, String) {
+        let answer = evaluate(store, policy, time(NOW), file, None).unwrap();
+        let shown = format!("{answer:?}");
+        let Answer::Evaluate(view) = answer else {
+            panic!("{shown}");
+        };
+        let reason = &view.decision.reasons[0];
+        (format!("{} {}", view.decision.decision, reason.code), shown)
+    }
+
+    /// What the store knows of a booking that a pass let in.
+    fn confirm(store: &mut MemoryStore, policy: &Policy, file: &str) {
+        let from = read(file).unwrap();
+        let snapshot = snapshot(store, policy, time(NOW), from, &mut Vec::new()).unwrap();
+        let mut plan = plan(&snapshot, policy);
+        let Action::Send { facts, .. } = plan.steps.remove(0).action else {
+            panic!("it is not confirmed");
+        };
+        store.commit(time(NOW), facts, &[]).unwrap();
+    }
+
+    #[test]
+    fn the_past_counts_as_in_a_pass() {
+        let mut store = member();
+        let mut policy = policy();
+        confirm(
+            &mut store,
+            &policy,
+            &file("one", "2026-12-01T09:00:00Z", None),
+        );
+        policy.gates[0].criteria.caps = vec![Cap {
+            at_most: 1,
+            per: Period::Day,
+            tiers: Vec::new(),
+        }];
+        policy.gates[0].criteria.requests_per_day = Some(2);
+        let same_day = file("two", "2026-12-01T12:00:00Z", None);
+        let other_day = file("two", "2026-12-02T12:00:00Z", None);
+        assert_eq!(judged(&mut store, &policy, &same_day).0, "decline over-cap");
+        assert_eq!(judged(&mut store, &policy, &other_day).0, "confirm enough");
+        policy.gates[0].criteria.requests_per_day = Some(1);
+        let (got, _) = judged(&mut store, &policy, &other_day);
+        assert_eq!(got, "decline too-many-requests");
+    }
+
+    #[test]
+    fn a_pin_is_looked_at_and_not_shown() {
+        let mut store = member();
+        let mut policy = policy();
+        policy.gates[0].criteria.pin = Some("pin".to_owned());
+        let rows = [
+            (Some("lock-4711"), "confirm enough"),
+            (Some("lock-0815"), "decline wrong-pin"),
+            (None, "decline wrong-pin"),
+        ];
+        for (pin, expect) in rows {
+            let file = file("one", "2026-12-01T09:00:00Z", pin);
+            let (got, shown) = judged(&mut store, &policy, &file);
+            assert_eq!(got, expect, "{pin:?}");
+            assert!(pin.is_none_or(|pin| !shown.contains(pin)), "{shown}");
+        }
+    }
+
+    #[test]
+    fn other_systems_are_not_asked_and_that_is_said() {
+        let mut store = member();
+        let mut policy = policy();
+        policy.house.lookups = vec![Lookup {
+            name: "crm".to_owned(),
+            no_answer: Default::default(),
+        }];
+        let compile = || Expression::compile("lookup.crm == true", &["crm".to_owned()].into());
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        policy.house.rules = vec![Rule {
+            name: "known".into(),
+            require: thread.spawn(compile).unwrap().join().unwrap().unwrap(),
+            reason: None,
+            effect: Default::default(),
+        }];
+        let file = file("one", "2026-12-01T09:00:00Z", None);
+        let (got, shown) = judged(&mut store, &policy, &file);
+        assert_eq!(got, "decline lookup-failed");
+        assert!(shown.contains("that lookup.crm gives no answer"), "{shown}");
+        assert!(
+            shown.contains("`evaluate` asks no other systems"),
+            "{shown}"
+        );
+    }
+}
