@@ -19,8 +19,8 @@ const MAX_CREDENTIAL: usize = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
     #[error(
-        "lookup {name}: failed to read {} (credential-file; the user that runs maitred must be able \
-         to read it)",
+        "lookup {name}: failed to read {} (credential-file; the user that runs maitred must be \
+         able to read it)",
         file.display()
     )]
     Read {

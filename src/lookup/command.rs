@@ -1,5 +1,6 @@
 //! Asking a command: the question on its standard input, one JSON value on its standard output,
-//! exit code 0. It gets a bare environment, and is killed with all it started when its time is over.
+//! exit code 0. It gets a bare environment, and is killed with all it started when its time is
+//! over.
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -119,8 +120,9 @@ fn broken(error: &std::io::Error) -> NoAnswer {
     NoAnswer::about_this(format!("it could not be heard: {error}"))
 }
 
-/// Ends it and what it started. There is no safe call for a whole group at hand, but every shell has
-/// one; it is the leader that keeps the group's number from being given away, so it is reaped last.
+/// Ends it and what it started. There is no safe call for a whole group at hand, but every shell
+/// has one; it is the leader that keeps the group's number from being given away, so it is reaped
+/// last.
 async fn end(child: &mut Child, group: Option<u32>) {
     if let Some(group) = group {
         let killed = Command::new("/bin/sh")

@@ -1,4 +1,5 @@
-//! The desk where questions are asked: few at once, and what was answered lately is not asked again.
+//! The desk where questions are asked: few at once, and what was answered lately is not asked
+//! again.
 
 use std::collections::BTreeMap;
 use std::fmt;

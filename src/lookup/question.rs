@@ -1,5 +1,5 @@
-//! What another system is told: who asks, and for what. Answers to booking questions are not part of
-//! it, and so no PIN is.
+//! What another system is told: who asks, and for what. Answers to booking questions are not part
+//! of it, and so no PIN is.
 
 use serde::Serialize;
 

@@ -18,8 +18,8 @@ const BACK: Span = Span::days(40);
 /// How far ahead bookings count that are still to come. Nobody books further ahead.
 const AHEAD: Span = Span::days(366 * 20);
 
-/// Bookings of one member that are counted. Nobody has more in a month and ahead; of an account that
-/// does, no cap could be told.
+/// Bookings of one member that are counted. Nobody has more in a month and ahead; of an account
+/// that does, no cap could be told.
 const MAX_STANDING: usize = 1_000;
 
 /// Longer than from the start of the day before, in any zone.

@@ -105,8 +105,8 @@ pub async fn observe(
     .await?;
     drop(given);
     more |= lookups(ports, policy, session, &mut snapshot, &mut problems).await;
-    // Accepted bookings matter only where something would be confirmed: an idle door with people who
-    // wait for credit costs one call a pass.
+    // Accepted bookings matter only where something would be confirmed: an idle door with people
+    // who wait for credit costs one call a pass.
     let draft = plan(&snapshot, policy);
     let mut plan = match window {
         Some((from, to)) if confirms(&draft) => {

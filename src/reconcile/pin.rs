@@ -1,6 +1,6 @@
-//! PINs: whether the one given with a booking is the member's. It is taken out of the booking before
-//! anything else looks at it, and lives only in memory that is wiped: never in a log, a text, the
-//! store, a rule or a question to another system.
+//! PINs: whether the one given with a booking is the member's. It is taken out of the booking
+//! before anything else looks at it, and goes nowhere from here: into no log, text, rule or question to
+//! another system, and not into the store.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,12 +35,13 @@ const ROUNDS: u32 = 2;
 /// One lane: a pass looks at one PIN at a time.
 const LANES: u32 = 1;
 
-/// The most that a stored hash may cost, whoever made it: one from elsewhere must not stop the house.
+/// The most that a stored hash may cost, whoever made it: one from elsewhere must not stop the
+/// house.
 const MOST_MEMORY: u32 = 64 * 1024;
 const MOST_ROUNDS: u32 = 10;
 const MOST_LANES: u32 = 4;
 
-/// Wrong PINs of one member within [`WINDOW`] after which none is looked at any more.
+/// Wrong PINs of one member within a day after which none is looked at any more.
 pub const MAX_WRONG: usize = 5;
 
 /// How long a wrong PIN counts.
@@ -67,7 +68,8 @@ pub enum PinError {
     Unprintable,
 }
 
-/// A hash that the PIN can be checked against, with a salt of its own. Blanks around it do not count.
+/// A hash that the PIN can be checked against, with a salt of its own. Blanks around it do not
+/// count.
 ///
 /// # Errors
 /// When it cannot be a PIN.
@@ -114,7 +116,7 @@ pub fn verify(hash: &str, pin: &SecretString) -> Option<bool> {
 pub struct Given(BTreeMap<BookingUid, SecretString>);
 
 impl Given {
-    /// Takes the PIN out of the booking, wherever the booking repeats it, when its gate asks for one.
+    /// Takes the PIN out of the booking, wherever it is repeated, when the gate asks for one.
     pub fn take(&mut self, policy: &Policy, booking: &mut Booking) {
         if let Some(pin) = take(policy, booking) {
             self.0.insert(booking.uid.clone(), pin);
@@ -243,7 +245,8 @@ impl fmt::Debug for Try {
     }
 }
 
-/// The cases of these requests, in their order: the first booking, its request, and when it was made.
+/// The cases of these requests, in their order: the first booking, its request, and when it was
+/// made.
 pub fn cases<'a>(
     policy: &Policy,
     snapshot: &Snapshot,
@@ -323,8 +326,8 @@ pub fn wrong(
     Ok(wrong)
 }
 
-/// Whether a PIN was given with it and was not right. One that was missing, or was not looked at any
-/// more, is no try: or somebody else's requests could keep a member locked for ever.
+/// Whether a PIN was given with it and was not right. One that was missing, or was not looked at
+/// any more, is no try: or somebody else's requests could keep a member locked for ever.
 fn had_wrong_pin(request: &Request) -> bool {
     let findings = request.findings.iter();
     findings
@@ -333,8 +336,8 @@ fn had_wrong_pin(request: &Request) -> bool {
 }
 
 impl Wrong {
-    /// Whether the member's PINs are looked at no more, as of this request: those that were asked for
-    /// before it count, and later ones never do.
+    /// Whether the member's PINs are looked at no more, as of this request: those that were asked
+    /// for before it count, and later ones never do.
     pub fn locks(&self, case: &Case) -> bool {
         let Some(tries) = self.0.get(&case.account) else {
             return false;

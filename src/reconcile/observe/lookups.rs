@@ -1,5 +1,5 @@
-//! What other systems say, where a rule of the request's gate asks: all at the same time within each
-//! lookup's own limit, and no more in one pass than can be waited for.
+//! What other systems say, where a rule of the request's gate asks: all at the same time within
+//! each lookup's own limit, and no more in one pass than can be waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,8 +66,8 @@ pub(super) async fn lookups(
         problems.push(Problem {
             code: "too-many-questions",
             text: format!(
-                "one pass asks other systems {MAX_QUESTIONS} questions: {} requests are left for the \
-                 next passes",
+                "one pass asks other systems {MAX_QUESTIONS} questions: {} requests are left for \
+                 the next passes",
                 late.len()
             ),
         });
@@ -110,8 +110,8 @@ fn no_answer((lookup, (count, why)): (&str, (usize, String))) -> Problem {
     }
 }
 
-/// The requests in the order in which they are asked about: new ones first, as they came. Those that
-/// wait follow from where the last pass left off, so that each has its turn.
+/// The requests in the order in which they are asked about: new ones first, as they came. Those
+/// that wait follow from where the last pass left off, so that each has its turn.
 fn in_turn<'a>(
     policy: &'a Policy,
     snapshot: &'a Snapshot,

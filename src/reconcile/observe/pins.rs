@@ -1,5 +1,5 @@
-//! Looking at the PINs that were given. That is slow by design: beside the loop, few in one pass, and
-//! each once.
+//! Looking at the PINs that were given. That is slow by design: beside the loop, few in one pass,
+//! and each once.
 
 use std::collections::BTreeSet;
 
@@ -97,8 +97,8 @@ fn unreadable(case: &Case) -> Problem {
     Problem {
         code: "pin-unreadable",
         text: format!(
-            "the PIN of the member who asks for booking {} is kept in a form that cannot be read; set \
-             it anew",
+            "the PIN of the member who asks for booking {} is kept in a form that cannot be read; \
+             set it anew",
             case.booking
         ),
     }

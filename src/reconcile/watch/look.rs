@@ -58,7 +58,8 @@ impl<'a> Seen<'a> {
         self.bookings.values()
     }
 
-    /// The later reading of a booking counts. A PIN that was given with it is nobody's business here.
+    /// The later reading of a booking counts. A PIN that was given with it is nobody's business
+    /// here.
     fn add(&mut self, mut booking: Booking) {
         pin::take(self.policy, &mut booking);
         if let Some(from) = &booking.rescheduled_from {
