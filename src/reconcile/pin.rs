@@ -329,10 +329,11 @@ pub fn wrong(
 /// Whether a PIN was given with it and was not right. One that was missing, or was not looked at
 /// any more, is no try: or somebody else's requests could keep a member locked for ever.
 fn had_wrong_pin(request: &Request) -> bool {
-    let findings = request.findings.iter();
-    findings
-        .filter(|finding| !finding.passed && finding.rule == *"pin")
-        .any(|finding| finding.detail == *text::wrong_pin())
+    let reads = |shown: &dyn fmt::Display, text: &str| shown.to_string() == text;
+    let mut findings = request.findings.iter();
+    findings.any(|finding| {
+        !finding.passed && reads(&finding.rule, "pin") && reads(&finding.detail, &text::wrong_pin())
+    })
 }
 
 impl Wrong {

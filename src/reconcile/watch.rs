@@ -90,7 +90,7 @@ pub async fn watch(
         changes: Vec::new(),
         problems: Vec::new(),
     };
-    let mut seen = Seen::new(policy);
+    let mut seen = Seen::default();
     if let Some(since) = look.since {
         let select = Select::UpdatedSince(since - OVERLAP);
         seen.list(ports, &select, &mut watched.problems).await?;
@@ -177,7 +177,7 @@ async fn past_lists(
     ports: &Ports<'_>,
     wanted: &[Charge],
     now: Time,
-    seen: &mut Seen<'_>,
+    seen: &mut Seen,
     watched: &mut Watched,
 ) -> Result<(), PassError> {
     let missing = || {
@@ -200,7 +200,7 @@ async fn audit_lists(
     look: Look,
     open: &[Charge],
     now: Time,
-    seen: &mut Seen<'_>,
+    seen: &mut Seen,
     watched: &mut Watched,
 ) -> Result<(), PassError> {
     let to = now + HORIZON;

@@ -6,13 +6,11 @@ use futures_util::{FutureExt, StreamExt, stream};
 
 use crate::calcom::port::{CallError, Select};
 use crate::domain::booking::{Booking, BookingRef, Reading, Status};
-use crate::domain::gate::Policy;
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::request::Charge;
 use crate::domain::watch::{ChainEnd, MAX_CHAIN};
 use crate::reconcile::observe::ends_the_pass;
-use crate::reconcile::pin;
 use crate::reconcile::ports::{PassError, Ports};
 
 /// Pages of one listing: 10,000 bookings at 250 a page. An audit reads by name what lies behind.
@@ -21,9 +19,8 @@ const MAX_PAGES: u32 = 40;
 /// Reads that are under way at once.
 const READS_AT_ONCE: usize = 8;
 
-#[derive(Debug)]
-pub(super) struct Seen<'a> {
-    policy: &'a Policy,
+#[derive(Debug, Default)]
+pub(super) struct Seen {
     bookings: BTreeMap<BookingUid, Booking>,
     gone: BTreeSet<BookingUid>,
     /// From a booking to the one that names it as what it replaced.
@@ -39,17 +36,7 @@ pub(super) struct Chain {
     pub end: ChainEnd,
 }
 
-impl<'a> Seen<'a> {
-    pub fn new(policy: &'a Policy) -> Self {
-        Self {
-            policy,
-            bookings: BTreeMap::new(),
-            gone: BTreeSet::new(),
-            successors: BTreeMap::new(),
-            series: BTreeSet::new(),
-        }
-    }
-
+impl Seen {
     pub fn has(&self, uid: &BookingUid) -> bool {
         self.bookings.contains_key(uid)
     }
@@ -58,10 +45,8 @@ impl<'a> Seen<'a> {
         self.bookings.values()
     }
 
-    /// The later reading of a booking counts. A PIN that was given with it is nobody's business
-    /// here.
-    fn add(&mut self, mut booking: Booking) {
-        pin::take(self.policy, &mut booking);
+    /// The later reading of a booking counts.
+    fn add(&mut self, booking: Booking) {
         if let Some(from) = &booking.rescheduled_from {
             self.successors.insert(from.clone(), booking.uid.clone());
         }
