@@ -460,7 +460,7 @@ async fn crowd(house: &mut House, count: usize) {
         request.state = RequestState::Recorded;
         [
             Fact::Decided {
-                request: Box::new(request),
+                request: request.into(),
             },
             Fact::Hold {
                 booking,
