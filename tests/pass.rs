@@ -623,6 +623,7 @@ async fn an_operator_who_acts_meanwhile_is_not_overrun() {
         let ports = Ports {
             calendar: house.calendar.as_ref(),
             store: &house.store,
+            lookups: &house.lookups,
             clock: &clock,
             stop: &house.stop,
         };

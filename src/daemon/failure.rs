@@ -2,6 +2,7 @@
 
 use super::answer::parse::commit_failed;
 use super::calendar::CalendarError;
+use super::lookups::LookupError;
 use crate::config::load::LoadError;
 use crate::control::exit;
 use crate::control::protocol::Refusal;
@@ -105,6 +106,12 @@ impl From<LoadError> for Failure {
 impl From<CalendarError> for Failure {
     fn from(error: CalendarError) -> Self {
         Self::Configuration(error.to_string())
+    }
+}
+
+impl From<LookupError> for Failure {
+    fn from(error: LookupError) -> Self {
+        Self::Configuration(chain(&error))
     }
 }
 

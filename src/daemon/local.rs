@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use super::answer::route;
 use super::failure::{Failure, chain};
+use super::lookups;
 use super::once::once;
 use super::serve::{log_notice, log_progress, open_store};
 use super::signals;
@@ -113,6 +114,7 @@ async fn passes(
     stop: &Stop,
 ) -> Result<(Report, Option<Watched>), Failure> {
     let dry_run = mode == Mode::DryRun;
+    let lookups = lookups::open(config)?;
     let store: Box<dyn Store> = if dry_run {
         open_for(config, clock, &Command::Plan {})?
     } else {
@@ -123,6 +125,7 @@ async fn passes(
     let ports = Ports {
         calendar,
         store: &store,
+        lookups: &lookups,
         clock,
         stop,
     };

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod doctor;
 pub mod failure;
 pub mod local;
+pub mod lookups;
 pub mod once;
 pub mod run;
 pub mod schedule;

@@ -11,7 +11,8 @@ use super::answer::parse::refused;
 use super::answer::route;
 use super::backoff::Backoff;
 use super::calendar::{self, KeyPrint};
-use super::failure::Failure;
+use super::failure::{Failure, chain};
+use super::lookups;
 use super::views;
 use super::wake::Wake;
 use super::watching::Watching;
@@ -21,6 +22,7 @@ use crate::config::model::Config;
 use crate::control::protocol::{Answer, Command, Refusal, Response, SCHEMA, StatusView};
 use crate::domain::gate::Policy;
 use crate::domain::time::{Clock, Span, Time};
+use crate::lookup::desk::Desk;
 use crate::reconcile::pass::pass;
 use crate::reconcile::ports::{PassError, Ports, Session, Stop};
 use crate::reconcile::report::Report;
@@ -43,6 +45,7 @@ pub struct Daemon {
     pub config_path: PathBuf,
     pub calendar: Arc<dyn Calendar>,
     pub print: KeyPrint,
+    pub lookups: Arc<Desk>,
     pub store: StoreHandle,
     pub clock: Clock,
     pub wakes: mpsc::Sender<Wake>,
@@ -187,6 +190,7 @@ impl Loop {
         self.passed_last = false;
         let calendar = Arc::clone(&self.daemon.calendar);
         let store = self.daemon.store.clone();
+        let lookups = Arc::clone(&self.daemon.lookups);
         let clock = Arc::clone(&self.daemon.clock);
         let stop = self.daemon.stop.clone();
         let policy = Arc::clone(&self.policy);
@@ -195,6 +199,7 @@ impl Loop {
             let ports = Ports {
                 calendar: calendar.as_ref(),
                 store: &store,
+                lookups: &lookups,
                 clock: &clock,
                 stop: &stop,
             };
@@ -269,6 +274,7 @@ impl Loop {
         }
         let calendar = Arc::clone(&self.daemon.calendar);
         let store = self.daemon.store.clone();
+        let lookups = Arc::clone(&self.daemon.lookups);
         let clock = Arc::clone(&self.daemon.clock);
         let stop = self.daemon.stop.clone();
         let policy = Arc::clone(&self.policy);
@@ -278,6 +284,7 @@ impl Loop {
             let ports = Ports {
                 calendar: calendar.as_ref(),
                 store: &store,
+                lookups: &lookups,
                 clock: &clock,
                 stop: &stop,
             };
@@ -481,6 +488,13 @@ impl Loop {
                 return;
             }
         };
+        let lookups = match lookups::open(&loaded.config) {
+            Ok(lookups) => lookups,
+            Err(error) => {
+                tracing::error!("the configuration stays as it was: {}", chain(&error));
+                return;
+            }
+        };
         for finding in &loaded.findings {
             // The whole text may name people; `maitred check` shows it.
             let line = finding.place.as_ref().map(|place| place.line);
@@ -501,6 +515,7 @@ impl Loop {
             self.daemon.calendar = calendar.calendar;
             self.daemon.print = calendar.print;
         }
+        self.daemon.lookups = Arc::new(lookups);
         self.policy = Arc::new(loaded.config.policy.clone());
         self.daemon.config = loaded.config;
         self.due = (self.daemon.clock)();

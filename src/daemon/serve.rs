@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::calendar;
 use super::failure::{Failure, chain};
+use super::lookups;
 use super::run::{Daemon, End, run};
 use super::schedule;
 use super::signals;
@@ -29,6 +30,7 @@ const COMMANDS: usize = 16;
 /// When something cannot be opened, or nothing can work any more.
 pub async fn serve(config: Config, config_path: PathBuf, clock: Clock) -> Result<(), Failure> {
     let opened = calendar::open(&config, &clock)?;
+    let lookups = lookups::open(&config)?;
     let (wakes, queue) = mpsc::channel(QUEUE);
     let signals = signals::listen(wakes.clone())
         .map_err(|error| Failure::Failed(format!("failed to listen for signals: {error}")))?;
@@ -57,6 +59,7 @@ pub async fn serve(config: Config, config_path: PathBuf, clock: Clock) -> Result
             config_path,
             calendar: opened.calendar,
             print: opened.print,
+            lookups: Arc::new(lookups),
             store: store.clone(),
             clock: Arc::clone(&clock),
             wakes,

@@ -1,11 +1,13 @@
 //! One pass: observe, plan, execute, settle. Awaits the ports; opens nothing itself.
 
+pub mod before;
 mod chain;
 pub mod deliver;
 pub mod execute;
 pub mod known;
 pub mod observe;
 pub mod pass;
+pub mod pin;
 pub mod ports;
 pub mod report;
 pub mod sight;

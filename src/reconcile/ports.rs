@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::calcom::port::{Calendar, CallError, Me};
 use crate::domain::booking::EventType;
-use crate::domain::id::{BookingUid, EventTypeId};
+use crate::domain::id::{BookingUid, EventTypeId, RequestId};
 use crate::domain::time::{Clock, Time};
+use crate::lookup::desk::Desk;
+use crate::reconcile::pin::Remembered;
 use crate::store::handle::StoreHandle;
 use crate::store::port::{CommitError, StoreError};
 
@@ -16,6 +18,8 @@ use crate::store::port::{CommitError, StoreError};
 pub struct Ports<'a> {
     pub calendar: &'a dyn Calendar,
     pub store: &'a StoreHandle,
+    /// Where rules' questions to other systems are asked.
+    pub lookups: &'a Desk,
     pub clock: &'a Clock,
     pub stop: &'a Stop,
 }
@@ -43,6 +47,10 @@ pub struct Session {
     pub(super) asked: Option<Time>,
     /// What a booking replaced; that never changes.
     pub(super) links: BTreeMap<BookingUid, Option<BookingUid>>,
+    /// PINs that were looked at.
+    pub(super) pins: Remembered,
+    /// The request that waits and was asked about last, when there were too many to ask about all.
+    pub(super) asked_about: Option<(Time, RequestId)>,
 }
 
 /// Why a pass did not come to its end.

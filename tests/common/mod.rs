@@ -17,6 +17,7 @@ use maitred::domain::gate::{EventTypeKey, Gate, Limits, Policy, RefuseWith};
 use maitred::domain::id::{AccountId, BookingUid, Reference, RequestId};
 use maitred::domain::request::{Charge, Request};
 use maitred::domain::time::{Clock, Span, Time, kept};
+use maitred::lookup::desk::Desk;
 use maitred::reconcile::pass::pass;
 use maitred::reconcile::ports::{PassError, Ports, Session, Stop};
 use maitred::reconcile::report::Report;
@@ -96,6 +97,7 @@ pub struct House {
     pub calendar: Arc<dyn Calendar>,
     pub store: StoreHandle,
     pub policy: Policy,
+    pub lookups: Desk,
     pub session: Session,
     pub stop: Stop,
     pub kinds: Kinds,
@@ -169,6 +171,7 @@ impl House {
                 },
                 ..policy()
             },
+            lookups: Desk::default(),
             session: Session::default(),
             stop: Stop::default(),
             kinds,
@@ -187,6 +190,7 @@ impl House {
         let ports = Ports {
             calendar: self.calendar.as_ref(),
             store: &self.store,
+            lookups: &self.lookups,
             clock: &clock,
             stop: &self.stop,
         };
@@ -199,6 +203,7 @@ impl House {
         let ports = Ports {
             calendar: self.calendar.as_ref(),
             store: &self.store,
+            lookups: &self.lookups,
             clock: &clock,
             stop: &self.stop,
         };

@@ -13,6 +13,7 @@ use maitred::domain::decision::{Decision, Outcome};
 use maitred::domain::gate::{EventTypeKey, Gate, Limits, Policy, RefuseWith};
 use maitred::domain::plan::plan;
 use maitred::domain::time::{Span, Time};
+use maitred::lookup::desk::Desk;
 use maitred::reconcile::observe::observe;
 use maitred::reconcile::pass::pass;
 use maitred::reconcile::ports::{PassError, Ports, Session, Stop};
@@ -238,6 +239,7 @@ impl Run {
         let ports = Ports {
             calendar,
             store: &self.store,
+            lookups: &Desk::default(),
             clock: &clock,
             stop: &self.stop,
         };
@@ -312,6 +314,7 @@ impl Run {
         let ports = Ports {
             calendar,
             store: &self.store,
+            lookups: &Desk::default(),
             clock: &clock,
             stop: &self.stop,
         };

@@ -9,13 +9,14 @@ use crate::control::protocol::{Answer, EvaluateView, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::booking::{Booking, Confirmation, EventType, Observed, Status};
 use crate::domain::gate::Policy;
-use crate::domain::id::HostId;
+use crate::domain::id::{HostId, RequestId};
 use crate::domain::plan::{Plan, plan};
-use crate::domain::snapshot::{Series, Snapshot};
+use crate::domain::snapshot::{Lookups, Pin, Series, Snapshot};
 use crate::domain::text;
 use crate::domain::time::Time;
-use crate::reconcile::known;
-use crate::store::port::Store;
+use crate::reconcile::pin::{self, Check, Given};
+use crate::reconcile::{before, known};
+use crate::store::port::{Store, StoreError};
 
 /// The host of a booking that does not name one.
 const NOBODY: HostId = HostId(0);
@@ -61,6 +62,8 @@ fn snapshot(
     assumed: &mut Vec<String>,
 ) -> Result<Snapshot, Refusal> {
     let mut booking = from_file.booking;
+    let mut given = Given::default();
+    given.take(policy, &mut booking);
     if booking.status != Status::Pending {
         assumed.push("that it waits for an answer".to_owned());
         booking.status = Status::Pending;
@@ -90,7 +93,7 @@ fn snapshot(
         .into_keys()
         .map(|id| (id, Series::Whole(vec![booking.clone()])))
         .collect();
-    Ok(Snapshot {
+    let mut snapshot = Snapshot {
         now: at,
         me,
         series,
@@ -107,7 +110,80 @@ fn snapshot(
         lookups: BTreeMap::new(),
         ledger_is_empty: store.is_empty().map_err(|e| parse::store_failed(&e))?,
         pending: vec![Observed { booking, at }],
-    })
+    };
+    let past = past(store, policy, &mut snapshot).map_err(|e| parse::store_failed(&e))?;
+    assumed.extend(past);
+    look_at_pin(store, policy, &mut snapshot, &given).map_err(|e| parse::store_failed(&e))?;
+    snapshot.lookups = not_asked(policy, &snapshot, assumed);
+    Ok(snapshot)
+}
+
+/// What the member has and the booker asked for; what had to be assumed.
+fn past(
+    store: &dyn Store,
+    policy: &Policy,
+    snapshot: &mut Snapshot,
+) -> Result<Option<String>, StoreError> {
+    let booking = &snapshot.pending[0].booking;
+    let guarded = policy.gate(booking).map(|gate| (gate, booking));
+    let wanted = before::wanted(policy, snapshot, guarded.into_iter());
+    let found = before::read(store, &wanted)?;
+    let crowded = found.crowded.has(snapshot, booking);
+    snapshot.standing = found.standing;
+    snapshot.asked = found.asked;
+    let assumed = "that the booker has and asked for nothing else (there is more than is counted)";
+    Ok(crowded.then(|| assumed.to_owned()))
+}
+
+/// As a pass does, but at once: it is one.
+fn look_at_pin(
+    store: &dyn Store,
+    policy: &Policy,
+    snapshot: &mut Snapshot,
+    given: &Given,
+) -> Result<(), StoreError> {
+    let booking = &snapshot.pending[0].booking;
+    let request = booking.request();
+    let asked = [(booking, &request, booking.created)];
+    let cases = pin::cases(policy, snapshot, given, asked.into_iter());
+    let mut wrong = pin::wrong(store, &pin::suspects(snapshot, &cases))?;
+    for case in cases {
+        let pin = match &case.check {
+            Check::NotSet => Pin::NotSet,
+            Check::Missing | Check::Try(_) if wrong.locks(&case) => Pin::Locked,
+            Check::Missing => Pin::Missing,
+            Check::Try(one) => {
+                let right = pin::verify(&one.hash, &one.pin);
+                pin::result(&case, right, &mut wrong)
+            }
+        };
+        snapshot.pins.insert(case.booking, pin);
+    }
+    Ok(())
+}
+
+/// Other systems are not asked: the store's thread, which answers this, waits for nobody.
+fn not_asked(
+    policy: &Policy,
+    snapshot: &Snapshot,
+    assumed: &mut Vec<String>,
+) -> BTreeMap<RequestId, Lookups> {
+    let booking = &snapshot.pending[0].booking;
+    let Some(gate) = policy.gate(booking) else {
+        return BTreeMap::new();
+    };
+    let mut lookups = Lookups::default();
+    for lookup in &policy.house.lookups {
+        if gate.criteria.asks(&policy.house, &lookup.name) {
+            let name = &lookup.name;
+            assumed.push(format!(
+                "that lookup.{name} gives no answer (it is not asked here)"
+            ));
+            let why = "`evaluate` asks no other systems".to_owned();
+            lookups.missing.insert(name.clone(), why);
+        }
+    }
+    BTreeMap::from([(booking.request(), lookups)])
 }
 
 fn event_type(booking: &Booking, price: Option<i64>) -> Option<EventType> {
@@ -123,4 +199,180 @@ fn event_type(booking: &Booking, price: Option<i64>) -> Option<EventType> {
         confirmation: Confirmation::Unknown,
         verifies_address: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::criteria::cap::{Cap, Period};
+    use crate::domain::criteria::house::{House, Lookup};
+    use crate::domain::criteria::terms::{Criteria, Rule};
+    use crate::domain::fact::Fact;
+    use crate::domain::gate::{EventTypeKey, Gate, Limits, RefuseWith};
+    use crate::domain::id::{AccountId, Reference};
+    use crate::domain::plan::Action;
+    use crate::domain::rule::expression::{Expression, STACK};
+    use crate::domain::terms::Terms;
+    use crate::domain::time::Span;
+    use crate::reconcile::pin::hash;
+    use crate::store::memory::MemoryStore;
+
+    const NOW: &str = "2026-11-24T08:00:00Z";
+
+    fn time(text: &str) -> Time {
+        text.parse().unwrap()
+    }
+
+    fn policy() -> Policy {
+        Policy {
+            gates: vec![Gate {
+                name: "lesson".to_owned(),
+                event_types: vec![EventTypeKey::Slug("lesson".to_owned())],
+                cost: 1,
+                unknown_booker: Default::default(),
+                short_of_credit: Default::default(),
+                taken: Default::default(),
+                criteria: Criteria::default(),
+                terms: Terms::default(),
+            }],
+            hosts: Vec::new(),
+            refuse_with: RefuseWith::Decline,
+            limits: Limits {
+                requests_per_pass: 250,
+                declines_per_pass: 25,
+                max_observation_age: Span::seconds(10),
+                series_settle: Span::seconds(10),
+            },
+            house: House::default(),
+            hash: "test".to_owned(),
+        }
+    }
+
+    fn file(uid: &str, start: &str, pin: Option<&str>) -> String {
+        let mut item = json!({
+            "id": 1, "uid": uid, "title": "Lesson", "status": "pending",
+            "hosts": [{"id": 12, "name": "Ada", "email": "ada@example.org"}],
+            "start": start, "end": start.replace(":00:00Z", ":30:00Z"),
+            "eventTypeId": 77, "eventType": {"id": 77, "slug": "lesson"},
+            "createdAt": NOW,
+            "attendees": [{"name": "Bo", "email": "bo@example.com", "timeZone": "Europe/Paris"}],
+            "bookingFieldsResponses": {"name": "Bo", "email": "bo@example.com"}
+        });
+        if let Some(pin) = pin {
+            item["bookingFieldsResponses"]["pin"] = json!(pin);
+            item["title"] = json!(format!("Lesson {pin}"));
+        }
+        item.to_string()
+    }
+
+    fn member() -> MemoryStore {
+        let account = AccountId::parse("bo@example.com").unwrap();
+        let facts = vec![
+            Fact::Grant {
+                reference: Reference::parse("grant").unwrap(),
+                account: account.clone(),
+                credits: 10,
+                expires: None,
+                reason: "test".to_owned(),
+            },
+            Fact::Pinned {
+                account,
+                hash: Some(hash("lock-4711").unwrap()),
+            },
+        ];
+        let mut store = MemoryStore::new();
+        store.commit(time(NOW), facts, &[]).unwrap();
+        store
+    }
+
+    fn judged(store: &mut MemoryStore, policy: &Policy, file: &str) -> (String, String) {
+        let answer = evaluate(store, policy, time(NOW), file, None).unwrap();
+        let shown = format!("{answer:?}");
+        let Answer::Evaluate(view) = answer else {
+            panic!("{shown}");
+        };
+        let reason = &view.decision.reasons[0];
+        (format!("{} {}", view.decision.decision, reason.code), shown)
+    }
+
+    /// What the store knows of a booking that a pass let in.
+    fn confirm(store: &mut MemoryStore, policy: &Policy, file: &str) {
+        let from = read(file).unwrap();
+        let snapshot = snapshot(store, policy, time(NOW), from, &mut Vec::new()).unwrap();
+        let mut plan = plan(&snapshot, policy);
+        let Action::Send { facts, .. } = plan.steps.remove(0).action else {
+            panic!("it is not confirmed");
+        };
+        store.commit(time(NOW), facts, &[]).unwrap();
+    }
+
+    #[test]
+    fn the_past_counts_as_in_a_pass() {
+        let mut store = member();
+        let mut policy = policy();
+        confirm(
+            &mut store,
+            &policy,
+            &file("one", "2026-12-01T09:00:00Z", None),
+        );
+        policy.gates[0].criteria.caps = vec![Cap {
+            at_most: 1,
+            per: Period::Day,
+            tiers: Vec::new(),
+        }];
+        policy.gates[0].criteria.requests_per_day = Some(2);
+        let same_day = file("two", "2026-12-01T12:00:00Z", None);
+        let other_day = file("two", "2026-12-02T12:00:00Z", None);
+        assert_eq!(judged(&mut store, &policy, &same_day).0, "decline over-cap");
+        assert_eq!(judged(&mut store, &policy, &other_day).0, "confirm enough");
+        policy.gates[0].criteria.requests_per_day = Some(1);
+        let (got, _) = judged(&mut store, &policy, &other_day);
+        assert_eq!(got, "decline too-many-requests");
+    }
+
+    #[test]
+    fn a_pin_is_looked_at_and_not_shown() {
+        let mut store = member();
+        let mut policy = policy();
+        policy.gates[0].criteria.pin = Some("pin".to_owned());
+        let rows = [
+            (Some("lock-4711"), "confirm enough"),
+            (Some("lock-0815"), "decline wrong-pin"),
+            (None, "decline wrong-pin"),
+        ];
+        for (pin, expect) in rows {
+            let file = file("one", "2026-12-01T09:00:00Z", pin);
+            let (got, shown) = judged(&mut store, &policy, &file);
+            assert_eq!(got, expect, "{pin:?}");
+            assert!(pin.is_none_or(|pin| !shown.contains(pin)), "{shown}");
+        }
+    }
+
+    #[test]
+    fn other_systems_are_not_asked_and_that_is_said() {
+        let mut store = member();
+        let mut policy = policy();
+        policy.house.lookups = vec![Lookup {
+            name: "crm".to_owned(),
+            no_answer: Default::default(),
+        }];
+        let compile = || Expression::compile("lookup.crm == true", &["crm".to_owned()].into());
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        policy.house.rules = vec![Rule {
+            name: "known".into(),
+            require: thread.spawn(compile).unwrap().join().unwrap().unwrap(),
+            reason: None,
+            effect: Default::default(),
+        }];
+        let file = file("one", "2026-12-01T09:00:00Z", None);
+        let (got, shown) = judged(&mut store, &policy, &file);
+        assert_eq!(got, "decline lookup-failed");
+        assert!(shown.contains("that lookup.crm gives no answer"), "{shown}");
+        assert!(
+            shown.contains("`evaluate` asks no other systems"),
+            "{shown}"
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! Bookings without a charge among what was seen: those that others accepted, and requests that
 //! ended while they waited.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::domain::time::Time;
 use crate::domain::watch::What;
 use crate::domain::watch::unmanaged::{ended, noted, settled, takes};
 use crate::reconcile::observe::ends_the_pass;
+use crate::reconcile::pin;
 use crate::reconcile::ports::{PassError, Ports, Session};
 use crate::store::port::{CommitError, Expected, Store, StoreError};
 
@@ -48,9 +50,10 @@ pub(super) async fn unmanaged(
     seen: &Seen,
     watched: &mut Watched,
 ) -> Result<(), PassError> {
-    let ours: Vec<(&Booking, &Gate)> = seen
+    let ours: Vec<(Cow<'_, Booking>, &Gate)> = seen
         .bookings()
         .filter_map(|booking| Some((booking, policy.guards(me, booking).ok()?)))
+        .map(|(booking, gate)| (without_pin(policy, gate, booking), gate))
         .collect();
     let accepted = ours
         .iter()
@@ -69,6 +72,7 @@ pub(super) async fn unmanaged(
     let mut cancels = policy.limits.declines_per_pass;
     let mut reports = Vec::new();
     for (booking, gate) in ours {
+        let booking = booking.as_ref();
         let kind = booking.event_type.as_ref().map(|kind| kind.id);
         let kind = kind.and_then(|id| kinds.get(&id)?.as_ref());
         // Credits and payment do not mix, and every attendee of seats is a booker of his own.
@@ -110,6 +114,16 @@ pub(super) async fn unmanaged(
             .push(report(format!("and {more} more such bookings")));
     }
     Ok(())
+}
+
+/// The booking as it may be written down: a PIN given with it is nobody's business.
+fn without_pin<'a>(policy: &Policy, gate: &Gate, booking: &'a Booking) -> Cow<'a, Booking> {
+    if gate.criteria.pin.is_none() {
+        return Cow::Borrowed(booking);
+    }
+    let mut booking = booking.clone();
+    pin::take(policy, &mut booking);
+    Cow::Owned(booking)
 }
 
 fn report(text: String) -> Problem {

@@ -1,0 +1,143 @@
+//! The desk that the configuration describes, with the credentials that its files hold.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
+
+use crate::config::lookup::{LookupConfig, Source as Configured};
+use crate::config::model::Config;
+use crate::domain::time::Span;
+use crate::lookup::desk::{Desk, DeskError, Source, Spec};
+
+/// The longest credential: tokens have some hundred characters, and a header must hold it.
+const MAX_CREDENTIAL: usize = 4096;
+
+/// Why there is no desk.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    #[error(
+        "lookup {name}: failed to read {} (credential-file; the user that runs maitred must be \
+         able to read it)",
+        file.display()
+    )]
+    Read {
+        name: String,
+        file: PathBuf,
+        source: io::Error,
+    },
+    #[error("lookup {name}: what {} (credential-file) holds {flaw}", file.display())]
+    Unusable {
+        name: String,
+        file: PathBuf,
+        flaw: &'static str,
+    },
+    #[error(transparent)]
+    Desk(#[from] DeskError),
+}
+
+/// Reads the credentials and sets up the desk. Nothing is asked.
+///
+/// # Errors
+/// When a credential cannot be read, or a lookup cannot be used.
+pub fn open(config: &Config) -> Result<Desk, LookupError> {
+    let specs: Result<Vec<Spec>, LookupError> = config.lookups.iter().map(spec).collect();
+    Ok(Desk::open(specs?)?)
+}
+
+fn spec(lookup: &LookupConfig) -> Result<Spec, LookupError> {
+    let source = match &lookup.source {
+        Configured::Command { program, args } => Source::Command {
+            program: program.clone(),
+            args: args.clone(),
+        },
+        Configured::Url {
+            url,
+            credential_file,
+        } => Source::Http {
+            url: url.clone(),
+            credential: match credential_file {
+                Some(file) => Some(credential(&lookup.name, file)?),
+                None => None,
+            },
+        },
+    };
+    Ok(Spec {
+        name: lookup.name.clone(),
+        source,
+        timeout: lookup.timeout,
+        // What the calendar cannot count is for ever.
+        cached_for: Span::from_std(lookup.cached_for).unwrap_or(Span::MAX),
+        at_once: lookup.at_once,
+    })
+}
+
+fn credential(name: &str, path: &Path) -> Result<SecretString, LookupError> {
+    let failed = |source| LookupError::Read {
+        name: name.to_owned(),
+        file: path.to_owned(),
+        source,
+    };
+    let unusable = |flaw| LookupError::Unusable {
+        name: name.to_owned(),
+        file: path.to_owned(),
+        flaw,
+    };
+    // Room for blanks around it, and for one byte that shows it is too long.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_CREDENTIAL));
+    let file = File::open(path).map_err(failed)?;
+    let read = file.take(2 * MAX_CREDENTIAL as u64).read_to_end(&mut bytes);
+    read.map_err(failed)?;
+    let text = std::str::from_utf8(&bytes).unwrap_or("\u{fffd}").trim();
+    if text.is_empty() {
+        Err(unusable("is empty"))
+    } else if text.len() > MAX_CREDENTIAL {
+        Err(unusable("is longer than 4096 bytes"))
+    } else if !text.chars().all(|c| c.is_ascii_graphic()) {
+        Err(unusable(
+            "has a blank, a line break or another character that no credential has",
+        ))
+    } else {
+        Ok(SecretString::from(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_credential_is_one_word_in_its_file_and_is_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("credential");
+        let long = "s".repeat(MAX_CREDENTIAL + 1);
+        // what the file holds, and what is wrong with it
+        let rows: [(&[u8], Option<&str>); 7] = [
+            (b"top-secret", None),
+            (b"  top-secret\n", None),
+            (b"", Some("is empty")),
+            (b" \n", Some("is empty")),
+            (b"top secret", Some("has a blank")),
+            (b"top-secret\xff", Some("has a blank")),
+            (long.as_bytes(), Some("is longer")),
+        ];
+        for (held, expect) in rows {
+            fs::write(&path, held).unwrap();
+            match (credential("crm", &path), expect) {
+                (Ok(_), None) => {}
+                (Err(error), Some(expect)) => {
+                    let text = format!("{error} {error:?}");
+                    assert!(text.contains(expect), "{text}");
+                    assert!(!text.contains("secret"), "{text}");
+                }
+                (got, _) => panic!("{held:?}: {got:?}"),
+            }
+        }
+        let missing = credential("crm", &folder.path().join("none")).unwrap_err();
+        assert!(missing.to_string().contains("lookup crm"), "{missing}");
+    }
+}

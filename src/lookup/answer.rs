@@ -1,0 +1,140 @@
+//! What comes back: one JSON value, or why there is none.
+
+use serde_json::Value;
+
+use crate::domain::booking::Answer;
+
+/// The largest answer, in bytes: facts about one person, not a data set.
+pub const MAX_ANSWER: usize = 64 * 1024;
+
+/// The longest text of another system that is told, in characters.
+const MAX_TOLD: usize = 200;
+
+/// Why there is no answer. Fit for logs: it names no address, and shows no credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct NoAnswer {
+    pub why: String,
+    /// The other system seems to be away: asking it about others will do no better now.
+    pub away: bool,
+}
+
+impl NoAnswer {
+    pub(super) fn away(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            away: true,
+        }
+    }
+
+    pub(super) fn about_this(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            away: false,
+        }
+    }
+
+    pub(super) fn too_large() -> Self {
+        Self::about_this(format!("it gave more than {} KiB", MAX_ANSWER / 1024))
+    }
+}
+
+/// Reads the one value.
+pub(super) fn read(bytes: &[u8]) -> Result<Answer, NoAnswer> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+        // The parser's own words may repeat the text.
+        let (line, column) = (error.line(), error.column());
+        NoAnswer::about_this(format!(
+            "it gave something else than one JSON value (line {line}, column {column})"
+        ))
+    })?;
+    Ok(answer(value))
+}
+
+fn answer(value: Value) -> Answer {
+    match value {
+        Value::Null => Answer::Null,
+        Value::Bool(value) => Answer::Bool(value),
+        Value::Number(value) => value.as_f64().map_or(Answer::Null, Answer::Number),
+        Value::String(value) => Answer::Text(value),
+        Value::Array(items) => Answer::List(items.into_iter().map(answer).collect()),
+        Value::Object(fields) => Answer::Map(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name, answer(value)))
+                .collect(),
+        ),
+    }
+}
+
+/// The first line of a foreign text, without addresses and control characters.
+pub(super) fn told(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+    let words = line.unwrap_or_default().split_whitespace();
+    let words = words.map(|word| {
+        if word.contains('@') || word.to_ascii_lowercase().contains("%40") {
+            "[address]"
+        } else {
+            word
+        }
+    });
+    let line = words.collect::<Vec<_>>().join(" ");
+    let line = line.chars().filter(|c| !c.is_control());
+    line.take(MAX_TOLD).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_value_is_an_answer_and_nothing_else_is() {
+        let map = Answer::Map(
+            [
+                ("ok".to_owned(), Answer::Bool(true)),
+                (
+                    "of".to_owned(),
+                    Answer::List(vec![Answer::Number(2.0), Answer::Null]),
+                ),
+            ]
+            .into(),
+        );
+        let rows = [
+            ("null", Some(Answer::Null)),
+            (" true\n", Some(Answer::Bool(true))),
+            ("\"gold\"", Some(Answer::Text("gold".to_owned()))),
+            ("{\"ok\":true,\"of\":[2,null]}", Some(map)),
+            ("", None),
+            ("true false", None),
+            ("gold", None),
+            ("{\"ok\":", None),
+        ];
+        for (text, expect) in rows {
+            let got = read(text.as_bytes());
+            assert_eq!(got.as_ref().ok(), expect.as_ref(), "{text}");
+            if let Err(error) = got {
+                assert!(!error.away);
+                assert!(!error.why.contains("gold"), "{error}");
+            }
+        }
+        // So deep that reading it would use up the stack.
+        assert!(read("[".repeat(10_000).as_bytes()).is_err());
+        assert!(read(&[0xff, 0xfe]).is_err());
+    }
+
+    #[test]
+    fn what_others_say_is_told_without_people() {
+        let rows = [
+            ("no such member\nsecond", "no such member"),
+            ("\n  \n last one ", "last one"),
+            ("who is ann@example.com?", "who is [address]"),
+            ("GET /m/ann%40example.com 500", "GET [address] 500"),
+            ("\u{1b}[31mred\u{7}", "[31mred"),
+            ("", ""),
+        ];
+        for (text, expect) in rows {
+            assert_eq!(told(text), expect, "{text}");
+        }
+        assert_eq!(told(&"x".repeat(1_000)).len(), MAX_TOLD);
+    }
+}

@@ -1,0 +1,117 @@
+//! Decisions that were begun: what their bookings are now.
+
+use futures_util::{FutureExt, StreamExt, stream};
+
+use super::{READS_AT_ONCE, ends_the_pass};
+use crate::calcom::port::CallError;
+use crate::domain::booking::Observed;
+use crate::domain::intent::{self, Sight};
+use crate::domain::plan::Problem;
+use crate::domain::snapshot::OpenIntent;
+use crate::reconcile::known;
+use crate::reconcile::ports::{PassError, Ports};
+
+/// Open intents one pass takes up.
+const MAX_INTENTS: usize = 1_000;
+
+/// Open intents with what their bookings are now. Absence from a page proves nothing: what the pages
+/// did not show is read by name.
+pub(super) async fn intents(
+    ports: &Ports<'_>,
+    pending: &[Observed],
+    problems: &mut Vec<Problem>,
+) -> Result<Vec<OpenIntent>, PassError> {
+    let found = ports
+        .store
+        .with(|store| known::intents(store, MAX_INTENTS))
+        .await;
+    let now = (ports.clock)();
+    let mut open = Vec::new();
+    let mut reads = Vec::new();
+    for intent in found.map_err(PassError::Store)? {
+        // One that failed often waits its turn without costing calls.
+        if intent::due(&intent.request, now) {
+            reads.push(sight(ports, intent, pending).boxed());
+        } else {
+            open.push(intent);
+        }
+    }
+    let mut reads = stream::iter(reads).buffered(READS_AT_ONCE);
+    while let Some(read) = reads.next().await {
+        let (intent, problem) = read?;
+        problems.extend(problem);
+        open.push(intent);
+    }
+    for intent in &open {
+        if intent.request.failures >= intent::ATTENTION {
+            problems.push(Problem {
+                code: "needs-attention",
+                text: format!(
+                    "request {} was decided ({}) and could not be finished after {} tries; see \
+                     `maitred explain {}`",
+                    intent.request.id,
+                    intent.request.decision.as_str(),
+                    intent.request.failures,
+                    intent.request.id,
+                ),
+            });
+        }
+    }
+    Ok(open)
+}
+
+async fn sight(
+    ports: &Ports<'_>,
+    mut open: OpenIntent,
+    pending: &[Observed],
+) -> Result<(OpenIntent, Option<Problem>), PassError> {
+    open.at = (ports.clock)();
+    let read = match &open.request.series {
+        Some(series) => match ports.calendar.series(&series.uid()).await {
+            Ok(Some(all)) => {
+                known::sight_series(&mut open, all);
+                return Ok((open, None));
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        },
+        None => Ok(()),
+    };
+    let read = match read {
+        Ok(()) => sight_each(ports, &mut open, pending).await,
+        Err(error) => Err(error),
+    };
+    match read {
+        Ok(()) => Ok((open, None)),
+        Err(error) if ends_the_pass(&error) => Err(error.into()),
+        Err(error) => {
+            let problem = Problem {
+                code: "unread-intent",
+                text: format!("request {} could not be read: {error}", open.request.id),
+            };
+            Ok((open, Some(problem)))
+        }
+    }
+}
+
+async fn sight_each(
+    ports: &Ports<'_>,
+    open: &mut OpenIntent,
+    pending: &[Observed],
+) -> Result<(), CallError> {
+    for booking in &open.request.bookings {
+        let listed = pending
+            .iter()
+            .find(|observed| observed.booking.uid == booking.uid);
+        let (sight, at) = match listed {
+            Some(observed) => (Sight::of_booking(&observed.booking), observed.at),
+            None => {
+                let at = (ports.clock)();
+                (Sight::of(&ports.calendar.get(booking).await?), at)
+            }
+        };
+        open.at = open.at.min(at);
+        open.sights.insert(booking.uid.clone(), sight);
+    }
+    Ok(())
+}

@@ -1,0 +1,493 @@
+//! PINs: whether the one given with a booking is the member's. It is taken out of the booking
+//! before anything else looks at it, and goes nowhere from here: into no log, text, rule or question to
+//! another system, and not into the store.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use argon2::password_hash::rand_core::OsRng;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::domain::booking::{Answer, Booking};
+use crate::domain::gate::Policy;
+use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
+use crate::domain::request::Request;
+use crate::domain::snapshot::{Pin, Snapshot};
+use crate::domain::text;
+use crate::domain::time::{Span, Time};
+use crate::store::port::{Store, StoreError};
+
+/// Fewer characters are guessed within the tries that a member has.
+pub const MIN_PIN: usize = 4;
+
+/// More is no PIN, and the server's form takes any length.
+pub const MAX_PIN: usize = 64;
+
+/// Memory of one hashing, in KiB: what OWASP asks for with two rounds. More would be felt on the
+/// small machines that this runs on, where a pass may look at dozens.
+const MEMORY: u32 = 19 * 1024;
+
+/// Rounds over that memory; some 20 ms on one core.
+const ROUNDS: u32 = 2;
+
+/// One lane: a pass looks at one PIN at a time.
+const LANES: u32 = 1;
+
+/// The most that a stored hash may cost, whoever made it: one from elsewhere must not stop the
+/// house.
+const MOST_MEMORY: u32 = 64 * 1024;
+const MOST_ROUNDS: u32 = 10;
+const MOST_LANES: u32 = 4;
+
+/// Wrong PINs of one member within a day after which none is looked at any more.
+pub const MAX_WRONG: usize = 5;
+
+/// How long a wrong PIN counts.
+const WINDOW: Span = Span::hours(24);
+
+/// Requests of one address within the window that are looked through. When there are more, the
+/// member is locked: whoever asks that often is guessing.
+const MAX_LOOKED_THROUGH: usize = 500;
+
+/// Results remembered in one process; when there are more, all are looked at again.
+const MAX_REMEMBERED: usize = 10_000;
+
+/// What stands where a PIN was.
+const TAKEN: &str = "[pin]";
+
+/// Why a PIN cannot be set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PinError {
+    #[error("a PIN has at least {MIN_PIN} characters")]
+    Short,
+    #[error("a PIN has at most {MAX_PIN} characters")]
+    Long,
+    #[error("a PIN holds no line breaks or other control characters")]
+    Unprintable,
+}
+
+/// A hash that the PIN can be checked against, with a salt of its own. Blanks around it do not
+/// count.
+///
+/// # Errors
+/// When it cannot be a PIN.
+///
+/// # Panics
+/// When the system gives no random numbers.
+pub fn hash(pin: &str) -> Result<String, PinError> {
+    let pin = pin.trim();
+    match pin.chars().count() {
+        0..MIN_PIN => return Err(PinError::Short),
+        MIN_PIN..=MAX_PIN => {}
+        _ => return Err(PinError::Long),
+    }
+    if pin.chars().any(char::is_control) {
+        return Err(PinError::Unprintable);
+    }
+    let salt = SaltString::generate(&mut OsRng);
+    let hash = hasher().hash_password(pin.as_bytes(), &salt);
+    Ok(hash.expect("parameters and salt are in range").to_string())
+}
+
+fn hasher() -> Argon2<'static> {
+    let params = Params::new(MEMORY, ROUNDS, LANES, None).expect("parameters are in range");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+/// Whether the PIN is the hash's; slow by design. `None`: the hash is none, or costs too much.
+pub fn verify(hash: &str, pin: &SecretString) -> Option<bool> {
+    let hash = PasswordHash::new(hash).ok()?;
+    let params = Params::try_from(&hash).ok()?;
+    let bearable = params.m_cost() <= MOST_MEMORY
+        && params.t_cost() <= MOST_ROUNDS
+        && params.p_cost() <= MOST_LANES;
+    if !bearable || hash.algorithm != argon2::ARGON2ID_IDENT {
+        return None;
+    }
+    // The hash brings its own parameters along.
+    let right = Argon2::default().verify_password(pin.expose_secret().as_bytes(), &hash);
+    Some(right.is_ok())
+}
+
+/// PINs as they were given, by booking.
+#[derive(Debug, Default)]
+pub struct Given(BTreeMap<BookingUid, SecretString>);
+
+impl Given {
+    /// Takes the PIN out of the booking, wherever it is repeated, when the gate asks for one.
+    pub fn take(&mut self, policy: &Policy, booking: &mut Booking) {
+        if let Some(pin) = take(policy, booking) {
+            self.0.insert(booking.uid.clone(), pin);
+        }
+    }
+}
+
+/// Takes the PIN out of a booking of a gate that asks for one, and gives it back.
+pub fn take(policy: &Policy, booking: &mut Booking) -> Option<SecretString> {
+    let question = policy.gate(booking)?.criteria.pin.as_deref()?;
+    let answer = booking.answers.remove(question);
+    let copy = booking.metadata.remove(question);
+    let mut texts = Vec::new();
+    for answer in answer.iter().chain(&copy) {
+        leaves(answer, &mut texts);
+    }
+    // A title may be made of answers, and notes are an answer too.
+    for secret in texts {
+        if secret.expose_secret().chars().count() >= MIN_PIN {
+            wipe(booking, secret.expose_secret());
+        }
+    }
+    let pin = single(answer.as_ref()?)?;
+    (!pin.expose_secret().is_empty()).then_some(pin)
+}
+
+/// The one value of an answer: a text, a number, or either of them wrapped.
+fn single(answer: &Answer) -> Option<SecretString> {
+    match answer {
+        Answer::Text(_) | Answer::Number(_) => Some(spelt(answer)),
+        Answer::List(items) => match items.as_slice() {
+            [item] => single(item),
+            _ => None,
+        },
+        Answer::Map(fields) => single(fields.get("value")?),
+        Answer::Null | Answer::Bool(_) => None,
+    }
+}
+
+/// As it was typed, without blanks around it. A question that takes numbers loses leading noughts.
+fn spelt(answer: &Answer) -> SecretString {
+    SecretString::from(match answer {
+        Answer::Text(text) => text.trim().to_owned(),
+        Answer::Number(number) => number.to_string(),
+        Answer::Null | Answer::Bool(_) | Answer::List(_) | Answer::Map(_) => String::new(),
+    })
+}
+
+fn leaves(answer: &Answer, found: &mut Vec<SecretString>) {
+    match answer {
+        Answer::Text(_) | Answer::Number(_) => found.push(spelt(answer)),
+        Answer::List(items) => items.iter().for_each(|item| leaves(item, found)),
+        Answer::Map(fields) => fields.values().for_each(|item| leaves(item, found)),
+        Answer::Null | Answer::Bool(_) => {}
+    }
+}
+
+fn wipe(booking: &mut Booking, secret: &str) {
+    let texts = [
+        Some(&mut booking.title),
+        booking.description.as_mut(),
+        booking.location.as_mut(),
+        booking.cancellation_reason.as_mut(),
+    ];
+    for text in texts.into_iter().flatten() {
+        wipe_text(text, secret);
+    }
+    for answer in booking
+        .answers
+        .values_mut()
+        .chain(booking.metadata.values_mut())
+    {
+        wipe_answer(answer, secret);
+    }
+}
+
+fn wipe_text(text: &mut String, secret: &str) {
+    if text.contains(secret) {
+        *text = text.replace(secret, TAKEN);
+    }
+}
+
+fn wipe_answer(answer: &mut Answer, secret: &str) {
+    match answer {
+        Answer::Text(text) => wipe_text(text, secret),
+        Answer::Number(number) if number.to_string() == secret => *answer = Answer::Null,
+        Answer::List(items) => items.iter_mut().for_each(|item| wipe_answer(item, secret)),
+        Answer::Map(fields) => fields
+            .values_mut()
+            .for_each(|item| wipe_answer(item, secret)),
+        Answer::Null | Answer::Bool(_) | Answer::Number(_) => {}
+    }
+}
+
+/// One request whose gate asks for a PIN, of somebody who has an account.
+#[derive(Debug)]
+pub struct Case {
+    /// The booking by which the plan knows the result.
+    pub booking: BookingUid,
+    pub request: RequestId,
+    pub created: Time,
+    pub account: AccountId,
+    pub check: Check,
+}
+
+/// What there is to check.
+#[derive(Debug)]
+pub enum Check {
+    /// The member has no PIN.
+    NotSet,
+    /// None was given.
+    Missing,
+    Try(Try),
+}
+
+/// A PIN against a hash; neither is shown.
+#[derive(Clone)]
+pub struct Try {
+    pub hash: String,
+    pub pin: SecretString,
+}
+
+impl fmt::Debug for Try {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Try")
+    }
+}
+
+/// The cases of these requests, in their order: the first booking, its request, and when it was
+/// made.
+pub fn cases<'a>(
+    policy: &Policy,
+    snapshot: &Snapshot,
+    given: &Given,
+    requests: impl Iterator<Item = (&'a Booking, &'a RequestId, Time)>,
+) -> Vec<Case> {
+    let cases = requests.filter_map(|(booking, request, created)| {
+        policy.gate(booking)?.criteria.pin.as_ref()?;
+        let account = snapshot.names.get(&booking.booker.as_ref()?.address)?;
+        let account = snapshot.accounts.get(account)?;
+        let check = match (&account.pin, given.0.get(&booking.uid)) {
+            (None, _) => Check::NotSet,
+            (Some(_), None) => Check::Missing,
+            (Some(hash), Some(pin)) => Check::Try(Try {
+                hash: hash.clone(),
+                pin: pin.clone(),
+            }),
+        };
+        Some(Case {
+            booking: booking.uid.clone(),
+            request: request.clone(),
+            created,
+            account: account.id.clone(),
+            check,
+        })
+    });
+    cases.collect()
+}
+
+/// The wrong PINs of late, by member.
+#[derive(Debug, Default)]
+pub struct Wrong(BTreeMap<AccountId, Tries>);
+
+#[derive(Debug, Default)]
+struct Tries {
+    requests: BTreeMap<RequestId, Time>,
+    /// There were more requests than could be looked through.
+    flooded: bool,
+}
+
+/// Whose wrong PINs are wanted: members with all their addresses, and since when.
+pub fn suspects(snapshot: &Snapshot, cases: &[Case]) -> Vec<(AccountId, Vec<Address>, Time)> {
+    let mut since: BTreeMap<&AccountId, Time> = BTreeMap::new();
+    for case in cases {
+        let first = since.entry(&case.account).or_insert(case.created);
+        *first = case.created.min(*first);
+    }
+    let suspects = since.into_iter().filter_map(|(id, first)| {
+        let account = snapshot.accounts.get(id)?;
+        let own = Address::parse(id.as_str()).ok();
+        let addresses = own.into_iter().chain(account.aliases.iter().cloned());
+        Some((id.clone(), addresses.collect(), first - WINDOW))
+    });
+    suspects.collect()
+}
+
+/// Reads what was decided of the suspects' requests.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn wrong(
+    store: &dyn Store,
+    suspects: &[(AccountId, Vec<Address>, Time)],
+) -> Result<Wrong, StoreError> {
+    let mut wrong = Wrong::default();
+    for (account, addresses, since) in suspects {
+        let tries = wrong.0.entry(account.clone()).or_default();
+        for address in addresses {
+            let requests = store.asked_by(address, *since, MAX_LOOKED_THROUGH + 1)?;
+            tries.flooded |= requests.len() > MAX_LOOKED_THROUGH;
+            let requests = requests.into_iter().filter(had_wrong_pin);
+            tries
+                .requests
+                .extend(requests.map(|request| (request.id, request.created)));
+        }
+    }
+    Ok(wrong)
+}
+
+/// Whether a PIN was given with it and was not right. One that was missing, or was not looked at
+/// any more, is no try: or somebody else's requests could keep a member locked for ever.
+fn had_wrong_pin(request: &Request) -> bool {
+    let reads = |shown: &dyn fmt::Display, text: &str| shown.to_string() == text;
+    let mut findings = request.findings.iter();
+    findings.any(|finding| {
+        !finding.passed && reads(&finding.rule, "pin") && reads(&finding.detail, &text::wrong_pin())
+    })
+}
+
+impl Wrong {
+    /// Whether the member's PINs are looked at no more, as of this request: those that were asked
+    /// for before it count, and later ones never do.
+    pub fn locks(&self, case: &Case) -> bool {
+        let Some(tries) = self.0.get(&case.account) else {
+            return false;
+        };
+        let before = tries.requests.iter().filter(|(request, created)| {
+            (**created, *request) < (case.created, &case.request)
+                && case.created - **created < WINDOW
+        });
+        tries.flooded || before.count() >= MAX_WRONG
+    }
+
+    /// Counts one more.
+    pub fn add(&mut self, case: &Case) {
+        let tries = self.0.entry(case.account.clone()).or_default();
+        tries.requests.insert(case.request.clone(), case.created);
+    }
+}
+
+/// What a try showed. A hash that cannot be read is as good as none.
+pub fn result(case: &Case, right: Option<bool>, wrong: &mut Wrong) -> Pin {
+    match right {
+        Some(true) => Pin::Right,
+        Some(false) => {
+            wrong.add(case);
+            Pin::Wrong
+        }
+        None => Pin::NotSet,
+    }
+}
+
+/// Results of tries, so that a booking that waits is not looked at again in each pass.
+#[derive(Default)]
+pub struct Remembered(BTreeMap<(BookingUid, String), Option<bool>>);
+
+impl fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Remembered({})", self.0.len())
+    }
+}
+
+impl Remembered {
+    pub fn get(&self, booking: &BookingUid, hash: &str) -> Option<Option<bool>> {
+        self.0.get(&(booking.clone(), hash.to_owned())).copied()
+    }
+
+    pub fn keep(&mut self, booking: &BookingUid, hash: &str, right: Option<bool>) {
+        if self.0.len() >= MAX_REMEMBERED {
+            self.0.clear();
+        }
+        self.0.insert((booking.clone(), hash.to_owned()), right);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> SecretString {
+        SecretString::from(text)
+    }
+
+    #[test]
+    fn a_hash_fits_its_pin_alone() {
+        let one = hash(" 4711-x ").unwrap();
+        assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
+        assert_ne!(one, hash("4711-x").unwrap(), "each has a salt of its own");
+        assert_eq!(verify(&one, &secret("4711-x")), Some(true));
+        for wrong in ["4711-X", "4711", "4711-x ", ""] {
+            assert_eq!(verify(&one, &secret(wrong)), Some(false), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pin_is_not_hashed() {
+        let (most, more) = ("7".repeat(MAX_PIN), "7".repeat(MAX_PIN + 1));
+        let rows = [
+            ("123", Err(PinError::Short)),
+            ("  123  ", Err(PinError::Short)),
+            ("", Err(PinError::Short)),
+            ("1234", Ok(())),
+            ("äöüß", Ok(())),
+            (&most, Ok(())),
+            (&more, Err(PinError::Long)),
+            ("12\n34", Err(PinError::Unprintable)),
+        ];
+        for (pin, expect) in rows {
+            assert_eq!(hash(pin).map(|_| ()), expect, "{pin:?}");
+        }
+    }
+
+    #[test]
+    fn a_hash_that_is_none_or_would_stop_the_house_is_not_tried() {
+        let tail = "$c2FsdHNhbHRzYWx0$E9ELsb4pBRF5Jnwh4HxXZ3VKKg/hx1R7ZDh0jxlMfEg";
+        let rows = [
+            ("$argon2id$v=19$m=19456,t=2,p=1", Some(false)),
+            ("$argon2id$v=19$m=65537,t=2,p=1", None),
+            ("$argon2id$v=19$m=19456,t=11,p=1", None),
+            ("$argon2id$v=19$m=19456,t=2,p=5", None),
+            ("$argon2d$v=19$m=19456,t=2,p=1", None),
+            ("$scrypt$ln=16,r=8,p=1", None),
+        ];
+        for (head, expect) in rows {
+            let hash = format!("{head}{tail}");
+            assert_eq!(verify(&hash, &secret("1234")), expect, "{hash}");
+        }
+        for none in ["", "1234", "$argon2id$v=19$m=19456,t=2,p=1"] {
+            assert_ne!(verify(none, &secret("1234")), Some(true), "{none}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_one_text_or_number() {
+        let text = |text: &str| Answer::Text(text.to_owned());
+        let wrapped = Answer::Map(BTreeMap::from([("value".to_owned(), text("1234"))]));
+        let other = Answer::Map(BTreeMap::from([("pin".to_owned(), text("1234"))]));
+        let rows = [
+            (text(" 1234\n"), Some("1234")),
+            (Answer::Number(1234.0), Some("1234")),
+            (Answer::List(vec![text("1234")]), Some("1234")),
+            (wrapped, Some("1234")),
+            (other, None),
+            (Answer::List(vec![text("1234"), text("5678")]), None),
+            (Answer::Bool(true), None),
+            (Answer::Null, None),
+        ];
+        for (answer, expect) in rows {
+            let got = single(&answer);
+            assert_eq!(
+                got.as_ref().map(|pin| pin.expose_secret()),
+                expect,
+                "{answer:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_that_holds_a_pin_shows_it() {
+        let one = Try {
+            hash: "$argon2id$".to_owned(),
+            pin: secret("4711"),
+        };
+        let mut remembered = Remembered::default();
+        let uid = BookingUid::parse("uid").unwrap();
+        remembered.keep(&uid, &one.hash, Some(true));
+        let given = Given(BTreeMap::from([(uid, one.pin.clone())]));
+        let shown = format!("{one:?} {remembered:?} {given:?}");
+        assert!(
+            !shown.contains("4711") && !shown.contains("argon2"),
+            "{shown}"
+        );
+    }
+}
