@@ -360,12 +360,13 @@ mod tests {
         }];
         let compile = || Expression::compile("lookup.crm == true", &["crm".to_owned()].into());
         let thread = std::thread::Builder::new().stack_size(STACK);
-        policy.house.rules = vec![Rule {
+        policy.house.rules = [Rule {
             name: "known".into(),
             require: thread.spawn(compile).unwrap().join().unwrap().unwrap(),
             reason: None,
             effect: Default::default(),
-        }];
+        }]
+        .into();
         let file = file("one", "2026-12-01T09:00:00Z", None);
         let (got, shown) = judged(&mut store, &policy, &file);
         assert_eq!(got, "decline lookup-failed");
