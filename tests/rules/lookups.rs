@@ -51,7 +51,7 @@ fn with_rule(house: &mut House, require: &str, no_answer: Effect) {
         no_answer,
     }];
     house.policy.gates[0].criteria.rules =
-        vec![rule("good-standing", require, Effect::Decline, &["crm"])];
+        [rule("good-standing", require, Effect::Decline, &["crm"])].into();
 }
 
 const GOOD: &str = "lookup.crm.standing == \"good\"";

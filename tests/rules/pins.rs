@@ -370,7 +370,7 @@ async fn a_pin_is_found_nowhere_afterwards() {
         let mut house = House::with(dialect, Box::new(opened.store)).await;
         with_pin(&mut house);
         let lookups = &["crm"];
-        house.policy.house.rules = vec![
+        house.policy.house.rules = [
             // Looks at whatever a pin could be in, and is kept with what it saw.
             rule(
                 "all",
@@ -384,7 +384,8 @@ async fn a_pin_is_found_nowhere_afterwards() {
                 Effect::Review,
                 lookups,
             ),
-        ];
+        ]
+        .into();
         house.policy.gates[0].terms.unmanaged = Unmanaged::Charge;
         house.grant("bo@example.com", 100).await;
         house.grant("cy@example.com", 100).await;
