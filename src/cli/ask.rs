@@ -5,11 +5,16 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use super::args::{Account, Ask, Charges, Credits, Evaluate, Grant, Import, Ledger, Settle};
+use super::args::Ask;
+use super::args::account::Account;
+use super::args::credits::{Credits, Grant, Import};
+use super::args::decisions::{Charges, Review, Settle};
+use super::args::ledger::Ledger;
+use super::args::passes::Evaluate;
 use super::csv;
 use super::time::{self, Meaning, TimeError};
 use crate::control::exit;
-use crate::control::protocol::{self, Command, Refusal};
+use crate::control::protocol::{self, Command, Refusal, review};
 
 /// The longest booking that `evaluate` reads: a real one has a few kilobytes.
 const MAX_BOOKING: usize = 1024 * 1024;
@@ -36,6 +41,7 @@ pub fn command_of(ask: &Ask, now: DateTime<Utc>, read: ReadFile<'_>) -> Result<C
         Ask::Explain { booking } => Ok(Command::Explain {
             booking: booking.clone(),
         }),
+        Ask::Review(asked) => Ok(review_command(asked)),
         Ask::Charges(Charges::List { open, limit }) => Ok(Command::Charges {
             open: *open,
             limit: *limit,
@@ -47,7 +53,7 @@ pub fn command_of(ask: &Ask, now: DateTime<Utc>, read: ReadFile<'_>) -> Result<C
         Ask::Status => Ok(Command::Status {}),
         Ask::Pause => Ok(Command::Pause {}),
         Ask::Resume => Ok(Command::Resume {}),
-        Ask::Pass => Ok(Command::Pass {}),
+        Ask::Pass(args) => Ok(Command::Pass { watch: args.watch }),
         Ask::Ledger(Ledger::Verify) => Ok(Command::Verify {}),
     }
 }
@@ -94,6 +100,25 @@ fn account_command(account: &Account) -> Command {
             alias: alias.clone(),
             remove: *remove,
         },
+    }
+}
+
+fn review_command(asked: &Review) -> Command {
+    match asked {
+        Review::List { all, limit } => Command::Reviews {
+            all: *all,
+            limit: *limit,
+        },
+        Review::Confirm(said) => Command::Review(review::Review {
+            booking: said.booking.clone(),
+            verdict: review::Verdict::Confirm,
+            reason: said.reason.clone(),
+        }),
+        Review::Decline(said) => Command::Review(review::Review {
+            booking: said.booking.clone(),
+            verdict: review::Verdict::Decline,
+            reason: said.reason.clone(),
+        }),
     }
 }
 

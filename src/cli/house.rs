@@ -56,7 +56,7 @@ fn reach(context: &Context, config: &Config, command: Command) -> Result<Answer,
 
 fn not_running(config: &Config, command: &Command) -> Refusal {
     let hint = match command {
-        Command::Pass {} => "; `maitred run --once` runs a pass without one",
+        Command::Pass { .. } => "; `maitred run --once` runs a pass without one",
         Command::Status {} => "; `maitred decisions` and `maitred ledger verify` work without one",
         _ => "; start it with `maitred run`",
     };
@@ -78,7 +78,7 @@ fn code(asked: &Ask, answered: &Answer) -> u8 {
             let planned = view.steps.iter().any(|step| step.outcome == "planned");
             if planned { exit::STEPS } else { exit::DONE }
         }
-        (Ask::Pass, Answer::Pass(view)) => super::run::code(view),
+        (Ask::Pass(_), Answer::Pass(view)) => super::run::code(view),
         (Ask::Ledger(_), Answer::Verify(view)) if !view.differences.is_empty() => exit::FAILED,
         _ => exit::DONE,
     }

@@ -5,6 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use self::review::{Review, ReviewedView, ReviewsView, WordView};
+use self::status::StatusView;
+
+pub mod review;
+pub mod status;
+
 /// The version of every shape here. A newer daemon refuses an older client by it, and says so.
 pub const SCHEMA: u32 = 1;
 
@@ -47,8 +53,11 @@ pub struct Refusal {
 pub enum Command {
     /// What a pass would do now.
     Plan {},
-    /// Run a pass now and wait for its report.
-    Pass {},
+    /// Run a pass now, and a watch after it where one is asked for, and wait for the report.
+    Pass {
+        #[serde(default)]
+        watch: bool,
+    },
     Status {},
     /// No passes until `resume`; what is open waits.
     Pause {},
@@ -95,6 +104,13 @@ pub enum Command {
         text: String,
         at: Option<String>,
     },
+    /// Requests that wait for an operator's word; with `all`, what else is only noted.
+    Reviews {
+        all: bool,
+        limit: u32,
+    },
+    /// An operator's word about a request.
+    Review(Review),
     /// Charges with their state, and what those that are open wait for.
     Charges {
         open: bool,
@@ -157,6 +173,8 @@ pub enum Answer {
     Decisions(DecisionsView),
     Explain(Box<ExplainView>),
     Evaluate(EvaluateView),
+    Reviews(ReviewsView),
+    Reviewed(ReviewedView),
     Charges(ChargesView),
     Verify(VerifyView),
 }
@@ -247,25 +265,6 @@ pub struct ReasonView {
 pub struct ProblemView {
     pub code: String,
     pub text: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatusView {
-    pub schema: u32,
-    pub version: String,
-    pub pid: u32,
-    pub started: String,
-    pub paused: bool,
-    /// The last pass that came to its end.
-    pub last_pass: Option<PassHead>,
-    /// Why the last pass did not come to its end, when it did not.
-    pub last_error: Option<String>,
-    pub passes: u64,
-    pub next_pass: Option<String>,
-    pub open_intents: usize,
-    pub log_sequence: u64,
-    /// The hash of the policy in force.
-    pub policy: String,
 }
 
 /// A grant or a revocation.
@@ -380,6 +379,9 @@ pub struct ExplainView {
     pub findings: Vec<FindingView>,
     /// What the booker was told, when declined.
     pub told: Option<String>,
+    /// What an operator said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<WordView>,
     pub calls: Vec<CallView>,
     pub charges: Vec<ChargeView>,
     /// Everything written about it, oldest first.

@@ -2,6 +2,8 @@
 
 use chrono::SecondsFormat;
 
+use crate::control::protocol::review::{WaitingView, WordView};
+use crate::control::protocol::status::WatchHead;
 use crate::control::protocol::{
     AccountView, CallView, ChangeView, ChargeView, DecisionView, EntryView, FindingView, GivenView,
     LotView, PassHead, PassView, ProblemView, ReasonView, SCHEMA, StepView, WatchView,
@@ -11,7 +13,7 @@ use crate::domain::decision::Finding;
 use crate::domain::fact::Fact;
 use crate::domain::ledger::{Given, GivenKind};
 use crate::domain::plan::Problem;
-use crate::domain::request::{Charge, ChargeState, Request, RequestState};
+use crate::domain::request::{Charge, ChargeState, Request, RequestState, Review};
 use crate::domain::time::Time;
 use crate::reconcile::report::{Ended, Report, Reported};
 use crate::reconcile::watch::Watched;
@@ -50,6 +52,17 @@ pub fn watch(watched: &Watched) -> WatchView {
             })
             .collect(),
         problems: watched.problems.iter().map(problem).collect(),
+    }
+}
+
+pub fn watch_head(watched: &Watched) -> WatchHead {
+    WatchHead {
+        started: time(watched.started),
+        finished: time(watched.finished),
+        audit: watched.audit,
+        checked: watched.checked,
+        calls: watched.calls,
+        changes: watched.changes.len(),
     }
 }
 
@@ -125,6 +138,25 @@ fn outcome(request: &Request) -> &'static str {
         RequestState::Noted => Ended::Nothing.as_str(),
         RequestState::Recorded => Ended::Unresolved.as_str(),
         RequestState::Settled { outcome, .. } => outcome.as_str(),
+    }
+}
+
+/// A request that is only noted, with what its booker's account has.
+pub fn waiting(request: &Request, account: Option<&Account>, now: Time) -> WaitingView {
+    WaitingView {
+        step: step(request, outcome(request)),
+        cost: request.credits,
+        available: account.map(|account| account.available(now)),
+        since: time(request.first),
+        said: request.review.as_ref().map(word),
+    }
+}
+
+pub fn word(review: &Review) -> WordView {
+    WordView {
+        verdict: review.verdict.as_str().to_owned(),
+        reason: review.reason.clone(),
+        at: time(review.at),
     }
 }
 

@@ -37,7 +37,8 @@ fn words_become_commands() {
     let table = [
         ("plan", Command::Plan {}),
         ("plan --exit-code", Command::Plan {}),
-        ("pass", Command::Pass {}),
+        ("pass", Command::Pass { watch: false }),
+        ("pass --watch", Command::Pass { watch: true }),
         ("status", Command::Status {}),
         ("pause", Command::Pause {}),
         ("resume", Command::Resume {}),

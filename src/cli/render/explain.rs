@@ -3,6 +3,7 @@
 
 use super::layout::{Page, count, minute, second};
 use super::pass::step_block;
+use super::review::word;
 use crate::control::protocol::{
     CallView, ChargeView, ChargesView, EntryView, EvaluateView, ExplainView, FindingView,
 };
@@ -14,6 +15,9 @@ pub fn explain(view: &ExplainView, page: &Page) -> String {
     ];
     if let Some(told) = &view.told {
         more.push(("told", told.clone()));
+    }
+    if let Some(said) = &view.review {
+        more.push(("operator", word(said)));
     }
     let mut text = step_block(&view.decision.step, page, &more);
     text.push_str(&findings(&view.findings, page));

@@ -1,7 +1,8 @@
 //! How the daemon and the ledger are.
 
 use super::layout::{Page, count, second};
-use crate::control::protocol::{PassHead, StatusView, VerifyView};
+use crate::control::protocol::status::{FailingView, StatusView, WatchStatus};
+use crate::control::protocol::{PassHead, VerifyView};
 
 pub fn status(view: &StatusView, page: &Page) -> String {
     let at = |time: &str| match page.from_now(time) {
@@ -28,6 +29,11 @@ pub fn status(view: &StatusView, page: &Page) -> String {
     }
     let next = view.next_pass.as_deref();
     rows.push(("next pass", next.map_or_else(|| "none".to_owned(), at)));
+    rows.push(("last watch", last_watch(&view.watch, &at)));
+    if let Some(error) = &view.watch.error {
+        rows.push(("problem", error.clone()));
+    }
+    rows.push(("next watch", next_watch(&view.watch, &at)));
     rows.push((
         "unfinished",
         match view.open_intents {
@@ -35,6 +41,21 @@ pub fn status(view: &StatusView, page: &Page) -> String {
             open => count(open, "decision"),
         },
     ));
+    for failing in &view.failing {
+        rows.push(("failing", failed(failing)));
+    }
+    let more = view.counts.failing.saturating_sub(view.failing.len());
+    if more > 0 {
+        rows.push(("failing", format!("{more} more")));
+    }
+    rows.push((
+        "in review",
+        match view.counts.reviews {
+            0 => "nothing".to_owned(),
+            open => format!("{}; see `maitred review list`", count(open, "request")),
+        },
+    ));
+    rows.push(("charges", format!("{} open", view.counts.open_charges)));
     rows.push(("log", count(view.log_sequence, "commit")));
     rows.push(("policy", view.policy.clone()));
     format!(
@@ -42,6 +63,41 @@ pub fn status(view: &StatusView, page: &Page) -> String {
         view.version,
         view.pid,
         page.block(&rows)
+    )
+}
+
+/// The last watch of this daemon, or when one before it was.
+fn last_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
+    match (&watch.last, &watch.watched) {
+        (Some(last), _) => format!(
+            "{}; {} looked at, {} to Cal.com, {}{}",
+            at(&last.finished),
+            count(last.checked, "open charge"),
+            count(last.calls, "call"),
+            count(last.changes, "change"),
+            if last.audit { " (an audit)" } else { "" }
+        ),
+        (None, Some(before)) => format!("{}, before this daemon", at(before)),
+        (None, None) => "none yet".to_owned(),
+    }
+}
+
+fn next_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
+    match (&watch.next, &watch.next_audit) {
+        (Some(next), Some(audit)) => format!("{}; the next audit {}", at(next), at(audit)),
+        (_, _) => "none".to_owned(),
+    }
+}
+
+fn failed(failing: &FailingView) -> String {
+    let last = failing.last.as_deref().map(second);
+    let last = last.map_or_else(String::new, |last| format!(", the last at {last}"));
+    format!(
+        "{} {}: {}{last}; see `maitred explain {}`",
+        failing.decision,
+        failing.request,
+        count(failing.failures, "failed call"),
+        failing.request
     )
 }
 

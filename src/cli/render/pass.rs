@@ -211,7 +211,7 @@ fn effect(step: &StepView) -> String {
     }
 }
 
-fn bookings(step: &StepView) -> String {
+pub(super) fn bookings(step: &StepView) -> String {
     match step.bookings.as_slice() {
         [] => step.request.clone(),
         [only] if *only == step.request => only.clone(),

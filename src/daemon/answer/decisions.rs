@@ -48,6 +48,7 @@ pub fn explain(store: &dyn Store, booking: &str) -> Result<Answer, Refusal> {
         decision: views::decision(&request),
         findings: request.findings.iter().map(views::finding).collect(),
         told: request.text.clone(),
+        review: request.review.as_ref().map(views::word),
         calls: views::calls(&request),
         charges,
         entries,
@@ -65,7 +66,8 @@ fn rank(kind: &str) -> u8 {
     }
 }
 
-fn find(store: &dyn Store, uid: &BookingUid) -> Result<Request, Refusal> {
+/// The request that was decided with the booking, or with the one it replaced.
+pub(super) fn find(store: &dyn Store, uid: &BookingUid) -> Result<Request, Refusal> {
     let failed = |e: StoreError| parse::store_failed(&e);
     let mut asked = uid.clone();
     for _ in 0..MAX_CHAIN {

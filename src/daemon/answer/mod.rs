@@ -7,4 +7,5 @@ pub mod credits;
 pub mod decisions;
 pub mod evaluate;
 pub mod parse;
+pub mod review;
 pub mod route;

@@ -1,6 +1,6 @@
 //! Which command is answered by which part.
 
-use super::{accounts, charges, credits, decisions, evaluate, parse};
+use super::{accounts, charges, credits, decisions, evaluate, parse, review};
 use crate::control::protocol::{Answer, Command, Refusal, SCHEMA, VerifyView};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
@@ -10,7 +10,7 @@ use crate::store::port::Store;
 pub fn is_for_the_store(command: &Command) -> bool {
     match command {
         Command::Plan {}
-        | Command::Pass {}
+        | Command::Pass { .. }
         | Command::Status {}
         | Command::Pause {}
         | Command::Resume {} => false,
@@ -25,6 +25,8 @@ pub fn is_for_the_store(command: &Command) -> bool {
         | Command::Decisions { .. }
         | Command::Explain { .. }
         | Command::Evaluate { .. }
+        | Command::Reviews { .. }
+        | Command::Review(_)
         | Command::Charges { .. }
         | Command::ChargeSettle { .. }
         | Command::Verify {} => true,
@@ -37,10 +39,11 @@ pub fn writes(command: &Command) -> bool {
         Command::Grant(_)
         | Command::Revoke(_)
         | Command::AccountAlias { .. }
+        | Command::Review(_)
         | Command::ChargeSettle { .. } => true,
         Command::Import { dry_run, .. } => !dry_run,
         Command::Plan {}
-        | Command::Pass {}
+        | Command::Pass { .. }
         | Command::Status {}
         | Command::Pause {}
         | Command::Resume {}
@@ -51,6 +54,7 @@ pub fn writes(command: &Command) -> bool {
         | Command::Decisions { .. }
         | Command::Explain { .. }
         | Command::Evaluate { .. }
+        | Command::Reviews { .. }
         | Command::Charges { .. }
         | Command::Verify {} => false,
     }
@@ -88,13 +92,15 @@ pub fn answer(
         Command::Evaluate { text, at } => {
             evaluate::evaluate(store, policy, now, text, at.as_deref())
         }
+        Command::Reviews { all, limit } => review::list(store, now, *all, *limit),
+        Command::Review(asked) => review::say(store, now, asked),
         Command::Charges { open, limit } => charges::list(store, policy, now, *open, *limit),
         Command::ChargeSettle { booking, refund } => {
             charges::settle(store, policy, now, booking, *refund)
         }
         Command::Verify {} => verify(store),
         Command::Plan {}
-        | Command::Pass {}
+        | Command::Pass { .. }
         | Command::Status {}
         | Command::Pause {}
         | Command::Resume {} => Err(parse::refused(
