@@ -8,7 +8,7 @@ use clap::{Args as Arguments, Parser, Subcommand, ValueEnum, ValueHint};
 use self::account::Account;
 use self::credits::Credits;
 use self::decisions::{Charges, Decisions, Review};
-use self::ledger::Ledger;
+use self::ledger::{Backup, Ledger, Restore};
 use self::passes::{Check, Evaluate, Pass, Plan, Run, Sandbox};
 use super::usage;
 
@@ -129,6 +129,15 @@ Example:
 and in the configuration: base-url = \"http://127.0.0.1:5555\""
     )]
     Sandbox(Sandbox),
+    /// Put a backup where there is no ledger
+    #[command(
+        display_order = 15,
+        after_help = "\
+The store's directory (store.path) has to be empty or not there: stop maitred and move the ledger
+away first. What happened after the backup is not in it; the next watch tells of bookings that nobody
+is charged for."
+    )]
+    Restore(Restore),
     /// Make what is missing to begin: the commented configuration at --config FILE, and the ledger
     #[command(display_order = 16)]
     Init,
@@ -219,4 +228,12 @@ Examples:
     /// Look after the ledger itself
     #[command(display_order = 15, subcommand)]
     Ledger(Ledger),
+    /// Copy the ledger's log into a directory, while a daemon runs or not, and check the copy
+    #[command(
+        display_order = 15,
+        after_help = "\
+Example:
+  maitred backup /var/backups/maitred/2026-12-01"
+    )]
+    Backup(Backup),
 }

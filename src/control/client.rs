@@ -110,7 +110,12 @@ fn patience(command: &Command) -> Option<Duration> {
         | Command::AccountShow { .. }
         | Command::AccountList { .. }
         | Command::AccountAlias { .. }
+        | Command::AccountSet(_)
+        | Command::AccountFreeze { .. }
+        | Command::AccountPin { .. }
         | Command::AccountStatement { .. }
+        | Command::CreditsExport { .. }
+        | Command::Head {}
         | Command::Decisions { .. }
         | Command::Reviews { .. }
         | Command::Review(_)

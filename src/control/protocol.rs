@@ -3,11 +3,17 @@
 //!
 //! One line of JSON each way per connection: a [`Request`], then a [`Response`].
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use self::account::{Describe, ExportView};
+use self::ledger::HeadView;
 use self::review::{Review, ReviewedView, ReviewsView, WordView};
 use self::status::StatusView;
 
+pub mod account;
+pub mod ledger;
 pub mod review;
 pub mod status;
 
@@ -69,6 +75,11 @@ pub enum Command {
         rows: Vec<ImportRow>,
         dry_run: bool,
     },
+    /// What is left of each grant, of so many accounts after the given one.
+    CreditsExport {
+        after: Option<String>,
+        limit: u32,
+    },
     /// Grants of one account, newest first.
     Grants {
         account: String,
@@ -84,6 +95,18 @@ pub enum Command {
         account: String,
         alias: String,
         remove: bool,
+    },
+    /// Tier, tags and attributes.
+    AccountSet(Describe),
+    /// No request of a frozen account is confirmed before an operator says so. None: thawed.
+    AccountFreeze {
+        account: String,
+        why: Option<String>,
+    },
+    /// The hash of the member's PIN; none: there is no PIN any more.
+    AccountPin {
+        account: String,
+        hash: Option<String>,
     },
     /// What became of an account's credits, newest first.
     AccountStatement {
@@ -123,6 +146,8 @@ pub enum Command {
     },
     /// Walks the whole log and compares it with what the store says.
     Verify {},
+    /// How far the log is durable.
+    Head {},
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,6 +181,12 @@ pub struct ImportRow {
     pub expires: Option<String>,
     pub reason: Option<String>,
     pub reference: String,
+    /// The account's tier from now on; none: it stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// The account's tags from now on; none: they stay as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 /// What a command gives back.
@@ -177,6 +208,8 @@ pub enum Answer {
     Reviewed(ReviewedView),
     Charges(ChargesView),
     Verify(VerifyView),
+    CreditsExport(ExportView),
+    Head(HeadView),
 }
 
 /// A pass or a plan.
@@ -294,6 +327,9 @@ pub struct ImportView {
     pub existed: usize,
     pub credits: u64,
     pub accounts_opened: usize,
+    /// Accounts whose tier or tags the file changed.
+    #[serde(default)]
+    pub accounts_described: usize,
     pub dry_run: bool,
 }
 
@@ -316,6 +352,18 @@ pub struct AccountView {
     pub revoked: u64,
     pub granted: u64,
     pub aliases: Vec<String>,
+    #[serde(default)]
+    pub tier: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+    /// Why an operator froze it.
+    #[serde(default)]
+    pub frozen: Option<String>,
+    /// Whether the member has a PIN.
+    #[serde(default)]
+    pub pin: bool,
     pub lots: Vec<LotView>,
 }
 

@@ -1,5 +1,7 @@
 //! From the domain to what is shown: the shapes of `control::protocol`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::SecondsFormat;
 
 use crate::control::protocol::review::{WaitingView, WordView};
@@ -218,6 +220,11 @@ pub fn account(account: &Account, now: Time) -> AccountView {
         revoked: balance.revoked,
         granted: balance.granted,
         aliases: account.aliases.iter().map(ToString::to_string).collect(),
+        tier: account.tier.clone(),
+        tags: account.tags.iter().cloned().collect(),
+        attributes: account.attributes.clone(),
+        frozen: account.frozen.clone(),
+        pin: account.pin.is_some(),
         lots: account
             .lots
             .iter()
@@ -274,7 +281,17 @@ fn told(fact: &Fact) -> Told {
         Fact::Unaliased { alias, .. } => {
             ("unaliased", None, None, format!("alias {alias} removed"))
         }
-        Fact::Described { .. } => ("described", None, None, "attributes changed".to_owned()),
+        Fact::Described {
+            tier,
+            tags,
+            attributes,
+            ..
+        } => (
+            "described",
+            None,
+            None,
+            description(tier.as_deref(), tags, attributes),
+        ),
         Fact::Frozen { why, .. } => {
             let text = why
                 .as_ref()
@@ -327,6 +344,23 @@ fn told(fact: &Fact) -> Told {
         | Fact::Called { .. }
         | Fact::Settled { .. } => told_of_request(fact),
     }
+}
+
+fn description(
+    tier: Option<&str>,
+    tags: &BTreeSet<String>,
+    attributes: &BTreeMap<String, String>,
+) -> String {
+    let tier = tier.map_or_else(|| "no tier".to_owned(), |tier| format!("tier {tier}"));
+    let tags = tags.iter().map(|tag| format!("tag {tag}"));
+    let attributes = attributes
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    let parts: Vec<String> = std::iter::once(tier)
+        .chain(tags)
+        .chain(attributes)
+        .collect();
+    parts.join(", ")
 }
 
 fn told_of_charge(fact: &Fact) -> Told {

@@ -30,7 +30,8 @@ Example:
     },
     /// Give credits to many, from a CSV file: all rows or none
     #[command(after_help = "\
-The first line names the columns: account,credits and, if wanted, expires,reason,reference.
+The first line names the columns: account,credits and, if wanted,
+expires,reason,reference,tier,tags.
 
   account,credits,expires,reason
   bo@example.com,4,2026-12-31,autumn 2026
@@ -39,8 +40,19 @@ The first line names the columns: account,credits and, if wanted, expires,reason
 The same file twice counts once, and a file that has grown counts for what is new. A row without a
 reference is known by its account, credits, expiry and reason: give each round of grants an expiry
 or a reason of its own, or the next round is taken for the last one. Of rows that are alike within
-one file each counts.")]
+one file each counts.
+
+With the columns tier and tags (separated by blanks) the file says these of its accounts too; an
+empty field leaves them as they are.")]
     Import(Import),
+    /// Print what is left of each grant as a CSV file that `credits import` reads
+    #[command(after_help = "\
+The grants keep their references, so the rows count once in another ledger. The one they came from
+refuses those of which a part is spent.
+
+Example:
+  maitred credits export --out members.csv")]
+    Export(Export),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
@@ -87,4 +99,16 @@ pub struct Import {
     /// Say what would be given, and give nothing
     #[arg(long, env = "MAITRED_DRY_RUN", value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct Export {
+    /// Write to this file, which must not be there yet [default: standard output]
+    #[arg(
+        long,
+        env = "MAITRED_OUT",
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath
+    )]
+    pub out: Option<PathBuf>,
 }

@@ -25,6 +25,8 @@ pub fn plain(answer: &Answer, width: usize, now: DateTime<Utc>) -> String {
         Answer::Reviewed(view) => review::said(&view),
         Answer::Charges(view) => explain::charge_list(&view, &page),
         Answer::Verify(view) => house::verify(&view),
+        Answer::CreditsExport(view) => credits::export(&view),
+        Answer::Head(view) => house::head(&view),
     }
 }
 
@@ -46,6 +48,8 @@ pub fn json(answer: &Answer) -> String {
         Answer::Reviewed(view) => serde_json::to_string(view),
         Answer::Charges(view) => serde_json::to_string(view),
         Answer::Verify(view) => serde_json::to_string(view),
+        Answer::CreditsExport(view) => serde_json::to_string(view),
+        Answer::Head(view) => serde_json::to_string(view),
     };
     clean::json(&text.expect("views have only keys that are texts")) + "\n"
 }

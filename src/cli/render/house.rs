@@ -1,6 +1,7 @@
 //! How the daemon and the ledger are.
 
 use super::layout::{Page, count, second};
+use crate::control::protocol::ledger::{CopyView, HeadView};
 use crate::control::protocol::status::{FailingView, StatusView, WatchStatus};
 use crate::control::protocol::{PassHead, VerifyView};
 
@@ -108,6 +109,37 @@ fn last(pass: &PassHead, at: &dyn Fn(&str) -> String) -> String {
         count(pass.observed, "pending booking"),
         count(pass.calls, "call")
     )
+}
+
+pub fn head(view: &HeadView) -> String {
+    format!(
+        "The log ends with commit {} ({}).\n",
+        view.sequence, view.hash
+    )
+}
+
+/// A backup or a restore.
+pub fn copy(view: &CopyView) -> String {
+    let what = format!(
+        "{} in {}, {} bytes",
+        count(view.sequence, "commit"),
+        count(view.files, "file"),
+        view.bytes
+    );
+    let head = format!("The head is commit {}, {}.\n", view.sequence, view.hash);
+    if view.kind == "restore" {
+        format!(
+            "The ledger in {} was restored from {} and checked: {what}.\n{head}What happened after \
+             that is not in it: `maitred run --once --watch` looks at every booking that may have \
+             changed since.\n",
+            view.to, view.from
+        )
+    } else {
+        format!(
+            "The ledger was copied to {} and the copy checked: {what}.\n{head}",
+            view.to
+        )
+    }
 }
 
 pub fn verify(view: &VerifyView) -> String {

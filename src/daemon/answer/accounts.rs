@@ -3,6 +3,7 @@
 use super::parse;
 use crate::control::protocol::{AccountsView, Answer, Refusal, SCHEMA, StatementView};
 use crate::daemon::views;
+use crate::domain::account::Account;
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Address};
 use crate::domain::time::Time;
@@ -25,6 +26,23 @@ pub fn list(
     after: Option<&str>,
     limit: u32,
 ) -> Result<Answer, Refusal> {
+    let (accounts, next) = page(store, after, limit)?;
+    Ok(Answer::Accounts(AccountsView {
+        schema: SCHEMA,
+        accounts: accounts
+            .iter()
+            .map(|account| views::account(account, now))
+            .collect(),
+        next,
+    }))
+}
+
+/// Accounts in order of their names, and where to go on when there are more.
+pub(super) fn page(
+    store: &dyn Store,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<(Vec<Account>, Option<String>), Refusal> {
     let after = after
         .map(AccountId::parse)
         .transpose()
@@ -39,14 +57,7 @@ pub fn list(
         .last()
         .filter(|_| more)
         .map(|account| account.id.to_string());
-    Ok(Answer::Accounts(AccountsView {
-        schema: SCHEMA,
-        accounts: accounts
-            .iter()
-            .map(|account| views::account(account, now))
-            .collect(),
-        next,
-    }))
+    Ok((accounts, next))
 }
 
 pub fn alias(

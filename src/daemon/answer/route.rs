@@ -1,6 +1,9 @@
 //! Which command is answered by which part.
 
-use super::{accounts, charges, credits, decisions, evaluate, parse, review};
+use super::{
+    accounts, charges, credits, decisions, evaluate, export, import, members, parse, review,
+};
+use crate::control::protocol::ledger::HeadView;
 use crate::control::protocol::{Answer, Command, Refusal, SCHEMA, VerifyView};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
@@ -21,7 +24,12 @@ pub fn is_for_the_store(command: &Command) -> bool {
         | Command::AccountShow { .. }
         | Command::AccountList { .. }
         | Command::AccountAlias { .. }
+        | Command::AccountSet(_)
+        | Command::AccountFreeze { .. }
+        | Command::AccountPin { .. }
         | Command::AccountStatement { .. }
+        | Command::CreditsExport { .. }
+        | Command::Head {}
         | Command::Decisions { .. }
         | Command::Explain { .. }
         | Command::Evaluate { .. }
@@ -39,6 +47,9 @@ pub fn writes(command: &Command) -> bool {
         Command::Grant(_)
         | Command::Revoke(_)
         | Command::AccountAlias { .. }
+        | Command::AccountSet(_)
+        | Command::AccountFreeze { .. }
+        | Command::AccountPin { .. }
         | Command::Review(_)
         | Command::ChargeSettle { .. } => true,
         Command::Import { dry_run, .. } => !dry_run,
@@ -51,6 +62,8 @@ pub fn writes(command: &Command) -> bool {
         | Command::AccountShow { .. }
         | Command::AccountList { .. }
         | Command::AccountStatement { .. }
+        | Command::CreditsExport { .. }
+        | Command::Head {}
         | Command::Decisions { .. }
         | Command::Explain { .. }
         | Command::Evaluate { .. }
@@ -73,7 +86,7 @@ pub fn answer(
     match command {
         Command::Grant(asked) => credits::grant(store, now, asked),
         Command::Revoke(asked) => credits::revoke(store, now, asked),
-        Command::Import { rows, dry_run } => credits::import(store, now, rows, *dry_run),
+        Command::Import { rows, dry_run } => import::import(store, now, rows, *dry_run),
         Command::Grants { account } => credits::grants(store, now, account),
         Command::AccountShow { account } => accounts::show(store, now, account),
         Command::AccountList { after, limit } => {
@@ -84,6 +97,11 @@ pub fn answer(
             alias,
             remove,
         } => accounts::alias(store, now, account, alias, *remove),
+        Command::AccountSet(asked) => members::describe(store, now, asked),
+        Command::AccountFreeze { account, why } => {
+            members::freeze(store, now, account, why.as_deref())
+        }
+        Command::AccountPin { account, hash } => members::pin(store, now, account, hash.as_deref()),
         Command::AccountStatement { account, limit } => {
             accounts::statement(store, now, account, *limit)
         }
@@ -98,7 +116,11 @@ pub fn answer(
         Command::ChargeSettle { booking, refund } => {
             charges::settle(store, policy, now, booking, *refund)
         }
+        Command::CreditsExport { after, limit } => {
+            export::rows(store, now, after.as_deref(), *limit)
+        }
         Command::Verify {} => verify(store),
+        Command::Head {} => Ok(head(store)),
         Command::Plan {}
         | Command::Pass { .. }
         | Command::Status {}
@@ -108,6 +130,15 @@ pub fn answer(
             "the command is the daemon's own and was sent to the store",
         )),
     }
+}
+
+fn head(store: &dyn Store) -> Answer {
+    let head = store.head();
+    Answer::Head(HeadView {
+        schema: SCHEMA,
+        sequence: head.seq,
+        hash: head.hash,
+    })
 }
 
 fn verify(store: &mut dyn Store) -> Result<Answer, Refusal> {
