@@ -6,7 +6,7 @@
 use maitred::sandbox::journal::{Kind, MailKind, Recipient};
 use serde_json::Value;
 
-use house::{Daemon, House, until};
+use house::{Daemon, House, ran, until};
 
 mod house;
 
@@ -192,4 +192,182 @@ fn a_pass_with_a_watch_is_had_from_the_daemon() {
     assert_eq!(daemon.end().0, 0);
     let none = house.run(&["pass", "--watch"]);
     assert_eq!(none.code, 69, "{}", none.all());
+}
+
+#[test]
+fn a_frozen_account_waits_for_a_word_which_stands_above_the_freeze() {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "2"]);
+    let missing = house.run(&["account", "freeze", "bo@example.com"]);
+    assert_eq!(missing.code, 2, "{}", missing.all());
+    house.ok(&["account", "freeze", "bo@example.com", "--reason", "unpaid"]);
+    let first = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    let second = house.ask(house.lesson, "bo@example.com", "10:00:00Z");
+    house.ok(&["run", "--once"]);
+    let codes: Vec<Value> = waiting(&house, &[])
+        .iter()
+        .map(|request| request["reasons"][0]["code"].clone())
+        .collect();
+    assert_eq!(codes, ["frozen", "frozen"]);
+    house.ok(&["review", "confirm", &first]);
+    house.ok(&["run", "--once"]);
+    assert_eq!(
+        (house.status(&first), house.status(&second)),
+        ("accepted", "pending")
+    );
+    house.ok(&["account", "thaw", "bo@example.com"]);
+    house.ok(&["run", "--once"]);
+    assert_eq!(house.status(&second), "accepted");
+    assert_eq!(house.balance("bo@example.com"), (0, 0, 2));
+}
+
+#[test]
+fn what_is_known_of_a_member_is_set_and_shown_and_a_pin_is_not() {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "2"]);
+    let set = [
+        "account",
+        "set",
+        "bo@example.com",
+        "--tier",
+        "gold",
+        "--tag",
+        "founder",
+        "--tag",
+        "chess",
+        "--attribute",
+        "seat=12",
+    ];
+    house.ok(&set);
+    house.ok(&["account", "freeze", "bo@example.com", "--reason", "unpaid"]);
+    let pin = |text: &str| {
+        let file = house.path("pin");
+        std::fs::write(&file, text).unwrap();
+        let mut command = house.command(&["account", "pin", "set", "bo@example.com"]);
+        command.stdin(std::fs::File::open(&file).unwrap());
+        ran(command.output().unwrap())
+    };
+    let bad = pin("123\n");
+    assert_eq!(bad.code, 2, "{}", bad.all());
+    let set = pin("zz4711zz\n");
+    assert_eq!(set.code, 0, "{}", set.all());
+    let plain = house.ok(&["account", "show", "bo@example.com"]).out;
+    for word in ["gold", "chess, founder", "seat=12", "unpaid", "PIN"] {
+        assert!(plain.contains(word), "{word}: {plain}");
+    }
+    let shown = house
+        .ok(&["account", "show", "bo@example.com", "--format", "json"])
+        .json();
+    assert_eq!(shown["pin"], true);
+    assert_eq!(shown["attributes"]["seat"], "12");
+    let statement = house.ok(&["account", "statement", "bo@example.com"]).out;
+    for word in ["tier gold", "frozen: unpaid", "PIN set"] {
+        assert!(statement.contains(word), "{word}: {statement}");
+    }
+    for text in [&set.all(), &plain, &shown.to_string(), &statement] {
+        assert!(
+            !text.contains("argon2") && !text.contains("zz4711zz"),
+            "{text}"
+        );
+    }
+    let log = std::fs::read_to_string(house.log()).unwrap();
+    assert!(log.contains("$argon2id$") && !log.contains("zz4711zz"));
+    house.ok(&["account", "pin", "clear", "bo@example.com"]);
+    let shown = house
+        .ok(&["account", "show", "bo@example.com", "--format", "json"])
+        .json();
+    assert_eq!(shown["pin"], false);
+    // A PIN is never an argument.
+    assert_eq!(
+        house
+            .run(&["account", "pin", "set", "bo@example.com", "4711"])
+            .code,
+        2
+    );
+    house.ok(&["ledger", "verify"]);
+}
+
+#[test]
+fn an_export_of_credits_is_imported_into_another_ledger() {
+    let house = House::new("v2");
+    let members = "account,credits,expires,reason,tier,tags\n\
+                   bo@example.com,4,2099-12-31,\"autumn, term\",gold,chess founder\n\
+                   bo@example.com,2,,,,\nal@example.com,1,,,,\n";
+    std::fs::write(house.path("members.csv"), members).unwrap();
+    house.ok(&["credits", "import", "members.csv"]);
+    house.ok(&["credits", "revoke", "al@example.com", "1"]);
+    let daemon = Daemon::start(&house);
+    let printed = house.ok(&["credits", "export"]);
+    assert!(
+        printed.err.contains("1 account has nothing left"),
+        "{}",
+        printed.err
+    );
+    assert_eq!(daemon.end().0, 0);
+    house.ok(&["credits", "export", "--out", "export.csv"]);
+    let file = std::fs::read_to_string(house.path("export.csv")).unwrap();
+    assert_eq!(file, printed.out, "with the daemon up or down");
+    assert_eq!(file.lines().count(), 3, "{file}");
+    let again = house.run(&["credits", "export", "--out", "export.csv"]);
+    assert_eq!(again.code, 2);
+    assert!(again.err.contains("is there already"), "{}", again.err);
+    let json = house.ok(&["credits", "export", "--format", "json"]).json();
+    assert_eq!(
+        json["rows"][0]["tags"],
+        serde_json::json!(["chess", "founder"])
+    );
+
+    let other = House::new("v2");
+    std::fs::write(other.path("export.csv"), &file).unwrap();
+    for _ in 0..2 {
+        other.ok(&["credits", "import", "export.csv"]);
+        assert_eq!(other.balance("bo@example.com"), (6, 0, 0));
+    }
+    let shown = other.ok(&["account", "show", "bo@example.com"]).out;
+    assert!(
+        shown.contains("gold") && shown.contains("2100-01-01"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_backup_beside_a_daemon_is_restored_where_nothing_is() {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "4"]);
+    let uid = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    let daemon = Daemon::start(&house);
+    until("the confirmation", || house.status(&uid) == "accepted");
+    until("the charge", || {
+        house.balance("bo@example.com") == (3, 0, 1)
+    });
+    let made = house.ok(&["backup", "copy", "--format", "json"]).json();
+    house.ok(&["credits", "grant", "bo@example.com", "5"]);
+    for (args, code) in [(["backup", "copy"], 2), (["restore", "copy"], 1)] {
+        let refused = house.run(&args);
+        assert_eq!(refused.code, code, "{args:?}: {}", refused.all());
+    }
+    let lines = house.ok(&["ledger", "export"]).out;
+    assert_eq!(
+        lines.lines().count() as u64,
+        made["sequence"].as_u64().unwrap() + 1
+    );
+    assert!(lines.lines().all(|line| line.starts_with("{\"seq\":")));
+    assert_eq!(daemon.end().0, 0);
+
+    let exported = house.ok(&["ledger", "export", "--out", "log.jsonl"]).out;
+    assert!(exported.contains("Wrote"), "{exported}");
+    assert_eq!(
+        std::fs::read_to_string(house.path("log.jsonl")).unwrap(),
+        lines
+    );
+    let offline = house.ok(&["backup", "second"]).out;
+    assert!(offline.contains("the copy checked"), "{offline}");
+
+    std::fs::rename(house.path("ledger"), house.path("lost")).unwrap();
+    let restored = house.ok(&["restore", "copy", "--format", "json"]).json();
+    assert_eq!(restored["hash"], made["hash"]);
+    assert_eq!(house.balance("bo@example.com"), (3, 0, 1));
+    house.ok(&["ledger", "verify"]);
+    house.ok(&["run", "--once", "--watch"]);
+    assert_eq!(house.count(Kind::Confirm), 1, "nobody is confirmed again");
 }

@@ -199,3 +199,198 @@ fn write(
         .map_err(|e| parse::commit_failed(&e))?;
     accounts::show(store, now, account.id.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::make::{now, store};
+    use super::*;
+    use crate::control::protocol::AccountView;
+    use crate::daemon::pin;
+
+    fn bo(changes: Describe) -> Describe {
+        Describe {
+            account: "bo@example.com".to_owned(),
+            ..changes
+        }
+    }
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    fn pairs(names: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let pairs = names.iter();
+        pairs
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn shown(answer: Result<Answer, Refusal>) -> AccountView {
+        match answer {
+            Ok(Answer::Account(view)) => view,
+            other => panic!("{other:?} is no account"),
+        }
+    }
+
+    #[test]
+    fn what_is_named_changes_and_the_rest_stays() {
+        let mut store = store(1);
+        let steps = [
+            (
+                Describe {
+                    tier: Some(" gold ".to_owned()),
+                    tags: texts(&["b", "a"]),
+                    attributes: pairs(&[("seat", "12"), ("note", "by the window")]),
+                    ..Describe::default()
+                },
+                (Some("gold"), texts(&["a", "b"]), 2),
+            ),
+            (
+                Describe {
+                    untags: texts(&["a", "z"]),
+                    no_attributes: texts(&["note"]),
+                    ..Describe::default()
+                },
+                (Some("gold"), texts(&["b"]), 1),
+            ),
+            (
+                Describe {
+                    no_tier: true,
+                    attributes: pairs(&[("seat", "13")]),
+                    ..Describe::default()
+                },
+                (None, texts(&["b"]), 1),
+            ),
+        ];
+        for (asked, (tier, tags, attributes)) in steps {
+            let asked = bo(asked);
+            let view = shown(describe(&mut store, now(), &asked));
+            assert_eq!(view.tier.as_deref(), tier);
+            assert_eq!(view.tags, tags);
+            assert_eq!(view.attributes.len(), attributes);
+            let head = store.head();
+            assert_eq!(shown(describe(&mut store, now(), &asked)), view);
+            assert_eq!(store.head(), head, "to say it again changes nothing");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_and_changes_nothing() {
+        let long = "x".repeat(MAX_WORD + 1);
+        let many = |most: usize| (0..=most).map(|n| format!("n{n}"));
+        let rows = [
+            (Describe::default(), "say what to set"),
+            (
+                Describe {
+                    tier: Some("gold".to_owned()),
+                    no_tier: true,
+                    ..Describe::default()
+                },
+                "contradict each other",
+            ),
+            (
+                Describe {
+                    tier: Some("gold member".to_owned()),
+                    ..Describe::default()
+                },
+                "the tier \"gold member\" has a blank",
+            ),
+            (
+                Describe {
+                    tags: texts(&["a"]),
+                    untags: texts(&["a"]),
+                    ..Describe::default()
+                },
+                "--tag a and --untag a contradict",
+            ),
+            (
+                Describe {
+                    tags: texts(&[" "]),
+                    ..Describe::default()
+                },
+                "the tag is empty",
+            ),
+            (
+                Describe {
+                    tags: texts(&[&long]),
+                    ..Describe::default()
+                },
+                "the tag is longer than 64 characters",
+            ),
+            (
+                Describe {
+                    tags: many(MAX_TAGS).collect(),
+                    ..Describe::default()
+                },
+                "at most 50 tags, and would have 51",
+            ),
+            (
+                Describe {
+                    attributes: many(MAX_ATTRIBUTES).map(|n| (n, "1".to_owned())).collect(),
+                    ..Describe::default()
+                },
+                "at most 50 attributes, and would have 51",
+            ),
+            (
+                Describe {
+                    attributes: pairs(&[("seat", &"x".repeat(MAX_VALUE + 1))]),
+                    ..Describe::default()
+                },
+                "the attribute seat is longer than 500 characters",
+            ),
+            (
+                Describe {
+                    attributes: pairs(&[("seat", "1\n2")]),
+                    ..Describe::default()
+                },
+                "the attribute seat has a control character",
+            ),
+        ];
+        let mut store = store(1);
+        let head = store.head();
+        for (asked, expect) in rows {
+            let refusal = describe(&mut store, now(), &bo(asked)).expect_err(expect);
+            assert_eq!(refusal.code, "usage", "{refusal}");
+            assert!(refusal.text.contains(expect), "{refusal}");
+        }
+        let nobody = Describe {
+            account: "al@example.com".to_owned(),
+            no_tier: true,
+            ..Describe::default()
+        };
+        let refusal = describe(&mut store, now(), &nobody).expect_err("there is no account");
+        assert_eq!(refusal.code, "not-found");
+        assert_eq!(store.head(), head);
+    }
+
+    #[test]
+    fn a_freeze_has_a_reason_and_ends() {
+        let mut store = store(1);
+        let mut set = |why: Option<&str>| freeze(&mut store, now(), "bo@example.com", why);
+        for why in [
+            Some("unpaid"),
+            Some("unpaid"),
+            Some("still unpaid"),
+            None,
+            None,
+        ] {
+            assert_eq!(shown(set(why)).frozen.as_deref(), why);
+        }
+        assert_eq!(set(Some(" ")).expect_err("no reason").code, "usage");
+        // The grant, two reasons, the thaw.
+        assert_eq!(store.head().seq, 4);
+    }
+
+    #[test]
+    fn a_pin_is_kept_as_its_hash_and_never_shown() {
+        let mut store = store(1);
+        let hash = pin::hash("4711").expect("it is a PIN");
+        let view = shown(super::pin(&mut store, now(), "bo@example.com", Some(&hash)));
+        assert!(view.pin);
+        let shown_text = format!("{view:?}");
+        assert!(!shown_text.contains("argon2"), "{shown_text}");
+        let plain = super::pin(&mut store, now(), "bo@example.com", Some("4711"));
+        assert_eq!(plain.expect_err("no hash").code, "usage");
+        assert!(!shown(super::pin(&mut store, now(), "bo@example.com", None)).pin);
+    }
+}

@@ -8,6 +8,8 @@ pub mod decisions;
 pub mod evaluate;
 pub mod export;
 pub mod import;
+#[cfg(test)]
+mod make;
 pub mod members;
 pub mod parse;
 pub mod review;

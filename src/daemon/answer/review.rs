@@ -197,3 +197,206 @@ fn answer(
         acts: NEXT_RUN.to_owned(),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::make::{decide, noted, now, store, write};
+    use super::*;
+    use crate::domain::request::CallKind;
+    use crate::domain::time::Span;
+    use crate::store::memory::MemoryStore;
+
+    fn ask(verdict: Asked, reason: Option<&str>) -> Review {
+        Review {
+            booking: "a".to_owned(),
+            verdict,
+            reason: reason.map(str::to_owned),
+        }
+    }
+
+    /// The request `a`, decided so, and an operator's word before that, if any.
+    fn with(request: Request, said: Option<Verdict>, outcome: Option<Outcome>) -> MemoryStore {
+        let mut store = store(3);
+        if let Some(verdict) = said {
+            decide(&mut store, noted("a"));
+            let fact = Fact::Reviewed {
+                request: request.id.clone(),
+                verdict,
+                reason: "said before".to_owned(),
+            };
+            write(&mut store, vec![fact]);
+        }
+        let id = request.id.clone();
+        if said.is_none() || request.state != RequestState::Noted {
+            decide(&mut store, request);
+        }
+        if let Some(outcome) = outcome {
+            let settled = Fact::Settled {
+                request: id,
+                outcome,
+            };
+            write(&mut store, vec![settled]);
+        }
+        store
+    }
+
+    fn begun() -> Request {
+        Request {
+            start: now(),
+            ..noted("a")
+        }
+    }
+
+    fn declined() -> Request {
+        Request {
+            decision: Decision::Decline,
+            call: Some(CallKind::Decline),
+            state: RequestState::Recorded,
+            ..noted("a")
+        }
+    }
+
+    #[test]
+    fn a_word_is_written_counts_once_or_comes_too_late() {
+        use Asked::{Confirm, Decline};
+        type Row = (
+            MemoryStore,
+            Review,
+            Result<(bool, &'static str), &'static str>,
+        );
+        let noted = || noted("a");
+        let said = |verdict| with(noted(), Some(verdict), None);
+        let rows: Vec<Row> = vec![
+            (
+                with(noted(), None, None),
+                ask(Confirm, None),
+                Ok((false, CONFIRMED)),
+            ),
+            (
+                with(noted(), None, None),
+                ask(Decline, None),
+                Ok((false, DECLINED)),
+            ),
+            (
+                with(noted(), None, None),
+                ask(Decline, Some(" no ")),
+                Ok((false, "no")),
+            ),
+            (
+                said(Verdict::Confirm),
+                ask(Confirm, None),
+                Ok((true, "said before")),
+            ),
+            (
+                said(Verdict::Confirm),
+                ask(Confirm, Some("said before")),
+                Ok((true, "said before")),
+            ),
+            (
+                said(Verdict::Confirm),
+                ask(Confirm, Some("other")),
+                Ok((false, "other")),
+            ),
+            (
+                said(Verdict::Confirm),
+                ask(Decline, None),
+                Ok((false, DECLINED)),
+            ),
+            (with(begun(), None, None), ask(Confirm, None), Err("begun")),
+            (
+                with(declined(), None, None),
+                ask(Decline, None),
+                Err("decided"),
+            ),
+            (
+                with(declined(), Some(Verdict::Decline), None),
+                ask(Decline, None),
+                Ok((true, "said before")),
+            ),
+            (
+                with(declined(), Some(Verdict::Decline), None),
+                ask(Confirm, None),
+                Err("decided"),
+            ),
+            (
+                with(declined(), Some(Verdict::Decline), Some(Outcome::Declined)),
+                ask(Decline, None),
+                Ok((true, "said before")),
+            ),
+            (
+                with(
+                    declined(),
+                    Some(Verdict::Decline),
+                    Some(Outcome::Superseded),
+                ),
+                ask(Decline, None),
+                Err("decided"),
+            ),
+            (store(1), ask(Confirm, None), Err("not-found")),
+            (
+                with(noted(), None, None),
+                ask(Decline, Some(" ")),
+                Err("usage"),
+            ),
+            (
+                with(noted(), None, None),
+                ask(Decline, Some("a\nb")),
+                Err("usage"),
+            ),
+        ];
+        for (number, (mut store, asked, expect)) in rows.into_iter().enumerate() {
+            let before = store.head().seq;
+            let got = say(&mut store, now(), &asked);
+            let written = store.head().seq - before;
+            match (got, expect) {
+                (Ok(Answer::Reviewed(view)), Ok((existed, reason))) => {
+                    assert_eq!(view.existed, existed, "row {number}");
+                    assert_eq!(written, u64::from(!existed), "row {number}");
+                    let said = view.request.said.expect("it stands");
+                    assert_eq!(said.reason, reason, "row {number}");
+                }
+                (Err(refusal), Err(code)) => {
+                    assert_eq!(refusal.code, code, "row {number}: {refusal}");
+                    assert_eq!(written, 0, "row {number}");
+                }
+                (got, expect) => panic!("row {number}: {got:?} is not {expect:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_waits_is_listed_by_its_end_and_what_has_begun_is_not() {
+        let mut store = store(3);
+        for (name, hours, decision) in [
+            ("late", 48, Decision::Review),
+            ("soon", 2, Decision::Review),
+            ("over", -2, Decision::Review),
+            ("wait", 3, Decision::Wait { until: None }),
+            ("left", 4, Decision::Leave),
+        ] {
+            let start = now() + Span::hours(hours);
+            let request = Request {
+                start,
+                end: start + Span::hours(3),
+                decision,
+                ..noted(name)
+            };
+            decide(&mut store, request);
+        }
+        let rows: [(bool, u32, &[&str], bool); 4] = [
+            (false, 9, &["soon", "late"], false),
+            (false, 1, &["soon"], true),
+            (true, 9, &["soon", "wait", "left", "late"], false),
+            (true, 4, &["soon", "wait", "left", "late"], false),
+        ];
+        for (all, limit, expect, more) in rows {
+            let Ok(Answer::Reviews(view)) = list(&store, now(), all, limit) else {
+                panic!("a list");
+            };
+            let names = view.requests.iter().map(|one| one.step.request.as_str());
+            assert_eq!(names.collect::<Vec<_>>(), expect, "{all} {limit}");
+            assert_eq!(view.more, more, "{all} {limit}");
+            assert!(view.requests.iter().all(|one| one.available == Some(3)));
+        }
+    }
+}
