@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
+use maitred::sandbox::faults::{Fault, Rule, Stage};
 use maitred::sandbox::journal::{Kind, MailKind, Recipient};
 use serde_json::Value;
 
@@ -108,6 +109,11 @@ fn a_declined_booker_is_told_the_operators_reason() {
 fn a_word_is_refused_clearly_or_counts_once() {
     let house = dinners_in_review("v2");
     house.ok(&["credits", "grant", "bo@example.com", "1"]);
+    let elsewhere = House::new("v2");
+    let absent = elsewhere.run(&["review", "confirm", "nowhere"]);
+    assert_eq!(absent.code, 1);
+    assert!(absent.err.contains("maitred init"), "{}", absent.err);
+    assert!(!elsewhere.path("ledger").exists());
     let unknown = house.run(&["review", "confirm", "nowhere"]);
     assert_eq!(unknown.code, 1);
     assert!(
@@ -161,6 +167,29 @@ fn a_daemon_acts_on_a_word_at_once_and_shows_what_waits() {
     assert!(told.contains("looks at it now"), "{told}");
     until("the decline", || house.status(&uid) == "rejected");
     assert!(waiting(&house, &[]).is_empty());
+    assert_eq!(daemon.end().0, 0);
+}
+
+#[test]
+fn a_word_that_is_said_while_a_pass_is_under_way_is_acted_on_right_after_it() {
+    let house = dinners_in_review("v2");
+    let config = std::fs::read_to_string(house.path("config.toml")).unwrap();
+    let config = config.replace("poll = \"1s\"", "poll = \"1h\"");
+    std::fs::write(house.path("config.toml"), config).unwrap();
+    house.ok(&["credits", "grant", "bo@example.com", "1"]);
+    let dinner = house.ask(house.dinner, "bo@example.com", "09:00:00Z");
+    house.ok(&["run", "--once"]);
+    house.ask(house.lesson, "bo@example.com", "11:00:00Z");
+    let slow = Fault::Slow {
+        stage: Stage::After,
+        ms: 2_000,
+    };
+    let rule = Rule::next(Kind::Confirm, slow);
+    house.sandbox.lock().add_fault(rule).unwrap();
+    let daemon = Daemon::start(&house);
+    until("the slow call", || house.count(Kind::Confirm) == 1);
+    house.ok(&["review", "decline", &dinner]);
+    until("the decline", || house.status(&dinner) == "rejected");
     assert_eq!(daemon.end().0, 0);
 }
 

@@ -86,6 +86,8 @@ struct Loop {
     watching: Watching,
     /// After a watch that failed, no other is tried before this.
     watch_rests: Option<Time>,
+    /// Something was said while a pass was under way that may not have seen it.
+    look_again: bool,
     passes: u64,
     last_pass: Option<PassHead>,
     last_error: Option<String>,
@@ -120,6 +122,7 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
         backoff: Backoff::default(),
         watching,
         watch_rests: None,
+        look_again: false,
         passes: 0,
         last_pass: None,
         last_error: None,
@@ -133,7 +136,7 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
         match wake {
             Wake::Tick => state.tick(),
             Wake::Look => {
-                state.due = (state.daemon.clock)();
+                state.look_now();
                 state.tick();
             }
             Wake::Asked { command, answer } => state.asked(command, answer),
@@ -168,6 +171,12 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
 }
 
 impl Loop {
+    /// A pass is due now, and another one when one is under way.
+    fn look_now(&mut self) {
+        self.due = (self.daemon.clock)();
+        self.look_again = self.session.is_none();
+    }
+
     fn tick(&mut self) {
         let now = (self.daemon.clock)();
         if self.session.is_none() || self.shutting_down {

@@ -60,7 +60,7 @@ pub fn said(view: &ReviewedView) -> String {
     let what = format!("{} on {}", title(&step.title), minute(&step.start));
     let explain = format!("`maitred explain {}` tells how it goes.\n", step.request);
     if step.outcome != "none" {
-        return format!("Nothing was done: {verdict} was said before of {what}. {explain}");
+        return format!("Nothing was done: {verdict} was said before of {what}.\n{explain}");
     }
     let mut text = if view.existed {
         format!("Nothing was done: {verdict} was said before of {what}, and stands.\n")
@@ -68,9 +68,9 @@ pub fn said(view: &ReviewedView) -> String {
         format!("Written down: {verdict} {what}, for {}.\n", who(step))
     };
     text.push_str(match view.acts.as_str() {
-        "daemon" => "The daemon looks at it now. ",
-        "paused" => "The daemon is paused: it looks at it after `maitred resume`. ",
-        _ => "The next pass acts on it (`maitred run --once`). ",
+        "daemon" => "The daemon looks at it now.\n",
+        "paused" => "The daemon is paused: it looks at it after `maitred resume`.\n",
+        _ => "The next pass acts on it (`maitred run --once`).\n",
     });
     text + &explain
 }

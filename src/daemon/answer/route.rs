@@ -41,26 +41,25 @@ pub fn is_for_the_store(command: &Command) -> bool {
     }
 }
 
-/// Whether the command may write: then the store is made when there is none yet.
-pub fn writes(command: &Command) -> bool {
+/// Whether the command begins a ledger where there is none yet. Others that write have nothing to write
+/// about there.
+pub fn begins_a_ledger(command: &Command) -> bool {
     match command {
-        Command::Grant(_)
-        | Command::Revoke(_)
-        | Command::AccountAlias { .. }
-        | Command::AccountSet(_)
-        | Command::AccountFreeze { .. }
-        | Command::AccountPin { .. }
-        | Command::Review(_)
-        | Command::ChargeSettle { .. } => true,
+        Command::Grant(_) => true,
         Command::Import { dry_run, .. } => !dry_run,
         Command::Plan {}
         | Command::Pass { .. }
         | Command::Status {}
         | Command::Pause {}
         | Command::Resume {}
+        | Command::Revoke(_)
         | Command::Grants { .. }
         | Command::AccountShow { .. }
         | Command::AccountList { .. }
+        | Command::AccountAlias { .. }
+        | Command::AccountSet(_)
+        | Command::AccountFreeze { .. }
+        | Command::AccountPin { .. }
         | Command::AccountStatement { .. }
         | Command::CreditsExport { .. }
         | Command::Head {}
@@ -68,7 +67,9 @@ pub fn writes(command: &Command) -> bool {
         | Command::Explain { .. }
         | Command::Evaluate { .. }
         | Command::Reviews { .. }
+        | Command::Review(_)
         | Command::Charges { .. }
+        | Command::ChargeSettle { .. }
         | Command::Verify {} => false,
     }
 }

@@ -36,7 +36,7 @@ impl Loop {
             }
             Command::Resume {} => {
                 self.paused = false;
-                self.due = (self.daemon.clock)();
+                self.look_now();
                 tracing::info!("resumed by an operator");
                 self.status(answer);
             }

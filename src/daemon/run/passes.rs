@@ -197,7 +197,8 @@ impl Loop {
             steps = report.steps.len(),
             "pass ended"
         );
-        self.due = if report.more {
+        let again = std::mem::take(&mut self.look_again);
+        self.due = if report.more || again {
             now
         } else {
             self.daemon

@@ -727,7 +727,29 @@ fn requests_that_wait_for_a_word_are_listed_with_what_there_is_to_know() {
     let nobody = json!({"account": null, "available": null, "request": "b", "bookings": ["b"]});
     let requests = [waiting(said("confirm")), waiting(nobody)];
     let answer = json!({"reviews": {"schema": 1, "requests": requests, "more": true}});
-    insta::assert_snapshot!(read(answer), @"");
+    insta::assert_snapshot!(read(answer), @r"
+    2 requests, soonest first:
+
+    Review “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com
+      why      The account is frozen. (frozen)
+      gate     book-club
+      cost     2 credits, of 3 available
+      since    2026-12-01 08:00 UTC
+      said     confirm, on 2026-12-01 09:00 UTC: agreed by phone
+      booking  kV2s9qTtV6zB1dPz7aYw3e
+
+    Review “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com (no account)
+      why      The account is frozen. (frozen)
+      gate     book-club
+      cost     2 credits, and there is no account
+      since    2026-12-01 08:00 UTC
+      booking  b
+
+    `maitred review confirm BOOKING` or `maitred review decline BOOKING` says what becomes of one.
+    There are more; ask for them with --limit.
+    ");
     let none = json!({"reviews": {"schema": 1, "requests": [], "more": false}});
     assert_eq!(read(none), "Nothing waits.\n");
 }
@@ -742,7 +764,22 @@ fn a_word_is_repeated_with_who_acts_on_it() {
         json!({"existed": true, "request": settled}),
     ];
     let told: Vec<String> = rows.map(reviewed).map(read).into();
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r"
+    Written down: confirm “Book club: Dune” on 2026-12-03 18:00 UTC, for bo@example.com.
+    The next pass acts on it (`maitred run --once`).
+    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` tells how it goes.
+
+    Written down: confirm “Book club: Dune” on 2026-12-03 18:00 UTC, for bo@example.com.
+    The daemon looks at it now.
+    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` tells how it goes.
+
+    Nothing was done: confirm was said before of “Book club: Dune” on 2026-12-03 18:00 UTC, and stands.
+    The daemon is paused: it looks at it after `maitred resume`.
+    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` tells how it goes.
+
+    Nothing was done: confirm was said before of “Book club: Dune” on 2026-12-03 18:00 UTC.
+    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` tells how it goes.
+    ");
 }
 
 #[test]
@@ -810,6 +847,10 @@ fn answers() -> Vec<Value> {
             "entries": entries(),
         }}),
         json!({"reviews": {"schema": 1, "requests": [waiting(json!({}))], "more": true}}),
+        json!({"head": {"schema": 1, "sequence": 7, "hash": "h"}}),
+        json!({"credits-export": {
+            "schema": 1, "rows": [], "accounts": 0, "empty": 1, "next": "a",
+        }}),
         reviewed(json!({})),
         reviewed(json!({"existed": true})),
         json!({"evaluate": {
