@@ -134,8 +134,8 @@ and in the configuration: base-url = \"http://127.0.0.1:5555\""
         display_order = 15,
         after_help = "\
 The store's directory (store.path) has to be empty or not there: stop maitred and move the ledger
-away first. What happened after the backup is not in it; the next watch tells of bookings that nobody
-is charged for."
+away first. What happened after the backup is not in it; the next watch tells of bookings that
+nobody is charged for."
     )]
     Restore(Restore),
     /// Make what is missing to begin: the commented configuration at --config FILE, and the ledger

@@ -1,5 +1,5 @@
-//! Exports: what members have as CSV, and the log as lines. Written as they are read, so that memory
-//! stays bounded however much there is.
+//! Exports: what members have as CSV, and the log as lines. Written as they are read, so that
+//! memory stays bounded however much there is.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};

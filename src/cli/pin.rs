@@ -1,5 +1,5 @@
-//! A member's PIN, typed at a terminal without being seen, or read from standard input. It is never an
-//! argument, and leaves this process as a hash only.
+//! A member's PIN, typed at a terminal without being seen, or read from standard input. It is never
+//! an argument, and leaves this process as a hash only.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::process::{Command, Stdio};

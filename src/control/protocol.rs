@@ -3,16 +3,19 @@
 //!
 //! One line of JSON each way per connection: a [`Request`], then a [`Response`].
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use self::account::{Describe, ExportView};
-use self::ledger::HeadView;
+use self::account::{
+    AccountView, AccountsView, Describe, ExportView, GivenView, GrantsView, ImportView,
+    StatementView,
+};
+use self::charges::{ChargeView, ChargesView, WatchView};
+use self::ledger::{HeadView, VerifyView};
 use self::review::{Review, ReviewedView, ReviewsView, WordView};
 use self::status::StatusView;
 
 pub mod account;
+pub mod charges;
 pub mod ledger;
 pub mod review;
 pub mod status;
@@ -226,44 +229,6 @@ pub struct PassView {
     pub watch: Option<WatchView>,
 }
 
-/// What became of bookings after the decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WatchView {
-    pub started: String,
-    pub finished: String,
-    /// Every open charge was looked at.
-    pub audit: bool,
-    pub checked: usize,
-    pub calls: u64,
-    pub changes: Vec<ChangeView>,
-    pub problems: Vec<ProblemView>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChangeView {
-    pub booking: String,
-    pub account: Option<String>,
-    /// `moved`, `refunded`, `partly-refunded`, `kept`, `charged`, `cancelled` or `closed`.
-    pub what: String,
-    pub text: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChargesView {
-    pub schema: u32,
-    pub charges: Vec<ChargeLine>,
-    /// There are more than were asked for.
-    pub more: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChargeLine {
-    #[serde(flatten)]
-    pub charge: ChargeView,
-    /// Why it is still open, or how it ended.
-    pub why: String,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassHead {
     pub started: String,
@@ -298,97 +263,6 @@ pub struct ReasonView {
 pub struct ProblemView {
     pub code: String,
     pub text: String,
-}
-
-/// A grant or a revocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GivenView {
-    pub schema: u32,
-    pub account: String,
-    /// `grant`, `revoke` or `restored`.
-    pub kind: String,
-    pub credits: u64,
-    pub expires: Option<String>,
-    pub reason: String,
-    pub reference: String,
-    pub at: String,
-    /// Whether it had been made before under the same reference: nothing was done this time.
-    pub existed: bool,
-    pub available: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportView {
-    pub schema: u32,
-    pub rows: usize,
-    /// Rows that gave credits now.
-    pub granted: usize,
-    /// Rows that had been imported before.
-    pub existed: usize,
-    pub credits: u64,
-    pub accounts_opened: usize,
-    /// Accounts whose tier or tags the file changed.
-    #[serde(default)]
-    pub accounts_described: usize,
-    pub dry_run: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GrantsView {
-    pub schema: u32,
-    pub account: String,
-    pub grants: Vec<GivenView>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountView {
-    pub schema: u32,
-    pub account: String,
-    pub available: u64,
-    pub held: u64,
-    pub posted: u64,
-    pub refunded: u64,
-    pub expired: u64,
-    pub revoked: u64,
-    pub granted: u64,
-    pub aliases: Vec<String>,
-    #[serde(default)]
-    pub tier: Option<String>,
-    #[serde(default)]
-    pub tags: Vec<String>,
-    #[serde(default)]
-    pub attributes: BTreeMap<String, String>,
-    /// Why an operator froze it.
-    #[serde(default)]
-    pub frozen: Option<String>,
-    /// Whether the member has a PIN.
-    #[serde(default)]
-    pub pin: bool,
-    pub lots: Vec<LotView>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LotView {
-    pub grant: String,
-    pub left: u64,
-    pub granted: u64,
-    pub expires: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountsView {
-    pub schema: u32,
-    pub accounts: Vec<AccountView>,
-    /// Where to go on, when there are more.
-    pub next: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatementView {
-    pub schema: u32,
-    pub account: String,
-    pub entries: Vec<EntryView>,
-    pub balance: AccountView,
 }
 
 /// One fact, as a line for people and in its parts.
@@ -453,22 +327,6 @@ pub struct CallView {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChargeView {
-    pub booking: String,
-    pub account: String,
-    /// `held`, `void`, `open`, `final`, `refunded` or `moved`.
-    pub state: String,
-    pub credits: u64,
-    pub refunded: u64,
-    pub start: String,
-    pub end: String,
-    /// Where it went, when moved.
-    pub moved_to: Option<String>,
-    pub moved_from: Option<String>,
-    pub note: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvaluateView {
     pub schema: u32,
     pub at: String,
@@ -478,16 +336,6 @@ pub struct EvaluateView {
     pub told: Option<String>,
     /// What could not be known from a file, and was assumed.
     pub assumed: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VerifyView {
-    pub schema: u32,
-    pub commits: u64,
-    pub facts: u64,
-    pub head: String,
-    /// Differences between the log and the store; none when all is well.
-    pub differences: Vec<String>,
 }
 
 /// What `check` found.

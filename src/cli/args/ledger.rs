@@ -12,8 +12,8 @@ pub enum Ledger {
     Verify,
     /// Print the log's commits, a line of JSON each, as they stand in the log
     #[command(after_help = "\
-Every line is checked before it is printed. They name members and hold the hashes of their PINs: keep
-them as safe as the ledger.
+Every line is checked before it is printed. They name members and hold the hashes of their PINs:
+keep them as safe as the ledger.
 
 Example:
   maitred ledger export | jq .facts")]

@@ -2,7 +2,7 @@
 
 use super::explain::entries;
 use super::layout::{Page, count, minute};
-use crate::control::protocol::{AccountView, AccountsView, LotView, StatementView};
+use crate::control::protocol::account::{AccountView, AccountsView, LotView, StatementView};
 
 pub fn account(view: &AccountView, page: &Page) -> String {
     let mut text = format!(

@@ -3,7 +3,7 @@
 use super::account::expiry;
 use super::layout::{Page, count, minute};
 use crate::control::protocol::account::ExportView;
-use crate::control::protocol::{GivenView, GrantsView, ImportView};
+use crate::control::protocol::account::{GivenView, GrantsView, ImportView};
 
 pub fn given(view: &GivenView) -> String {
     let credits = count(view.credits, "credit");

@@ -4,9 +4,8 @@
 use super::layout::{Page, count, minute, second};
 use super::pass::step_block;
 use super::review::word;
-use crate::control::protocol::{
-    CallView, ChargeView, ChargesView, EntryView, EvaluateView, ExplainView, FindingView,
-};
+use crate::control::protocol::charges::{ChargeView, ChargesView};
+use crate::control::protocol::{CallView, EntryView, EvaluateView, ExplainView, FindingView};
 
 pub fn explain(view: &ExplainView, page: &Page) -> String {
     let mut more = vec![

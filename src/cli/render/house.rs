@@ -1,9 +1,10 @@
 //! How the daemon and the ledger are.
 
 use super::layout::{Page, count, second};
+use crate::control::protocol::PassHead;
+use crate::control::protocol::ledger::VerifyView;
 use crate::control::protocol::ledger::{CopyView, HeadView};
 use crate::control::protocol::status::{FailingView, StatusView, WatchStatus};
-use crate::control::protocol::{PassHead, VerifyView};
 
 pub fn status(view: &StatusView, page: &Page) -> String {
     let at = |time: &str| match page.from_now(time) {

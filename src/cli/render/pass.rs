@@ -2,7 +2,8 @@
 //! decided so, and the effect; then what is left as it is, in a line each.
 
 use super::layout::{Page, count, minute, second, sentence, title};
-use crate::control::protocol::{PassHead, PassView, StepView, WatchView};
+use crate::control::protocol::charges::WatchView;
+use crate::control::protocol::{PassHead, PassView, StepView};
 
 pub fn plain(view: &PassView, page: &Page) -> String {
     let mut text = heading(&view.pass);

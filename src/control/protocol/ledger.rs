@@ -34,3 +34,13 @@ pub struct ExportedView {
     /// Rows or commits.
     pub lines: u64,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyView {
+    pub schema: u32,
+    pub commits: u64,
+    pub facts: u64,
+    pub head: String,
+    /// Differences between the log and the store; none when all is well.
+    pub differences: Vec<String>,
+}

@@ -1,8 +1,9 @@
 //! Looking at accounts, and their aliases.
 
 use super::parse;
-use crate::control::protocol::{AccountsView, Answer, Refusal, SCHEMA, StatementView};
-use crate::daemon::views;
+use crate::control::protocol::account::{AccountsView, StatementView};
+use crate::control::protocol::{Answer, Refusal, SCHEMA};
+use crate::daemon::views::{self, facts};
 use crate::domain::account::Account;
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Address};
@@ -104,7 +105,7 @@ pub fn statement(
     Ok(Answer::Statement(StatementView {
         schema: SCHEMA,
         account: account.id.to_string(),
-        entries: entries.iter().map(views::entry).collect(),
+        entries: entries.iter().map(facts::entry).collect(),
         balance: views::account(&account, now),
     }))
 }

@@ -4,7 +4,8 @@
 use sha2::{Digest, Sha256};
 
 use super::parse;
-use crate::control::protocol::{Answer, Grant, GrantsView, Refusal, Revoke, SCHEMA};
+use crate::control::protocol::account::GrantsView;
+use crate::control::protocol::{Answer, Grant, Refusal, Revoke, SCHEMA};
 use crate::daemon::views;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;

@@ -2,7 +2,7 @@
 
 use super::parse;
 use crate::control::protocol::{Answer, DecisionsView, ExplainView, Refusal, SCHEMA};
-use crate::daemon::views;
+use crate::daemon::views::{self, facts};
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::request::{ChargeState, Request};
 use crate::domain::watch::MAX_CHAIN;
@@ -40,7 +40,7 @@ pub fn explain(store: &dyn Store, booking: &str) -> Result<Answer, Refusal> {
         let charge = store.charge(&uid).map_err(|e| parse::store_failed(&e))?;
         charges.extend(charge.as_ref().map(views::charge));
     }
-    let mut entries: Vec<_> = entries.iter().map(views::entry).collect();
+    let mut entries: Vec<_> = entries.iter().map(facts::entry).collect();
     entries.sort_by_key(|entry| (entry.sequence, rank(&entry.kind)));
     entries.dedup();
     Ok(Answer::Explain(Box::new(ExplainView {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::credits::{existing, expired, grant_fact, same};
 use super::{members, parse};
-use crate::control::protocol::{Answer, ImportRow, ImportView, Refusal, SCHEMA};
+use crate::control::protocol::account::ImportView;
+use crate::control::protocol::{Answer, ImportRow, Refusal, SCHEMA};
 use crate::domain::account::Account;
 use crate::domain::fact::{Fact, MAX_FACTS};
 use crate::domain::id::{AccountId, Reference};

@@ -57,7 +57,7 @@ pub(super) fn noted(name: &str) -> Request {
             code: Code::Frozen,
             text: "the account is frozen".to_owned(),
         }],
-        findings: Vec::new(),
+        findings: Default::default(),
         text: None,
         carries: None,
         policy: "p1".to_owned(),
@@ -76,6 +76,6 @@ pub(super) fn write(store: &mut MemoryStore, facts: Vec<Fact>) {
 }
 
 pub(super) fn decide(store: &mut MemoryStore, request: Request) {
-    let request = Box::new(request);
+    let request = request.into();
     write(store, vec![Fact::Decided { request }]);
 }

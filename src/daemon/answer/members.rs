@@ -204,7 +204,7 @@ fn write(
 mod tests {
     use super::super::make::{now, store};
     use super::*;
-    use crate::control::protocol::AccountView;
+    use crate::control::protocol::account::AccountView;
     use crate::daemon::pin;
 
     fn bo(changes: Describe) -> Describe {

@@ -4,7 +4,8 @@ use super::{
     accounts, charges, credits, decisions, evaluate, export, import, members, parse, review,
 };
 use crate::control::protocol::ledger::HeadView;
-use crate::control::protocol::{Answer, Command, Refusal, SCHEMA, VerifyView};
+use crate::control::protocol::ledger::VerifyView;
+use crate::control::protocol::{Answer, Command, Refusal, SCHEMA};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
 use crate::store::port::Store;
