@@ -131,8 +131,8 @@ pub fn copy(view: &CopyView) -> String {
     if view.kind == "restore" {
         format!(
             "The ledger in {} was restored from {} and checked: {what}.\n{head}What happened after \
-             that is not in it: `maitred run --once --watch` looks at every booking that may have \
-             changed since.\n",
+             that is not in it. `maitred run --once --watch` looks at every open charge, and for \
+             bookings that were confirmed since and that nobody is charged for.\n",
             view.to, view.from
         )
     } else {

@@ -65,7 +65,11 @@ pub fn said(view: &ReviewedView) -> String {
     let mut text = if view.existed {
         format!("Nothing was done: {verdict} was said before of {what}, and stands.\n")
     } else {
-        format!("Written down: {verdict} {what}, for {}.\n", who(step))
+        format!(
+            "Written down: {verdict} {what}, for {}.\nThe last pass left it pending: {}\n",
+            who(step),
+            why(step)
+        )
     };
     text.push_str(match view.acts.as_str() {
         "daemon" => "The daemon looks at it now.\n",

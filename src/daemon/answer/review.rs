@@ -365,6 +365,28 @@ mod tests {
     }
 
     #[test]
+    fn a_series_is_spoken_of_by_any_of_its_bookings() {
+        let mut store = store(9);
+        let second = noted("a2").bookings;
+        let mut series = noted("a1");
+        series.bookings.extend(second);
+        series.id = RequestId::parse("series").expect("a name");
+        series.series = Some(series.id.clone());
+        decide(&mut store, series);
+        for (name, existed) in [("a2", false), ("series", true), ("a1", true)] {
+            let asked = Review {
+                booking: name.to_owned(),
+                ..ask(Asked::Confirm, None)
+            };
+            let Ok(Answer::Reviewed(view)) = say(&mut store, now(), &asked) else {
+                panic!("{name} is known");
+            };
+            assert_eq!(view.request.step.request, "series");
+            assert_eq!(view.existed, existed, "{name}");
+        }
+    }
+
+    #[test]
     fn what_waits_is_listed_by_its_end_and_what_has_begun_is_not() {
         let mut store = store(3);
         for (name, hours, decision) in [

@@ -766,10 +766,12 @@ fn a_word_is_repeated_with_who_acts_on_it() {
     let told: Vec<String> = rows.map(reviewed).map(read).into();
     insta::assert_snapshot!(told.join("\n"), @r"
     Written down: confirm “Book club: Dune” on 2026-12-03 18:00 UTC, for bo@example.com.
+    The last pass left it pending: The account is frozen. (frozen)
     The next pass acts on it (`maitred run --once`).
     `maitred explain kV2s9qTtV6zB1dPz7aYw3e` tells how it goes.
 
     Written down: confirm “Book club: Dune” on 2026-12-03 18:00 UTC, for bo@example.com.
+    The last pass left it pending: The account is frozen. (frozen)
     The daemon looks at it now.
     `maitred explain kV2s9qTtV6zB1dPz7aYw3e` tells how it goes.
 
