@@ -131,7 +131,7 @@ and in the configuration: base-url = \"http://127.0.0.1:5555\""
     Sandbox(Sandbox),
     /// Put a backup where there is no ledger
     #[command(
-        display_order = 15,
+        display_order = 19,
         after_help = "\
 The store's directory (store.path) has to be empty or not there: stop maitred and move the ledger
 away first. What happened after the backup is not in it; the next watch tells of bookings that
@@ -139,11 +139,11 @@ nobody is charged for."
     )]
     Restore(Restore),
     /// Make what is missing to begin: the commented configuration at --config FILE, and the ledger
-    #[command(display_order = 16)]
+    #[command(display_order = 20)]
     Init,
     /// Print completions for a shell
     #[command(
-        display_order = 17,
+        display_order = 21,
         after_help = "\
 Example:
   maitred completions bash > /etc/bash_completion.d/maitred"
@@ -155,7 +155,7 @@ Example:
     },
     /// Write the man pages into a directory
     #[command(
-        display_order = 18,
+        display_order = 22,
         after_help = "\
 Example:
   maitred man /usr/local/share/man/man1"
@@ -185,10 +185,10 @@ Examples:
   maitred evaluate --at 2026-12-01T09:00:00Z - < payload.json"
     )]
     Evaluate(Evaluate),
-    /// Give, take back and list credits
+    /// Give, take back, list, import and export credits
     #[command(display_order = 7, subcommand)]
     Credits(Credits),
-    /// Look at accounts, and give them aliases
+    /// Look at accounts, and say what is known of members
     #[command(display_order = 8, subcommand)]
     Account(Account),
     /// List what was decided, newest first
@@ -208,29 +208,29 @@ Examples:
         booking: String,
     },
     /// Look at requests that wait for an operator's word, and say it
-    #[command(display_order = 10, subcommand)]
+    #[command(display_order = 11, subcommand)]
     Review(Review),
     /// Look at charges of confirmed bookings, and end one by hand
-    #[command(display_order = 10, subcommand)]
+    #[command(display_order = 12, subcommand)]
     Charges(Charges),
     /// Say how the daemon is
-    #[command(display_order = 11)]
+    #[command(display_order = 13)]
     Status,
     /// Start no more passes until `resume`; requests wait
-    #[command(display_order = 12)]
+    #[command(display_order = 14)]
     Pause,
     /// Start passes again
-    #[command(display_order = 13)]
+    #[command(display_order = 15)]
     Resume,
     /// Have the daemon look now, and print the report
-    #[command(display_order = 14)]
+    #[command(display_order = 16)]
     Pass(Pass),
     /// Look after the ledger itself
-    #[command(display_order = 15, subcommand)]
+    #[command(display_order = 17, subcommand)]
     Ledger(Ledger),
     /// Copy the ledger's log into a directory, while a daemon runs or not, and check the copy
     #[command(
-        display_order = 15,
+        display_order = 18,
         after_help = "\
 Example:
   maitred backup /var/backups/maitred/2026-12-01"
