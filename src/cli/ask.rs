@@ -1,15 +1,23 @@
 //! From arguments to what is asked of the house. The same command goes over the socket or, when no
 //! daemon runs, to the store that the command opened itself.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use super::args::{Account, Ask, Charges, Credits, Evaluate, Grant, Import, Ledger, Settle};
+use super::args::Ask;
+use super::args::account::{Account, Pin, Set};
+use super::args::credits::{Credits, Grant, Import};
+use super::args::decisions::{Charges, Review, Settle};
+use super::args::ledger::Ledger;
+use super::args::passes::Evaluate;
 use super::csv;
+use super::export;
 use super::time::{self, Meaning, TimeError};
 use crate::control::exit;
-use crate::control::protocol::{self, Command, Refusal};
+use crate::control::protocol::account::Describe;
+use crate::control::protocol::{self, Command, Refusal, review};
 
 /// The longest booking that `evaluate` reads: a real one has a few kilobytes.
 const MAX_BOOKING: usize = 1024 * 1024;
@@ -17,16 +25,24 @@ const MAX_BOOKING: usize = 1024 * 1024;
 /// How a named file is read: its path, and the most bytes that are wanted.
 pub type ReadFile<'a> = &'a dyn Fn(&Path, usize) -> Result<Vec<u8>, Refusal>;
 
+/// How a PIN is read: its hash comes out.
+pub type ReadPin<'a> = &'a dyn Fn() -> Result<String, Refusal>;
+
 /// The command that the arguments ask for, as of `now`.
 ///
 /// # Errors
 /// When a time or a file cannot be understood.
-pub fn command_of(ask: &Ask, now: DateTime<Utc>, read: ReadFile<'_>) -> Result<Command, Refusal> {
+pub fn command_of(
+    ask: &Ask,
+    now: DateTime<Utc>,
+    read: ReadFile<'_>,
+    pin: ReadPin<'_>,
+) -> Result<Command, Refusal> {
     match ask {
         Ask::Plan(_) => Ok(Command::Plan {}),
         Ask::Evaluate(args) => evaluate(args, now, read),
         Ask::Credits(credits) => credits_command(credits, now, read),
-        Ask::Account(account) => Ok(account_command(account)),
+        Ask::Account(account) => account_command(account, pin),
         Ask::Decisions(args) => Ok(Command::Decisions {
             since: option(args.since.as_deref(), "--since", |text| {
                 time::parse(text, Meaning::Since, now)
@@ -36,6 +52,7 @@ pub fn command_of(ask: &Ask, now: DateTime<Utc>, read: ReadFile<'_>) -> Result<C
         Ask::Explain { booking } => Ok(Command::Explain {
             booking: booking.clone(),
         }),
+        Ask::Review(asked) => Ok(review_command(asked)),
         Ask::Charges(Charges::List { open, limit }) => Ok(Command::Charges {
             open: *open,
             limit: *limit,
@@ -47,8 +64,9 @@ pub fn command_of(ask: &Ask, now: DateTime<Utc>, read: ReadFile<'_>) -> Result<C
         Ask::Status => Ok(Command::Status {}),
         Ask::Pause => Ok(Command::Pause {}),
         Ask::Resume => Ok(Command::Resume {}),
-        Ask::Pass => Ok(Command::Pass {}),
+        Ask::Pass(args) => Ok(Command::Pass { watch: args.watch }),
         Ask::Ledger(Ledger::Verify) => Ok(Command::Verify {}),
+        Ask::Ledger(Ledger::Export(_)) | Ask::Backup(_) => Ok(Command::Head {}),
     }
 }
 
@@ -69,11 +87,15 @@ fn credits_command(
             account: account.clone(),
         }),
         Credits::Import(args) => import(args, read),
+        Credits::Export(_) => Ok(Command::CreditsExport {
+            after: None,
+            limit: export::PAGE,
+        }),
     }
 }
 
-fn account_command(account: &Account) -> Command {
-    match account {
+fn account_command(account: &Account, pin: ReadPin<'_>) -> Result<Command, Refusal> {
+    Ok(match account {
         Account::Show { account } => Command::AccountShow {
             account: account.clone(),
         },
@@ -94,6 +116,60 @@ fn account_command(account: &Account) -> Command {
             alias: alias.clone(),
             remove: *remove,
         },
+        Account::Set(args) => Command::AccountSet(describe(args)?),
+        Account::Freeze { account, reason } => Command::AccountFreeze {
+            account: account.clone(),
+            why: Some(reason.clone()),
+        },
+        Account::Thaw { account } => Command::AccountFreeze {
+            account: account.clone(),
+            why: None,
+        },
+        Account::Pin(Pin::Set { account }) => Command::AccountPin {
+            account: account.clone(),
+            hash: Some(pin()?),
+        },
+        Account::Pin(Pin::Clear { account }) => Command::AccountPin {
+            account: account.clone(),
+            hash: None,
+        },
+    })
+}
+
+fn describe(args: &Set) -> Result<Describe, Refusal> {
+    let mut attributes = BTreeMap::new();
+    for (name, value) in &args.attributes {
+        if attributes.insert(name.clone(), value.clone()).is_some() {
+            return Err(usage(format!("--attribute {name} is given twice")));
+        }
+    }
+    Ok(Describe {
+        account: args.account.clone(),
+        tier: args.tier.clone(),
+        no_tier: args.no_tier,
+        tags: args.tags.clone(),
+        untags: args.untags.clone(),
+        attributes,
+        no_attributes: args.no_attributes.clone(),
+    })
+}
+
+fn review_command(asked: &Review) -> Command {
+    match asked {
+        Review::List { all, limit } => Command::Reviews {
+            all: *all,
+            limit: *limit,
+        },
+        Review::Confirm(said) => Command::Review(review::Review {
+            booking: said.booking.clone(),
+            verdict: review::Verdict::Confirm,
+            reason: said.reason.clone(),
+        }),
+        Review::Decline(said) => Command::Review(review::Review {
+            booking: said.booking.clone(),
+            verdict: review::Verdict::Decline,
+            reason: said.reason.clone(),
+        }),
     }
 }
 

@@ -126,6 +126,8 @@ struct Header {
     expires: Option<usize>,
     reason: Option<usize>,
     reference: Option<usize>,
+    tier: Option<usize>,
+    tags: Option<usize>,
 }
 
 impl Header {
@@ -152,6 +154,8 @@ impl Header {
                 "expires" => &mut header.expires,
                 "reason" => &mut header.reason,
                 "reference" => &mut header.reference,
+                "tier" => &mut header.tier,
+                "tags" => &mut header.tags,
                 _ => {
                     problems.push(format!("column {} is called {:?}", at + 1, shown(name)));
                     continue;
@@ -175,7 +179,7 @@ impl Header {
             _ => {
                 problems.push(
                     "the first line has to name the columns: account,credits and, if wanted, \
-                     expires,reason,reference"
+                     expires,reason,reference,tier,tags"
                         .to_owned(),
                 );
                 Err(problems)
@@ -259,6 +263,8 @@ impl File {
             expires,
             reason,
             reference,
+            tier: row.tier,
+            tags: row.tags,
         });
     }
 
@@ -278,6 +284,8 @@ impl File {
 struct Row {
     content: Content,
     reference: Option<String>,
+    tier: Option<String>,
+    tags: Vec<String>,
 }
 
 fn row(header: &Header, fields: &[String]) -> Result<Row, Vec<String>> {
@@ -306,6 +314,11 @@ fn row(header: &Header, fields: &[String]) -> Result<Row, Vec<String>> {
         (Ok(account), Ok(credits), Ok(expires), Ok(reason), Ok(reference)) => Ok(Row {
             content: (account, credits, expires, reason),
             reference,
+            // The ledger looks at them.
+            tier: optional(header.tier).map(str::to_owned),
+            tags: optional(header.tags)
+                .map(|tags| tags.split_whitespace().map(str::to_owned).collect())
+                .unwrap_or_default(),
         }),
         _ => Err(problems),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::args::{Args, Format, Global, LogFormat, Verb};
 use super::usage::{self, Stop};
-use super::{check, completions, demo, house, init, man, output, run, sandbox};
+use super::{backup, check, completions, demo, house, init, man, output, run, sandbox};
 use crate::config::load::load;
 use crate::config::parse::Loaded;
 use crate::control::exit;
@@ -75,6 +75,7 @@ fn carry_out(args: Args) -> Result<u8, Refusal> {
         Verb::Check(args) => check::check(&context, args.live),
         Verb::Demo => demo::demo(&context),
         Verb::Sandbox(args) => sandbox::sandbox(&context, &args),
+        Verb::Restore(args) => backup::restore(&context, &args),
         Verb::Init => init::init(&context),
         Verb::Completions { shell } => print(&completions::completions(shell)),
         Verb::Man { directory } => man::man(&directory).map(|()| exit::DONE),
@@ -93,6 +94,7 @@ fn level(args: &Args) -> String {
             | Verb::Ask(_)
             | Verb::Check(_)
             | Verb::Sandbox(_)
+            | Verb::Restore(_)
             | Verb::Init
             | Verb::Completions { .. }
             | Verb::Man { .. },

@@ -1,10 +1,12 @@
 //! Commands that ask the house: the daemon when one runs, else the store itself. There is one
 //! implementation of each, and two ways to reach it.
 
+use super::args::credits::Credits;
+use super::args::ledger::Ledger;
 use super::args::{Ask, Format};
 use super::dispatch::{Context, print};
 use super::render::answer;
-use super::{ask, file, terminal};
+use super::{ask, backup, export, file, pin, terminal};
 use crate::config::model::Config;
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
@@ -17,11 +19,22 @@ use crate::daemon::local::{self, Mode};
 /// # Errors
 /// When the house cannot be asked, or says no.
 pub fn ask(context: &Context, asked: &Ask) -> Result<u8, Refusal> {
-    let command = ask::command_of(asked, (context.clock)(), &file::read)?;
+    let command = ask::command_of(asked, (context.clock)(), &file::read, &pin::read)?;
     let config = context.config()?.config;
     let answered = reach(context, &config, command)?;
-    show(context, &answered)?;
-    Ok(code(asked, &answered))
+    match (asked, answered) {
+        (Ask::Credits(Credits::Export(args)), Answer::CreditsExport(first)) => {
+            export::credits(context, &config, args.out.as_deref(), first)
+        }
+        (Ask::Ledger(Ledger::Export(args)), Answer::Head(head)) => {
+            export::ledger(context, &config, args.out.as_deref(), &head)
+        }
+        (Ask::Backup(args), Answer::Head(head)) => backup::backup(context, &config, args, &head),
+        (asked, answered) => {
+            show(context, &answered)?;
+            Ok(code(asked, &answered))
+        }
+    }
 }
 
 /// Prints an answer in the format asked for.
@@ -37,7 +50,10 @@ pub fn show(context: &Context, answered: &Answer) -> Result<u8, Refusal> {
 }
 
 /// The daemon's answer, or that of the store.
-fn reach(context: &Context, config: &Config, command: Command) -> Result<Answer, Refusal> {
+///
+/// # Errors
+/// When neither can be asked, or says no.
+pub fn reach(context: &Context, config: &Config, command: Command) -> Result<Answer, Refusal> {
     if let Some(socket) = &config.control.socket {
         match client::call(socket, command.clone()) {
             Ok(answered) => return Ok(answered),
@@ -56,7 +72,7 @@ fn reach(context: &Context, config: &Config, command: Command) -> Result<Answer,
 
 fn not_running(config: &Config, command: &Command) -> Refusal {
     let hint = match command {
-        Command::Pass {} => "; `maitred run --once` runs a pass without one",
+        Command::Pass { .. } => "; `maitred run --once` runs a pass without one",
         Command::Status {} => "; `maitred decisions` and `maitred ledger verify` work without one",
         _ => "; start it with `maitred run`",
     };
@@ -78,7 +94,7 @@ fn code(asked: &Ask, answered: &Answer) -> u8 {
             let planned = view.steps.iter().any(|step| step.outcome == "planned");
             if planned { exit::STEPS } else { exit::DONE }
         }
-        (Ask::Pass, Answer::Pass(view)) => super::run::code(view),
+        (Ask::Pass(_), Answer::Pass(view)) => super::run::code(view),
         (Ask::Ledger(_), Answer::Verify(view)) if !view.differences.is_empty() => exit::FAILED,
         _ => exit::DONE,
     }

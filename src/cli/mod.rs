@@ -3,17 +3,20 @@
 
 pub mod args;
 pub mod ask;
+pub mod backup;
 pub mod check;
 pub mod completions;
 pub mod credits;
 pub mod csv;
 pub mod demo;
 pub mod dispatch;
+pub mod export;
 pub mod file;
 pub mod house;
 pub mod init;
 pub mod man;
 pub mod output;
+pub mod pin;
 pub mod render;
 pub mod run;
 pub mod sandbox;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use super::args::Run;
+use super::args::passes::Run;
 use super::dispatch::Context;
 use super::house::show;
 use crate::config::model::Config;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::args::Sandbox as Args;
+use super::args::passes::Sandbox as Args;
 use super::dispatch::{Context, print};
 use super::file;
 use super::run::runtime;

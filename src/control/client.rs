@@ -98,7 +98,9 @@ pub fn call(path: &Path, command: Command) -> Result<Answer, ClientError> {
 /// How long an answer may take. A pass or a walk through the log takes what it takes; interrupt it.
 fn patience(command: &Command) -> Option<Duration> {
     match command {
-        Command::Plan {} | Command::Pass {} | Command::Import { .. } | Command::Verify {} => None,
+        Command::Plan {} | Command::Pass { .. } | Command::Import { .. } | Command::Verify {} => {
+            None
+        }
         Command::Status {}
         | Command::Pause {}
         | Command::Resume {}
@@ -108,8 +110,15 @@ fn patience(command: &Command) -> Option<Duration> {
         | Command::AccountShow { .. }
         | Command::AccountList { .. }
         | Command::AccountAlias { .. }
+        | Command::AccountSet(_)
+        | Command::AccountFreeze { .. }
+        | Command::AccountPin { .. }
         | Command::AccountStatement { .. }
+        | Command::CreditsExport { .. }
+        | Command::Head {}
         | Command::Decisions { .. }
+        | Command::Reviews { .. }
+        | Command::Review(_)
         | Command::Charges { .. }
         | Command::ChargeSettle { .. }
         | Command::Explain { .. }

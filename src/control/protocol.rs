@@ -5,6 +5,21 @@
 
 use serde::{Deserialize, Serialize};
 
+use self::account::{
+    AccountView, AccountsView, Describe, ExportView, GivenView, GrantsView, ImportView,
+    StatementView,
+};
+use self::charges::{ChargeView, ChargesView, WatchView};
+use self::ledger::{HeadView, VerifyView};
+use self::review::{Review, ReviewedView, ReviewsView, WordView};
+use self::status::StatusView;
+
+pub mod account;
+pub mod charges;
+pub mod ledger;
+pub mod review;
+pub mod status;
+
 /// The version of every shape here. A newer daemon refuses an older client by it, and says so.
 pub const SCHEMA: u32 = 1;
 
@@ -47,8 +62,11 @@ pub struct Refusal {
 pub enum Command {
     /// What a pass would do now.
     Plan {},
-    /// Run a pass now and wait for its report.
-    Pass {},
+    /// Run a pass now, and a watch after it where one is asked for, and wait for the report.
+    Pass {
+        #[serde(default)]
+        watch: bool,
+    },
     Status {},
     /// No passes until `resume`; what is open waits.
     Pause {},
@@ -59,6 +77,11 @@ pub enum Command {
     Import {
         rows: Vec<ImportRow>,
         dry_run: bool,
+    },
+    /// What is left of each grant, of so many accounts after the given one.
+    CreditsExport {
+        after: Option<String>,
+        limit: u32,
     },
     /// Grants of one account, newest first.
     Grants {
@@ -75,6 +98,18 @@ pub enum Command {
         account: String,
         alias: String,
         remove: bool,
+    },
+    /// Tier, tags and attributes.
+    AccountSet(Describe),
+    /// No request of a frozen account is confirmed before an operator says so. None: thawed.
+    AccountFreeze {
+        account: String,
+        why: Option<String>,
+    },
+    /// The hash of the member's PIN; none: there is no PIN any more.
+    AccountPin {
+        account: String,
+        hash: Option<String>,
     },
     /// What became of an account's credits, newest first.
     AccountStatement {
@@ -95,6 +130,13 @@ pub enum Command {
         text: String,
         at: Option<String>,
     },
+    /// Requests that wait for an operator's word; with `all`, what else is only noted.
+    Reviews {
+        all: bool,
+        limit: u32,
+    },
+    /// An operator's word about a request.
+    Review(Review),
     /// Charges with their state, and what those that are open wait for.
     Charges {
         open: bool,
@@ -107,6 +149,8 @@ pub enum Command {
     },
     /// Walks the whole log and compares it with what the store says.
     Verify {},
+    /// How far the log is durable.
+    Head {},
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +184,12 @@ pub struct ImportRow {
     pub expires: Option<String>,
     pub reason: Option<String>,
     pub reference: String,
+    /// The account's tier from now on; none: it stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// The account's tags from now on; none: they stay as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 /// What a command gives back.
@@ -157,8 +207,12 @@ pub enum Answer {
     Decisions(DecisionsView),
     Explain(Box<ExplainView>),
     Evaluate(EvaluateView),
+    Reviews(ReviewsView),
+    Reviewed(ReviewedView),
     Charges(ChargesView),
     Verify(VerifyView),
+    CreditsExport(ExportView),
+    Head(HeadView),
 }
 
 /// A pass or a plan.
@@ -173,44 +227,6 @@ pub struct PassView {
     /// What the watch did after it, when one was due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchView>,
-}
-
-/// What became of bookings after the decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WatchView {
-    pub started: String,
-    pub finished: String,
-    /// Every open charge was looked at.
-    pub audit: bool,
-    pub checked: usize,
-    pub calls: u64,
-    pub changes: Vec<ChangeView>,
-    pub problems: Vec<ProblemView>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChangeView {
-    pub booking: String,
-    pub account: Option<String>,
-    /// `moved`, `refunded`, `partly-refunded`, `kept`, `charged`, `cancelled` or `closed`.
-    pub what: String,
-    pub text: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChargesView {
-    pub schema: u32,
-    pub charges: Vec<ChargeLine>,
-    /// There are more than were asked for.
-    pub more: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChargeLine {
-    #[serde(flatten)]
-    pub charge: ChargeView,
-    /// Why it is still open, or how it ended.
-    pub why: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,101 +265,6 @@ pub struct ProblemView {
     pub text: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatusView {
-    pub schema: u32,
-    pub version: String,
-    pub pid: u32,
-    pub started: String,
-    pub paused: bool,
-    /// The last pass that came to its end.
-    pub last_pass: Option<PassHead>,
-    /// Why the last pass did not come to its end, when it did not.
-    pub last_error: Option<String>,
-    pub passes: u64,
-    pub next_pass: Option<String>,
-    pub open_intents: usize,
-    pub log_sequence: u64,
-    /// The hash of the policy in force.
-    pub policy: String,
-}
-
-/// A grant or a revocation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GivenView {
-    pub schema: u32,
-    pub account: String,
-    /// `grant`, `revoke` or `restored`.
-    pub kind: String,
-    pub credits: u64,
-    pub expires: Option<String>,
-    pub reason: String,
-    pub reference: String,
-    pub at: String,
-    /// Whether it had been made before under the same reference: nothing was done this time.
-    pub existed: bool,
-    pub available: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportView {
-    pub schema: u32,
-    pub rows: usize,
-    /// Rows that gave credits now.
-    pub granted: usize,
-    /// Rows that had been imported before.
-    pub existed: usize,
-    pub credits: u64,
-    pub accounts_opened: usize,
-    pub dry_run: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GrantsView {
-    pub schema: u32,
-    pub account: String,
-    pub grants: Vec<GivenView>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountView {
-    pub schema: u32,
-    pub account: String,
-    pub available: u64,
-    pub held: u64,
-    pub posted: u64,
-    pub refunded: u64,
-    pub expired: u64,
-    pub revoked: u64,
-    pub granted: u64,
-    pub aliases: Vec<String>,
-    pub lots: Vec<LotView>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LotView {
-    pub grant: String,
-    pub left: u64,
-    pub granted: u64,
-    pub expires: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountsView {
-    pub schema: u32,
-    pub accounts: Vec<AccountView>,
-    /// Where to go on, when there are more.
-    pub next: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatementView {
-    pub schema: u32,
-    pub account: String,
-    pub entries: Vec<EntryView>,
-    pub balance: AccountView,
-}
-
 /// One fact, as a line for people and in its parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryView {
@@ -380,6 +301,9 @@ pub struct ExplainView {
     pub findings: Vec<FindingView>,
     /// What the booker was told, when declined.
     pub told: Option<String>,
+    /// What an operator said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<WordView>,
     pub calls: Vec<CallView>,
     pub charges: Vec<ChargeView>,
     /// Everything written about it, oldest first.
@@ -403,22 +327,6 @@ pub struct CallView {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChargeView {
-    pub booking: String,
-    pub account: String,
-    /// `held`, `void`, `open`, `final`, `refunded` or `moved`.
-    pub state: String,
-    pub credits: u64,
-    pub refunded: u64,
-    pub start: String,
-    pub end: String,
-    /// Where it went, when moved.
-    pub moved_to: Option<String>,
-    pub moved_from: Option<String>,
-    pub note: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvaluateView {
     pub schema: u32,
     pub at: String,
@@ -428,16 +336,6 @@ pub struct EvaluateView {
     pub told: Option<String>,
     /// What could not be known from a file, and was assumed.
     pub assumed: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VerifyView {
-    pub schema: u32,
-    pub commits: u64,
-    pub facts: u64,
-    pub head: String,
-    /// Differences between the log and the store; none when all is well.
-    pub differences: Vec<String>,
 }
 
 /// What `check` found.

@@ -49,9 +49,9 @@ pub fn answer(config: &Config, clock: &Clock, command: &Command) -> Result<Answe
     answer
 }
 
-/// A command that writes makes the ledger where there is none; what only judges does without one.
+/// A grant makes the ledger where there is none; what only judges does without one.
 fn open_for(config: &Config, clock: &Clock, command: &Command) -> Result<Box<dyn Store>, Failure> {
-    let create = if route::writes(command) {
+    let create = if route::begins_a_ledger(command) {
         Create::Yes
     } else {
         Create::No

@@ -2,20 +2,24 @@
 
 use chrono::SecondsFormat;
 
+use crate::control::protocol::account::{AccountView, GivenView, LotView};
+use crate::control::protocol::charges::{ChangeView, ChargeView, WatchView};
+use crate::control::protocol::review::{WaitingView, WordView};
+use crate::control::protocol::status::WatchHead;
 use crate::control::protocol::{
-    AccountView, CallView, ChangeView, ChargeView, DecisionView, EntryView, FindingView, GivenView,
-    LotView, PassHead, PassView, ProblemView, ReasonView, SCHEMA, StepView, WatchView,
+    CallView, DecisionView, FindingView, PassHead, PassView, ProblemView, ReasonView, SCHEMA,
+    StepView,
 };
-use crate::domain::account::{Account, sum};
+use crate::domain::account::Account;
 use crate::domain::decision::Finding;
-use crate::domain::fact::Fact;
 use crate::domain::ledger::{Given, GivenKind};
 use crate::domain::plan::Problem;
-use crate::domain::request::{Charge, ChargeState, Request, RequestState};
+use crate::domain::request::{Charge, ChargeState, Request, RequestState, Review};
 use crate::domain::time::Time;
 use crate::reconcile::report::{Ended, Report, Reported};
 use crate::reconcile::watch::Watched;
-use crate::store::port::Written;
+
+pub mod facts;
 
 pub fn time(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
@@ -50,6 +54,17 @@ pub fn watch(watched: &Watched) -> WatchView {
             })
             .collect(),
         problems: watched.problems.iter().map(problem).collect(),
+    }
+}
+
+pub fn watch_head(watched: &Watched) -> WatchHead {
+    WatchHead {
+        started: time(watched.started),
+        finished: time(watched.finished),
+        audit: watched.audit,
+        checked: watched.checked,
+        calls: watched.calls,
+        changes: watched.changes.len(),
     }
 }
 
@@ -128,6 +143,25 @@ fn outcome(request: &Request) -> &'static str {
     }
 }
 
+/// A request that is only noted, with what its booker's account has.
+pub fn waiting(request: &Request, account: Option<&Account>, now: Time) -> WaitingView {
+    WaitingView {
+        step: step(request, outcome(request)),
+        cost: request.credits,
+        available: account.map(|account| account.available(now)),
+        since: time(request.first),
+        said: request.review.as_ref().map(word),
+    }
+}
+
+pub fn word(review: &Review) -> WordView {
+    WordView {
+        verdict: review.verdict.as_str().to_owned(),
+        reason: review.reason.clone(),
+        at: time(review.at),
+    }
+}
+
 pub fn finding(finding: Finding) -> FindingView {
     FindingView {
         rule: finding.rule.to_string(),
@@ -186,6 +220,11 @@ pub fn account(account: &Account, now: Time) -> AccountView {
         revoked: balance.revoked,
         granted: balance.granted,
         aliases: account.aliases.iter().map(ToString::to_string).collect(),
+        tier: account.tier.clone(),
+        tags: account.tags.iter().cloned().collect(),
+        attributes: account.attributes.clone(),
+        frozen: account.frozen.clone(),
+        pin: account.pin.is_some(),
         lots: account
             .lots
             .iter()
@@ -217,181 +256,5 @@ pub fn given(given: &Given, existed: bool, available: u64) -> GivenView {
         at: time(given.at),
         existed,
         available,
-    }
-}
-
-/// One fact as a line of a statement or an explanation.
-pub fn entry(written: &Written) -> EntryView {
-    let (kind, credits, booking, text) = told(&written.fact);
-    EntryView {
-        sequence: written.seq,
-        at: time(written.at),
-        kind: kind.to_owned(),
-        credits,
-        booking,
-        text,
-    }
-}
-
-type Told = (&'static str, Option<u64>, Option<String>, String);
-
-fn told(fact: &Fact) -> Told {
-    match fact {
-        Fact::Opened { account } => ("opened", None, None, format!("account {account} opened")),
-        Fact::Aliased { alias, .. } => ("aliased", None, None, format!("alias {alias} added")),
-        Fact::Unaliased { alias, .. } => {
-            ("unaliased", None, None, format!("alias {alias} removed"))
-        }
-        Fact::Described { .. } => ("described", None, None, "attributes changed".to_owned()),
-        Fact::Frozen { why, .. } => {
-            let text = why
-                .as_ref()
-                .map_or_else(|| "thawed".to_owned(), |why| format!("frozen: {why}"));
-            ("frozen", None, None, text)
-        }
-        Fact::Pinned { hash, .. } => {
-            let text = if hash.is_some() {
-                "PIN set"
-            } else {
-                "PIN removed"
-            };
-            ("pinned", None, None, text.to_owned())
-        }
-        Fact::Grant {
-            reference,
-            credits,
-            expires,
-            reason,
-            ..
-        } => {
-            let until = expires.map_or_else(
-                || "without expiry".to_owned(),
-                |at| format!("until {}", time(at)),
-            );
-            let text = format!("{reason} ({reference}), {until}");
-            ("grant", Some(*credits), None, text)
-        }
-        Fact::Revoke {
-            reference,
-            parts,
-            reason,
-            ..
-        } => {
-            let text = format!("{reason} ({reference})");
-            ("revoke", Some(sum(parts)), None, text)
-        }
-        Fact::Expire { part, .. } => {
-            let text = format!("what was left of {}", part.grant);
-            ("expire", Some(part.credits), None, text)
-        }
-        Fact::Hold { .. }
-        | Fact::Post { .. }
-        | Fact::Void { .. }
-        | Fact::Refund { .. }
-        | Fact::Move { .. }
-        | Fact::Closed { .. } => told_of_charge(fact),
-        Fact::Decided { .. }
-        | Fact::Reviewed { .. }
-        | Fact::Called { .. }
-        | Fact::Settled { .. } => told_of_request(fact),
-    }
-}
-
-fn told_of_charge(fact: &Fact) -> Told {
-    match fact {
-        Fact::Hold {
-            booking,
-            request,
-            parts,
-            ..
-        } => {
-            let lots: Vec<String> = parts
-                .iter()
-                .map(|part| format!("{} from {}", part.credits, part.grant))
-                .collect();
-            let text = if lots.is_empty() {
-                format!("held for request {request}: costs nothing")
-            } else {
-                format!("held for request {request}: {}", lots.join(", "))
-            };
-            let uid = Some(booking.uid.to_string());
-            ("hold", Some(sum(parts)), uid, text)
-        }
-        Fact::Post { booking } => {
-            let text = "the booking was confirmed: the hold is spent";
-            ("post", None, Some(booking.to_string()), text.to_owned())
-        }
-        Fact::Void { booking, reason } => {
-            let text = format!("the hold is given back: {reason}");
-            ("void", None, Some(booking.to_string()), text)
-        }
-        Fact::Refund {
-            booking,
-            parts,
-            reason,
-            ..
-        } => {
-            let credits = parts.iter().map(|part| part.credits).sum();
-            let uid = Some(booking.to_string());
-            ("refund", Some(credits), uid, reason.clone())
-        }
-        Fact::Move {
-            from, to, reason, ..
-        } => {
-            let text = format!("the charge of {from} goes on with {}: {reason}", to.uid);
-            ("move", None, Some(to.uid.to_string()), text)
-        }
-        Fact::Closed { booking, reason } => {
-            ("closed", None, Some(booking.to_string()), reason.clone())
-        }
-        Fact::Opened { .. }
-        | Fact::Aliased { .. }
-        | Fact::Unaliased { .. }
-        | Fact::Described { .. }
-        | Fact::Frozen { .. }
-        | Fact::Pinned { .. }
-        | Fact::Grant { .. }
-        | Fact::Revoke { .. }
-        | Fact::Expire { .. }
-        | Fact::Decided { .. }
-        | Fact::Reviewed { .. }
-        | Fact::Called { .. }
-        | Fact::Settled { .. } => unreachable!("called for charges only"),
-    }
-}
-
-fn told_of_request(fact: &Fact) -> Told {
-    match fact {
-        Fact::Decided { request } => {
-            let reasons: Vec<&str> = request.reasons.iter().map(|r| r.text.as_str()).collect();
-            let text = format!("{}: {}", request.decision.as_str(), reasons.join(" "));
-            ("decided", None, None, text)
-        }
-        Fact::Reviewed {
-            verdict, reason, ..
-        } => {
-            let text = format!("{}: {reason}", verdict.as_str());
-            ("reviewed", None, None, text)
-        }
-        Fact::Called { call, .. } => {
-            let text = format!("{}: {}", call.kind.as_str(), call.text);
-            ("called", None, Some(call.booking.to_string()), text)
-        }
-        Fact::Settled { outcome, .. } => ("settled", None, None, outcome.as_str().to_owned()),
-        Fact::Opened { .. }
-        | Fact::Aliased { .. }
-        | Fact::Unaliased { .. }
-        | Fact::Described { .. }
-        | Fact::Frozen { .. }
-        | Fact::Pinned { .. }
-        | Fact::Grant { .. }
-        | Fact::Revoke { .. }
-        | Fact::Expire { .. }
-        | Fact::Hold { .. }
-        | Fact::Post { .. }
-        | Fact::Void { .. }
-        | Fact::Refund { .. }
-        | Fact::Move { .. }
-        | Fact::Closed { .. } => unreachable!("called for requests only"),
     }
 }

@@ -14,6 +14,8 @@ pub const QUEUE: usize = 64;
 pub enum Wake {
     /// A second has passed: something may be due.
     Tick,
+    /// Look now: something was said that a pass acts on.
+    Look,
     /// An operator asks.
     Asked {
         command: Command,

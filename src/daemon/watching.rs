@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::every::Every;
 use crate::config::model::Schedule;
 use crate::domain::time::Time;
 use crate::reconcile::watch::{Look, Watched};
@@ -16,6 +17,13 @@ pub struct Watching {
     /// When the last watch, and the last audit, began.
     pub watched: Option<Time>,
     pub audited: Option<Time>,
+}
+
+/// When the next watch and the next audit are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Next {
+    pub watch: Time,
+    pub audit: Time,
 }
 
 impl Watching {
@@ -40,17 +48,23 @@ impl Watching {
         }
     }
 
+    /// When the next ones are due; what was never done is due now.
+    pub fn next(&self, schedule: &Schedule, now: Time) -> Next {
+        let after = |every: &Every, last: Option<Time>| match last {
+            None => now,
+            last => every.next_after(last, now),
+        };
+        Next {
+            watch: after(&schedule.watch, self.watched),
+            audit: after(&schedule.audit, self.audited),
+        }
+    }
+
     /// The watch that is due at `now`, if one is. Never watched: an audit.
     pub fn due(&self, schedule: &Schedule, now: Time) -> Option<Look> {
-        let audit = match self.audited {
-            None => true,
-            last => schedule.audit.next_after(last, now) <= now,
-        };
-        let watch = match self.watched {
-            None => true,
-            last => schedule.watch.next_after(last, now) <= now,
-        };
-        (audit || watch).then_some(Look {
+        let next = self.next(schedule, now);
+        let audit = next.audit <= now;
+        (audit || next.watch <= now).then_some(Look {
             since: self.watched,
             audit,
         })

@@ -8,6 +8,7 @@
 
 pub mod catalogue;
 pub mod changes;
+pub mod copy;
 pub mod disk;
 pub mod ground;
 pub mod handle;

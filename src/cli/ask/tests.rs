@@ -20,7 +20,12 @@ fn asked(words: &str, file: &str) -> Result<Command, Refusal> {
     let Verb::Ask(ask) = args.verb else {
         panic!("{:?}", args.verb);
     };
-    command_of(&ask, now(), &|_, _| Ok(file.as_bytes().to_vec()))
+    command_of(&ask, now(), &|_, _| Ok(file.as_bytes().to_vec()), &no_pin)
+}
+
+/// What stands for a PIN that was typed.
+fn no_pin() -> Result<String, Refusal> {
+    Ok("hash".to_owned())
 }
 
 fn text(text: &str) -> String {
@@ -37,11 +42,77 @@ fn words_become_commands() {
     let table = [
         ("plan", Command::Plan {}),
         ("plan --exit-code", Command::Plan {}),
-        ("pass", Command::Pass {}),
+        ("pass", Command::Pass { watch: false }),
+        ("pass --watch", Command::Pass { watch: true }),
         ("status", Command::Status {}),
         ("pause", Command::Pause {}),
         ("resume", Command::Resume {}),
         ("ledger verify", Command::Verify {}),
+        ("ledger export --out log.jsonl", Command::Head {}),
+        ("backup there", Command::Head {}),
+        (
+            "credits export",
+            Command::CreditsExport {
+                after: None,
+                limit: 1_000,
+            },
+        ),
+        (
+            "review list --all",
+            Command::Reviews {
+                all: true,
+                limit: 100,
+            },
+        ),
+        (
+            "review decline kV2s9q --reason closed",
+            Command::Review(review::Review {
+                booking: text("kV2s9q"),
+                verdict: review::Verdict::Decline,
+                reason: some("closed"),
+            }),
+        ),
+        (
+            "account set bo@example.com --tier gold --tag a --tag b --untag c --attribute seat=12 \
+             --no-attribute old",
+            Command::AccountSet(Describe {
+                account: bo(),
+                tier: some("gold"),
+                no_tier: false,
+                tags: vec![text("a"), text("b")],
+                untags: vec![text("c")],
+                attributes: BTreeMap::from([(text("seat"), text("12"))]),
+                no_attributes: vec![text("old")],
+            }),
+        ),
+        (
+            "account freeze bo@example.com --reason unpaid",
+            Command::AccountFreeze {
+                account: bo(),
+                why: some("unpaid"),
+            },
+        ),
+        (
+            "account thaw bo@example.com",
+            Command::AccountFreeze {
+                account: bo(),
+                why: None,
+            },
+        ),
+        (
+            "account pin set bo@example.com",
+            Command::AccountPin {
+                account: bo(),
+                hash: some("hash"),
+            },
+        ),
+        (
+            "account pin clear bo@example.com",
+            Command::AccountPin {
+                account: bo(),
+                hash: None,
+            },
+        ),
         (
             "credits grant bo@example.com 4",
             Command::Grant(protocol::Grant {
@@ -170,6 +241,8 @@ fn words_become_commands() {
                     expires: None,
                     reason: None,
                     reference: text("import:9ef92ec4fcbb6220b592061fc6d0cb87"),
+                    tier: None,
+                    tags: vec![],
                 }],
                 dry_run: true,
             },
@@ -215,9 +288,10 @@ fn a_file_that_cannot_be_read_or_is_no_text_is_refused() {
         at: None,
     });
     let unread = usage("booking.json cannot be read".to_owned());
-    let result = command_of(&ask, now(), &|_, _| Err(unread.clone()));
+    let result = command_of(&ask, now(), &|_, _| Err(unread.clone()), &no_pin);
     assert_eq!(result, Err(unread.clone()));
-    let refusal = command_of(&ask, now(), &|_, _| Ok(b"{\"a\":\"\xff\"}".to_vec())).unwrap_err();
+    let bad = |_: &Path, _| Ok(b"{\"a\":\"\xff\"}".to_vec());
+    let refusal = command_of(&ask, now(), &bad, &no_pin).unwrap_err();
     assert_eq!(
         refusal.text,
         "booking.json is not UTF-8 text: the byte at 6 is not"

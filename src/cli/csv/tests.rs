@@ -86,7 +86,7 @@ fn good_files_give_their_rows_with_their_lines() {
 #[test]
 fn a_bad_file_is_refused_with_what_to_do() {
     let header = "the first line has to name the columns: account,credits and, if wanted, \
-                  expires,reason,reference";
+                  expires,reason,reference,tier,tags";
     let h = |problem: &str| format!("1: {problem}; {header}");
     let long = format!("account,credits\n{},4\n", "x".repeat(321));
     let long_reason = format!("account,credits,reason\nbo,4,{}\n", "x".repeat(501));
@@ -283,6 +283,17 @@ fn a_reference_follows_from_what_a_row_says_however_it_is_written() {
     for text in other {
         assert_ne!(references(text), plain, "{text:?}");
     }
+}
+
+#[test]
+fn a_row_may_say_tier_and_tags_which_are_no_part_of_its_reference() {
+    let text = "account,credits,tags,tier\nbo,4, chess  founder ,gold\nal,4,,\n";
+    let rows = parse(text.as_bytes()).unwrap();
+    assert_eq!(rows[0].tier.as_deref(), Some("gold"));
+    assert_eq!(rows[0].tags, ["chess", "founder"]);
+    assert_eq!((&rows[1].tier, rows[1].tags.len()), (&None, 0));
+    let plain = references("account,credits\nbo,4\nal,4\n");
+    assert_eq!(references(text), plain);
 }
 
 /// Stored ledgers hold these references: a change here would grant old files again.

@@ -2,7 +2,7 @@
 
 use super::explain::entries;
 use super::layout::{Page, count, minute};
-use crate::control::protocol::{AccountView, AccountsView, LotView, StatementView};
+use crate::control::protocol::account::{AccountView, AccountsView, LotView, StatementView};
 
 pub fn account(view: &AccountView, page: &Page) -> String {
     let mut text = format!(
@@ -25,6 +25,17 @@ pub fn account(view: &AccountView, page: &Page) -> String {
     ];
     if !view.aliases.is_empty() {
         rows.push(("aliases", view.aliases.join(", ")));
+    }
+    rows.extend(view.tier.clone().map(|tier| ("tier", tier)));
+    if !view.tags.is_empty() {
+        rows.push(("tags", view.tags.join(", ")));
+    }
+    let attributes = view.attributes.iter();
+    let attributes = attributes.map(|(name, value)| ("attribute", format!("{name}={value}")));
+    rows.extend(attributes);
+    rows.extend(view.frozen.clone().map(|why| ("frozen", why)));
+    if view.pin {
+        rows.push(("PIN", "set".to_owned()));
     }
     text.push_str(&page.block(&rows));
     if !view.lots.is_empty() {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::layout::Page;
-use super::{account, clean, credits, decisions, explain, house, pass};
+use super::{account, clean, credits, decisions, explain, house, pass, review};
 use crate::control::protocol::Answer;
 
 /// For people, in at most `width` columns. `now` says how long ago or ahead times are.
@@ -21,8 +21,12 @@ pub fn plain(answer: &Answer, width: usize, now: DateTime<Utc>) -> String {
         Answer::Decisions(view) => decisions::plain(&view, &page),
         Answer::Explain(view) => explain::explain(&view, &page),
         Answer::Evaluate(view) => explain::evaluate(&view, &page),
+        Answer::Reviews(view) => review::list(&view, &page),
+        Answer::Reviewed(view) => review::said(&view),
         Answer::Charges(view) => explain::charge_list(&view, &page),
         Answer::Verify(view) => house::verify(&view),
+        Answer::CreditsExport(view) => credits::export(&view),
+        Answer::Head(view) => house::head(&view),
     }
 }
 
@@ -40,8 +44,12 @@ pub fn json(answer: &Answer) -> String {
         Answer::Decisions(view) => serde_json::to_string(view),
         Answer::Explain(view) => serde_json::to_string(view),
         Answer::Evaluate(view) => serde_json::to_string(view),
+        Answer::Reviews(view) => serde_json::to_string(view),
+        Answer::Reviewed(view) => serde_json::to_string(view),
         Answer::Charges(view) => serde_json::to_string(view),
         Answer::Verify(view) => serde_json::to_string(view),
+        Answer::CreditsExport(view) => serde_json::to_string(view),
+        Answer::Head(view) => serde_json::to_string(view),
     };
     clean::json(&text.expect("views have only keys that are texts")) + "\n"
 }

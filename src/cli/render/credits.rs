@@ -2,7 +2,8 @@
 
 use super::account::expiry;
 use super::layout::{Page, count, minute};
-use crate::control::protocol::{GivenView, GrantsView, ImportView};
+use crate::control::protocol::account::ExportView;
+use crate::control::protocol::account::{GivenView, GrantsView, ImportView};
 
 pub fn given(view: &GivenView) -> String {
     let credits = count(view.credits, "credit");
@@ -53,6 +54,17 @@ pub fn import(view: &ImportView) -> String {
             would("opened", "would be opened")
         ));
     }
+    if view.accounts_described > 0 {
+        text.push_str(&format!(
+            "{} another tier or other tags.\n",
+            match (view.accounts_described, view.dry_run) {
+                (1, false) => "1 account was given".to_owned(),
+                (1, true) => "1 account would be given".to_owned(),
+                (some, false) => format!("{some} accounts were given"),
+                (some, true) => format!("{some} accounts would be given"),
+            }
+        ));
+    }
     if view.existed > 0 {
         text.push_str(&format!(
             "{} had been imported before and {} for nothing now. A new round of grants needs an \
@@ -65,6 +77,15 @@ pub fn import(view: &ImportView) -> String {
         text.push_str("Nothing was written.\n");
     }
     text
+}
+
+/// One page of an export; `credits export` writes them as CSV.
+pub fn export(view: &ExportView) -> String {
+    format!(
+        "{} of {}.\n",
+        count(view.rows.len(), "grant"),
+        count(view.accounts, "account")
+    )
 }
 
 pub fn grants(view: &GrantsView, page: &Page) -> String {

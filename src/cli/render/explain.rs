@@ -3,9 +3,9 @@
 
 use super::layout::{Page, count, minute, second};
 use super::pass::step_block;
-use crate::control::protocol::{
-    CallView, ChargeView, ChargesView, EntryView, EvaluateView, ExplainView, FindingView,
-};
+use super::review::word;
+use crate::control::protocol::charges::{ChargeView, ChargesView};
+use crate::control::protocol::{CallView, EntryView, EvaluateView, ExplainView, FindingView};
 
 pub fn explain(view: &ExplainView, page: &Page) -> String {
     let mut more = vec![
@@ -14,6 +14,9 @@ pub fn explain(view: &ExplainView, page: &Page) -> String {
     ];
     if let Some(told) = &view.told {
         more.push(("told", told.clone()));
+    }
+    if let Some(said) = &view.review {
+        more.push(("operator", word(said)));
     }
     let mut text = step_block(&view.decision.step, page, &more);
     text.push_str(&findings(&view.findings, page));

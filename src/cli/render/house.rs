@@ -1,7 +1,10 @@
 //! How the daemon and the ledger are.
 
 use super::layout::{Page, count, second};
-use crate::control::protocol::{PassHead, StatusView, VerifyView};
+use crate::control::protocol::PassHead;
+use crate::control::protocol::ledger::VerifyView;
+use crate::control::protocol::ledger::{CopyView, HeadView};
+use crate::control::protocol::status::{FailingView, StatusView, WatchStatus};
 
 pub fn status(view: &StatusView, page: &Page) -> String {
     let at = |time: &str| match page.from_now(time) {
@@ -28,6 +31,11 @@ pub fn status(view: &StatusView, page: &Page) -> String {
     }
     let next = view.next_pass.as_deref();
     rows.push(("next pass", next.map_or_else(|| "none".to_owned(), at)));
+    rows.push(("last watch", last_watch(&view.watch, &at)));
+    if let Some(error) = &view.watch.error {
+        rows.push(("problem", error.clone()));
+    }
+    rows.push(("next watch", next_watch(&view.watch, &at)));
     rows.push((
         "unfinished",
         match view.open_intents {
@@ -35,6 +43,21 @@ pub fn status(view: &StatusView, page: &Page) -> String {
             open => count(open, "decision"),
         },
     ));
+    for failing in &view.failing {
+        rows.push(("failing", failed(failing)));
+    }
+    let more = view.counts.failing.saturating_sub(view.failing.len());
+    if more > 0 {
+        rows.push(("failing", format!("{more} more")));
+    }
+    rows.push((
+        "in review",
+        match view.counts.reviews {
+            0 => "nothing".to_owned(),
+            open => format!("{}; see `maitred review list`", count(open, "request")),
+        },
+    ));
+    rows.push(("charges", format!("{} open", view.counts.open_charges)));
     rows.push(("log", count(view.log_sequence, "commit")));
     rows.push(("policy", view.policy.clone()));
     format!(
@@ -45,6 +68,41 @@ pub fn status(view: &StatusView, page: &Page) -> String {
     )
 }
 
+/// The last watch of this daemon, or when one before it was.
+fn last_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
+    match (&watch.last, &watch.watched) {
+        (Some(last), _) => format!(
+            "{}; {} looked at, {} to Cal.com, {}{}",
+            at(&last.finished),
+            count(last.checked, "open charge"),
+            count(last.calls, "call"),
+            count(last.changes, "change"),
+            if last.audit { " (an audit)" } else { "" }
+        ),
+        (None, Some(before)) => format!("{}, before this daemon", at(before)),
+        (None, None) => "none yet".to_owned(),
+    }
+}
+
+fn next_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
+    match (&watch.next, &watch.next_audit) {
+        (Some(next), Some(audit)) => format!("{}; the next audit {}", at(next), at(audit)),
+        (_, _) => "none".to_owned(),
+    }
+}
+
+fn failed(failing: &FailingView) -> String {
+    let last = failing.last.as_deref().map(second);
+    let last = last.map_or_else(String::new, |last| format!(", the last at {last}"));
+    format!(
+        "{} {}: {}{last}; see `maitred explain {}`",
+        failing.decision,
+        failing.request,
+        count(failing.failures, "failed call"),
+        failing.request
+    )
+}
+
 fn last(pass: &PassHead, at: &dyn Fn(&str) -> String) -> String {
     format!(
         "{}; {} seen, {} to Cal.com",
@@ -52,6 +110,37 @@ fn last(pass: &PassHead, at: &dyn Fn(&str) -> String) -> String {
         count(pass.observed, "pending booking"),
         count(pass.calls, "call")
     )
+}
+
+pub fn head(view: &HeadView) -> String {
+    format!(
+        "The log ends with commit {} ({}).\n",
+        view.sequence, view.hash
+    )
+}
+
+/// A backup or a restore.
+pub fn copy(view: &CopyView) -> String {
+    let what = format!(
+        "{} in {}, {} bytes",
+        count(view.sequence, "commit"),
+        count(view.files, "file"),
+        view.bytes
+    );
+    let head = format!("The head is commit {}, {}.\n", view.sequence, view.hash);
+    if view.kind == "restore" {
+        format!(
+            "The ledger in {} was restored from {} and checked: {what}.\n{head}What happened after \
+             that is not in it. `maitred run --once --watch` looks at every open charge, and for \
+             bookings that were confirmed since and that nobody is charged for.\n",
+            view.to, view.from
+        )
+    } else {
+        format!(
+            "The ledger was copied to {} and the copy checked: {what}.\n{head}",
+            view.to
+        )
+    }
 }
 
 pub fn verify(view: &VerifyView) -> String {

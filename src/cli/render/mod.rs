@@ -11,3 +11,4 @@ pub mod house;
 pub mod layout;
 pub mod pass;
 pub mod refusal;
+pub mod review;

@@ -2,7 +2,8 @@
 //! decided so, and the effect; then what is left as it is, in a line each.
 
 use super::layout::{Page, count, minute, second, sentence, title};
-use crate::control::protocol::{PassHead, PassView, StepView, WatchView};
+use crate::control::protocol::charges::WatchView;
+use crate::control::protocol::{PassHead, PassView, StepView};
 
 pub fn plain(view: &PassView, page: &Page) -> String {
     let mut text = heading(&view.pass);
@@ -211,7 +212,7 @@ fn effect(step: &StepView) -> String {
     }
 }
 
-fn bookings(step: &StepView) -> String {
+pub(super) fn bookings(step: &StepView) -> String {
     match step.bookings.as_slice() {
         [] => step.request.clone(),
         [only] if *only == step.request => only.clone(),

@@ -7,7 +7,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::control::client::{self, ClientError};
-use crate::control::protocol::{Answer, VerifyView};
+use crate::control::protocol::Answer;
+use crate::control::protocol::ledger::VerifyView;
 
 /// Nothing here takes as long, and a test that hangs should fail.
 const BOUND: Duration = Duration::from_secs(30);

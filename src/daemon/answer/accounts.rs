@@ -1,8 +1,10 @@
 //! Looking at accounts, and their aliases.
 
 use super::parse;
-use crate::control::protocol::{AccountsView, Answer, Refusal, SCHEMA, StatementView};
-use crate::daemon::views;
+use crate::control::protocol::account::{AccountsView, StatementView};
+use crate::control::protocol::{Answer, Refusal, SCHEMA};
+use crate::daemon::views::{self, facts};
+use crate::domain::account::Account;
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Address};
 use crate::domain::time::Time;
@@ -25,6 +27,23 @@ pub fn list(
     after: Option<&str>,
     limit: u32,
 ) -> Result<Answer, Refusal> {
+    let (accounts, next) = page(store, after, limit)?;
+    Ok(Answer::Accounts(AccountsView {
+        schema: SCHEMA,
+        accounts: accounts
+            .iter()
+            .map(|account| views::account(account, now))
+            .collect(),
+        next,
+    }))
+}
+
+/// Accounts in order of their names, and where to go on when there are more.
+pub(super) fn page(
+    store: &dyn Store,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<(Vec<Account>, Option<String>), Refusal> {
     let after = after
         .map(AccountId::parse)
         .transpose()
@@ -39,14 +58,7 @@ pub fn list(
         .last()
         .filter(|_| more)
         .map(|account| account.id.to_string());
-    Ok(Answer::Accounts(AccountsView {
-        schema: SCHEMA,
-        accounts: accounts
-            .iter()
-            .map(|account| views::account(account, now))
-            .collect(),
-        next,
-    }))
+    Ok((accounts, next))
 }
 
 pub fn alias(
@@ -93,7 +105,7 @@ pub fn statement(
     Ok(Answer::Statement(StatementView {
         schema: SCHEMA,
         account: account.id.to_string(),
-        entries: entries.iter().map(views::entry).collect(),
+        entries: entries.iter().map(facts::entry).collect(),
         balance: views::account(&account, now),
     }))
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::parse;
-use crate::control::protocol::{Answer, ChargeLine, ChargesView, Refusal, SCHEMA};
+use crate::control::protocol::charges::{ChargeLine, ChargesView};
+use crate::control::protocol::{Answer, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::fact::Fact;
 use crate::domain::gate::Policy;

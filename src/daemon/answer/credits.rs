@@ -1,17 +1,14 @@
-//! Giving and taking credits, one at a time and by the hundred. Every grant has a reference: the
-//! same one twice is the same grant asked twice, with other contents it is an error.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! Giving and taking credits. Every grant has a reference: the same one twice is the same grant asked
+//! twice, with other contents it is an error.
 
 use sha2::{Digest, Sha256};
 
 use super::parse;
-use crate::control::protocol::{
-    Answer, Grant, GrantsView, ImportRow, ImportView, Refusal, Revoke, SCHEMA,
-};
+use crate::control::protocol::account::GrantsView;
+use crate::control::protocol::{Answer, Grant, Refusal, Revoke, SCHEMA};
 use crate::daemon::views;
 use crate::domain::decision::Credits;
-use crate::domain::fact::{Fact, MAX_FACTS};
+use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Reference};
 use crate::domain::ledger::{Given, GivenKind};
 use crate::domain::plan::write_off;
@@ -20,9 +17,6 @@ use crate::store::port::{Store, Subject};
 
 /// Grants shown of one account.
 const MAX_GRANTS: usize = 1_000;
-
-/// Problems named of one import; with more, the file is the wrong one.
-const MAX_PROBLEMS: usize = 100;
 
 pub fn grant(store: &mut dyn Store, now: Time, asked: &Grant) -> Result<Answer, Refusal> {
     let account = parse::account_id(store, &asked.account)?;
@@ -129,127 +123,7 @@ pub fn grants(store: &dyn Store, now: Time, account: &str) -> Result<Answer, Ref
     }))
 }
 
-/// All rows or none: every bad row is named by its line.
-pub fn import(
-    store: &mut dyn Store,
-    now: Time,
-    rows: &[ImportRow],
-    dry_run: bool,
-) -> Result<Answer, Refusal> {
-    if rows.len() > MAX_FACTS / 2 {
-        return Err(parse::usage(format!(
-            "{} rows are more than one import may have ({}): split the file",
-            rows.len(),
-            MAX_FACTS / 2
-        )));
-    }
-    let sorted = sort(store, now, rows)?;
-    if !dry_run && !sorted.facts.is_empty() {
-        store
-            .commit(now, sorted.facts, &[])
-            .map_err(|e| parse::commit_failed(&e))?;
-        tracing::info!(
-            rows = sorted.view.granted,
-            credits = sorted.view.credits,
-            "imported"
-        );
-    }
-    Ok(Answer::Import(ImportView {
-        dry_run,
-        ..sorted.view
-    }))
-}
-
-struct Sorted {
-    facts: Vec<Fact>,
-    view: ImportView,
-}
-
-fn sort(store: &dyn Store, now: Time, rows: &[ImportRow]) -> Result<Sorted, Refusal> {
-    let mut problems = Vec::new();
-    let mut facts = Vec::new();
-    let mut lines: BTreeMap<Reference, u64> = BTreeMap::new();
-    let mut opened = BTreeSet::new();
-    let mut seen = BTreeSet::new();
-    let mut view = ImportView {
-        schema: SCHEMA,
-        rows: rows.len(),
-        granted: 0,
-        existed: 0,
-        credits: 0,
-        accounts_opened: 0,
-        dry_run: false,
-    };
-    for row in rows {
-        match row_of(store, now, row) {
-            Err(refusal) => problems.push(format!("line {}: {}", row.line, refusal.text)),
-            Ok((wanted, existed)) => {
-                if let Some(line) = lines.insert(wanted.reference.clone(), row.line) {
-                    problems.push(format!(
-                        "line {}: the reference {:?} was used in line {line} already",
-                        row.line,
-                        wanted.reference.as_str()
-                    ));
-                } else if existed {
-                    view.existed += 1;
-                } else {
-                    view.granted += 1;
-                    view.credits += wanted.credits;
-                    if store
-                        .account(&wanted.account)
-                        .map_err(|e| parse::store_failed(&e))?
-                        .is_none()
-                    {
-                        opened.insert(wanted.account.clone());
-                    }
-                    if seen.insert(wanted.account.clone()) {
-                        facts.extend(expired(store, &wanted.account, now)?);
-                    }
-                    facts.push(grant_fact(&wanted));
-                }
-            }
-        }
-    }
-    view.accounts_opened = opened.len();
-    if problems.is_empty() {
-        return Ok(Sorted { facts, view });
-    }
-    let count = problems.len();
-    problems.truncate(MAX_PROBLEMS);
-    if count > MAX_PROBLEMS {
-        problems.push(format!("and {} more", count - MAX_PROBLEMS));
-    }
-    Err(parse::usage(format!(
-        "nothing was imported:\n  {}",
-        problems.join("\n  ")
-    )))
-}
-
-/// One row as a grant, and whether it was made before.
-fn row_of(store: &dyn Store, now: Time, row: &ImportRow) -> Result<(Given, bool), Refusal> {
-    let account = parse::account_id(store, &row.account)?;
-    let mut wanted = Given {
-        reference: parse::reference(&row.reference)?,
-        account,
-        credits: parse::credits(row.credits)?,
-        kind: GivenKind::Grant,
-        expires: row
-            .expires
-            .as_deref()
-            .map(|text| parse::time("the expiry", text))
-            .transpose()?,
-        reason: parse::reason(row.reason.as_deref(), "imported")?,
-        at: now,
-    };
-    if let Some(there) = existing(store, &wanted.reference)? {
-        same(&there, &wanted)?;
-        return Ok((wanted, true));
-    }
-    wanted.expires = parse::expiry(row.expires.as_deref(), now)?;
-    Ok((wanted, false))
-}
-
-fn grant_fact(given: &Given) -> Fact {
+pub(super) fn grant_fact(given: &Given) -> Fact {
     Fact::Grant {
         reference: given.reference.clone(),
         account: given.account.clone(),
@@ -260,19 +134,23 @@ fn grant_fact(given: &Given) -> Fact {
 }
 
 /// Write-offs that are due; a grant is a good time to say so.
-fn expired(store: &dyn Store, account: &AccountId, now: Time) -> Result<Vec<Fact>, Refusal> {
+pub(super) fn expired(
+    store: &dyn Store,
+    account: &AccountId,
+    now: Time,
+) -> Result<Vec<Fact>, Refusal> {
     let there = store
         .account(account)
         .map_err(|e| parse::store_failed(&e))?;
     Ok(there.map_or_else(Vec::new, |mut there| write_off(&mut there, now)))
 }
 
-fn existing(store: &dyn Store, reference: &Reference) -> Result<Option<Given>, Refusal> {
+pub(super) fn existing(store: &dyn Store, reference: &Reference) -> Result<Option<Given>, Refusal> {
     store.given(reference).map_err(|e| parse::store_failed(&e))
 }
 
 /// Asking the same again is harmless; asking something else under the same reference is an error.
-fn same(there: &Given, wanted: &Given) -> Result<(), Refusal> {
+pub(super) fn same(there: &Given, wanted: &Given) -> Result<(), Refusal> {
     let key = |given: &Given| {
         (
             given.account.clone(),

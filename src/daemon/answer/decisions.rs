@@ -2,7 +2,7 @@
 
 use super::parse;
 use crate::control::protocol::{Answer, DecisionsView, ExplainView, Refusal, SCHEMA};
-use crate::daemon::views;
+use crate::daemon::views::{self, facts};
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::request::{ChargeState, Request};
 use crate::domain::watch::MAX_CHAIN;
@@ -40,7 +40,7 @@ pub fn explain(store: &dyn Store, booking: &str) -> Result<Answer, Refusal> {
         let charge = store.charge(&uid).map_err(|e| parse::store_failed(&e))?;
         charges.extend(charge.as_ref().map(views::charge));
     }
-    let mut entries: Vec<_> = entries.iter().map(views::entry).collect();
+    let mut entries: Vec<_> = entries.iter().map(facts::entry).collect();
     entries.sort_by_key(|entry| (entry.sequence, rank(&entry.kind)));
     entries.dedup();
     Ok(Answer::Explain(Box::new(ExplainView {
@@ -48,6 +48,7 @@ pub fn explain(store: &dyn Store, booking: &str) -> Result<Answer, Refusal> {
         decision: views::decision(&request),
         findings: request.findings.iter().map(views::finding).collect(),
         told: request.text.clone(),
+        review: request.review.as_ref().map(views::word),
         calls: views::calls(&request),
         charges,
         entries,
@@ -65,7 +66,8 @@ fn rank(kind: &str) -> u8 {
     }
 }
 
-fn find(store: &dyn Store, uid: &BookingUid) -> Result<Request, Refusal> {
+/// The request that was decided with the booking, or with the one it replaced.
+pub(super) fn find(store: &dyn Store, uid: &BookingUid) -> Result<Request, Refusal> {
     let failed = |e: StoreError| parse::store_failed(&e);
     let mut asked = uid.clone();
     for _ in 0..MAX_CHAIN {

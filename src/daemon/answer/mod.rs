@@ -6,5 +6,11 @@ pub mod charges;
 pub mod credits;
 pub mod decisions;
 pub mod evaluate;
+pub mod export;
+pub mod import;
+#[cfg(test)]
+mod make;
+pub mod members;
 pub mod parse;
+pub mod review;
 pub mod route;

@@ -1,7 +1,11 @@
 //! Which command is answered by which part.
 
-use super::{accounts, charges, credits, decisions, evaluate, parse};
-use crate::control::protocol::{Answer, Command, Refusal, SCHEMA, VerifyView};
+use super::{
+    accounts, charges, credits, decisions, evaluate, export, import, members, parse, review,
+};
+use crate::control::protocol::ledger::HeadView;
+use crate::control::protocol::ledger::VerifyView;
+use crate::control::protocol::{Answer, Command, Refusal, SCHEMA};
 use crate::domain::gate::Policy;
 use crate::domain::time::Time;
 use crate::store::port::Store;
@@ -10,7 +14,7 @@ use crate::store::port::Store;
 pub fn is_for_the_store(command: &Command) -> bool {
     match command {
         Command::Plan {}
-        | Command::Pass {}
+        | Command::Pass { .. }
         | Command::Status {}
         | Command::Pause {}
         | Command::Resume {} => false,
@@ -21,37 +25,52 @@ pub fn is_for_the_store(command: &Command) -> bool {
         | Command::AccountShow { .. }
         | Command::AccountList { .. }
         | Command::AccountAlias { .. }
+        | Command::AccountSet(_)
+        | Command::AccountFreeze { .. }
+        | Command::AccountPin { .. }
         | Command::AccountStatement { .. }
+        | Command::CreditsExport { .. }
+        | Command::Head {}
         | Command::Decisions { .. }
         | Command::Explain { .. }
         | Command::Evaluate { .. }
+        | Command::Reviews { .. }
+        | Command::Review(_)
         | Command::Charges { .. }
         | Command::ChargeSettle { .. }
         | Command::Verify {} => true,
     }
 }
 
-/// Whether the command may write: then the store is made when there is none yet.
-pub fn writes(command: &Command) -> bool {
+/// Whether the command begins a ledger where there is none yet. Others that write have nothing to write
+/// about there.
+pub fn begins_a_ledger(command: &Command) -> bool {
     match command {
-        Command::Grant(_)
-        | Command::Revoke(_)
-        | Command::AccountAlias { .. }
-        | Command::ChargeSettle { .. } => true,
+        Command::Grant(_) => true,
         Command::Import { dry_run, .. } => !dry_run,
         Command::Plan {}
-        | Command::Pass {}
+        | Command::Pass { .. }
         | Command::Status {}
         | Command::Pause {}
         | Command::Resume {}
+        | Command::Revoke(_)
         | Command::Grants { .. }
         | Command::AccountShow { .. }
         | Command::AccountList { .. }
+        | Command::AccountAlias { .. }
+        | Command::AccountSet(_)
+        | Command::AccountFreeze { .. }
+        | Command::AccountPin { .. }
         | Command::AccountStatement { .. }
+        | Command::CreditsExport { .. }
+        | Command::Head {}
         | Command::Decisions { .. }
         | Command::Explain { .. }
         | Command::Evaluate { .. }
+        | Command::Reviews { .. }
+        | Command::Review(_)
         | Command::Charges { .. }
+        | Command::ChargeSettle { .. }
         | Command::Verify {} => false,
     }
 }
@@ -69,7 +88,7 @@ pub fn answer(
     match command {
         Command::Grant(asked) => credits::grant(store, now, asked),
         Command::Revoke(asked) => credits::revoke(store, now, asked),
-        Command::Import { rows, dry_run } => credits::import(store, now, rows, *dry_run),
+        Command::Import { rows, dry_run } => import::import(store, now, rows, *dry_run),
         Command::Grants { account } => credits::grants(store, now, account),
         Command::AccountShow { account } => accounts::show(store, now, account),
         Command::AccountList { after, limit } => {
@@ -80,6 +99,11 @@ pub fn answer(
             alias,
             remove,
         } => accounts::alias(store, now, account, alias, *remove),
+        Command::AccountSet(asked) => members::describe(store, now, asked),
+        Command::AccountFreeze { account, why } => {
+            members::freeze(store, now, account, why.as_deref())
+        }
+        Command::AccountPin { account, hash } => members::pin(store, now, account, hash.as_deref()),
         Command::AccountStatement { account, limit } => {
             accounts::statement(store, now, account, *limit)
         }
@@ -88,13 +112,19 @@ pub fn answer(
         Command::Evaluate { text, at } => {
             evaluate::evaluate(store, policy, now, text, at.as_deref())
         }
+        Command::Reviews { all, limit } => review::list(store, now, *all, *limit),
+        Command::Review(asked) => review::say(store, now, asked),
         Command::Charges { open, limit } => charges::list(store, policy, now, *open, *limit),
         Command::ChargeSettle { booking, refund } => {
             charges::settle(store, policy, now, booking, *refund)
         }
+        Command::CreditsExport { after, limit } => {
+            export::rows(store, now, after.as_deref(), *limit)
+        }
         Command::Verify {} => verify(store),
+        Command::Head {} => Ok(head(store)),
         Command::Plan {}
-        | Command::Pass {}
+        | Command::Pass { .. }
         | Command::Status {}
         | Command::Pause {}
         | Command::Resume {} => Err(parse::refused(
@@ -102,6 +132,15 @@ pub fn answer(
             "the command is the daemon's own and was sent to the store",
         )),
     }
+}
+
+fn head(store: &dyn Store) -> Answer {
+    let head = store.head();
+    Answer::Head(HeadView {
+        schema: SCHEMA,
+        sequence: head.seq,
+        hash: head.hash,
+    })
 }
 
 fn verify(store: &mut dyn Store) -> Result<Answer, Refusal> {

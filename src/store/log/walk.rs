@@ -188,6 +188,11 @@ impl Walk {
         }
     }
 
+    /// The line last returned, as it stands in the file, newline included.
+    pub fn text(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// Where the walk has come to; after `None` from `next`, where the log ends.
     pub fn end(&self) -> End {
         End {

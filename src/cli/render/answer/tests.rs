@@ -276,7 +276,31 @@ fn status(changes: Value) -> Value {
         "last_error": null,
         "passes": 17280,
         "next_pass": "2026-12-01T09:00:05Z",
+        "watch": {
+            "watched": "2026-12-01T08:57:00Z",
+            "audited": "2026-12-01T03:00:00Z",
+            "last": {
+                "started": "2026-12-01T08:57:00Z",
+                "finished": "2026-12-01T08:57:01Z",
+                "audit": false,
+                "checked": 3,
+                "calls": 2,
+                "changes": 1,
+            },
+            "error": null,
+            "next": "2026-12-01T09:02:00Z",
+            "next_audit": "2026-12-02T03:00:00Z",
+        },
         "open_intents": 1,
+        "failing_intents": 2,
+        "requests_in_review": 1,
+        "open_charges": 12,
+        "failing": [{
+            "request": "kV2s9q",
+            "decision": "confirm",
+            "failures": 3,
+            "last": "2026-12-01T08:59:51Z",
+        }],
         "log_sequence": 912,
         "policy": "5f2c9a",
     });
@@ -291,7 +315,16 @@ fn status_tells_how_the_daemon_is() {
       passes      17280
       last pass   2026-12-01 08:59:51 UTC (9 seconds ago); 1 pending booking seen, 2 calls to Cal.com
       next pass   2026-12-01 09:00:05 UTC (in 5 seconds)
+      last watch  2026-12-01 08:57:01 UTC (2 minutes ago); 3 open charges looked at, 2 calls to
+                  Cal.com, 1 change
+      next watch  2026-12-01 09:02:00 UTC (in 2 minutes); the next audit 2026-12-02 03:00:00 UTC (in
+                  18 hours)
       unfinished  1 decision
+      failing     confirm kV2s9q: 3 failed calls, the last at 2026-12-01 08:59:51 UTC; see `maitred
+                  explain kV2s9q`
+      failing     1 more
+      in review   1 request; see `maitred review list`
+      charges     12 open
       log         912 commits
       policy      5f2c9a
     ");
@@ -305,7 +338,19 @@ fn status_of_a_daemon_that_is_paused_and_has_never_come_to_the_end_of_a_pass() {
         "last_error": "Cal.com cannot be reached: connection refused",
         "passes": 0,
         "next_pass": null,
+        "watch": {
+            "watched": null,
+            "audited": null,
+            "last": null,
+            "error": "Cal.com cannot be reached: connection refused",
+            "next": null,
+            "next_audit": null,
+        },
         "open_intents": 0,
+        "failing_intents": 0,
+        "requests_in_review": 0,
+        "open_charges": 0,
+        "failing": [],
     }));
     insta::assert_snapshot!(read(answer), @r"
     maitred 0.1.0 is paused: no passes until `maitred resume` (process 4711).
@@ -314,7 +359,12 @@ fn status_of_a_daemon_that_is_paused_and_has_never_come_to_the_end_of_a_pass() {
       last pass   none yet
       problem     Cal.com cannot be reached: connection refused
       next pass   none
+      last watch  none yet
+      problem     Cal.com cannot be reached: connection refused
+      next watch  none
       unfinished  nothing
+      in review   nothing
+      charges     0 open
       log         912 commits
       policy      5f2c9a
     ");
@@ -645,6 +695,95 @@ fn evaluate_tells_the_decision_and_what_was_assumed() {
     ");
 }
 
+fn waiting(changes: Value) -> Value {
+    let step = with(
+        step("kV2s9qTtV6zB1dPz7aYw3e", "review", "none"),
+        json!({"credits": 0, "reasons": [{"code": "frozen", "text": "The account is frozen."}]}),
+    );
+    let more = json!({"cost": 2, "available": 3, "since": "2026-12-01T08:00:00Z", "said": null});
+    with(with(step, more), changes)
+}
+
+fn said(verdict: &str) -> Value {
+    json!({"said": {
+        "verdict": verdict,
+        "reason": "agreed by phone",
+        "at": "2026-12-01T09:00:00Z",
+    }})
+}
+
+fn reviewed(changes: Value) -> Value {
+    let view = json!({
+        "schema": 1,
+        "request": waiting(said("confirm")),
+        "existed": false,
+        "acts": "next-run",
+    });
+    json!({"reviewed": with(view, changes)})
+}
+
+#[test]
+fn requests_that_wait_for_a_word_are_listed_with_what_there_is_to_know() {
+    let nobody = json!({"account": null, "available": null, "request": "b", "bookings": ["b"]});
+    let requests = [waiting(said("confirm")), waiting(nobody)];
+    let answer = json!({"reviews": {"schema": 1, "requests": requests, "more": true}});
+    insta::assert_snapshot!(read(answer), @r"
+    2 requests, soonest first:
+
+    Review “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com
+      why      The account is frozen. (frozen)
+      gate     book-club
+      cost     2 credits, of 3 available
+      since    2026-12-01 08:00 UTC
+      said     confirm, on 2026-12-01 09:00 UTC: agreed by phone
+      booking  kV2s9qTtV6zB1dPz7aYw3e
+
+    Review “Book club: Dune” on 2026-12-03 18:00 UTC
+      who      bo@example.com (no account)
+      why      The account is frozen. (frozen)
+      gate     book-club
+      cost     2 credits, and there is no account
+      since    2026-12-01 08:00 UTC
+      booking  b
+
+    `maitred review confirm BOOKING` or `maitred review decline BOOKING` says what becomes of one.
+    There are more; ask for them with --limit.
+    ");
+    let none = json!({"reviews": {"schema": 1, "requests": [], "more": false}});
+    assert_eq!(read(none), "Nothing waits.\n");
+}
+
+#[test]
+fn a_word_is_repeated_with_who_acts_on_it() {
+    let settled = with(waiting(said("confirm")), json!({"outcome": "confirmed"}));
+    let rows = [
+        json!({}),
+        json!({"acts": "daemon"}),
+        json!({"acts": "paused", "existed": true}),
+        json!({"existed": true, "request": settled}),
+    ];
+    let told: Vec<String> = rows.map(reviewed).map(read).into();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    Written down: confirm “Book club: Dune” on 2026-12-03 18:00 UTC, for bo@example.com.
+    The last pass left it pending: The account is frozen. (frozen)
+    The next pass acts on it (`maitred run --once`).
+    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` tells how it goes.
+
+    Written down: confirm “Book club: Dune” on 2026-12-03 18:00 UTC, for bo@example.com.
+    The last pass left it pending: The account is frozen. (frozen)
+    The daemon looks at it now.
+    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` tells how it goes.
+
+    Nothing was done: confirm was said before of “Book club: Dune” on 2026-12-03 18:00 UTC, and stands.
+    The daemon is paused: it looks at it after `maitred resume`.
+    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` tells how it goes.
+
+    Nothing was done: confirm was said before of “Book club: Dune” on 2026-12-03 18:00 UTC.
+    `maitred explain kV2s9qTtV6zB1dPz7aYw3e` tells how it goes.
+    ");
+}
+
 #[test]
 fn verify_says_whether_log_and_store_agree() {
     let sound = json!({
@@ -709,6 +848,13 @@ fn answers() -> Vec<Value> {
             "charges": [],
             "entries": entries(),
         }}),
+        json!({"reviews": {"schema": 1, "requests": [waiting(json!({}))], "more": true}}),
+        json!({"head": {"schema": 1, "sequence": 7, "hash": "h"}}),
+        json!({"credits-export": {
+            "schema": 1, "rows": [], "accounts": 0, "empty": 1, "next": "a",
+        }}),
+        reviewed(json!({})),
+        reviewed(json!({"existed": true})),
         json!({"evaluate": {
             "schema": 1,
             "at": "at",

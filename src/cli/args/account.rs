@@ -1,0 +1,148 @@
+//! `account`: members and what is known of them.
+
+use clap::builder::BoolishValueParser;
+use clap::{Args as Arguments, Subcommand};
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Account {
+    /// Show an account: what is available, held, posted and expired
+    Show {
+        /// The member's e-mail address, or the account's name where it has another
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+    },
+    /// List accounts
+    List {
+        /// Start behind this account
+        #[arg(long, env = "MAITRED_AFTER", value_name = "ACCOUNT")]
+        after: Option<String>,
+        /// At most so many
+        #[arg(
+            long,
+            env = "MAITRED_LIMIT",
+            value_name = "NUMBER",
+            default_value_t = 100
+        )]
+        limit: u32,
+    },
+    /// Show what became of an account's credits, newest first
+    Statement {
+        /// The member's e-mail address, or the account's name where it has another
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+        /// At most so many entries
+        #[arg(
+            long,
+            env = "MAITRED_LIMIT",
+            value_name = "NUMBER",
+            default_value_t = 100
+        )]
+        limit: u32,
+    },
+    /// Give an account another e-mail address by which its member is known
+    #[command(after_help = "\
+Examples:
+  maitred account alias bo@example.com bo@work.example
+  maitred account alias bo@example.com bo@work.example --remove")]
+    Alias {
+        /// The member's e-mail address, or the account's name where it has another
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+        /// An e-mail address
+        #[arg(value_name = "ALIAS")]
+        alias: String,
+        /// Take the alias away
+        #[arg(long, env = "MAITRED_REMOVE", value_parser = BoolishValueParser::new())]
+        remove: bool,
+    },
+    /// Say what rules may look at: a tier, tags, attributes; what is not named stays
+    #[command(after_help = "\
+Examples:
+  maitred account set bo@example.com --tier gold --tag founder
+  maitred account set bo@example.com --untag founder --attribute seat=12")]
+    Set(Set),
+    /// Have nothing confirmed for an account before an operator says so
+    Freeze {
+        /// The member's e-mail address, or the account's name where it has another
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+        /// Why; for operators, the member is not told
+        #[arg(long, env = "MAITRED_REASON", value_name = "TEXT")]
+        reason: String,
+    },
+    /// End a freeze
+    Thaw {
+        /// The member's e-mail address, or the account's name where it has another
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+    },
+    /// Set or clear the PIN by which a member is known
+    #[command(subcommand)]
+    Pin(Pin),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct Set {
+    /// The member's e-mail address, or the account's name where it has another
+    #[arg(value_name = "ACCOUNT")]
+    pub account: String,
+    /// The member's tier
+    #[arg(
+        long,
+        env = "MAITRED_TIER",
+        value_name = "TIER",
+        conflicts_with = "no_tier"
+    )]
+    pub tier: Option<String>,
+    /// Take the tier away
+    #[arg(long, env = "MAITRED_NO_TIER", value_parser = BoolishValueParser::new())]
+    pub no_tier: bool,
+    /// Add a tag; may be given more than once
+    #[arg(long = "tag", env = "MAITRED_TAG", value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// Take a tag away; may be given more than once
+    #[arg(long = "untag", env = "MAITRED_UNTAG", value_name = "TAG")]
+    pub untags: Vec<String>,
+    /// Set an attribute; may be given more than once
+    #[arg(
+        long = "attribute",
+        env = "MAITRED_ATTRIBUTE",
+        value_name = "NAME=VALUE",
+        value_parser = attribute
+    )]
+    pub attributes: Vec<(String, String)>,
+    /// Take an attribute away; may be given more than once
+    #[arg(
+        long = "no-attribute",
+        env = "MAITRED_NO_ATTRIBUTE",
+        value_name = "NAME"
+    )]
+    pub no_attributes: Vec<String>,
+}
+
+fn attribute(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        None => Err("write NAME=VALUE, as in seat=12".to_owned()),
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Pin {
+    /// Set the PIN: it is asked for, or read from standard input, and kept as a hash only
+    #[command(after_help = "\
+Examples:
+  maitred account pin set bo@example.com
+  maitred account pin set bo@example.com < pin.txt")]
+    Set {
+        /// The member's e-mail address, or the account's name where it has another
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+    },
+    /// Take the PIN away
+    Clear {
+        /// The member's e-mail address, or the account's name where it has another
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+    },
+}

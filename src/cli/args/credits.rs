@@ -1,0 +1,114 @@
+//! `credits`: giving, taking back and listing.
+
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args as Arguments, Subcommand, ValueHint};
+
+use crate::cli::credits;
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Credits {
+    /// Give credits; opens the account when there is none
+    #[command(after_help = "\
+Examples:
+  maitred credits grant bo@example.com 4
+  maitred credits grant bo@example.com 4 --expires 2026-12-31 --reference dues-2026-bo
+With a reference the command is safe to repeat: the second time it does nothing and says so. Give
+the expiry as a date or a time then, for a duration from now is another one each time.")]
+    Grant(Grant),
+    /// Take back credits that are left
+    #[command(after_help = "\
+Example:
+  maitred credits revoke bo@example.com 2 --reason \"granted twice\"")]
+    Revoke(Revoke),
+    /// List an account's grants, newest first
+    List {
+        /// The member's e-mail address, or the account's name where it has another
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+    },
+    /// Give credits to many, from a CSV file: all rows or none
+    #[command(after_help = "\
+The first line names the columns: account,credits and, if wanted,
+expires,reason,reference,tier,tags.
+
+  account,credits,expires,reason
+  bo@example.com,4,2026-12-31,autumn 2026
+  al@example.com,10,,patron
+
+The same file twice counts once, and a file that has grown counts for what is new. A row without a
+reference is known by its account, credits, expiry and reason: give each round of grants an expiry
+or a reason of its own, or the next round is taken for the last one. Of rows that are alike within
+one file each counts.
+
+With the columns tier and tags (separated by blanks) the file says these of its accounts too; an
+empty field leaves them as they are.")]
+    Import(Import),
+    /// Print what is left of each grant as a CSV file that `credits import` reads
+    #[command(after_help = "\
+The grants keep their references, so the rows count once in another ledger. The one they came from
+refuses those of which a part is spent.
+
+Example:
+  maitred credits export --out members.csv")]
+    Export(Export),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct Grant {
+    /// The member's e-mail address, or the account's name where it has another
+    #[arg(value_name = "ACCOUNT")]
+    pub account: String,
+    /// A whole number
+    #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_negative_numbers = true)]
+    pub credits: u64,
+    /// Until when they can be spent: RFC 3339, a date (to the end of that day in UTC), or a
+    /// duration from now such as 90d [default: for ever]
+    #[arg(long, env = "MAITRED_EXPIRES", value_name = "TIME|DATE|DURATION")]
+    pub expires: Option<String>,
+    /// Why; shown in statements
+    #[arg(long, env = "MAITRED_REASON", value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Your name for this grant; the same one twice counts once
+    #[arg(long, env = "MAITRED_REFERENCE", value_name = "NAME")]
+    pub reference: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct Revoke {
+    /// The member's e-mail address, or the account's name where it has another
+    #[arg(value_name = "ACCOUNT")]
+    pub account: String,
+    /// A whole number
+    #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_negative_numbers = true)]
+    pub credits: u64,
+    /// Why; shown in statements
+    #[arg(long, env = "MAITRED_REASON", value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Your name for this revocation; the same one twice counts once
+    #[arg(long, env = "MAITRED_REFERENCE", value_name = "NAME")]
+    pub reference: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct Import {
+    /// The file; - reads standard input
+    #[arg(value_name = "FILE.csv", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Say what would be given, and give nothing
+    #[arg(long, env = "MAITRED_DRY_RUN", value_parser = BoolishValueParser::new())]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct Export {
+    /// Write to this file, which must not be there yet [default: standard output]
+    #[arg(
+        long,
+        env = "MAITRED_OUT",
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath
+    )]
+    pub out: Option<PathBuf>,
+}

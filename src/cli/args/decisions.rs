@@ -1,0 +1,105 @@
+//! What was decided, what waits for an operator, and what was charged.
+
+use clap::builder::BoolishValueParser;
+use clap::{Args as Arguments, Subcommand, ValueEnum};
+
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct Decisions {
+    /// Not older than this: a duration back from now such as 7d, a date, or RFC 3339
+    #[arg(long, env = "MAITRED_SINCE", value_name = "DURATION|DATE|TIME")]
+    pub since: Option<String>,
+    /// At most so many
+    #[arg(
+        long,
+        env = "MAITRED_LIMIT",
+        value_name = "NUMBER",
+        default_value_t = 50
+    )]
+    pub limit: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Charges {
+    /// List charges: of the newest decisions, or all that are still open, and why
+    List {
+        /// Only those that are still open
+        #[arg(long, env = "MAITRED_OPEN", value_parser = BoolishValueParser::new())]
+        open: bool,
+        /// At most so many
+        #[arg(
+            long,
+            env = "MAITRED_LIMIT",
+            value_name = "NUMBER",
+            default_value_t = 100
+        )]
+        limit: u32,
+    },
+    /// End an open charge: the credits are kept, or all given back
+    Settle {
+        /// The booking's uid
+        #[arg(value_name = "BOOKING")]
+        booking: String,
+        /// What becomes of the credits
+        #[arg(value_enum, value_name = "HOW")]
+        how: Settle,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Settle {
+    /// They are spent
+    Keep,
+    /// They go back to the lots that paid
+    Refund,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Review {
+    /// List the requests that wait for an operator's word, soonest first
+    List {
+        /// Those too that wait for something else or are left alone
+        #[arg(long, env = "MAITRED_ALL", value_parser = BoolishValueParser::new())]
+        all: bool,
+        /// At most so many
+        #[arg(
+            long,
+            env = "MAITRED_LIMIT",
+            value_name = "NUMBER",
+            default_value_t = 100
+        )]
+        limit: u32,
+    },
+    /// Have a request confirmed, whatever the house asks for beside credit and a free time
+    #[command(after_help = "\
+The word stands above the house's criteria, and never above calendar and ledger: a request without
+credit or for a time that is taken waits until nothing of that stands in the way.
+
+Example:
+  maitred review confirm kV2s9qTtV6zB1dPz7aYw3e --reason \"agreed by phone\"")]
+    Confirm(Said),
+    /// Have a request declined
+    #[command(after_help = "\
+Example:
+  maitred review decline kV2s9qTtV6zB1dPz7aYw3e --reason \"We are closed that day.\"")]
+    Decline(Refused),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct Said {
+    /// The booking's uid, or that of its series
+    #[arg(value_name = "BOOKING")]
+    pub booking: String,
+    /// Why; kept with the decision
+    #[arg(long, env = "MAITRED_REASON", value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct Refused {
+    /// The booking's uid, or that of its series
+    #[arg(value_name = "BOOKING")]
+    pub booking: String,
+    /// Why; this is what the booker is told
+    #[arg(long, env = "MAITRED_REASON", value_name = "TEXT")]
+    pub reason: Option<String>,
+}

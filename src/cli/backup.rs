@@ -1,0 +1,33 @@
+//! `maitred backup` and `maitred restore`.
+
+use super::args::ledger::{Backup, Restore};
+use super::dispatch::{Context, say};
+use super::render::house;
+use crate::config::model::Config;
+use crate::control::protocol::Refusal;
+use crate::control::protocol::ledger::HeadView;
+use crate::daemon::copies;
+
+/// Copies the log up to `head`, which is durable.
+///
+/// # Errors
+/// When it cannot be copied, or the copy does not check.
+pub fn backup(
+    context: &Context,
+    config: &Config,
+    args: &Backup,
+    head: &HeadView,
+) -> Result<u8, Refusal> {
+    let view = copies::back_up(&config.store.path, head, &args.to)?;
+    say(context.global.format, || house::copy(&view), &view)
+}
+
+/// Puts a backup where no ledger is.
+///
+/// # Errors
+/// When there is one, or the backup does not check.
+pub fn restore(context: &Context, args: &Restore) -> Result<u8, Refusal> {
+    let config = context.config()?.config;
+    let view = copies::restore(&args.from, &config.store.path, &context.clock)?;
+    say(context.global.format, || house::copy(&view), &view)
+}

@@ -1,0 +1,215 @@
+//! Exports: what members have as CSV, and the log as lines. Written as they are read, so that
+//! memory stays bounded however much there is.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::args::Format;
+use super::dispatch::{Context, say};
+use super::house::reach;
+use super::render::layout::count;
+use crate::config::model::Config;
+use crate::control::exit;
+use crate::control::protocol::account::{ExportRow, ExportView};
+use crate::control::protocol::ledger::{ExportedView, HeadView};
+use crate::control::protocol::{Answer, Command, Refusal, SCHEMA};
+use crate::daemon::copies::{self, ExportError};
+
+/// Accounts asked for at once.
+pub const PAGE: u32 = 1_000;
+
+/// Exports name members: nobody else may read the file.
+const FILE_MODE: u32 = 0o600;
+
+/// The columns, as `credits import` knows them.
+const COLUMNS: [&str; 7] = [
+    "account",
+    "credits",
+    "expires",
+    "reason",
+    "reference",
+    "tier",
+    "tags",
+];
+
+/// What is left of each grant: the first page is there, the others are asked for.
+///
+/// # Errors
+/// When the house cannot be asked, or the rows cannot be written.
+pub fn credits(
+    context: &Context,
+    config: &Config,
+    out: Option<&Path>,
+    first: ExportView,
+) -> Result<u8, Refusal> {
+    if out.is_none() && context.global.format == Format::Json {
+        let mut all = first;
+        while let Some(after) = all.next.take() {
+            let page = page(context, config, after)?;
+            all.rows.extend(page.rows);
+            all.accounts += page.accounts;
+            all.empty += page.empty;
+            all.next = page.next;
+        }
+        return say(Format::Json, String::new, &all);
+    }
+    let mut empty = 0;
+    let lines = write_to(out, |to| {
+        let mut writer = csv::Writer::from_writer(to);
+        writer.write_record(COLUMNS).map_err(unwritten)?;
+        let mut lines = 0;
+        let mut next = Some(first);
+        while let Some(page_now) = next {
+            for row in &page_now.rows {
+                writer.write_record(fields(row)).map_err(unwritten)?;
+            }
+            lines += page_now.rows.len() as u64;
+            empty += page_now.empty;
+            next = match page_now.next {
+                Some(after) => Some(page(context, config, after).map_err(ExportError::Refused)?),
+                None => None,
+            };
+        }
+        writer.flush().map_err(ExportError::Write)?;
+        Ok(lines)
+    })?;
+    if empty > 0 {
+        tracing::warn!(
+            "{} nothing left, and no row can tell of that",
+            if empty == 1 {
+                "1 account has".to_owned()
+            } else {
+                format!("{empty} accounts have")
+            }
+        );
+    }
+    told(context, out, lines, "row")
+}
+
+fn page(context: &Context, config: &Config, after: String) -> Result<ExportView, Refusal> {
+    let command = Command::CreditsExport {
+        after: Some(after),
+        limit: PAGE,
+    };
+    match reach(context, config, command)? {
+        Answer::CreditsExport(view) => Ok(view),
+        _ => Err(failed(
+            "the answer is not the one to this command".to_owned(),
+        )),
+    }
+}
+
+fn fields(row: &ExportRow) -> [String; 7] {
+    [
+        row.account.clone(),
+        row.credits.to_string(),
+        row.expires.clone().unwrap_or_default(),
+        row.reason.clone(),
+        row.reference.clone(),
+        row.tier.clone().unwrap_or_default(),
+        row.tags.join(" "),
+    ]
+}
+
+/// The log's commits up to `head`.
+///
+/// # Errors
+/// When a line does not check, or cannot be written.
+pub fn ledger(
+    context: &Context,
+    config: &Config,
+    out: Option<&Path>,
+    head: &HeadView,
+) -> Result<u8, Refusal> {
+    let lines = write_to(out, |to| copies::export(&config.store.path, head, to))?;
+    told(context, out, lines, "commit")
+}
+
+/// What was exported into a file; standard output speaks for itself.
+fn told(context: &Context, out: Option<&Path>, lines: u64, what: &str) -> Result<u8, Refusal> {
+    let Some(file) = out else {
+        return Ok(exit::DONE);
+    };
+    let view = ExportedView {
+        schema: SCHEMA,
+        file: file.display().to_string(),
+        lines,
+    };
+    let plain = || format!("Wrote {} to {}.\n", count(view.lines, what), view.file);
+    say(context.global.format, plain, &view)
+}
+
+/// Writes to a new file, or to standard output, and says how many lines were written. A reader who
+/// has seen enough ends it well.
+fn write_to(
+    out: Option<&Path>,
+    write: impl FnOnce(&mut dyn Write) -> Result<u64, ExportError>,
+) -> Result<u64, Refusal> {
+    let Some(path) = out else {
+        let mut stdout = BufWriter::new(io::stdout().lock());
+        let written = write(&mut stdout)
+            .and_then(|lines| stdout.flush().map_err(ExportError::Write).map(|()| lines));
+        return match written {
+            Err(ExportError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(0),
+            Err(error) => Err(refusal(error, "standard output")),
+            Ok(lines) => Ok(lines),
+        };
+    };
+    let name = path.display().to_string();
+    let file = create(path)?;
+    let mut file = BufWriter::new(file);
+    let written = write(&mut file).and_then(|lines| {
+        let done = file.flush().and_then(|()| file.get_ref().sync_all());
+        done.map_err(ExportError::Write).map(|()| lines)
+    });
+    written.map_err(|error| {
+        // Half an export is none. That it stays is said by the name the next time.
+        let _ = std::fs::remove_file(path);
+        refusal(error, &name)
+    })
+}
+
+fn create(path: &Path) -> Result<File, Refusal> {
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(path);
+    made.map_err(|error| {
+        let name = path.display();
+        let text = match error.kind() {
+            ErrorKind::AlreadyExists => format!("{name} is there already; name another file"),
+            _ => format!("{name} cannot be written: {error}"),
+        };
+        Refusal {
+            exit: exit::USAGE,
+            code: "usage".to_owned(),
+            text,
+        }
+    })
+}
+
+fn unwritten(error: csv::Error) -> ExportError {
+    let text = error.to_string();
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => ExportError::Write(error),
+        _ => ExportError::Write(io::Error::other(text)),
+    }
+}
+
+fn refusal(error: ExportError, name: &str) -> Refusal {
+    match error {
+        ExportError::Write(error) => failed(format!("failed to write to {name}: {error}")),
+        ExportError::Refused(refusal) => refusal,
+    }
+}
+
+fn failed(text: String) -> Refusal {
+    Refusal {
+        exit: exit::FAILED,
+        code: "output".to_owned(),
+        text,
+    }
+}

@@ -1,0 +1,151 @@
+//! A member's PIN, typed at a terminal without being seen, or read from standard input. It is never
+//! an argument, and leaves this process as a hash only.
+
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
+
+use secrecy::{ExposeSecret, SecretString};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
+use signal_hook::low_level::emulate_default_handler;
+
+use crate::control::exit;
+use crate::control::protocol::Refusal;
+use crate::daemon::pin;
+
+/// What is read at most, in bytes: the longest PIN in any script, and blanks around it.
+const MAX_LINE: u64 = 1_024;
+
+/// The hash of the PIN that is typed twice, or read.
+///
+/// # Errors
+/// When there is none, or it cannot be a PIN.
+pub fn read() -> Result<String, Refusal> {
+    let pin = if io::stdin().is_terminal() {
+        typed().map_err(unread)??
+    } else {
+        line(&mut BufReader::new(io::stdin().lock()))?
+    };
+    pin::hash(pin.expose_secret()).map_err(|why| usage(format!("{why}")))
+}
+
+/// One line, to its end or that of the input.
+fn line(input: &mut impl BufRead) -> Result<SecretString, Refusal> {
+    let mut text = String::new();
+    let read = input.by_ref().take(MAX_LINE).read_to_string(&mut text);
+    let all = SecretString::from(text);
+    read.map_err(unread)?;
+    let text = all.expose_secret().trim_end_matches(['\r', '\n']);
+    if text.contains('\n') {
+        return Err(usage("standard input holds more than one line".to_owned()));
+    }
+    Ok(SecretString::from(text))
+}
+
+/// Asks twice, so that nobody is kept out by a slip that could not be seen.
+fn typed() -> io::Result<Result<SecretString, Refusal>> {
+    let first = ask("PIN: ")?;
+    let second = ask("The same again: ")?;
+    if first.expose_secret() == second.expose_secret() {
+        Ok(Ok(first))
+    } else {
+        Ok(Err(usage(
+            "the two are not the same; nothing was changed".to_owned(),
+        )))
+    }
+}
+
+fn ask(prompt: &str) -> io::Result<SecretString> {
+    let mut err = io::stderr().lock();
+    let hidden = Hidden::begin();
+    if hidden.is_none() {
+        err.write_all(b"(what you type will be seen) ")?;
+    }
+    err.write_all(prompt.as_bytes())?;
+    err.flush()?;
+    let mut text = String::new();
+    let read = io::stdin().lock().take(MAX_LINE).read_line(&mut text);
+    let line = SecretString::from(text);
+    if hidden.is_some() {
+        err.write_all(b"\n")?;
+    }
+    read?;
+    Ok(SecretString::from(
+        line.expose_secret().trim_end_matches(['\r', '\n']),
+    ))
+}
+
+/// A terminal that does not show what is typed, until this is dropped or a signal ends the process.
+struct Hidden {
+    signals: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Hidden {
+    /// None: the terminal cannot be told.
+    fn begin() -> Option<Self> {
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).ok()?;
+        let handle = signals.handle();
+        let thread = std::thread::spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                stty("echo");
+                let _ = emulate_default_handler(signal);
+            }
+        });
+        let hidden = Self {
+            signals: handle,
+            thread: Some(thread),
+        };
+        stty("-echo").then_some(hidden)
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        stty("echo");
+        self.signals.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Tells the terminal on standard input; whether it could be told.
+fn stty(how: &str) -> bool {
+    let told = Command::new("stty")
+        .arg(how)
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    told.is_ok_and(|status| status.success())
+}
+
+fn unread(error: io::Error) -> Refusal {
+    usage(format!("the PIN cannot be read: {error}"))
+}
+
+fn usage(text: String) -> Refusal {
+    Refusal {
+        exit: exit::USAGE,
+        code: "usage".to_owned(),
+        text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_is_a_pin_and_nothing_else() {
+        for good in ["4711", "4711\n", "4711\r\n"] {
+            let pin = line(&mut good.as_bytes()).unwrap();
+            assert_eq!(pin.expose_secret(), "4711", "{good:?}");
+        }
+        let refusal = line(&mut "4711\n4712\n".as_bytes()).unwrap_err();
+        assert!(refusal.text.contains("more than one line"), "{refusal}");
+        assert!(!refusal.text.contains("4711"), "{refusal}");
+    }
+}

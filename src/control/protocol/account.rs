@@ -1,0 +1,136 @@
+//! Members: what they have, what they were given, and what operators say of them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::EntryView;
+
+/// Changes of what rules may look at; what is not named stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Describe {
+    pub account: String,
+    pub tier: Option<String>,
+    /// Take the tier away.
+    pub no_tier: bool,
+    pub tags: Vec<String>,
+    pub untags: Vec<String>,
+    pub attributes: BTreeMap<String, String>,
+    pub no_attributes: Vec<String>,
+}
+
+/// What is left of each grant, account by account; `credits import` reads it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportView {
+    pub schema: u32,
+    pub rows: Vec<ExportRow>,
+    /// Accounts in these rows.
+    pub accounts: usize,
+    /// Accounts with nothing left, which no row can tell of.
+    pub empty: usize,
+    /// Where to go on, when there are more accounts.
+    pub next: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportRow {
+    pub account: String,
+    pub credits: u64,
+    pub expires: Option<String>,
+    pub reason: String,
+    pub reference: String,
+    pub tier: Option<String>,
+    pub tags: Vec<String>,
+}
+
+/// A grant or a revocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenView {
+    pub schema: u32,
+    pub account: String,
+    /// `grant`, `revoke` or `restored`.
+    pub kind: String,
+    pub credits: u64,
+    pub expires: Option<String>,
+    pub reason: String,
+    pub reference: String,
+    pub at: String,
+    /// Whether it had been made before under the same reference: nothing was done this time.
+    pub existed: bool,
+    pub available: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportView {
+    pub schema: u32,
+    pub rows: usize,
+    /// Rows that gave credits now.
+    pub granted: usize,
+    /// Rows that had been imported before.
+    pub existed: usize,
+    pub credits: u64,
+    pub accounts_opened: usize,
+    /// Accounts whose tier or tags the file changed.
+    #[serde(default)]
+    pub accounts_described: usize,
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantsView {
+    pub schema: u32,
+    pub account: String,
+    pub grants: Vec<GivenView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountView {
+    pub schema: u32,
+    pub account: String,
+    pub available: u64,
+    pub held: u64,
+    pub posted: u64,
+    pub refunded: u64,
+    pub expired: u64,
+    pub revoked: u64,
+    pub granted: u64,
+    pub aliases: Vec<String>,
+    #[serde(default)]
+    pub tier: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+    /// Why an operator froze it.
+    #[serde(default)]
+    pub frozen: Option<String>,
+    /// Whether the member has a PIN.
+    #[serde(default)]
+    pub pin: bool,
+    pub lots: Vec<LotView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LotView {
+    pub grant: String,
+    pub left: u64,
+    pub granted: u64,
+    pub expires: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountsView {
+    pub schema: u32,
+    pub accounts: Vec<AccountView>,
+    /// Where to go on, when there are more.
+    pub next: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementView {
+    pub schema: u32,
+    pub account: String,
+    pub entries: Vec<EntryView>,
+    pub balance: AccountView,
+}

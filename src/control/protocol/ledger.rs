@@ -1,0 +1,46 @@
+//! The log itself: how far it goes, and copies of it.
+
+use serde::{Deserialize, Serialize};
+
+/// The last commit; everything up to it is durable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadView {
+    pub schema: u32,
+    /// 0 before the first commit.
+    pub sequence: u64,
+    pub hash: String,
+}
+
+/// A copy that was made of a log and checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyView {
+    pub schema: u32,
+    /// `backup` or `restore`.
+    pub kind: String,
+    pub from: String,
+    pub to: String,
+    /// The last commit in it.
+    pub sequence: u64,
+    pub hash: String,
+    pub files: u32,
+    pub bytes: u64,
+}
+
+/// An export into a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportedView {
+    pub schema: u32,
+    pub file: String,
+    /// Rows or commits.
+    pub lines: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyView {
+    pub schema: u32,
+    pub commits: u64,
+    pub facts: u64,
+    pub head: String,
+    /// Differences between the log and the store; none when all is well.
+    pub differences: Vec<String>,
+}

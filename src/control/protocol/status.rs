@@ -1,0 +1,74 @@
+//! How a daemon is.
+
+use serde::{Deserialize, Serialize};
+
+use super::PassHead;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    pub schema: u32,
+    pub version: String,
+    pub pid: u32,
+    pub started: String,
+    pub paused: bool,
+    /// The last pass that came to its end.
+    pub last_pass: Option<PassHead>,
+    /// Why the last pass did not come to its end, when it did not.
+    pub last_error: Option<String>,
+    pub passes: u64,
+    pub next_pass: Option<String>,
+    pub watch: WatchStatus,
+    pub open_intents: usize,
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Decisions whose calls failed, those that failed most often first; the first few.
+    pub failing: Vec<FailingView>,
+    pub log_sequence: u64,
+    /// The hash of the policy in force.
+    pub policy: String,
+}
+
+/// What wants somebody to look, counted up to a thousand of each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Open intents of which a call failed.
+    #[serde(rename = "failing_intents")]
+    pub failing: usize,
+    /// Requests that wait for an operator's word.
+    #[serde(rename = "requests_in_review")]
+    pub reviews: usize,
+    pub open_charges: usize,
+}
+
+/// What looks after confirmed bookings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchStatus {
+    /// When the last watch and the last audit that came to their end began, whoever ran them.
+    pub watched: Option<String>,
+    pub audited: Option<String>,
+    /// The last one of this daemon.
+    pub last: Option<WatchHead>,
+    /// Why the last one did not come to its end, when it did not.
+    pub error: Option<String>,
+    pub next: Option<String>,
+    pub next_audit: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchHead {
+    pub started: String,
+    pub finished: String,
+    /// Every open charge was looked at.
+    pub audit: bool,
+    pub checked: usize,
+    pub calls: u64,
+    pub changes: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailingView {
+    pub request: String,
+    pub decision: String,
+    pub failures: u32,
+    pub last: Option<String>,
+}

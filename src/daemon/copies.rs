@@ -1,0 +1,107 @@
+//! Copies of the log: backup, restore, export. The files are read and written here, in the process of
+//! whoever asked; a daemon only says how far they are durable.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::failure::{Failure, chain};
+use super::serve::log_progress;
+use crate::control::exit;
+use crate::control::protocol::ledger::{CopyView, HeadView};
+use crate::control::protocol::{Refusal, SCHEMA};
+use crate::domain::time::Clock;
+use crate::store::copy::{self, Copied, CopyError};
+use crate::store::lock::LockError;
+use crate::store::open::{Create, open};
+use crate::store::port::{Head, Store};
+
+/// Copies the log of the store at `store` up to `head` into the directory `to`.
+///
+/// # Errors
+/// When it cannot be copied, or the copy does not check.
+pub fn back_up(store: &Path, head: &HeadView, to: &Path) -> Result<CopyView, Refusal> {
+    let copied = copy::back_up(store, &head_of(head), to).map_err(refused)?;
+    Ok(view("backup", store, to, copied))
+}
+
+/// Puts a backup where no ledger is, and opens it once.
+///
+/// # Errors
+/// When there is a ledger, or the backup does not check.
+pub fn restore(from: &Path, store: &Path, clock: &Clock) -> Result<CopyView, Refusal> {
+    let copied = copy::restore(from, store, clock()).map_err(refused)?;
+    let opened = open(store, Create::No, clock(), &mut log_progress).map_err(Failure::from)?;
+    opened
+        .notices
+        .iter()
+        .for_each(|notice| tracing::debug!("{notice}"));
+    let mut opened = opened.store;
+    if let Err(error) = opened.close() {
+        tracing::warn!("the next start rebuilds the store: {}", chain(&error));
+    }
+    Ok(view("restore", from, store, copied))
+}
+
+/// Writes the log's commits as lines, and says how many they are.
+///
+/// # Errors
+/// When a line does not check, or cannot be written.
+pub fn export(store: &Path, head: &HeadView, out: &mut dyn Write) -> Result<u64, ExportError> {
+    match copy::export(store, &head_of(head), out) {
+        Ok(commits) => Ok(commits),
+        Err(CopyError::Write(error)) => Err(ExportError::Write(error)),
+        Err(error) => Err(ExportError::Refused(refused(error))),
+    }
+}
+
+/// Why an export did not come to its end.
+#[derive(Debug)]
+pub enum ExportError {
+    /// Perhaps only because nobody reads on.
+    Write(std::io::Error),
+    Refused(Refusal),
+}
+
+fn head_of(view: &HeadView) -> Head {
+    Head {
+        seq: view.sequence,
+        hash: view.hash.clone(),
+    }
+}
+
+fn view(kind: &str, from: &Path, to: &Path, copied: Copied) -> CopyView {
+    CopyView {
+        schema: SCHEMA,
+        kind: kind.to_owned(),
+        from: from.display().to_string(),
+        to: to.display().to_string(),
+        sequence: copied.head.seq,
+        hash: copied.head.hash,
+        files: copied.files,
+        bytes: copied.bytes,
+    }
+}
+
+fn refused(error: CopyError) -> Refusal {
+    let text = format!("failed to {}", chain(&error));
+    let (exit, code) = match error {
+        CopyError::NotEmpty { .. } | CopyError::Inside(_) | CopyError::NoBackup(_) => {
+            (exit::USAGE, "usage")
+        }
+        CopyError::Lock(LockError::Held { .. }) => (exit::HELD, "held"),
+        CopyError::Occupied(_) => (exit::FAILED, "occupied"),
+        CopyError::Short { .. }
+        | CopyError::Copy(_)
+        | CopyError::Log(_)
+        | CopyError::Ground(_)
+        | CopyError::Lock(LockError::Disk(_))
+        | CopyError::Disk(_)
+        | CopyError::Fold(_)
+        | CopyError::Write(_) => (exit::FAILED, "store"),
+    };
+    Refusal {
+        exit,
+        code: code.to_owned(),
+        text,
+    }
+}

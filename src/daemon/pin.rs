@@ -1,0 +1,50 @@
+//! A member's PIN as an operator sets it: hashed in the process that was told it, and kept as that.
+
+use argon2::ARGON2ID_IDENT;
+use argon2::password_hash::PasswordHash;
+
+use crate::reconcile::pin::{self, PinError};
+
+/// The longest hash that is taken, in bytes: ours have about 100.
+const MAX_HASH: usize = 256;
+
+/// A hash that the PIN can be checked against, as a pass does.
+///
+/// # Errors
+/// When it cannot be a PIN.
+pub fn hash(pin: &str) -> Result<String, PinError> {
+    pin::hash(pin)
+}
+
+/// Whether the text is such a hash.
+pub fn is_hash(text: &str) -> bool {
+    text.len() <= MAX_HASH
+        && PasswordHash::new(text).is_ok_and(|hash| hash.algorithm == ARGON2ID_IDENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_pin_or_no_hash_is_refused() {
+        let rows = [
+            ("", PinError::Short),
+            ("123", PinError::Short),
+            (" 123 ", PinError::Short),
+            (&"x".repeat(65), PinError::Long),
+            ("12\n34", PinError::Unprintable),
+        ];
+        for (pin, expect) in rows {
+            assert_eq!(hash(pin), Err(expect), "{pin:?}");
+        }
+        assert!(is_hash(&hash("4711").expect("it is a PIN")));
+        for text in [
+            "",
+            "4711",
+            "$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        ] {
+            assert!(!is_hash(text), "{text}");
+        }
+    }
+}

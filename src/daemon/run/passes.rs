@@ -1,0 +1,268 @@
+//! Passes and watches: how they are begun beside the loop, and what their end means for it.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::{Begun, Job, Loop, Wants};
+use crate::control::protocol::{Answer, Response};
+use crate::daemon::backoff::Backoff;
+use crate::daemon::failure::Failure;
+use crate::daemon::views;
+use crate::daemon::wake::Wake;
+use crate::domain::time::{Span, Time};
+use crate::reconcile::pass::pass;
+use crate::reconcile::ports::{PassError, Ports, Session};
+use crate::reconcile::report::Report;
+use crate::reconcile::watch::{Look, Watched, watch};
+
+/// How long a watch that failed rests. Passes have their own, longer patience with the server.
+const WATCH_RESTS: Span = Span::minutes(1);
+
+impl Loop {
+    pub(super) fn begin_watch(&mut self, look: Look) {
+        let Some(mut session) = self.session.take() else {
+            return;
+        };
+        self.passed_last = false;
+        let calendar = Arc::clone(&self.daemon.calendar);
+        let store = self.daemon.store.clone();
+        let lookups = Arc::clone(&self.daemon.lookups);
+        let clock = Arc::clone(&self.daemon.clock);
+        let stop = self.daemon.stop.clone();
+        let policy = Arc::clone(&self.policy);
+        let wakes = self.daemon.wakes.clone();
+        beside(wakes, async move {
+            let ports = Ports {
+                calendar: calendar.as_ref(),
+                store: &store,
+                lookups: &lookups,
+                clock: &clock,
+                stop: &stop,
+            };
+            let result = watch(&ports, &policy, &mut session, look).await;
+            Wake::WatchEnded { session, result }
+        });
+    }
+
+    pub(super) fn watch_ended(
+        &mut self,
+        session: Session,
+        result: Result<Watched, PassError>,
+    ) -> Result<(), Failure> {
+        self.take_back(session);
+        let now = (self.daemon.clock)();
+        if let Some(begun) = self.reporting.take() {
+            report(begun, &result);
+        }
+        match result {
+            // One that was stopped has not seen everything.
+            Ok(_) if self.shutting_down => {}
+            Ok(watched) => {
+                self.watch_rests = None;
+                self.watch_error = None;
+                self.last_watch = Some(views::watch_head(&watched));
+                self.watching.done(&watched);
+                self.watching.save(&self.daemon.config.store.path);
+                for problem in &watched.problems {
+                    tracing::warn!(code = problem.code, "{}", problem.text);
+                }
+                tracing::debug!(
+                    audit = watched.audit,
+                    checked = watched.checked,
+                    calls = watched.calls,
+                    changes = watched.changes.len(),
+                    "watch ended"
+                );
+            }
+            Err(error) => {
+                let failure = Failure::from(&error);
+                if matches!(failure, Failure::Store(_)) {
+                    return Err(failure);
+                }
+                tracing::warn!("{failure}; the watch is tried again in a minute");
+                self.watch_error = Some(failure.to_string());
+                self.watch_rests = Some(now + WATCH_RESTS);
+            }
+        }
+        self.next_job();
+        Ok(())
+    }
+
+    fn take_back(&mut self, session: Session) {
+        self.session = Some(if std::mem::take(&mut self.stale_session) {
+            Session::default()
+        } else {
+            session
+        });
+    }
+
+    /// Who waits for a pass of their own goes first, without waiting for the tick.
+    fn next_job(&mut self) {
+        if !self.shutting_down
+            && let Some(job) = self.jobs.pop_front()
+        {
+            self.begin(Some(job));
+        }
+    }
+
+    /// Begins a pass: the one that is due, or the one that somebody waits for.
+    pub(super) fn begin(&mut self, waiting: Option<Job>) {
+        let Some(session) = self.session.take() else {
+            return;
+        };
+        let dry_run = waiting.as_ref().is_some_and(|job| job.wants == Wants::Plan);
+        self.waiting = waiting;
+        if !dry_run {
+            self.passed_last = true;
+            self.last_begun = Some((self.daemon.clock)());
+        }
+        let calendar = Arc::clone(&self.daemon.calendar);
+        let store = self.daemon.store.clone();
+        let lookups = Arc::clone(&self.daemon.lookups);
+        let clock = Arc::clone(&self.daemon.clock);
+        let stop = self.daemon.stop.clone();
+        let policy = Arc::clone(&self.policy);
+        let wakes = self.daemon.wakes.clone();
+        beside(wakes, async move {
+            let mut session = session;
+            let ports = Ports {
+                calendar: calendar.as_ref(),
+                store: &store,
+                lookups: &lookups,
+                clock: &clock,
+                stop: &stop,
+            };
+            let result = pass(&ports, &policy, &mut session, dry_run).await;
+            Wake::PassEnded {
+                session,
+                dry_run,
+                result,
+            }
+        });
+    }
+
+    pub(super) fn pass_ended(
+        &mut self,
+        session: Session,
+        dry_run: bool,
+        result: Result<Report, PassError>,
+    ) -> Result<(), Failure> {
+        self.take_back(session);
+        let watch = match self.waiting.take() {
+            Some(job) => self.tell(job, &result),
+            None => None,
+        };
+        let now = (self.daemon.clock)();
+        match result {
+            Ok(_) if dry_run => {}
+            Ok(report) => self.pass_came_through(&report, now),
+            Err(error) => self.pass_failed(error, now)?,
+        }
+        if let Some(begun) = watch {
+            let look = self.watching.asked(&self.daemon.config.schedule, now);
+            self.reporting = Some(begun);
+            self.begin_watch(look);
+        } else {
+            self.next_job();
+        }
+        Ok(())
+    }
+
+    /// Tells whoever waited how the pass ended, unless he waits for the watch too.
+    fn tell(&self, job: Job, result: &Result<Report, PassError>) -> Option<Begun> {
+        let Job { wants, answer } = job;
+        let response = match result {
+            Ok(report) => {
+                let pass = views::pass(report);
+                if wants == Wants::PassAndWatch && !self.shutting_down {
+                    return Some(Begun { pass, answer });
+                }
+                Response::Ok(Box::new(Answer::Pass(pass)))
+            }
+            Err(error) => Response::Err(Failure::from(error).refusal()),
+        };
+        // Whoever asked may have gone.
+        let _ = answer.send(response);
+        None
+    }
+
+    fn pass_came_through(&mut self, report: &Report, now: Time) {
+        self.passes += 1;
+        self.backoff = Backoff::default();
+        self.last_error = None;
+        self.last_pass = Some(views::pass_head(report));
+        for problem in &report.problems {
+            tracing::warn!(code = problem.code, "{}", problem.text);
+        }
+        tracing::debug!(
+            observed = report.observed,
+            calls = report.calls,
+            steps = report.steps.len(),
+            "pass ended"
+        );
+        let again = std::mem::take(&mut self.look_again);
+        self.due = if report.more || again {
+            now
+        } else {
+            self.daemon
+                .config
+                .schedule
+                .poll
+                .next_after(self.last_begun, now)
+        };
+    }
+
+    fn pass_failed(&mut self, error: PassError, now: Time) -> Result<(), Failure> {
+        let first = self.passes == 0 && self.last_error.is_none();
+        let failure = Failure::from(&error);
+        self.last_error = Some(failure.to_string());
+        match &failure {
+            Failure::Credential(_) if first => return Err(failure),
+            Failure::Credential(_) => tracing::error!("{failure}; passes go on, ever more slowly"),
+            Failure::Store(_) => return Err(failure),
+            Failure::Unreachable(_)
+            | Failure::Configuration(_)
+            | Failure::Held(_)
+            | Failure::Failed(_) => {
+                tracing::warn!("{failure}; the next pass looks again");
+            }
+        }
+        let regular = self
+            .daemon
+            .config
+            .schedule
+            .poll
+            .next_after(self.last_begun, now);
+        self.due = regular.max(now + self.backoff.failed());
+        Ok(())
+    }
+}
+
+/// Tells whoever waited for a pass and a watch how both ended.
+fn report(begun: Begun, result: &Result<Watched, PassError>) {
+    let Begun { mut pass, answer } = begun;
+    let response = match result {
+        Ok(watched) => {
+            pass.watch = Some(views::watch(watched));
+            Response::Ok(Box::new(Answer::Pass(pass)))
+        }
+        Err(error) => {
+            let mut refusal = Failure::from(error).refusal();
+            refusal.text = format!("the pass is done, and the watch failed: {}", refusal.text);
+            Response::Err(refusal)
+        }
+    };
+    // Whoever asked may have gone.
+    let _ = answer.send(response);
+}
+
+/// Runs a pass or a watch beside the loop, and tells the loop how it ended, also when it panicked.
+fn beside(wakes: mpsc::Sender<Wake>, work: impl Future<Output = Wake> + Send + 'static) {
+    let work = tokio::spawn(work);
+    tokio::spawn(async move {
+        let ended = work.await.unwrap_or(Wake::PassPanicked);
+        // The loop outlives its passes; when it is gone there is nobody to tell.
+        let _ = wakes.send(ended).await;
+    });
+}

@@ -1,0 +1,72 @@
+//! Reading the configuration anew.
+
+use std::sync::Arc;
+
+use super::Loop;
+use crate::config::load::{LoadError, load};
+use crate::daemon::backoff::Backoff;
+use crate::daemon::calendar;
+use crate::daemon::failure::chain;
+use crate::daemon::lookups;
+use crate::reconcile::ports::Session;
+
+impl Loop {
+    /// Validated first; the old one stays on any error.
+    pub(super) fn reload(&mut self) {
+        let path = self.daemon.config_path.display().to_string();
+        let loaded = match load(&self.daemon.config_path) {
+            Ok(loaded) => loaded,
+            Err(LoadError::Wrong(findings)) => {
+                for finding in &findings.0 {
+                    let line = finding.place.as_ref().map(|place| place.line);
+                    tracing::error!(key = finding.key, line, "the configuration is wrong");
+                }
+                tracing::error!("the configuration stays as it was; see `maitred check`");
+                return;
+            }
+            Err(error) => {
+                tracing::error!("the configuration stays as it was: failed to {error}");
+                return;
+            }
+        };
+        let calendar = match calendar::open(&loaded.config, &self.daemon.clock) {
+            Ok(calendar) => calendar,
+            Err(error) => {
+                tracing::error!("the configuration stays as it was: {error}");
+                return;
+            }
+        };
+        let lookups = match lookups::open(&loaded.config) {
+            Ok(lookups) => lookups,
+            Err(error) => {
+                tracing::error!("the configuration stays as it was: {}", chain(&error));
+                return;
+            }
+        };
+        for finding in &loaded.findings {
+            // The whole text may name people; `maitred check` shows it.
+            let line = finding.place.as_ref().map(|place| place.line);
+            tracing::warn!(key = finding.key, line, "the configuration has a warning");
+        }
+        if loaded.config.store != self.daemon.config.store
+            || loaded.config.control != self.daemon.config.control
+        {
+            tracing::warn!("store.path and control.socket change with a restart only");
+        }
+        // The same server and key keep their session and their count of the rate limit.
+        let same = loaded.config.calcom == self.daemon.config.calcom
+            && calendar.print == self.daemon.print;
+        if !same {
+            self.stale_session = self.session.is_none();
+            self.session = self.session.take().map(|_| Session::default());
+            self.backoff = Backoff::default();
+            self.daemon.calendar = calendar.calendar;
+            self.daemon.print = calendar.print;
+        }
+        self.daemon.lookups = Arc::new(lookups);
+        self.policy = Arc::new(loaded.config.policy.clone());
+        self.daemon.config = loaded.config;
+        self.due = (self.daemon.clock)();
+        tracing::info!(path, policy = self.policy.hash, "configuration reloaded");
+    }
+}

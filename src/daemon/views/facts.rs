@@ -1,0 +1,211 @@
+//! One fact as a line of a statement or an explanation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::time;
+use crate::control::protocol::EntryView;
+use crate::domain::account::sum;
+use crate::domain::fact::Fact;
+use crate::store::port::Written;
+
+pub fn entry(written: &Written) -> EntryView {
+    let (kind, credits, booking, text) = told(&written.fact);
+    EntryView {
+        sequence: written.seq,
+        at: time(written.at),
+        kind: kind.to_owned(),
+        credits,
+        booking,
+        text,
+    }
+}
+
+type Told = (&'static str, Option<u64>, Option<String>, String);
+
+fn told(fact: &Fact) -> Told {
+    match fact {
+        Fact::Opened { account } => ("opened", None, None, format!("account {account} opened")),
+        Fact::Aliased { alias, .. } => ("aliased", None, None, format!("alias {alias} added")),
+        Fact::Unaliased { alias, .. } => {
+            ("unaliased", None, None, format!("alias {alias} removed"))
+        }
+        Fact::Described {
+            tier,
+            tags,
+            attributes,
+            ..
+        } => (
+            "described",
+            None,
+            None,
+            description(tier.as_deref(), tags, attributes),
+        ),
+        Fact::Frozen { why, .. } => {
+            let text = why
+                .as_ref()
+                .map_or_else(|| "thawed".to_owned(), |why| format!("frozen: {why}"));
+            ("frozen", None, None, text)
+        }
+        Fact::Pinned { hash, .. } => {
+            let text = if hash.is_some() {
+                "PIN set"
+            } else {
+                "PIN removed"
+            };
+            ("pinned", None, None, text.to_owned())
+        }
+        Fact::Grant {
+            reference,
+            credits,
+            expires,
+            reason,
+            ..
+        } => {
+            let until = expires.map_or_else(
+                || "without expiry".to_owned(),
+                |at| format!("until {}", time(at)),
+            );
+            let text = format!("{reason} ({reference}), {until}");
+            ("grant", Some(*credits), None, text)
+        }
+        Fact::Revoke {
+            reference,
+            parts,
+            reason,
+            ..
+        } => {
+            let text = format!("{reason} ({reference})");
+            ("revoke", Some(sum(parts)), None, text)
+        }
+        Fact::Expire { part, .. } => {
+            let text = format!("what was left of {}", part.grant);
+            ("expire", Some(part.credits), None, text)
+        }
+        Fact::Hold { .. }
+        | Fact::Post { .. }
+        | Fact::Void { .. }
+        | Fact::Refund { .. }
+        | Fact::Move { .. }
+        | Fact::Closed { .. } => told_of_charge(fact),
+        Fact::Decided { .. }
+        | Fact::Reviewed { .. }
+        | Fact::Called { .. }
+        | Fact::Settled { .. } => told_of_request(fact),
+    }
+}
+
+fn description(
+    tier: Option<&str>,
+    tags: &BTreeSet<String>,
+    attributes: &BTreeMap<String, String>,
+) -> String {
+    let tier = tier.map_or_else(|| "no tier".to_owned(), |tier| format!("tier {tier}"));
+    let tags = tags.iter().map(|tag| format!("tag {tag}"));
+    let attributes = attributes
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    let parts: Vec<String> = std::iter::once(tier)
+        .chain(tags)
+        .chain(attributes)
+        .collect();
+    parts.join(", ")
+}
+
+fn told_of_charge(fact: &Fact) -> Told {
+    match fact {
+        Fact::Hold {
+            booking,
+            request,
+            parts,
+            ..
+        } => {
+            let lots: Vec<String> = parts
+                .iter()
+                .map(|part| format!("{} from {}", part.credits, part.grant))
+                .collect();
+            let text = if lots.is_empty() {
+                format!("held for request {request}: costs nothing")
+            } else {
+                format!("held for request {request}: {}", lots.join(", "))
+            };
+            let uid = Some(booking.uid.to_string());
+            ("hold", Some(sum(parts)), uid, text)
+        }
+        Fact::Post { booking } => {
+            let text = "the booking was confirmed: the hold is spent";
+            ("post", None, Some(booking.to_string()), text.to_owned())
+        }
+        Fact::Void { booking, reason } => {
+            let text = format!("the hold is given back: {reason}");
+            ("void", None, Some(booking.to_string()), text)
+        }
+        Fact::Refund {
+            booking,
+            parts,
+            reason,
+            ..
+        } => {
+            let credits = parts.iter().map(|part| part.credits).sum();
+            let uid = Some(booking.to_string());
+            ("refund", Some(credits), uid, reason.clone())
+        }
+        Fact::Move {
+            from, to, reason, ..
+        } => {
+            let text = format!("the charge of {from} goes on with {}: {reason}", to.uid);
+            ("move", None, Some(to.uid.to_string()), text)
+        }
+        Fact::Closed { booking, reason } => {
+            ("closed", None, Some(booking.to_string()), reason.clone())
+        }
+        Fact::Opened { .. }
+        | Fact::Aliased { .. }
+        | Fact::Unaliased { .. }
+        | Fact::Described { .. }
+        | Fact::Frozen { .. }
+        | Fact::Pinned { .. }
+        | Fact::Grant { .. }
+        | Fact::Revoke { .. }
+        | Fact::Expire { .. }
+        | Fact::Decided { .. }
+        | Fact::Reviewed { .. }
+        | Fact::Called { .. }
+        | Fact::Settled { .. } => unreachable!("called for charges only"),
+    }
+}
+
+fn told_of_request(fact: &Fact) -> Told {
+    match fact {
+        Fact::Decided { request } => {
+            let reasons: Vec<&str> = request.reasons.iter().map(|r| r.text.as_str()).collect();
+            let text = format!("{}: {}", request.decision.as_str(), reasons.join(" "));
+            ("decided", None, None, text)
+        }
+        Fact::Reviewed {
+            verdict, reason, ..
+        } => {
+            let text = format!("{}: {reason}", verdict.as_str());
+            ("reviewed", None, None, text)
+        }
+        Fact::Called { call, .. } => {
+            let text = format!("{}: {}", call.kind.as_str(), call.text);
+            ("called", None, Some(call.booking.to_string()), text)
+        }
+        Fact::Settled { outcome, .. } => ("settled", None, None, outcome.as_str().to_owned()),
+        Fact::Opened { .. }
+        | Fact::Aliased { .. }
+        | Fact::Unaliased { .. }
+        | Fact::Described { .. }
+        | Fact::Frozen { .. }
+        | Fact::Pinned { .. }
+        | Fact::Grant { .. }
+        | Fact::Revoke { .. }
+        | Fact::Expire { .. }
+        | Fact::Hold { .. }
+        | Fact::Post { .. }
+        | Fact::Void { .. }
+        | Fact::Refund { .. }
+        | Fact::Move { .. }
+        | Fact::Closed { .. } => unreachable!("called for requests only"),
+    }
+}
