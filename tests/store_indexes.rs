@@ -266,7 +266,8 @@ fn notes_by_their_end() {
             settled("over", Outcome::Superseded),
         ],
     ];
-    let rows: [(Option<(Time, &str)>, usize, &[&str]); 7] = [
+    type Row = (Option<(Time, &'static str)>, usize, &'static [&'static str]);
+    let rows: [Row; 7] = [
         (None, 99, &["c", "a", "b", "spoken-of", "later"]),
         (None, 2, &["c", "a"]),
         (None, 0, &[]),

@@ -189,8 +189,17 @@ fn the_check_of_imports_sees_what_it_should() {
 fn the_domain_is_pure() {
     let mut wrong = Vec::new();
     for source in sources().iter().filter(|s| s.part() == "domain") {
+        // A test gives the stack that a caller has to give.
+        let test = source
+            .path
+            .components()
+            .any(|part| part.as_os_str() == "tests");
+        let words = IMPURE.iter();
         for (line, text) in source.code() {
-            for word in IMPURE {
+            for word in words
+                .clone()
+                .filter(|word| !(test && **word == "std::thread"))
+            {
                 if text.contains(word) {
                     wrong.push(format!("{}:{line}: {word}", source.path.display()));
                 }

@@ -197,7 +197,8 @@ fn the_first_criterion_that_objects_decides() {
 fn every_criterion_has_an_effect_and_a_text_of_its_own() {
     type Change = fn(&mut Case);
     // the criterion, what makes it object, what sets its effect, code, text for the booker
-    let rows: [(Change, fn(&mut Case, Effect), Code, &str); 8] = [
+    type Row = (Change, fn(&mut Case, Effect), Code, &'static str);
+    let rows: [Row; 8] = [
         (
             blocked,
             |case, effect| case.gate.criteria.blocked = effect,
@@ -360,7 +361,8 @@ fn caps_count_what_stands_in_the_period_of_the_booking() {
     let here = |minutes| standing("x", minutes, "club");
     let there = |minutes| standing("y", minutes, "other");
     // house, gate, standing, period of the objection
-    let rows: [(&[Cap], &[Cap], Vec<Standing>, Option<Period>); 12] = [
+    type Row<'a> = (&'a [Cap], &'a [Cap], Vec<Standing>, Option<Period>);
+    let rows: [Row<'_>; 12] = [
         (
             &[],
             &[cap(1, Period::Day)],
@@ -486,7 +488,8 @@ fn the_first_price_that_fits_is_what_a_booking_costs() {
         ..any(cost)
     };
     // prices, tier, minutes, occurrences, cost of each
-    let rows: [(Vec<Price>, Option<&str>, i64, i64, u64); 12] = [
+    type Row = (Vec<Price>, Option<&'static str>, i64, i64, u64);
+    let rows: [Row; 12] = [
         (vec![], None, 30, 1, 2),
         (vec![any(7)], None, 30, 1, 7),
         (vec![any(7), any(8)], None, 30, 1, 7),
@@ -586,7 +589,8 @@ fn a_move_that_carries_is_not_asked_again() {
             assert_eq!(confirmed, confirms, "criterion {number}, {how:?}");
         }
     }
-    let hard: [(fn(&mut Case), Code); 2] = [(taken, Code::Taken), (poor, Code::ShortOfCredit)];
+    type Hard = (fn(&mut Case), Code);
+    let hard: [Hard; 2] = [(taken, Code::Taken), (poor, Code::ShortOfCredit)];
     for (object, code) in hard {
         let change = |case: &mut Case| {
             object(case);
