@@ -22,6 +22,10 @@ const REQUESTS: i64 = 250;
 /// As many calls at once as the pass makes.
 const AT_ONCE: usize = 8;
 
+/// What the binary runs on too: a plan makes and drops many small things.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }

@@ -26,6 +26,10 @@ const POOR: i64 = 7;
 const ME: HostId = HostId(1);
 const CLUB: EventTypeId = EventTypeId(7);
 
+/// What the binary runs on too: a plan makes and drops many small things.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }

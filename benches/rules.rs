@@ -58,6 +58,10 @@ const RULES: [Rule; 6] = [
 /// What our tree does not know.
 const MACRO: &str = "member.tags.exists(tag, tag.startsWith(\"v\"))";
 
+/// What the binary runs on too: a plan makes and drops many small things.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }

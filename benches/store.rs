@@ -20,6 +20,10 @@ use maitred::store::opened::LogStore;
 use maitred::store::port::Store;
 use tempfile::TempDir;
 
+/// What the binary runs on too: a plan makes and drops many small things.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }
