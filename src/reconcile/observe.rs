@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use super::known::{self, Known};
 use super::ports::{PassError, Ports, Session};
 use crate::calcom::port::{CallError, Select};
-use crate::domain::booking::{Booking, Observed, Status};
+use crate::domain::booking::{Booking, Observed, Reading, Status};
 use crate::domain::decision::Decision;
 use crate::domain::gate::Policy;
 use crate::domain::id::{BookingUid, EventTypeId, HostId, RequestId};
@@ -318,12 +318,19 @@ async fn sight_each(
         let listed = pending
             .iter()
             .find(|observed| observed.booking.uid == booking.uid);
-        let (sight, at) = match listed {
-            Some(observed) => (Sight::of_booking(&observed.booking), observed.at),
+        let (reading, at) = match listed {
+            Some(observed) => {
+                let booking = Box::new(observed.booking.clone());
+                (Reading::Is(booking), observed.at)
+            }
             None => {
                 let at = (ports.clock)();
-                (Sight::of(&ports.calendar.get(booking).await?), at)
+                (ports.calendar.get(booking).await?, at)
             }
+        };
+        let sight = match &reading {
+            Reading::Is(booking) => Sight::for_call(booking, open.request.call, at),
+            Reading::Gone => Sight::Gone,
         };
         open.at = open.at.min(at);
         open.sights.insert(booking.uid.clone(), sight);
