@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 
 use super::account::Account;
 use super::booking::{Booking, Status};
+use super::decision::Outcome;
 use super::fact::Fact;
 use super::gate::Gate;
 use super::id::Reference;
-use super::request::{Charge, Request};
+use super::request::{Charge, Request, RequestState};
 use super::terms::{NoShow, Terms, Who};
 use super::time::Time;
 
@@ -123,13 +124,14 @@ pub fn watch(case: &Case<'_>) -> Verdict {
     }
     let begun = case
         .request
-        .is_some_and(|request| request.state == super::request::RequestState::Recorded);
+        .is_some_and(|request| request.state == RequestState::Recorded);
     if begun && case.chain.len() > 1 {
         return open(format!("moved to {}, which is being decided", last.uid));
     }
     match &last.status {
-        Status::Cancelled => cancelled::cancelled(case, terms, last),
-        Status::Rejected => {
+        // With `refuse-with = "cancel"`, and in v1, a cancellation is how it was declined.
+        Status::Cancelled if !declined(case) => cancelled::cancelled(case, terms, last),
+        Status::Cancelled | Status::Rejected => {
             let text = format!("booking {} was declined", last.uid);
             refund(case, terms, 100, &text)
         }
@@ -147,6 +149,14 @@ pub fn watch(case: &Case<'_>) -> Verdict {
         }
         Status::Pending | Status::AwaitingHost | Status::Other(_) => accepted(case, terms, last),
     }
+}
+
+/// Whether the last of the chain was refused by us.
+fn declined(case: &Case<'_>) -> bool {
+    case.request.is_some_and(|request| match request.state {
+        RequestState::Settled { outcome, .. } => outcome == Outcome::Declined,
+        RequestState::Noted | RequestState::Recorded => false,
+    })
 }
 
 /// When a charge of a booking that ends then becomes final.
