@@ -115,6 +115,14 @@ pub fn watch(case: &Case<'_>) -> Verdict {
     let Some(last) = case.chain.last() else {
         return lost(case, terms);
     };
+    let begun = case
+        .request
+        .filter(|request| request.state == RequestState::Recorded && case.chain.len() > 1);
+    let decided = || open(format!("moved to {}, which is being decided", last.uid));
+    // What an intent takes over is its own to end, whatever the move was.
+    if begun.is_some_and(|request| request.carries.as_ref() == Some(&case.charge.booking.uid)) {
+        return decided();
+    }
     if let Some(verdict) = cancelled::late_move(case) {
         return verdict;
     }
@@ -122,11 +130,8 @@ pub fn watch(case: &Case<'_>) -> Verdict {
         ChainEnd::Whole => {}
         ChainEnd::Gone | ChainEnd::Unread => return lost(case, terms),
     }
-    let begun = case
-        .request
-        .is_some_and(|request| request.state == RequestState::Recorded);
-    if begun && case.chain.len() > 1 {
-        return open(format!("moved to {}, which is being decided", last.uid));
+    if begun.is_some() {
+        return decided();
     }
     match &last.status {
         // With `refuse-with = "cancel"`, and in v1, a cancellation is how it was declined.
