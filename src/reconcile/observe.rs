@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{FutureExt, StreamExt, stream};
 
+use super::chain::Before;
 use super::known::{self, Known};
 use super::ports::{PassError, Ports, Session};
 use crate::calcom::port::{CallError, Select};
@@ -98,8 +99,9 @@ pub async fn observe(
         .filter_map(|booking| Some((booking.uid.clone(), booking.rescheduled_from.clone()?)))
         .collect();
     for (booking, from) in moved {
-        if let Some(charge) = session.charge_before(ports, &from, &mut problems).await? {
-            snapshot.carried.insert(booking, charge);
+        let before = session.charge_before(ports, &from, &mut problems).await?;
+        if let Before::Open(charge) = before {
+            snapshot.carried.insert(booking, *charge);
         }
     }
     // Accepted bookings matter only where something would be confirmed: an idle door with people who
