@@ -120,7 +120,8 @@ pub async fn watch(
         }
         seen.read(ports, chunk, &mut watched.problems).await?;
         for charge in chunk {
-            let chain = seen.chain(ports, &charge.booking).await?;
+            let problems = &mut watched.problems;
+            let chain = seen.chain(ports, &charge.booking, problems).await?;
             watched.checked += 1;
             settle::settle(ports, policy, charge, chain, &mut watched).await?;
         }
