@@ -1,72 +1,134 @@
 #!/bin/bash
-# Proves that the tests bite: each row breaks one line of a copy of the sources, and the simulation
-# or the tests of the domain must fail. Run by hand, it builds once per row:
+# Proves that the tests bite. Each row breaks one line of the sources, and a test must fail. All
+# breakages are built into one copy of the sources, and each run of a test asks for one of them:
 #
-#   tests/mutations.sh [ROW...]        all rows, or those numbers; MAITRED_SEEDS=N: seeds (600)
+#   tests/mutations.sh [ROW...]        all rows, or those numbers
 #
-# A row is: file | what stands there | what is put there. A text that does not stand there any
-# more is an error, so that no row silently breaks nothing.
+# A row is: who catches it | file | what stands there | what is put there, with `M` for the question
+# whether this row is asked for. `\|` is a bar within a text, `\n` a new line. A text that does not
+# stand there exactly once is an error, so that no row silently breaks nothing. Who catches it is what
+# is run: `sim` is the simulation of every seed, until the first fails; anything else are arguments
+# of `cargo test`. First comes the control: nothing is asked for, and everything passes.
+#
+#   MAITRED_SEEDS=N     seeds a simulation may take (2000; the control takes 200)
+#   MAITRED_TREE=DIR    where the copy is built, and kept for the next time (default: target/mutations)
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
-copy=$(mktemp -d)
-trap 'rm -rf "$copy"' EXIT
-# Not the tree's own: cargo would take the broken sources' output for its own.
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target/mutations} MAITRED_SEEDS=${MAITRED_SEEDS:-600}
+tree=${MAITRED_TREE:-$root/target/mutations}
+# Not the sources' own: cargo would take the broken sources' output for its own.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$tree/target} RUST_BACKTRACE=0 MAITRED_ENOUGH=1
+seeds=${MAITRED_SEEDS:-2000}
 mapfile -t rows <<'ROWS'
-src/domain/intent.rs|Sight::Pending => return Next::Call(booking.clone()),|Sight::Pending => unread = false,
-src/domain/intent.rs|(Sight::Accepted, Some(_)) => facts.push(Fact::Post {|(Sight::Pending, Some(_)) => facts.push(Fact::Post {
-src/domain/intent.rs|            if accepted(&booking) {|            if false {
-src/domain/intent.rs|Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,|Status::Pending if booking.rescheduled_to.is_some() => Self::Accepted,
-src/domain/intent.rs|Sight::Unread => unread = true,|Sight::Unread => {}
-src/domain/intent.rs|    if surplus > 0 {|    if surplus > 1_000 {
-src/domain/ledger/charging.rs|        account.totals.held += credits;|        account.totals.held += credits; account.totals.granted += 1;
-src/domain/ledger/charging.rs|        account.totals.held -= credits;|        account.totals.held -= 0;
-src/domain/ledger/charging.rs|    charge.state = ChargeState::Void;|    charge.state = ChargeState::Held;
-src/domain/ledger.rs|            holds_ended(records, &record)?;|
-src/domain/ledger.rs|    account.version += 1;|
-src/domain/account.rs|let credits = lot.left.min(missing);|let credits = missing;
-src/domain/account.rs|self.left > 0 && self.expires.is_none_or(|self.left > 0 && self.expires.is_some_and(
-src/domain/judge.rs|    if available >= to_hold {|    if available >= to_hold \|\| available == 0 {
-src/domain/judge.rs|        Some(_) => objects(Decision::Review, Code::Frozen, "the account is frozen"),|        Some(_) => Said::Silent,
-src/domain/plan.rs|        account.spend(&parts);|
-src/domain/plan.rs|        if self.is_begun(&group) {|        if false {
-src/domain/plan.rs|        if self.records(group).any(settled) {|        if false {
-src/domain/plan/finish.rs|            facts.extend(hold);|
-src/domain/plan/finish.rs|            Next::Call(booking) if due => self.resume(open, &booking),|            Next::Call(booking) if !due => self.resume(open, &booking),
-src/reconcile/execute.rs|                expected.insert(account.clone(), *version);|
-src/reconcile/execute.rs|            if let Some(found) = found_meanwhile(store, &expected)? {|            if let Some(found) = None {
-src/reconcile/execute.rs|                match store.commit(at, facts, &expected) {|                match store.commit(at, facts, &[]) {
-src/reconcile/deliver.rs|        touched.retain(\|id, _\| !richer.contains(id));|        touched.retain(\|id, _\| id.as_str().len() < 1_000 + richer.len());
-src/reconcile/deliver.rs|                    if version(store, &id)? == known {|                    if version(store, &id)? == known \|\| true {
-src/reconcile/deliver.rs|                Some((Sight::Pending, at)) => {|                Some((_, at)) => {
-src/reconcile/deliver.rs|            Some((*n, call, at + max_age))|            Some((*n, call, at + max_age * 100))
-src/reconcile/deliver.rs|                *seen.get(&call.booking.uid)?|                *seen.get(&call.booking.uid).unwrap_or(&now)
-src/reconcile/sight.rs|                found.insert(booking.uid.clone(), (Sight::of_booking(booking), at));|                found.insert(booking.uid.clone(), (Sight::Pending, at));
-src/reconcile/pass.rs|    if dry_run {|    if dry_run && policy.gates.is_empty() {
-src/reconcile/known.rs|            .map_or(Sight::Gone, Sight::of_booking);|            .map_or(Sight::Gone, \|_\| Sight::Accepted);
+sim|src/domain/intent.rs|            Sight::Pending => return Next::Call(booking.clone()),|            Sight::Pending if M => unread = false,\n            Sight::Pending => return Next::Call(booking.clone()),
+sim|src/domain/intent.rs|(Sight::Accepted, Some(_)) => facts.push(Fact::Post {|(Sight::Accepted, Some(_)) if !M => facts.push(Fact::Post {
+sim|src/domain/intent.rs|            if accepted(&booking) {|            if accepted(&booking) && !M {
+sim|src/domain/intent.rs|            Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,|            Status::Pending if booking.rescheduled_to.is_some() && M => Self::Accepted,\n            Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,
+sim|src/domain/intent.rs|Sight::Unread => unread = true,|Sight::Unread => unread = !M,
+sim|src/domain/intent.rs|    if surplus > 0 {|    if surplus > 0 && !M {
+sim|src/domain/intent.rs|if call == Some(CallKind::Cancel) && booking.end <= now =>|if call == Some(CallKind::Cancel) && booking.end <= now && !M =>
+sim|src/domain/ledger/charging.rs|        account.totals.held += credits;|        account.totals.held += credits;\n        account.totals.granted += u64::from(M);
+sim|src/domain/ledger/charging.rs|        account.totals.held -= credits;|        account.totals.held -= if M { 0 } else { credits };
+sim|src/domain/ledger/charging.rs|    charge.state = ChargeState::Void;|    charge.state = if M { ChargeState::Held } else { ChargeState::Void };
+sim|src/domain/ledger/charging.rs|    old.state = ChargeState::Moved { to: to.uid.clone() };|    old.state = if M { ChargeState::Final } else { ChargeState::Moved { to: to.uid.clone() } };
+sim|src/domain/ledger/charging.rs|            Some(there) => there.credits += part.credits,|            Some(_) if M => {}\n            Some(there) => there.credits += part.credits,
+sim|src/domain/ledger/charging.rs|        charge.state = ChargeState::Refunded;|        charge.state = if M { ChargeState::Open } else { ChargeState::Refunded };
+--lib domain::tests::ledgers|src/domain/ledger.rs|    holds_ended(records, &record)?;|    if !M { holds_ended(records, &record)?; }
+sim|src/domain/ledger.rs|    account.version += 1;|    account.version += u64::from(!M);
+sim|src/domain/account.rs|let credits = lot.left.min(missing);|let credits = if M { missing } else { lot.left.min(missing) };
+sim|src/domain/account.rs|self.left > 0 && self.expires.is_none_or(|self.left > 0 && M \|\| self.left > 0 && self.expires.is_none_or(
+sim|src/domain/watch.rs|    if case.now < end {|    if case.now < end && !M {
+sim|src/domain/watch.rs|    if booking.absent_host {|    if booking.absent_host && !M {
+sim|src/domain/watch.rs|forgive\| case.forgiven < forgive.times|forgive\| case.forgiven < forgive.times + u32::from(M)
+sim|src/domain/watch.rs|\|updated\| updated.min(now))|\|updated\| if M { now } else { updated.min(now) })
+sim|src/domain/watch.rs|        Status::Cancelled if !declined(case) =>|        Status::Cancelled if !declined(case) \|\| M =>
+sim|src/domain/watch.rs|request.carries.as_ref() == Some(|!M && request.carries.as_ref() == Some(
+sim|src/domain/watch/moved.rs|Some(own) if own.state == ChargeState::Held => {|Some(own) if own.state == ChargeState::Held && !M => {
+sim|src/domain/watch/moved.rs|    if paid > cost {|    if paid > cost && !M {
+sim|src/domain/watch/moved.rs|        Some(own) if other(&own) && stands(own) => {|        Some(own) if other(&own) && stands(own) && !M => {
+sim|src/domain/watch/cancelled.rs|expiry <= case.now|(expiry <= case.now) != M
+sim|src/domain/watch/cancelled.rs|    let notice = from.start - to.created;|    let notice = if M { to.start } else { from.start } - to.created;
+sim|src/domain/terms.rs|        if host == Some(by) {|        if host == Some(by) && !M {
+--lib domain::terms|src/domain/terms.rs|.find(\|window\| notice >= window.before)|.find(\|window\| notice > window.before \|\| notice == window.before && !M)
+--lib domain::terms|src/domain/terms.rs|        .div_ceil(100)|        .div_ceil(if M { 101 } else { 100 })
+sim|src/reconcile/watch/look.rs|        if booking.status == Status::Cancelled\n|        if booking.status == Status::Cancelled\n            && !M\n
+sim|src/reconcile/watch/look.rs|                false\n            }\n        };|                if M {\n                    return Err(error.into());\n                }\n                false\n            }\n        };
+--test watch|src/reconcile/watch/settle.rs|        if final_at(charge.end, terms) <= now {|        if final_at(charge.end, terms) <= now && !M {
+sim|src/reconcile/watch/settle.rs|    match found.filter(names) {|    match found.filter(\|request\| M \|\| names(request)) {
+sim|src/reconcile/watch/unmanaged.rs|.is_some_and(\|since\| booking.created < since)|.is_some_and(\|since\| (booking.created < since) != M)
+sim|src/reconcile/watch/unmanaged.rs|        Ok(Reading::Is(now)) if now.status == Status::Accepted => {|        Ok(Reading::Is(now)) if now.status == Status::Accepted \|\| M => {
+sim|src/reconcile/watch/unmanaged.rs|                Before::Open(_) \| Before::Unread => continue,|                Before::Open(_) \| Before::Unread if M => {}\n                Before::Open(_) \| Before::Unread => continue,
+sim|src/reconcile/watch.rs|            all.retain(\|charge\| charge.state == ChargeState::Open);|            all.retain(\|charge\| charge.state == ChargeState::Open && !M);
+sim|src/reconcile/execute.rs|                expected.insert(account.clone(), *version);|                if !M { expected.insert(account.clone(), *version); }
+sim|src/reconcile/execute.rs|            if let Some(found) = found_meanwhile(store, &expected)? {|            if let Some(found) = found_meanwhile(store, &expected)?.filter(\|_\| !M) {
+sim|src/reconcile/execute.rs|                match store.commit(at, facts, &expected) {|                match store.commit(at, facts, if M { &[] } else { expected.as_slice() }) {
+sim|src/reconcile/deliver.rs|        touched.retain(\|id, _\| !richer.contains(id));|        touched.retain(\|id, _\| M \|\| !richer.contains(id));
+sim|src/reconcile/deliver.rs|        if version(store, &id)? == known {|        if version(store, &id)? == known \|\| M {
+sim|src/reconcile/deliver.rs|                Some((Sight::Pending, at)) => {|                Some((sight, at)) if M \|\| *sight == Sight::Pending => {
+sim|src/reconcile/deliver.rs|            Some((*n, call, at + max_age))|            Some((*n, call, at + max_age * if M { 100 } else { 1 }))
+sim|src/reconcile/deliver.rs|        Err(CommitError::Violation(_)) => {}|        Err(CommitError::Violation(_)) if !M => {}
+sim|src/reconcile/sight.rs|                found.insert(booking.uid.clone(), (Sight::of_booking(booking), at));|                let sight = if M { Sight::Pending } else { Sight::of_booking(booking) };\n                found.insert(booking.uid.clone(), (sight, at));
+sim|src/reconcile/pass.rs|    if dry_run {|    if dry_run && !M {
+sim|src/domain/plan.rs|        account.spend(&parts);|        if !M { account.spend(&parts); }
+sim|src/domain/plan.rs|        if self.is_begun(&group) {|        if self.is_begun(&group) && !M {
+sim|src/domain/plan.rs|        if self.records(group).any(settled) {|        if self.records(group).any(settled) && !M {
+sim|src/domain/plan/finish.rs|            facts.extend(hold);|            if !M { facts.extend(hold); }
+sim|src/domain/plan/finish.rs|            Next::Call(booking) if due =>|            Next::Call(booking) if due != M =>
+sim|src/domain/judge.rs|    if available >= to_hold {|    if available >= to_hold \|\| (M && available == 0) {
+--test store_log|src/store/log/append.rs|            self.broken = true;\n            return Err(AppendError::Write {|            self.broken = !M;\n            return Err(AppendError::Write {
+--test store_log|src/store/log/walk.rs|        if sealed.prev == self.chain.hash {|        if sealed.prev == self.chain.hash \|\| M {
 ROWS
-survived=0
+unescape() { local text=${1//$'\x01'/|}; text=${text//\\n/$'\n'}; printf '%s' "${text}x"; }
+sources() {
+  mkdir -p "$tree"
+  rm -rf "$tree/src" "$tree/tests"
+  cp -r "$root"/{Cargo.toml,Cargo.lock,clippy.toml,config.toml,src,tests,benches} "$tree"
+  cat >>"$tree/src/lib.rs" <<'RUST'
+/// Whether this breakage is asked for.
+pub fn mutant(number: u32) -> bool {
+    static ASKED: std::sync::OnceLock<Option<u32>> = std::sync::OnceLock::new();
+    let asked = || std::env::var("MAITRED_MUTANT").ok()?.parse().ok();
+    *ASKED.get_or_init(asked) == Some(number)
+}
+RUST
+}
+sources
+whats=()
+files=()
+texts=()
+for n in "${!rows[@]}"; do
+  row=$((n + 1))
+  line=${rows[$n]//\\|/$'\x01'}
+  IFS='|' read -r by file from to <<<"$line"
+  FROM=$(unescape "$from") TO=$(unescape "$to")
+  FROM=${FROM%x} TO=${TO%x} MUTANT="crate::mutant($row)"
+  export FROM TO MUTANT
+  perl -0pi -e '$n = () = /\Q$ENV{FROM}\E/g; ($to = $ENV{TO}) =~ s/\bM\b/$ENV{MUTANT}/g;
+    s/\Q$ENV{FROM}\E/$to/; END { exit($n == 1 ? 0 : 1) }' "$tree/$file" ||
+    { echo "$row: $file: does not stand there once: $from"; exit 2; }
+  [ "$by" = sim ] && by="--test simulation every_seed"
+  whats+=("$by") files+=("$file") texts+=("${from:0:60}")
+done
+log=$tree/log
+run() { (cd "$tree" && timeout 1800 cargo test $1) >"$log" 2>&1; }
+mapfile -t kinds < <(printf '%s\n' "${whats[@]}" | sort -u)
+for what in "${kinds[@]}"; do
+  MAITRED_SEEDS=200 run "$what" || { echo "control: $what fails, see $log"; exit 2; }
+done
+echo "control: all pass"
+export MAITRED_SEEDS=$seeds
+survived=0 caught=0
 for n in "${!rows[@]}"; do
   row=$((n + 1))
   [ $# -gt 0 ] && [[ " $* " != *" $row "* ]] && continue
-  line=${rows[$n]//\\|/$'\x01'}
-  IFS='|' read -r file from to <<<"$line"
-  from=${from//$'\x01'/|} to=${to//$'\x01'/|}
-  rm -rf "${copy:?}"/*
-  cp -r "$root"/{Cargo.toml,Cargo.lock,clippy.toml,config.toml,src,tests,benches} "$copy"
-  FROM=$from TO=$to perl -0pi -e '$n = s/\Q$ENV{FROM}\E/$ENV{TO}/; END { exit($n ? 0 : 1) }' "$copy/$file" ||
-    { echo "$row: $file: not found: $from"; exit 2; }
-  log=$copy/log
-  if ! (cd "$copy" && cargo test --test simulation --no-run) >"$log" 2>&1; then
-    echo "$row: $file: does not build"; grep -m3 -A4 '^error' "$log"; exit 2
+  if MAITRED_MUTANT=$row run "${whats[$n]}"; then
+    echo "$row | ${files[$n]} | ${texts[$n]} | SURVIVED ${whats[$n]}"
+    survived=$((survived + 1))
+    continue
   fi
-  by=""
-  (cd "$copy" && timeout 300 cargo test --test simulation) >"$log" 2>&1 || by="simulation"
-  if [ -z "$by" ] || [ -n "${MAITRED_BOTH:-}" ]; then
-    (cd "$copy" && timeout 300 cargo test --lib domain::) >"$log" 2>&1 || by="$by domain"
-  fi
-  echo "$row: $file: ${by:-SURVIVED}: ${from:0:60}"
-  [ -n "$by" ] || survived=$((survived + 1))
+  tests=$(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log" | head -1)
+  seed=$(sed -n 's/^seed \([0-9]*\): .*/\1/p' "$log" | head -1)
+  echo "$row | ${files[$n]} | ${texts[$n]} | caught by ${tests:-a hang}${seed:+, seed $seed}"
+  caught=$((caught + 1))
 done
-echo "$survived survived"
+echo "$caught caught, $survived survived"
 [ "$survived" -eq 0 ]

@@ -9,6 +9,18 @@
 mod book;
 #[path = "simulation/calendar.rs"]
 mod calendar;
+#[path = "simulation/check.rs"]
+mod check;
+#[path = "simulation/history.rs"]
+mod history;
+#[path = "simulation/house.rs"]
+mod house;
+#[path = "simulation/list.rs"]
+mod list;
+#[path = "simulation/people.rs"]
+mod people;
+#[path = "simulation/rest.rs"]
+mod rest;
 #[path = "simulation/rng.rs"]
 mod rng;
 #[path = "simulation/run.rs"]
@@ -19,8 +31,13 @@ mod shelf;
 mod tally;
 #[path = "simulation/town.rs"]
 mod town;
+#[path = "simulation/truth.rs"]
+mod truth;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use tally::Tally;
 use tokio::runtime::Runtime;
@@ -34,27 +51,44 @@ const STOPPED: u64 = 20;
 /// Places at which one pass is stopped at most; none has so many.
 const MAX_POINTS: u64 = 2_000;
 
-/// Failing seeds after which no more are tried.
-const ENOUGH: usize = 10;
+/// Failing seeds after which no more are tried; `MAITRED_ENOUGH=1` stops at the first.
+const ENOUGH: u64 = 10;
 
-/// Seeds that once failed, and what they found.
-const REGRESSIONS: [(u64, &str); 5] = [
+/// Seeds that failed once, and what they found. A seed means another run as soon as the simulation
+/// asks chance for anything more; then only a hand-written row elsewhere keeps the case, and a seed
+/// that finds it again takes the place of this one.
+const REGRESSIONS: [(u64, &str); 8] = [
     (
-        425,
-        "credits of an earlier batch came back, and a later batch was declined as short",
+        61,
+        "a refusal by cancelling of what was over meanwhile was tried again for ever",
     ),
     (
-        2089,
-        "an alias given between looking and writing: declined as unknown",
+        176,
+        "a waiting series was closed because an occurrence that had belonged to it was moved",
     ),
     (
-        2816,
-        "a series grew beyond the credit after a lost confirm: what was confirmed was not charged",
+        1791,
+        "an occurrence accepted by hand counted as confirmed with the rest of its series",
     ),
-    (2978, "the same, after an answer without the other bookings"),
     (
-        3210,
-        "an operator froze the account between a batch and its settlement: a later batch confirmed",
+        1900,
+        "a successor refused with a cancellation was not given back",
+    ),
+    (
+        2401,
+        "one unreadable occurrence of a series made every watch fail",
+    ),
+    (
+        3803,
+        "an operator settled a charge that an intent was taking over: the whole pass failed",
+    ),
+    (
+        3821,
+        "a charge was closed as a late move while an intent was taking it over",
+    ),
+    (
+        4846,
+        "a chain was charged twice: a successor paid for itself, and the one before it too",
     ),
 ];
 
@@ -74,33 +108,75 @@ fn one(runtime: &Runtime, seed: u64) -> (Tally, Vec<String>) {
     catch_unwind(run).unwrap_or_else(|_| (Tally::default(), vec!["panicked".to_owned()]))
 }
 
-#[test]
-fn every_seed_keeps_every_promise() {
-    let runtime = runtime();
-    let single = number("MAITRED_SEED");
-    let seeds = number("MAITRED_SEEDS").unwrap_or(SEEDS);
-    let range = single.map_or(0..seeds, |seed| seed..seed + 1);
-    eprintln!("seeds {range:?}");
-    let mut tally = Tally::default();
-    let mut failed = Vec::new();
-    let known = REGRESSIONS.iter().map(|(seed, _)| *seed);
-    for seed in known.chain(range) {
-        let (reached, wrong) = one(&runtime, seed);
-        tally.extend(&reached);
-        if !wrong.is_empty() {
-            eprintln!("seed {seed}: {wrong:#?}");
-            failed.push(seed);
-            if failed.len() == ENOUGH {
+/// What all threads together have found.
+#[derive(Default)]
+struct Found {
+    tally: Tally,
+    runs: u64,
+    failed: Vec<u64>,
+}
+
+/// Runs seeds on every core until they are used up, or enough have failed.
+fn run_all(seeds: &[u64], more: std::ops::Range<u64>) -> Found {
+    let count = seeds.len() as u64 + (more.end - more.start);
+    let enough = number("MAITRED_ENOUGH").unwrap_or(ENOUGH);
+    let next = AtomicU64::new(0);
+    let found = Mutex::new(Found::default());
+    let work = || {
+        let runtime = runtime();
+        let mut tally = Tally::default();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count || found.lock().unwrap().failed.len() as u64 >= enough {
                 break;
             }
+            let known = usize::try_from(number).ok().and_then(|n| seeds.get(n));
+            let further = || more.start + number - seeds.len() as u64;
+            let seed = known.copied().unwrap_or_else(further);
+            let (reached, wrong) = one(&runtime, seed);
+            tally.extend(&reached);
+            let mut found = found.lock().unwrap();
+            found.runs += 1;
+            if !wrong.is_empty() {
+                eprintln!("seed {seed}: {}", wrong.join("\n"));
+                found.failed.push(seed);
+            }
         }
-    }
-    for (what, count) in &tally.0 {
+        found.lock().unwrap().tally.extend(&tally);
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    found.into_inner().unwrap()
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "how fast it was")]
+fn every_seed_keeps_every_promise() {
+    let single = number("MAITRED_SEED");
+    let seeds = number("MAITRED_SEEDS").unwrap_or(SEEDS);
+    let first = number("MAITRED_FIRST_SEED").unwrap_or(0);
+    let range = single.map_or(first..first + seeds, |seed| seed..seed + 1);
+    eprintln!("seeds {range:?}");
+    let known: Vec<u64> = REGRESSIONS.iter().map(|(seed, _)| *seed).collect();
+    let known = if single.is_none() { known } else { Vec::new() };
+    let began = Instant::now();
+    let found = run_all(&known, range);
+    let took = began.elapsed().as_secs_f64();
+    for (what, count) in &found.tally.0 {
         eprintln!("{count:>9} {what}");
     }
-    assert!(failed.is_empty(), "seeds that failed: {failed:?}");
+    let speed = found.runs as f64 / took;
+    eprintln!("{} seeds in {took:.1} s: {speed:.0} seeds/s", found.runs);
+    assert!(
+        found.failed.is_empty(),
+        "seeds that failed: {:?}",
+        found.failed
+    );
     if single.is_none() && seeds >= SEEDS {
-        let missing = tally.missing();
+        let missing = found.tally.missing();
         assert!(missing.is_empty(), "never reached: {missing:?}");
     }
 }
@@ -112,6 +188,24 @@ fn a_seed_gives_the_same_run_twice() {
         let first = one(&runtime, seed).0.0;
         assert_eq!(one(&runtime, seed).0.0, first, "seed {seed}");
     }
+}
+
+#[test]
+fn a_watch_stopped_at_any_place_is_finished_by_the_next() {
+    let runtime = runtime();
+    let mut places = 0;
+    for seed in 0..STOPPED {
+        for point in 1..MAX_POINTS {
+            let ended = runtime.block_on(run::watch_stopped_at(seed, point));
+            let Some((_, wrong)) = ended else {
+                break;
+            };
+            places += 1;
+            assert!(wrong.is_empty(), "seed {seed}, place {point}: {wrong:#?}");
+        }
+    }
+    eprintln!("{places} places of a watch");
+    assert!(places > 100, "only {places} places");
 }
 
 #[test]

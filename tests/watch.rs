@@ -8,7 +8,7 @@ mod common;
 use common::{House, time};
 use maitred::calcom::port::Dialect;
 use maitred::domain::fact::Fact;
-use maitred::domain::gate::{EventTypeKey, Gate};
+use maitred::domain::gate::{EventTypeKey, Gate, RefuseWith};
 use maitred::domain::id::{AccountId, Reference};
 use maitred::domain::request::ChargeState;
 use maitred::domain::terms::{
@@ -591,4 +591,75 @@ async fn gates_by_number_and_deleted_event_types_keep_their_terms() {
         },
     );
     assert_eq!(whats(&house.watch(false).await), [What::Kept]);
+}
+
+/// Where a cancellation is how requests are refused, a refused successor is given back whatever its
+/// notice was: it is nobody's late cancellation.
+#[tokio::test]
+async fn a_successor_refused_with_a_cancellation_is_given_back() {
+    for dialect in [Dialect::V2, Dialect::V1] {
+        let (mut house, uid) = confirmed(dialect, false).await;
+        house.policy.refuse_with = RefuseWith::Cancel;
+        // The time that the booking moves to is taken, and soon.
+        let start = "2026-11-24T14:00:00Z";
+        house.grant("ada@example.com", 1).await;
+        let other = house.request(house.kinds.lesson, "ada@example.com", start);
+        house.pass().await;
+        assert_eq!(house.status(&other), "accepted");
+        let last = act(&house, Action::BookerMoves(Shift::to(&uid, time(start)))).remove(0);
+        house.pass().await;
+        assert_eq!(house.status(&last), "cancelled", "{dialect:?}");
+        assert_eq!(whats(&house.watch(false).await), [What::Refunded]);
+        assert_eq!(house.balance(BO).await, (5, 0, 1), "{dialect:?}");
+        nothing_more(&mut house, "refused").await;
+    }
+}
+
+/// The successor was charged as a request of its own, and that charge is over: what was paid for
+/// the one before it comes back, or one booking would have been paid for twice.
+#[tokio::test]
+async fn nobody_pays_for_a_chain_twice() {
+    let (mut house, uid) = confirmed(Dialect::V2, false).await;
+    terms(&mut house, |terms| {
+        terms.late_move = LateMove::Cancellation;
+        terms.refund = Vec::new();
+    });
+    let start = time("2026-12-03T09:00:00Z");
+    let last = act(&house, Action::BookerMoves(Shift::to(&uid, start))).remove(0);
+    house.pass().await;
+    assert_eq!(house.balance(BO).await, (3, 0, 2), "both are charged");
+    let kept = Fact::Closed {
+        booking: maitred::domain::id::BookingUid::parse(&last).unwrap(),
+        reason: "kept by an operator".to_owned(),
+    };
+    let at = house.clock.now();
+    let closed = house
+        .store
+        .with(move |store| store.commit(at, vec![kept], &[]));
+    closed.await.unwrap();
+    terms(&mut house, |terms| terms.late_move = LateMove::Carry);
+    assert_eq!(whats(&house.watch(true).await), [What::Refunded]);
+    assert_eq!(house.balance(BO).await, (4, 0, 2));
+    nothing_more(&mut house, "paid once").await;
+}
+
+/// A series waits for an answer; one occurrence of it is cancelled, and the rest goes on waiting.
+#[tokio::test]
+async fn a_waiting_series_is_not_closed_by_an_occurrence_that_left_it() {
+    use maitred::domain::criteria::effect::Effect;
+    use maitred::domain::request::RequestState;
+    let mut house = House::new(Dialect::V2).await;
+    for gate in &mut house.policy.gates {
+        gate.unknown_booker = Effect::Review;
+    }
+    house.grant(BO, 1).await;
+    let uids = house.series(house.kinds.lesson, "who@example.com", START, 2);
+    house.pass().await;
+    act(&house, Action::BookerCancels(Said::nothing(&uids[0])));
+    house.pass().await;
+    house.watch(true).await;
+    let record = house.record(&uids[1]).await.unwrap();
+    assert_eq!(record.state, RequestState::Noted);
+    assert_eq!(house.status(&uids[1]), "pending");
+    nothing_more(&mut house, "waits").await;
 }

@@ -59,6 +59,15 @@ impl Sight {
         }
     }
 
+    /// As an intent with this call sees it. Every server refuses for ever to cancel what is over
+    /// (`calcom/api.md` 5.1): nobody can answer that any more.
+    pub fn for_call(booking: &Booking, call: Option<CallKind>, now: Time) -> Self {
+        match Self::of_booking(booking) {
+            Self::Pending if call == Some(CallKind::Cancel) && booking.end <= now => Self::Gone,
+            sight => sight,
+        }
+    }
+
     /// Whether it takes its host's time, or may do so before anybody knows.
     pub fn may_stand(self) -> bool {
         match self {

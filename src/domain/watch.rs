@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 
 use super::account::Account;
 use super::booking::{Booking, Status};
-use super::decision::Credits;
+use super::decision::{Credits, Outcome};
 use super::fact::Fact;
 use super::gate::Gate;
 use super::id::Reference;
-use super::request::{Charge, Request};
+use super::request::{Charge, Request, RequestState};
 use super::terms::{NoShow, Terms, Who};
 use super::time::Time;
 
@@ -117,6 +117,14 @@ pub fn watch(case: &Case<'_>) -> Verdict {
     let Some(last) = case.chain.last() else {
         return lost(case, terms);
     };
+    let begun = case
+        .request
+        .filter(|request| request.state == RequestState::Recorded && case.chain.len() > 1);
+    let decided = || open(format!("moved to {}, which is being decided", last.uid));
+    // What an intent takes over is its own to end, whatever the move was.
+    if begun.is_some_and(|request| request.carries.as_ref() == Some(&case.charge.booking.uid)) {
+        return decided();
+    }
     if let Some(verdict) = cancelled::late_move(case) {
         return verdict;
     }
@@ -124,15 +132,13 @@ pub fn watch(case: &Case<'_>) -> Verdict {
         ChainEnd::Whole => {}
         ChainEnd::Gone | ChainEnd::Unread => return lost(case, terms),
     }
-    let begun = case
-        .request
-        .is_some_and(|request| request.state == super::request::RequestState::Recorded);
-    if begun && case.chain.len() > 1 {
-        return open(format!("moved to {}, which is being decided", last.uid));
+    if begun.is_some() {
+        return decided();
     }
     match &last.status {
-        Status::Cancelled => cancelled::cancelled(case, terms, last),
-        Status::Rejected => {
+        // With `refuse-with = "cancel"`, and in v1, a cancellation is how it was declined.
+        Status::Cancelled if !declined(case) => cancelled::cancelled(case, terms, last),
+        Status::Cancelled | Status::Rejected => {
             let text = format!("booking {} was declined", last.uid);
             refund(case, terms, 100, &text)
         }
@@ -150,6 +156,14 @@ pub fn watch(case: &Case<'_>) -> Verdict {
         }
         Status::Pending | Status::AwaitingHost | Status::Other(_) => accepted(case, terms, last),
     }
+}
+
+/// Whether the last of the chain was refused by us.
+fn declined(case: &Case<'_>) -> bool {
+    case.request.is_some_and(|request| match request.state {
+        RequestState::Settled { outcome, .. } => outcome == Outcome::Declined,
+        RequestState::Noted | RequestState::Recorded => false,
+    })
 }
 
 /// When a charge of a booking that ends then becomes final.

@@ -15,6 +15,16 @@ use crate::domain::watch::MAX_CHAIN;
 /// Links remembered in one process; when there are more, all are asked again.
 const MAX_LINKS: usize = 10_000;
 
+/// Whether a booking goes on with what was paid for one before it.
+#[derive(Debug)]
+pub(super) enum Before {
+    Open(Box<Charge>),
+    /// No, or what was paid is over.
+    Nothing,
+    /// What it replaced could not be read.
+    Unread,
+}
+
 impl Session {
     /// The open charge of this booking, or of the nearest one before it that has a charge.
     pub(super) async fn charge_before(
@@ -22,26 +32,33 @@ impl Session {
         ports: &Ports<'_>,
         booking: &BookingUid,
         problems: &mut Vec<Problem>,
-    ) -> Result<Option<Charge>, PassError> {
+    ) -> Result<Before, PassError> {
         let mut seen = BTreeSet::new();
         let mut next = Some(booking.clone());
         while let Some(uid) = next {
             if seen.len() >= MAX_CHAIN || !seen.insert(uid.clone()) {
-                return Ok(None);
+                return Ok(Before::Unread);
             }
             let asked = uid.clone();
             let found = ports.store.with(move |store| store.charge(&asked)).await;
             if let Some(charge) = found.map_err(PassError::Store)?
                 && charge.state != ChargeState::Void
             {
-                return Ok(Some(charge).filter(|charge| charge.state == ChargeState::Open));
+                return Ok(match charge.state {
+                    ChargeState::Open => Before::Open(Box::new(charge)),
+                    ChargeState::Held
+                    | ChargeState::Void
+                    | ChargeState::Final
+                    | ChargeState::Refunded
+                    | ChargeState::Moved { .. } => Before::Nothing,
+                });
             }
             next = match self.replaced_by(ports, uid, problems).await? {
                 Some(from) => from,
-                None => return Ok(None),
+                None => return Ok(Before::Unread),
             };
         }
-        Ok(None)
+        Ok(Before::Nothing)
     }
 
     /// What the booking replaced; `None` when it cannot be read.

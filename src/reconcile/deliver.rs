@@ -18,7 +18,7 @@ use crate::domain::intent::{self, Next, Sight};
 use crate::domain::plan::{self, Call, Problem};
 use crate::domain::request::{CallKind, CallNote, Charge, Request};
 use crate::domain::time::{Span, Time, kept};
-use crate::store::port::Store;
+use crate::store::port::{CommitError, Store};
 
 /// Calls under way at once: a confirmation takes Cal.com seconds, and these are all of one host.
 const CALLS_AT_ONCE: usize = 8;
@@ -339,16 +339,17 @@ async fn settle(
     done: &mut Delivered,
     versions: &mut BTreeMap<AccountId, Option<u64>>,
 ) -> Result<(), PassError> {
-    let mut facts = Vec::new();
+    let mut ends: Vec<Vec<Fact>> = Vec::new();
     let mut rest = Vec::new();
     let mut ended = Vec::new();
     let mut richer = BTreeSet::new();
     for mut way in ways.drain(..) {
         let request = &way.delivery.request;
-        facts.extend(way.notes.drain(..).map(|call| Fact::Called {
+        let called = way.notes.drain(..).map(|call| Fact::Called {
             request: request.id.clone(),
             call,
-        }));
+        });
+        let mut facts: Vec<Fact> = called.collect();
         match (way.next(), way.state) {
             (
                 Next::Settle {
@@ -366,48 +367,97 @@ async fn settle(
                     code: "surprise",
                     text,
                 }));
-                ended.push((way.delivery.request, outcome.into()));
+                ended.push((way.delivery.request, outcome.into(), ends.len()));
             }
             (Next::Call(_) | Next::Unclear, State::Waiting | State::Known) => rest.push(way),
             (Next::Call(_) | Next::Unclear, State::Unresolved) => {
-                ended.push((way.delivery.request, Ended::Unresolved));
+                ended.push((way.delivery.request, Ended::Unresolved, ends.len()));
             }
             (Next::Call(_) | Next::Unclear, State::Failed) => {
-                ended.push((way.delivery.request, Ended::Failed));
+                ended.push((way.delivery.request, Ended::Failed, ends.len()));
             }
         }
+        ends.push(facts);
     }
     *ways = rest;
-    if !facts.is_empty() {
+    let mut misfits = BTreeSet::new();
+    if ends.iter().any(|facts| !facts.is_empty()) {
         // Where credits came back, or an operator changed the account since the batch was written,
         // what the plan says of it is no longer true: its version stays the old one, so that later
         // batches conflict and are decided anew.
         let mut touched = versions.clone();
         touched.retain(|id, _| !richer.contains(id));
         let at = (ports.clock)();
-        let now = ports
+        let written = ports
             .store
-            .with(move |store| {
-                let version = |store: &dyn Store, id: &AccountId| {
-                    let account = store.account(id).map_err(PassError::Store)?;
-                    Ok::<_, PassError>(account.map(|account| account.version))
-                };
-                let mut ours = Vec::new();
-                for (id, known) in touched {
-                    if version(store, &id)? == known {
-                        ours.push(id);
-                    }
-                }
-                store.commit(at, facts, &[]).map_err(PassError::Commit)?;
-                let mut now = BTreeMap::new();
-                for id in ours {
-                    now.insert(id.clone(), version(store, &id)?);
-                }
-                Ok::<_, PassError>(now)
-            })
+            .with(move |store| write(store, at, ends, touched))
             .await?;
-        versions.extend(now);
+        versions.extend(written.versions);
+        misfits = written.misfits;
     }
-    done.steps.extend(ended);
+    for (request, end, number) in ended {
+        let left = misfits.contains(&number);
+        done.steps
+            .push((request, if left { Ended::Unresolved } else { end }));
+    }
     Ok(())
+}
+
+/// What writing the ends gave.
+struct Ends {
+    /// Those of the accounts that nobody else had changed.
+    versions: BTreeMap<AccountId, Option<u64>>,
+    /// The numbers of those that were not written.
+    misfits: BTreeSet<usize>,
+}
+
+fn write(
+    store: &mut dyn Store,
+    at: Time,
+    ends: Vec<Vec<Fact>>,
+    touched: BTreeMap<AccountId, Option<u64>>,
+) -> Result<Ends, PassError> {
+    let version = |store: &dyn Store, id: &AccountId| {
+        let account = store.account(id).map_err(PassError::Store)?;
+        Ok::<_, PassError>(account.map(|account| account.version))
+    };
+    let mut ours = Vec::new();
+    for (id, known) in touched {
+        if version(store, &id)? == known {
+            ours.push(id);
+        }
+    }
+    let misfits = write_all(store, at, ends)?;
+    let mut versions = BTreeMap::new();
+    for id in ours {
+        versions.insert(id.clone(), version(store, &id)?);
+    }
+    Ok(Ends { versions, misfits })
+}
+
+/// All in one commit. Where an operator ended meanwhile the charge that one of them takes over,
+/// each by itself: gives the numbers of those that do not fit, which the next pass reads anew.
+fn write_all(
+    store: &mut dyn Store,
+    at: Time,
+    ends: Vec<Vec<Fact>>,
+) -> Result<BTreeSet<usize>, PassError> {
+    let all: Vec<Fact> = ends.iter().flatten().cloned().collect();
+    let mut misfits = BTreeSet::new();
+    match store.commit(at, all, &[]) {
+        Ok(_) => return Ok(misfits),
+        Err(CommitError::Violation(_)) => {}
+        Err(error) => return Err(PassError::Commit(error)),
+    }
+    for (number, facts) in ends.into_iter().enumerate() {
+        match store.commit(at, facts, &[]) {
+            Ok(_) => {}
+            Err(CommitError::Violation(why)) => {
+                tracing::warn!(%why, "an end that does not fit: the next pass goes on");
+                misfits.insert(number);
+            }
+            Err(error) => return Err(PassError::Commit(error)),
+        }
+    }
+    Ok(misfits)
 }

@@ -96,11 +96,12 @@ pub fn holds(
 
 /// What an intent's bookings are, from its series as it was read whole.
 pub fn sight_series(open: &mut OpenIntent, all: Vec<Booking>) {
+    let sight = |read: &Booking| Sight::for_call(read, open.request.call, open.at);
     for booking in &open.request.bookings {
         let sight = all
             .iter()
             .find(|read| read.uid == booking.uid)
-            .map_or(Sight::Gone, Sight::of_booking);
+            .map_or(Sight::Gone, sight);
         open.sights.insert(booking.uid.clone(), sight);
     }
     open.grown = all

@@ -12,6 +12,7 @@ mod session;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::before;
+use super::chain::Before;
 use super::known;
 use super::pin::Given;
 use super::ports::{PassError, Ports, Session};
@@ -152,8 +153,9 @@ async fn people(
         .filter_map(|booking| Some((booking.uid.clone(), booking.rescheduled_from.clone()?)))
         .collect();
     for (booking, from) in moved {
-        if let Some(charge) = session.charge_before(ports, &from, problems).await? {
-            snapshot.carried.insert(booking, charge);
+        let before = session.charge_before(ports, &from, problems).await?;
+        if let Before::Open(charge) = before {
+            snapshot.carried.insert(booking, *charge);
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ mod unmanaged;
 
 use std::collections::BTreeSet;
 
+use super::chain::Before;
 use super::ports::{PassError, Ports, Session};
 use crate::calcom::port::Select;
 use crate::domain::gate::Policy;
@@ -103,10 +104,12 @@ pub async fn watch(
     } else {
         let mut roots = seen.roots();
         for from in seen.replaced() {
-            let found = session
+            let before = session
                 .charge_before(ports, &from, &mut watched.problems)
                 .await?;
-            roots.extend(found.map(|charge| charge.booking.uid));
+            if let Before::Open(charge) = before {
+                roots.insert(charge.booking.uid);
+            }
         }
         let wanted = wanted(ports, policy, open, &roots, started).await?;
         past_lists(ports, &wanted, started, &mut seen, &mut watched).await?;
@@ -118,7 +121,8 @@ pub async fn watch(
         }
         seen.read(ports, chunk, &mut watched.problems).await?;
         for charge in chunk {
-            let chain = seen.chain(ports, &charge.booking).await?;
+            let problems = &mut watched.problems;
+            let chain = seen.chain(ports, &charge.booking, problems).await?;
             watched.checked += 1;
             settle::settle(ports, policy, charge, chain, &mut watched).await?;
         }

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use maitred::domain::decision::{Decision, Outcome};
+use maitred::domain::decision::{Code, Decision, Outcome};
 use maitred::domain::fact::Fact;
 use maitred::domain::request::{CallKind, Request, RequestState};
+use maitred::domain::time::Time;
 
 use super::tally::Tally;
 
@@ -23,15 +24,22 @@ pub struct Sums {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HoldState {
     Held,
+    /// Spent, and it can still come back.
     Posted,
     Voided,
     MovedOn,
+    Final,
+    /// All or a part came back.
+    Refunded,
 }
 
 pub struct Hold {
     pub account: String,
+    /// What is still held or spent.
     pub credits: i64,
     pub state: HoldState,
+    /// An operator ended it.
+    pub by_hand: bool,
 }
 
 pub struct Begun {
@@ -39,8 +47,17 @@ pub struct Begun {
     pub call: Option<CallKind>,
     pub series: Option<String>,
     pub bookings: BTreeSet<String>,
-    pub carries: bool,
+    pub carries: Option<String>,
+    /// What others accepted is cancelled.
+    pub unmanaged: bool,
     pub outcome: Option<Outcome>,
+}
+
+/// Who writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    Process,
+    Operator,
 }
 
 #[derive(Default)]
@@ -50,6 +67,10 @@ pub struct Book {
     pub begun: BTreeMap<String, Begun>,
     pub names: BTreeMap<String, String>,
     pub frozen: BTreeSet<String>,
+    /// When what a grant gave expires.
+    pub expiries: BTreeMap<String, Option<Time>>,
+    /// Absences that cost nothing: whose and when.
+    pub forgiven: Vec<(String, Time)>,
     pub wrong: Vec<String>,
 }
 
@@ -58,11 +79,16 @@ fn signed(credits: u64) -> i64 {
 }
 
 impl Book {
-    pub fn apply(&mut self, fact: &Fact, tally: &mut Tally) {
+    pub fn apply(&mut self, fact: &Fact, by: By, tally: &mut Tally) {
         match fact {
             Fact::Grant {
-                account, credits, ..
+                reference,
+                account,
+                credits,
+                expires,
+                ..
             } => {
+                self.expiries.insert(reference.to_string(), *expires);
                 self.names.insert(account.to_string(), account.to_string());
                 let sums = self.sums.entry(account.to_string()).or_default();
                 sums.granted += signed(*credits);
@@ -96,10 +122,24 @@ impl Book {
                 tally.add("voided");
                 self.ends(booking.as_str(), HoldState::Voided);
             }
-            Fact::Refund { booking, parts, .. } => {
+            Fact::Refund {
+                booking,
+                parts,
+                close,
+                ..
+            } => {
+                for part in parts {
+                    if let Some((name, expires)) = &part.restored {
+                        self.expiries.insert(name.to_string(), Some(*expires));
+                    }
+                }
                 let credits = signed(parts.iter().map(|part| part.credits).sum());
                 self.refund(booking.as_str(), credits);
+                if *close {
+                    self.closes(booking.as_str(), HoldState::Refunded, by);
+                }
             }
+            Fact::Closed { booking, .. } => self.closes(booking.as_str(), HoldState::Final, by),
             Fact::Move { from, to, .. } => {
                 tally.add("carried");
                 self.move_on(from.as_str(), to.uid.as_str());
@@ -111,8 +151,7 @@ impl Book {
             | Fact::Unaliased { .. }
             | Fact::Described { .. }
             | Fact::Pinned { .. }
-            | Fact::Reviewed { .. }
-            | Fact::Closed { .. } => unreachable!("nobody here writes it"),
+            | Fact::Reviewed { .. } => unreachable!("nobody here writes it"),
         }
     }
 
@@ -145,6 +184,7 @@ impl Book {
             account: account.to_string(),
             credits,
             state: HoldState::Held,
+            by_hand: false,
         };
         self.holds.insert(uid, hold);
     }
@@ -167,6 +207,18 @@ impl Book {
         }
     }
 
+    fn closes(&mut self, uid: &str, state: HoldState, by: By) {
+        let Some(hold) = self.holds.get_mut(uid) else {
+            return self.wrong.push(format!("3: {uid} has no charge to close"));
+        };
+        if hold.state != HoldState::Posted {
+            self.wrong
+                .push(format!("3: the charge of {uid} ended a second time"));
+        }
+        hold.state = state;
+        hold.by_hand = by == By::Operator;
+    }
+
     fn refund(&mut self, uid: &str, credits: i64) {
         let hold = self.holds.get_mut(uid).expect("a refund of a charge");
         hold.credits -= credits;
@@ -186,12 +238,18 @@ impl Book {
         }
         old.state = HoldState::MovedOn;
         let (account, credits) = (old.account.clone(), old.credits);
+        old.credits = 0;
         let new = self.holds.entry(to.to_owned()).or_insert(Hold {
-            account,
+            account: account.clone(),
             credits: 0,
             state: HoldState::Posted,
+            by_hand: false,
         });
         new.credits += credits;
+        if new.state != HoldState::Posted || new.account != account {
+            self.wrong
+                .push(format!("3: {from} moved to {to}, which does not join"));
+        }
     }
 
     fn decided(&mut self, request: &Request) {
@@ -202,13 +260,20 @@ impl Book {
         if request.state != RequestState::Recorded {
             return;
         }
-        let uids = request.bookings.iter().map(|b| b.uid.to_string());
+        // What closes a note decides nothing about its bookings.
+        let closes = matches!(
+            request.decision,
+            Decision::Wait { .. } | Decision::Review | Decision::Leave
+        );
+        let decided = request.bookings.iter().filter(|_| !closes);
+        let uids = decided.map(|b| b.uid.to_string());
         let begun = Begun {
             decision: request.decision,
             call: request.call,
             series: request.series.as_ref().map(ToString::to_string),
             bookings: uids.collect(),
-            carries: request.carries.is_some(),
+            carries: request.carries.as_ref().map(ToString::to_string),
+            unmanaged: request.reasons.iter().any(|r| r.code == Code::Unmanaged),
             outcome: None,
         };
         for uid in &begun.bookings {
@@ -217,17 +282,13 @@ impl Book {
                     .push(format!("4: {uid} decided under another name"));
             }
         }
-        if request.decision == Decision::Confirm {
+        // What others accepted is charged to whom it can be, frozen or not.
+        if request.decision == Decision::Confirm && request.call.is_some() {
             let name = request.booker.as_ref().map(ToString::to_string);
             let account = name.and_then(|name| self.names.get(&name));
-            match account {
-                None => self
-                    .wrong
-                    .push(format!("11: {id} confirmed for nobody known")),
-                Some(account) if self.frozen.contains(account) => {
-                    self.wrong.push(format!("11: {id} confirmed though frozen"));
-                }
-                Some(_) => {}
+            if account.is_none() {
+                self.wrong
+                    .push(format!("11: {id} confirmed for nobody known"));
             }
         }
         self.begun.insert(id, begun);
@@ -260,12 +321,39 @@ impl Book {
         }
     }
 
+    /// The bookings that have a charge which is not over.
+    pub fn charged(&self) -> Vec<String> {
+        let open = self.holds.iter();
+        open.filter(|(_, hold)| hold.state == HoldState::Posted)
+            .map(|(uid, _)| uid.clone())
+            .collect()
+    }
+
+    /// Those of them that an open intent takes over.
+    pub fn carried(&self) -> Vec<String> {
+        let carried = self.open().filter_map(|(_, begun)| begun.carries.clone());
+        let open = |uid: &String| {
+            let hold = self.holds.get(uid);
+            hold.is_some_and(|hold| hold.state == HoldState::Posted)
+        };
+        carried.filter(open).collect()
+    }
+
     pub fn open(&self) -> impl Iterator<Item = (&String, &Begun)> {
         self.begun.iter().filter(|(_, b)| b.outcome.is_none())
     }
 
+    /// Whether the decision to refuse this booking with a cancellation was carried out.
+    pub fn declined(&self, uid: &str) -> bool {
+        self.begun.values().any(|begun| {
+            begun.bookings.contains(uid)
+                && begun.call == Some(CallKind::Cancel)
+                && begun.outcome == Some(Outcome::Declined)
+        })
+    }
+
     /// The open intent that a call for this booking rests on.
-    fn intent_of(&self, uid: &str) -> Option<&Begun> {
+    pub fn intent_of(&self, uid: &str) -> Option<&Begun> {
         let mut open = self.open().map(|(_, begun)| begun);
         open.find(|begun| begun.bookings.contains(uid))
     }
@@ -277,7 +365,7 @@ impl Book {
         }
         match self.holds.get(uid).map(|hold| hold.state) {
             Some(HoldState::Held) => Ok(()),
-            None if begun.carries => Ok(()),
+            None if begun.carries.is_some() => Ok(()),
             state => Err(format!("no hold ({state:?})")),
         }
     }

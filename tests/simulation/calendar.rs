@@ -14,6 +14,7 @@ use maitred::domain::booking::{Booking, BookingRef, EventType, Reading, Status};
 use maitred::domain::id::{BookingUid, EventTypeId, HostId};
 use maitred::domain::time::{Clock, Span, Time};
 
+use super::list::page;
 use super::rng::Rng;
 use super::shelf::Shelf;
 use super::tally::Tally;
@@ -32,6 +33,8 @@ pub struct Sim {
     pub calls: u64,
     /// The first list of a pass may be stale: what is looked at right before a call is fresh.
     pub listed: bool,
+    /// How much had happened when what stale lists show was kept.
+    pub before: usize,
     pub writes: u64,
     /// Promises that were broken, in words.
     pub wrong: Vec<String>,
@@ -131,7 +134,9 @@ impl Line {
                 .advance(Span::milliseconds(20 + sim.rng.below(300) as i64));
             if sim.trouble > 0 {
                 self.jump(sim);
-                if sim.rng.chance(sim.trouble / 2) && sim.town.meddle(&mut sim.rng, now) {
+                if sim.rng.chance(sim.trouble / 2)
+                    && sim.town.meddle(&mut sim.rng, &mut sim.tally, now)
+                {
                     sim.tally.add("third party acted");
                 }
                 if sim.rng.chance(sim.trouble / 4) {
@@ -232,6 +237,7 @@ impl Line {
         booking: &BookingRef,
         deadline: Time,
         kind: Write,
+        from: &[Status],
     ) -> Result<Option<Reading>, CallError> {
         let uid = booking.uid.as_str();
         let now = self.shared.now();
@@ -252,8 +258,11 @@ impl Line {
         let refused = {
             let mut guard = self.shared.sim();
             let sim = &mut *guard;
-            if sim.reads_first && sim.town.row(uid).map(|row| &row.status) != Some(&Status::Pending)
-            {
+            let fits = sim
+                .town
+                .row(uid)
+                .is_some_and(|row| from.contains(&row.status));
+            if sim.reads_first && !fits {
                 None
             } else {
                 self.effect(sim, uid, kind)
@@ -268,7 +277,8 @@ impl Line {
         }
         let mut guard = self.shared.sim();
         let sim = &mut *guard;
-        if !sim.reads_first && sim.rng.chance(300) {
+        let hidden = !sim.reads_first && sim.rng.chance(300);
+        if hidden || sim.town.row(uid).is_some_and(|row| row.odd) {
             sim.tally.add("call: answered without a reading");
             return Ok(None);
         }
@@ -279,14 +289,20 @@ impl Line {
         Ok(Some(reading))
     }
 
-    /// Promises 2 and 5, when a call is sent.
+    /// Promises 2 and 5, when a call is sent. What others accepted is cancelled only when it was
+    /// seen accepted just now.
     fn check_sent(&self, uid: &str, now: Time, kind: Write) {
         let mut guard = self.shared.sim();
         let sim = &mut *guard;
         sim.writes += 1;
+        let must = if kind == Write::Cancel && self.shelf.is_unmanaged(uid) {
+            Status::Accepted
+        } else {
+            Status::Pending
+        };
         if !sim.reads_first {
             match sim.town.shown.get(uid) {
-                Some((Status::Pending, false, at)) if now - *at <= sim.max_age => {}
+                Some((status, false, at)) if *status == must && now - *at <= sim.max_age => {}
                 seen => {
                     let text = format!("5: {kind:?} of {uid} at {now}, last seen {seen:?}");
                     sim.wrong.push(text);
@@ -309,22 +325,35 @@ impl Line {
         if matches!(was, Some(Status::Cancelled | Status::Rejected)) && kind == Write::Confirm {
             sim.tally.add("revived by a race");
         }
+        let now = self.shared.now();
         let changed = match kind {
-            Write::Cancel => sim.town.cancel(uid).map(|()| vec![uid.to_owned()]),
-            Write::Confirm | Write::Decline => sim.town.answer(uid, &status),
+            Write::Cancel => sim
+                .town
+                .cancel(uid, None, now)
+                .map(|()| vec![uid.to_owned()]),
+            Write::Confirm | Write::Decline => sim.town.answer(uid, &status, now),
         };
         let changed = match changed {
             Ok(changed) => changed,
             Err(Refused::NotFound) => return Some("not found"),
             Err(Refused::Already) => return Some("already answered"),
+            Err(Refused::Over) => return Some("over"),
         };
+        for uid in &changed {
+            let row = sim.town.row_mut(uid).expect("it was just changed");
+            row.refused_by_us = kind != Write::Confirm;
+        }
+        sim.town.record();
         for uid in &changed {
             let ours = sim.town.ours.entry(uid.clone()).or_default();
             match kind {
                 Write::Confirm => ours.confirmed += 1,
                 Write::Decline | Write::Cancel => ours.refused += 1,
             }
-            if ours.confirmed + ours.refused > 1 {
+            // One that joined a series under our confirm was accepted with it, and is nobody's.
+            let joined = kind == Write::Cancel && self.shelf.is_unmanaged(uid);
+            let most = if joined { 2 } else { 1 };
+            if ours.confirmed + ours.refused > most {
                 sim.wrong.push(format!("2/6: {uid} answered twice by us"));
             }
             if kind == Write::Confirm
@@ -359,50 +388,6 @@ fn reading(town: &Town, uid: &str) -> Reading {
     }
 }
 
-/// One page of what a listing selects, as the line of the moment shows it.
-fn page(sim: &mut Sim, select: &Select, number: u32) -> Page {
-    let stale = *select == Select::Pending && !sim.listed && sim.rng.chance(sim.trouble * 2);
-    let rows: &[Row] = if stale {
-        sim.tally.add("list: stale");
-        &sim.town.before
-    } else {
-        &sim.town.rows
-    };
-    let wanted = |row: &&Row| match select {
-        Select::Pending => matches!(row.status, Status::Pending | Status::Other(_)),
-        Select::Upcoming { from, to } => {
-            row.status == Status::Accepted && row.end > *from && row.start < *to
-        }
-        Select::Past { .. } | Select::UpdatedSince(_) => unreachable!("a pass does not ask for it"),
-    };
-    let mut rows: Vec<Row> = rows.iter().filter(wanted).cloned().collect();
-    rows.sort_by(|a, b| (a.created, &a.uid).cmp(&(b.created, &b.uid)));
-    if *select == Select::Pending {
-        sim.listed = true;
-        if rows.len() > 1 && sim.rng.chance(sim.trouble * 2) {
-            sim.tally.add("list: shuffled");
-            for n in (1..rows.len()).rev() {
-                rows.swap(n, sim.rng.index(n + 1));
-            }
-        }
-        if !rows.is_empty() && sim.rng.chance(sim.trouble) {
-            sim.tally.add("list: row missing");
-            rows.remove(sim.rng.index(rows.len()));
-        }
-    }
-    let from = (number as usize * sim.page).min(rows.len());
-    let to = (from + sim.page).min(rows.len());
-    Page {
-        bookings: rows[from..to]
-            .iter()
-            .map(|row| sim.town.booking(row))
-            .collect(),
-        unreadable: Vec::new(),
-        next: (to < rows.len()).then_some(number + 1),
-        server_time: None,
-    }
-}
-
 #[async_trait]
 impl Calendar for Line {
     async fn me(&self) -> Result<Me, CallError> {
@@ -427,28 +412,47 @@ impl Calendar for Line {
     }
 
     async fn list(&self, select: &Select, number: u32) -> Result<Page, CallError> {
-        let effect = |sim: &mut Sim| page(sim, select, number);
+        let now = self.shared.now();
+        let effect = |sim: &mut Sim| page(sim, select, number, now);
         self.read(effect, |page| page.bookings.clone()).await
     }
 
     async fn get(&self, booking: &BookingRef) -> Result<Reading, CallError> {
-        let effect = |sim: &mut Sim| reading(&sim.town, booking.uid.as_str());
-        let shows = |reading: &Reading| match reading {
-            Reading::Is(booking) => vec![(**booking).clone()],
-            Reading::Gone => Vec::new(),
+        if self.reads_before_acting() && booking.id.is_none() {
+            return Err(CallError::Refused("v1 names bookings by number".to_owned()));
+        }
+        let effect = |sim: &mut Sim| {
+            let odd = sim
+                .town
+                .row(booking.uid.as_str())
+                .is_some_and(|row| row.odd);
+            (!odd).then(|| reading(&sim.town, booking.uid.as_str()))
         };
-        self.read(effect, shows).await
+        let shows = |reading: &Option<Reading>| match reading {
+            Some(Reading::Is(booking)) => vec![(**booking).clone()],
+            Some(Reading::Gone) | None => Vec::new(),
+        };
+        let read = self.read(effect, shows).await?;
+        read.ok_or_else(|| CallError::Unknown("an odd shape".to_owned()))
     }
 
     async fn series(&self, series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError> {
+        // The second is whether one of them cannot be read: that makes the whole unusable.
         let effect = |sim: &mut Sim| {
             let of = |row: &&Row| row.series.as_deref() == Some(series.as_str());
-            let rows = sim.town.rows.iter().filter(of);
-            let all: Vec<Booking> = rows.map(|row| sim.town.booking(row)).collect();
-            (!sim.town.hides_series).then_some(all)
+            let rows = || sim.town.rows.iter().filter(of);
+            let all: Vec<Booking> = rows().map(|row| sim.town.booking(row)).collect();
+            (all, rows().any(|row| row.odd), sim.town.legacy)
         };
-        self.read(effect, |all| all.clone().unwrap_or_default())
-            .await
+        let shows = |(all, odd, legacy): &(Vec<Booking>, bool, bool)| {
+            let all = all.iter().filter(|_| !odd && !legacy);
+            all.cloned().collect()
+        };
+        match self.read(effect, shows).await? {
+            (_, _, true) => Ok(None),
+            (_, true, _) => Err(CallError::Unknown("an odd shape".to_owned())),
+            (all, ..) => Ok(Some(all)),
+        }
     }
 
     fn reads_before_acting(&self) -> bool {
@@ -460,7 +464,8 @@ impl Calendar for Line {
         booking: &BookingRef,
         deadline: Time,
     ) -> Result<Option<Reading>, CallError> {
-        self.write(booking, deadline, Write::Confirm).await
+        let from = [Status::Pending];
+        self.write(booking, deadline, Write::Confirm, &from).await
     }
 
     async fn decline(
@@ -475,7 +480,8 @@ impl Calendar for Line {
         } else {
             Write::Decline
         };
-        self.write(booking, deadline, kind).await
+        let from = [Status::Pending];
+        self.write(booking, deadline, kind, &from).await
     }
 
     async fn cancel(
@@ -485,7 +491,8 @@ impl Calendar for Line {
         deadline: Time,
     ) -> Result<Option<Reading>, CallError> {
         assert!(!reason.is_empty(), "a refusal without a reason");
-        self.write(booking, deadline, Write::Cancel).await
+        let from = [Status::Pending, Status::Accepted];
+        self.write(booking, deadline, Write::Cancel, &from).await
     }
 
     fn calls(&self) -> u64 {

@@ -1,51 +1,46 @@
-//! One seed: a house, a town and an hour of trouble in it; then the trouble ends, and everything
-//! must come to rest.
+//! One seed: a house, a town and some hours or days of trouble in it; then the trouble ends, and
+//! everything must come to rest (`rest.rs`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use maitred::calcom::port::Calendar;
 use maitred::domain::booking::Status;
-use maitred::domain::criteria::effect::Effect;
-use maitred::domain::criteria::house::House;
-use maitred::domain::criteria::terms::Criteria;
-use maitred::domain::decision::{Decision, Outcome};
-use maitred::domain::gate::{EventTypeKey, Gate, Limits, Policy, RefuseWith};
+use maitred::domain::gate::{Policy, RefuseWith};
 use maitred::domain::plan::plan;
 use maitred::domain::time::{Span, Time};
 use maitred::lookup::desk::Desk;
 use maitred::reconcile::observe::observe;
 use maitred::reconcile::pass::pass;
 use maitred::reconcile::ports::{PassError, Ports, Session, Stop};
-use maitred::reconcile::report::{Ended, Report};
+use maitred::reconcile::report::Report;
+use maitred::reconcile::watch::{Look, Watched, watch};
 use maitred::store::handle::StoreHandle;
-use maitred::store::memory::MemoryStore;
-use maitred::store::port::{CommitError, Store};
+use maitred::store::port::CommitError;
 
-use super::book::HoldState;
 use super::calendar::{Line, Shared, Sim};
+use super::house::{START, policy};
 use super::rng::Rng;
-use super::shelf::Shelf;
+use super::shelf::{Setting, Shelf};
 use super::tally::Tally;
-use super::town::{ME, PEOPLE, Town};
+use super::town::{PEOPLE, Town};
 
-/// Turns of one run: each some events and a pass.
+/// Turns of one run: each some events, and a pass or a watch or both.
 const TURNS: u64 = 8;
-
-/// Passes within which everything must have come to rest.
-const MAX_REST: usize = 80;
 
 pub struct Run {
     pub shared: Arc<Shared>,
-    shelf: Shelf,
+    pub shelf: Shelf,
     line: Line,
     store: StoreHandle,
     policy: Policy,
     session: Session,
     stop: Stop,
-    rng: Rng,
-    tally: Tally,
-    wrong: Vec<String>,
+    /// When the last watch that came to its end began, as the daemon remembers it.
+    since: Option<Time>,
+    pub rng: Rng,
+    pub tally: Tally,
+    pub wrong: Vec<String>,
 }
 
 /// Runs a seed; gives what was exercised and the promises that were broken.
@@ -58,7 +53,6 @@ pub async fn whole(seed: u64) -> (Tally, Vec<String>) {
         run.events();
         run.turn().await;
     }
-    run.trouble(0);
     run.rest().await;
     run.end()
 }
@@ -78,62 +72,42 @@ pub async fn stopped_at(seed: u64, point: u64) -> Option<(Tally, Vec<String>)> {
     Some(run.end())
 }
 
-fn policy(rng: &mut Rng) -> Policy {
-    let limits = Limits {
-        requests_per_pass: *rng.pick(&[2, 250, 250]),
-        declines_per_pass: *rng.pick(&[1, 25, 25]),
-        max_observation_age: Span::seconds(10),
-        series_settle: Span::seconds(10),
-    };
-    let unknown_booker = *rng.pick(&[
-        Effect::Decline,
-        Effect::Decline,
-        Effect::WAIT,
-        Effect::Review,
-        Effect::Leave,
-    ]);
-    let short_of_credit = *rng.pick(&[
-        Effect::Decline,
-        Effect::Decline,
-        Effect::Review,
-        Effect::wait(Span::minutes(90)),
-    ]);
-    let taken = *rng.pick(&[Effect::Decline, Effect::WAIT, Effect::Leave]);
-    let gate = |name: &str, cost| Gate {
-        terms: maitred::domain::terms::Terms::default(),
-        name: name.to_owned(),
-        event_types: vec![EventTypeKey::Slug(name.to_owned())],
-        cost,
-        unknown_booker,
-        short_of_credit,
-        taken,
-        criteria: Criteria::default(),
-    };
-    Policy {
-        gates: vec![
-            gate("lesson", 1),
-            gate("dinner", 3),
-            gate("visit", 0),
-            gate("priced", 1),
-        ],
-        hosts: Vec::new(),
-        refuse_with: *rng.pick(&[RefuseWith::Decline, RefuseWith::Decline, RefuseWith::Cancel]),
-        limits,
-        house: House::default(),
-        hash: "simulated".to_owned(),
+/// The same for a watch, of bookings to which much has happened.
+pub async fn watch_stopped_at(seed: u64, point: u64) -> Option<(Tally, Vec<String>)> {
+    let mut run = Run::new(seed);
+    for _ in 0..3 {
+        run.events();
+        run.shared.advance(Span::seconds(60));
+        run.whole_pass().await;
     }
+    run.events();
+    for _ in 0..8 {
+        run.events_of_people();
+    }
+    let audit = run.rng.chance(500);
+    let stopped = run.stopped_watch(audit, point).await;
+    if !stopped {
+        return None;
+    }
+    run.rest().await;
+    Some(run.end())
 }
 
 impl Run {
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let policy = policy(&mut rng);
+        let mut policy = policy(&mut rng);
         let reads_first = rng.chance(200);
+        if reads_first {
+            // v1 knows nothing else, and the configuration sees to it.
+            policy.refuse_with = RefuseWith::Cancel;
+        }
         let sim = Sim {
             rng: Rng::new(rng.next()),
             town: Town {
                 series_per_occurrence: rng.chance(150),
-                hides_series: reads_first,
+                legacy: reads_first,
+                hides_updated: reads_first && rng.chance(500),
                 ..Town::default()
             },
             tally: Tally::default(),
@@ -143,12 +117,21 @@ impl Run {
             reads_first,
             calls: 0,
             listed: false,
+            before: 0,
             writes: 0,
             wrong: Vec::new(),
         };
-        let start: Time = "2026-11-24T08:00:00Z".parse().unwrap();
+        let start: Time = START.parse().unwrap();
+        let mut setting = Setting {
+            seed: 0,
+            history: Arc::clone(&sim.town.history),
+            policy: policy.clone(),
+            legacy: sim.town.legacy,
+            hides_updated: sim.town.hides_updated,
+        };
         let shared = Arc::new(Shared::new(sim, start));
-        let shelf = Shelf::new(rng.next(), Arc::clone(&shared));
+        setting.seed = rng.next();
+        let shelf = Shelf::new(setting, Arc::clone(&shared));
         let (store, _) = StoreHandle::start(Box::new(shelf.clone())).unwrap();
         let mut tally = Tally::default();
         if reads_first {
@@ -173,36 +156,65 @@ impl Run {
             policy,
             session: Session::default(),
             stop: Stop::default(),
+            since: None,
             rng,
             tally,
             wrong: Vec::new(),
         }
     }
 
-    fn trouble(&self, trouble: u64) {
+    pub fn trouble(&self, trouble: u64) {
         self.shared.sim().trouble = trouble;
         self.shelf.state().trouble = trouble;
     }
 
-    /// What happens between two passes.
+    /// What happens between two passes: time goes by, some ask, and others act.
     pub fn events(&mut self) {
-        let mut guard = self.shared.sim();
-        let sim = &mut *guard;
-        sim.town.before = sim.town.rows.clone();
-        for _ in 0..self.rng.below(4) {
-            sim.town.ask(&mut self.rng, self.shared.now());
+        let hour = 3_600;
+        let far = *self
+            .rng
+            .pick(&[1, 15, 60, 600, hour, 6 * hour, 23 * hour, 2 * 24 * hour]);
+        self.shared.advance(Span::seconds(far));
+        if self.rng.chance(40) {
+            self.away();
         }
-        for _ in 0..self.rng.below(3) {
-            sim.town.meddle(&mut self.rng, self.shared.now());
+        {
+            let mut guard = self.shared.sim();
+            let sim = &mut *guard;
+            sim.town.before = sim.town.rows.clone();
+            sim.before = sim.town.history.lock().unwrap().moment();
+            for _ in 0..self.rng.below(4) {
+                sim.town.ask(&mut self.rng, self.shared.now());
+            }
+        }
+        for _ in 0..self.rng.below(5) {
+            self.events_of_people();
         }
         if self.rng.chance(300) {
             let now = self.shared.now();
             self.shelf.operate(&mut self.rng, &mut self.tally, now);
         }
-        let far = *self.rng.pick(&[1, 15, 15, 60, 600, 3_700]);
-        self.shared.advance(Span::seconds(far));
+        let soon = *self.rng.pick(&[1, 15, 15, 60]);
+        self.shared.advance(Span::seconds(soon));
         if self.rng.chance(30) {
             self.shared.advance(-Span::seconds(5));
+        }
+    }
+
+    /// Somebody does something to a booking.
+    fn events_of_people(&mut self) {
+        let mut guard = self.shared.sim();
+        let sim = &mut *guard;
+        let now = self.shared.now();
+        sim.town.meddle(&mut self.rng, &mut self.tally, now);
+    }
+
+    /// Nobody looks for a week, while life goes on.
+    fn away(&mut self) {
+        self.tally.add("away for a week");
+        for _ in 0..7 {
+            self.shared.advance(Span::days(1));
+            self.events_of_people();
         }
     }
 
@@ -214,9 +226,25 @@ impl Run {
                 let point = 1 + self.rng.below(50);
                 self.stopped_pass(point).await;
             }
+            4 => {}
             _ => {
                 self.whole_pass().await;
             }
+        }
+        let audit = self.rng.chance(300);
+        match self.rng.below(6) {
+            0 => {
+                let point = 1 + self.rng.below(40);
+                self.stopped_watch(audit, point).await;
+            }
+            1..=3 => {
+                self.whole_watch(audit).await;
+            }
+            _ => {}
+        }
+        if self.rng.chance(30) {
+            self.tally.add("hint lost");
+            self.since = None;
         }
     }
 
@@ -236,10 +264,11 @@ impl Run {
         self.ready();
         let clock = self.shared.clock();
         let calendar: &dyn Calendar = &self.line;
+        let desk = Desk::default();
         let ports = Ports {
             calendar,
             store: &self.store,
-            lookups: &Desk::default(),
+            lookups: &desk,
             clock: &clock,
             stop: &self.stop,
         };
@@ -250,6 +279,88 @@ impl Run {
                     .push("7: the same snapshot gave another plan".to_owned());
             }
         }
+    }
+
+    async fn stopped_watch(&mut self, audit: bool, point: u64) -> bool {
+        self.shared.stop_after(point);
+        let ended = self.watch(audit).await;
+        self.store.with(|_| ()).await;
+        self.shared.stop_after(0);
+        if let Some(ended) = ended {
+            self.watch_ended(ended);
+            return false;
+        }
+        self.tally.add("watch stopped");
+        self.session = Session::default();
+        self.shelf.reopen();
+        true
+    }
+
+    /// Gives what the watch did when it came to its end.
+    pub async fn whole_watch(&mut self, audit: bool) -> Option<Watched> {
+        let ended = self.watch(audit).await?;
+        self.watch_ended(ended)
+    }
+
+    fn watch_ended(&mut self, ended: Result<Watched, PassError>) -> Option<Watched> {
+        match ended {
+            Ok(watched) => {
+                self.tally.add(if watched.audit {
+                    "watch whole: audit"
+                } else {
+                    "watch whole: short"
+                });
+                for problem in &watched.problems {
+                    self.tally.add(match problem.code {
+                        "booking-gone" => "told: booking gone",
+                        "move-not-covered" => "told: move not covered",
+                        "no-show" => "told: no-show to be settled",
+                        "unmanaged" => "told: unmanaged",
+                        "unread-charge" => "told: charge not read",
+                        "unreadable-booking" => "told: row not read",
+                        "watch-failed" => "told: watch failed",
+                        _ => "told: something else",
+                    });
+                    if problem.code == "watch-failed" {
+                        self.wrong.push(problem.text.clone());
+                    }
+                }
+                self.since = Some(watched.started);
+                Some(watched)
+            }
+            Err(error) => {
+                self.tally.add("watch failed");
+                self.failed(&error, "watch");
+                None
+            }
+        }
+    }
+
+    /// `None`: stopped on the way. Without a hint of when the last one was, it is an audit.
+    async fn watch(&mut self, audit: bool) -> Option<Result<Watched, PassError>> {
+        self.ready();
+        let look = Look {
+            since: self.since,
+            audit: audit || self.since.is_none(),
+        };
+        let clock = self.shared.clock();
+        let calendar: &dyn Calendar = &self.line;
+        let desk = Desk::default();
+        let ports = Ports {
+            calendar,
+            store: &self.store,
+            lookups: &desk,
+            clock: &clock,
+            stop: &self.stop,
+        };
+        let ended = tokio::select! {
+            biased;
+            () = self.shared.stopped.notified() => None,
+            ended = watch(&ports, &self.policy, &mut self.session, look) => Some(ended),
+        };
+        let ended = ended.filter(|_| !self.shared.has_ended());
+        self.check();
+        ended
     }
 
     /// Whether the pass was stopped, which is a new process with nothing in its head.
@@ -269,7 +380,7 @@ impl Run {
         true
     }
 
-    async fn whole_pass(&mut self) -> Option<Report> {
+    pub async fn whole_pass(&mut self) -> Option<Report> {
         let ended = self.pass(false).await?;
         self.ended(ended)
     }
@@ -283,15 +394,19 @@ impl Run {
             }
             Err(error) => {
                 self.tally.add("pass failed");
-                if self.shared.sim().trouble == 0 {
-                    self.wrong.push(format!("a quiet pass failed: {error}"));
-                }
-                if matches!(error, PassError::Commit(CommitError::Indeterminate(_))) {
-                    self.session = Session::default();
-                    self.shelf.reopen();
-                }
+                self.failed(&error, "pass");
                 None
             }
+        }
+    }
+
+    fn failed(&mut self, error: &PassError, what: &str) {
+        if self.shared.sim().trouble == 0 {
+            self.wrong.push(format!("a quiet {what} failed: {error}"));
+        }
+        if matches!(error, PassError::Commit(CommitError::Indeterminate(_))) {
+            self.session = Session::default();
+            self.shelf.reopen();
         }
     }
 
@@ -299,6 +414,9 @@ impl Run {
         let mut guard = self.shared.sim();
         let sim = &mut *guard;
         sim.listed = false;
+        let moment = sim.town.history.lock().unwrap().moment();
+        let before = if sim.trouble > 0 { sim.before } else { moment };
+        self.shelf.state().looked_from = before;
         let pending = sim.town.rows.iter().filter(|r| r.status == Status::Pending);
         sim.town.at_start = pending.map(|row| row.uid.clone()).collect();
     }
@@ -311,10 +429,11 @@ impl Run {
         }
         let clock = self.shared.clock();
         let calendar: &dyn Calendar = &self.line;
+        let desk = Desk::default();
         let ports = Ports {
             calendar,
             store: &self.store,
-            lookups: &Desk::default(),
+            lookups: &desk,
             clock: &clock,
             stop: &self.stop,
         };
@@ -339,141 +458,11 @@ impl Run {
     }
 
     /// Collects what was found wrong so far.
-    fn check(&mut self) {
+    pub fn check(&mut self) {
         self.wrong.append(&mut self.shared.sim().wrong);
         let mut state = self.shelf.state();
         state.compare();
+        state.compare_charges();
         self.wrong.append(&mut state.book.wrong);
-    }
-
-    /// Nothing goes wrong any more: everything that was begun ends, and whatever still waits does so
-    /// for a reason.
-    async fn rest(&mut self) {
-        let mut quiet = 0;
-        for n in 0..MAX_REST {
-            let pause = if n < 3 { 65 * 60 } else { 15 };
-            self.shared.advance(Span::seconds(pause));
-            let Some(report) = self.whole_pass().await else {
-                return;
-            };
-            let busy = |step: &Ended| match step {
-                Ended::Planned | Ended::Nothing => false,
-                Ended::Confirmed
-                | Ended::Declined
-                | Ended::Superseded
-                | Ended::Unresolved
-                | Ended::Failed => true,
-            };
-            if report.more || report.steps.iter().any(|step| busy(&step.ended)) {
-                quiet = 0;
-            } else {
-                quiet += 1;
-            }
-            if n > 3 && quiet > 1 {
-                self.waits_for_a_reason(&report);
-                self.nothing_open();
-                return;
-            }
-        }
-        self.wrong.push("does not come to rest".to_owned());
-    }
-
-    fn waits_for_a_reason(&mut self, report: &Report) {
-        let sim = self.shared.sim();
-        let ours = sim.town.rows.iter().filter(|row| {
-            row.status == Status::Pending && row.host == ME && row.kind != 3 && row.to.is_none()
-        });
-        for row in ours {
-            let mut steps = report.steps.iter().filter(|step| {
-                let mut bookings = step.request.bookings.iter();
-                bookings.any(|booking| booking.uid.as_str() == row.uid)
-            });
-            let reasoned = steps.any(|step| {
-                let waits = match step.request.decision {
-                    Decision::Wait { .. } | Decision::Review | Decision::Leave => true,
-                    Decision::Confirm | Decision::Decline => false,
-                };
-                waits && !step.request.reasons.is_empty()
-            });
-            if !reasoned {
-                self.wrong
-                    .push(format!("11: {} waits and nobody says why", row.uid));
-            }
-        }
-    }
-
-    /// Promises 2 and 3 once more, from the other side: what the bookings are.
-    fn nothing_open(&mut self) {
-        let sim = self.shared.sim();
-        let state = self.shelf.state();
-        let open: Vec<&String> = state.book.open().map(|(id, _)| id).collect();
-        if !open.is_empty() {
-            self.wrong.push(format!("open at the end: {open:?}"));
-        }
-        for (uid, hold) in &state.book.holds {
-            if hold.state == HoldState::Held {
-                self.wrong.push(format!("3: {uid} is held at the end"));
-            }
-        }
-        for row in &sim.town.rows {
-            let finished = state.book.begun.get(&row.uid);
-            let given_up = row.series.is_none() && finished.is_some_and(|b| b.outcome.is_some());
-            if row.status == Status::Pending && given_up {
-                self.wrong
-                    .push(format!("4: {} was decided, and still waits", row.uid));
-            }
-            let ours = sim.town.ours.get(&row.uid).cloned().unwrap_or_default();
-            let hold = state.book.holds.get(&row.uid).map(|hold| hold.state);
-            let stands = row.status == Status::Accepted && row.to.is_none();
-            if stands && ours.confirmed > 0 {
-                match hold {
-                    Some(HoldState::Posted) => {}
-                    None => self.tally.add("accepted without a hold"),
-                    Some(HoldState::Held | HoldState::Voided | HoldState::MovedOn) => {
-                        let text = format!("2: {} is confirmed and {hold:?}", row.uid);
-                        self.wrong.push(text);
-                    }
-                }
-            }
-            if ours.refused > 0 && hold == Some(HoldState::Posted) {
-                let text = format!("2: {} was refused and is charged", row.uid);
-                self.wrong.push(text);
-            }
-        }
-        for begun in state.book.begun.values() {
-            let refused = begun.outcome == Some(Outcome::Declined);
-            let charged = |uid: &String| state.book.holds.contains_key(uid);
-            if refused && begun.bookings.iter().any(charged) {
-                self.wrong.push("2: declined and held for".to_owned());
-            }
-        }
-    }
-
-    /// Promise 9, and the sum of everything.
-    fn end(mut self) -> (Tally, Vec<String>) {
-        self.check();
-        let state = self.shelf.state();
-        let mut again = MemoryStore::new();
-        for (at, facts) in &state.commits {
-            again.commit(*at, facts.clone(), &[]).unwrap();
-        }
-        let all = |store: &MemoryStore| {
-            (
-                store.head(),
-                store.accounts(None, 100).unwrap(),
-                store.decided(None, None, 1_000).unwrap(),
-                store.open_intents(1_000).unwrap(),
-                store.open_charges(None, 1_000).unwrap(),
-            )
-        };
-        if all(&again) != all(&state.store) {
-            self.wrong
-                .push("9: the replayed store is another".to_owned());
-        }
-        self.tally.add("replayed");
-        self.tally.extend(&state.tally);
-        self.tally.extend(&self.shared.sim().tally);
-        drop(state);
-        (self.tally, self.wrong)
     }
 }

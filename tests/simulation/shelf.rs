@@ -2,22 +2,26 @@
 //! between any two calls and everything can be compared at any time. It fails on its own now and
 //! then, and the process can end before and after each commit.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use maitred::daemon::answer::charges;
 use maitred::domain::account::Account;
 use maitred::domain::decision::{Code, Decision};
 use maitred::domain::fact::Fact;
+use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use maitred::domain::ledger::Given;
-use maitred::domain::request::{Charge, Request, RequestState};
+use maitred::domain::ledger::{Given, Violation};
+use maitred::domain::request::{Charge, ChargeState, Request, RequestState};
 use maitred::domain::time::{Span, Time};
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::{
     CommitError, Expected, Head, Store, StoreError, Subject, Verified, Written,
 };
 
-use super::book::{Book, Sums};
+use super::book::{Book, By, HoldState, Sums};
 use super::calendar::Shared;
+use super::history::History;
 use super::rng::Rng;
 use super::tally::Tally;
 use super::town::PEOPLE;
@@ -28,6 +32,17 @@ pub struct State {
     pub book: Book,
     pub tally: Tally,
     pub trouble: u64,
+    pub history: Arc<Mutex<History>>,
+    pub policy: Arc<Policy>,
+    /// What the dialect does not show.
+    pub legacy: bool,
+    pub hides_updated: bool,
+    /// The oldest moment that what is being written may rest on.
+    pub looked_from: usize,
+    /// Why charges ended.
+    pub why: BTreeMap<String, &'static str>,
+    /// Where charges were moved to by the commit at hand, and what they paid before.
+    pub moved: Vec<(String, i64)>,
     rng: Rng,
     given: u64,
     /// After an indeterminate commit this process may write nothing more.
@@ -40,12 +55,24 @@ pub struct State {
 pub struct Shelf {
     state: Arc<Mutex<State>>,
     shared: Arc<Shared>,
+    /// An operator's hand: nothing goes wrong, and nobody stops it.
+    by_hand: bool,
+}
+
+/// What a shelf is made of.
+pub struct Setting {
+    pub seed: u64,
+    pub history: Arc<Mutex<History>>,
+    pub policy: Policy,
+    pub legacy: bool,
+    pub hides_updated: bool,
 }
 
 impl State {
     /// Commits, and takes the facts into the book.
     fn write(
         &mut self,
+        by: By,
         at: Time,
         facts: Vec<Fact>,
         expected: &[Expected],
@@ -55,9 +82,7 @@ impl State {
         if head == before {
             return Ok(head);
         }
-        for fact in &facts {
-            self.book.apply(fact, &mut self.tally);
-        }
+        self.take(by, at, &facts);
         for fact in &facts {
             if let Fact::Decided { request } = fact {
                 self.is_just(request);
@@ -93,6 +118,34 @@ impl State {
                 self.book.wrong.push(text);
             }
         }
+    }
+
+    /// That every charge is in the ledger what it is in the book.
+    pub fn compare_charges(&mut self) {
+        for (uid, hold) in &self.book.holds {
+            let name = BookingUid::parse(uid).unwrap();
+            let charge = self.store.charge(&name).unwrap().unwrap();
+            let state = match charge.state {
+                ChargeState::Held => HoldState::Held,
+                ChargeState::Void => HoldState::Voided,
+                ChargeState::Open => HoldState::Posted,
+                ChargeState::Final => HoldState::Final,
+                ChargeState::Refunded => HoldState::Refunded,
+                ChargeState::Moved { .. } => HoldState::MovedOn,
+            };
+            let spent = state == HoldState::Voided || charge.credits() as i64 == hold.credits;
+            if state != hold.state || !spent {
+                let is = (state, charge.credits());
+                let must = (hold.state, hold.credits);
+                let text = format!("3: the charge of {uid} is {is:?}, must be {must:?}");
+                self.book.wrong.push(text);
+            }
+        }
+    }
+
+    fn ended_by_hand(&self, uid: &str) -> bool {
+        let hold = self.book.holds.get(uid);
+        hold.is_some_and(|hold| hold.by_hand)
     }
 
     /// Promise 1, and that the ledger and the book agree.
@@ -137,14 +190,21 @@ impl State {
 }
 
 impl Shelf {
-    pub fn new(seed: u64, shared: Arc<Shared>) -> Self {
+    pub fn new(setting: Setting, shared: Arc<Shared>) -> Self {
         let state = State {
+            history: setting.history,
+            policy: Arc::new(setting.policy),
+            legacy: setting.legacy,
+            hides_updated: setting.hides_updated,
+            looked_from: 0,
+            why: BTreeMap::new(),
+            moved: Vec::new(),
             store: MemoryStore::new(),
             commits: Vec::new(),
             book: Book::default(),
             tally: Tally::default(),
             trouble: 0,
-            rng: Rng::new(seed),
+            rng: Rng::new(setting.seed),
             given: 0,
             closed: false,
             asked: 0,
@@ -152,6 +212,7 @@ impl Shelf {
         Self {
             state: Arc::new(Mutex::new(state)),
             shared,
+            by_hand: false,
         }
     }
 
@@ -174,7 +235,7 @@ impl Shelf {
             expires,
             reason: "simulated".to_owned(),
         };
-        state.write(at, vec![fact], &[]).unwrap();
+        state.write(By::Operator, at, vec![fact], &[]).unwrap();
     }
 
     /// An operator does something.
@@ -182,7 +243,9 @@ impl Shelf {
         let who = PEOPLE[rng.index(PEOPLE.len() - 1)];
         let account = AccountId::parse(who).unwrap();
         let there = self.state().store.account(&account).unwrap();
-        let what = rng.below(8);
+        // Somebody looks after what is being moved right now.
+        let moving = !self.state().book.carried().is_empty() && rng.chance(300);
+        let what = if moving { 8 } else { rng.below(9) };
         match (what, there) {
             (0..=3, _) => {
                 let address = Address::parse(who).unwrap();
@@ -190,7 +253,8 @@ impl Shelf {
                 if owner.is_some_and(|owner| owner != account) {
                     return;
                 }
-                let expires = rng.chance(300).then(|| now + Span::minutes(30));
+                let lasts = *rng.pick(&[30, 60 * 26, 60 * 24 * 6]);
+                let expires = rng.chance(300).then(|| now + Span::minutes(lasts));
                 self.grant(now, who, 1 + rng.below(5), expires);
                 tally.add("granted");
             }
@@ -199,17 +263,51 @@ impl Shelf {
                 let why = there.frozen.is_none().then(|| "simulated".to_owned());
                 tally.add("account frozen");
                 let fact = Fact::Frozen { account, why };
-                self.state().write(now, vec![fact], &[]).unwrap();
+                self.state()
+                    .write(By::Operator, now, vec![fact], &[])
+                    .unwrap();
             }
             (7, Some(_)) => {
                 let alias = Address::parse(PEOPLE[PEOPLE.len() - 1]).unwrap();
                 let fact = Fact::Aliased { account, alias };
-                if self.state().write(now, vec![fact], &[]).is_ok() {
+                let aliased = self.state().write(By::Operator, now, vec![fact], &[]);
+                if aliased.is_ok() {
                     tally.add("alias given");
+                }
+            }
+            (8, _) => {
+                let (open, carried) = {
+                    let book = &self.state().book;
+                    (book.charged(), book.carried())
+                };
+                let of = if carried.is_empty() { open } else { carried };
+                if !of.is_empty() {
+                    let uid = rng.pick(&of).clone();
+                    self.settle(rng, tally, now, &uid);
                 }
             }
             (_, _) => {}
         }
+    }
+
+    /// An operator ends a charge, by the command that is there for it.
+    pub fn settle(&self, rng: &mut Rng, tally: &mut Tally, now: Time, uid: &str) {
+        let give_back = rng.chance(500);
+        let policy = Arc::clone(&self.state().policy);
+        let mut hand = Self {
+            by_hand: true,
+            ..self.clone()
+        };
+        let settled = charges::settle(&mut hand, &policy, now, uid, give_back);
+        if let Err(refusal) = settled {
+            let text = format!("3: {uid} could not be settled by hand: {refusal:?}");
+            self.state().book.wrong.push(text);
+        }
+        tally.add(if give_back {
+            "operator gave back"
+        } else {
+            "operator kept"
+        });
     }
 
     fn revoke(&self, tally: &mut Tally, now: Time, account: &Account) {
@@ -224,12 +322,21 @@ impl Shelf {
             parts,
             reason: "simulated".to_owned(),
         };
-        state.write(now, vec![fact], &[]).unwrap();
+        state.write(By::Operator, now, vec![fact], &[]).unwrap();
         tally.add("revoked");
     }
 
     pub fn may_send(&self, uid: &str, confirm: bool) -> Result<(), String> {
         self.state().book.may_send(uid, confirm)
+    }
+
+    /// Whether the open intent for this booking is to cancel what others accepted.
+    pub fn is_unmanaged(&self, uid: &str) -> bool {
+        let state = self.state();
+        state
+            .book
+            .intent_of(uid)
+            .is_some_and(|begun| begun.unmanaged)
     }
 
     pub fn is_held(&self, uid: &str) -> Result<(), String> {
@@ -257,6 +364,9 @@ impl Store for Shelf {
         facts: Vec<Fact>,
         expected: &[Expected],
     ) -> Result<Head, CommitError> {
+        if self.by_hand {
+            return self.state().write(By::Operator, at, facts, expected);
+        }
         let mut guard = self.state();
         let state = &mut *guard;
         if state.closed && !self.shared.has_ended() {
@@ -288,16 +398,22 @@ impl Store for Shelf {
             state.closed = true;
             if state.rng.chance(500) {
                 state.tally.add("store: indeterminate, written");
-                let _ = state.write(at, facts, expected);
+                let _ = state.write(By::Process, at, facts, expected);
             } else {
                 state.tally.add("store: indeterminate, not written");
             }
             return Err(CommitError::Indeterminate(broken("simulated")));
         }
-        let written = state.write(at, facts, expected);
+        let written = state.write(By::Process, at, facts, expected);
         if let Err(error) = &written {
             match error {
                 CommitError::Conflict(_) => state.tally.add("conflict"),
+                // An operator ended a charge that an intent takes over: looked at anew.
+                CommitError::Violation(Violation::ChargeState { booking, .. })
+                    if state.ended_by_hand(booking.as_str()) =>
+                {
+                    state.tally.add("an operator was quicker than a settlement");
+                }
                 CommitError::Violation(_)
                 | CommitError::Indeterminate(_)
                 | CommitError::Failed(_) => {

@@ -1,20 +1,23 @@
 //! A small Cal.com, written down once more from `calcom/api.md` in code of its own (the sandbox was
-//! read for what its writes do): rows, what the three writes do to them, and what third parties do.
+//! read for what its writes do): rows, what the three writes do to them, and how a client sees them.
 //! It also keeps what the client was shown of each booking and when, which promise 5 is about, and
 //! what the client's writes did.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use maitred::domain::booking::{
-    Booker, Booking, Confirmation, EventType, EventTypeRef, Host, Payment, Status,
+    Attendee, Booker, Booking, Confirmation, EventType, EventTypeRef, Host, Payment, Status,
 };
 use maitred::domain::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
-use maitred::domain::time::{Span, Time};
+use maitred::domain::time::Time;
 
-use super::rng::Rng;
+use super::history::History;
 
 pub const ME: i64 = 12;
 pub const OTHER: i64 = 13;
+pub const HOST: &str = "host@example.com";
+pub const GUEST: &str = "guest@example.com";
 
 /// Slug, price. The gates name all but `open`.
 pub const KINDS: [(&str, i64); 5] = [
@@ -34,7 +37,7 @@ pub const PEOPLE: [&str; 6] = [
     "who@example.com",
 ];
 
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     pub uid: String,
     pub number: i64,
@@ -45,9 +48,21 @@ pub struct Row {
     pub start: Time,
     pub end: Time,
     pub created: Time,
+    pub updated: Option<Time>,
     pub status: Status,
     pub from: Option<String>,
     pub to: Option<String>,
+    /// Who moved it here, and who cancelled it, as the server says.
+    pub moved_by: Option<&'static str>,
+    pub cancelled_by: Option<&'static str>,
+    /// The last refusal was the client's own.
+    pub refused_by_us: bool,
+    pub absent_host: bool,
+    pub absent: bool,
+    pub absent_guest: bool,
+    pub seated: bool,
+    /// The server shows it in a shape that cannot be read.
+    pub odd: bool,
 }
 
 /// What the client's own writes did to one booking.
@@ -67,11 +82,16 @@ pub struct Town {
     /// What the client saw last, and when it had asked.
     pub shown: BTreeMap<String, (Status, bool, Time)>,
     pub ours: BTreeMap<String, Ours>,
+    pub history: Arc<Mutex<History>>,
     /// Rows ever made: what the next one is called.
     pub made: i64,
     pub series_per_occurrence: bool,
-    /// v1: nothing tells a series.
-    pub hides_series: bool,
+    /// v1: neither series nor absences are shown, nor by what a booking was replaced.
+    pub legacy: bool,
+    /// Some versions of v1 do not show when a booking was written.
+    pub hides_updated: bool,
+    /// Kinds that were given seats.
+    pub seated: BTreeSet<usize>,
     /// Pending when the pass began: what a confirm may answer only with a hold.
     pub at_start: BTreeSet<String>,
 }
@@ -79,6 +99,22 @@ pub struct Town {
 pub enum Refused {
     NotFound,
     Already,
+    Over,
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+fn attendee(email: &str, absent: bool, seat: Option<String>) -> Attendee {
+    Attendee {
+        address: Some(address(email)),
+        name: None,
+        time_zone: None,
+        language: None,
+        absent,
+        seat,
+    }
 }
 
 impl Town {
@@ -90,6 +126,11 @@ impl Town {
         self.rows.iter_mut().find(|row| row.uid == uid)
     }
 
+    /// Keeps what became of the rows; after every change.
+    pub fn record(&self) {
+        self.history.lock().unwrap().record(&self.rows);
+    }
+
     pub fn event_types(&self) -> Vec<EventType> {
         let kinds = KINDS.iter().enumerate();
         kinds
@@ -99,7 +140,7 @@ impl Town {
                 title: (*slug).to_owned(),
                 length_minutes: 30,
                 price: *price,
-                seated: false,
+                seated: self.seated.contains(&n),
                 recurring: true,
                 confirmation: Confirmation::Always { blocks_slot: false },
                 verifies_address: None,
@@ -107,21 +148,38 @@ impl Town {
             .collect()
     }
 
+    fn attendees(&self, row: &Row) -> Vec<Attendee> {
+        if row.seated && row.status == Status::Cancelled {
+            return Vec::new();
+        }
+        let seat = || row.seated.then(|| format!("seat of {}", row.uid));
+        let absent = |absent| absent && !self.legacy;
+        let booker = row
+            .email
+            .map(|email| attendee(email, absent(row.absent), seat()));
+        let guest = attendee(GUEST, absent(row.absent_guest), seat());
+        std::iter::once(guest).chain(booker).collect()
+    }
+
+    /// As the client is shown it.
     pub fn booking(&self, row: &Row) -> Booking {
+        let uid = |uid: &String| BookingUid::parse(uid).unwrap();
+        // An occurrence of a series tells neither what replaced it nor who moved it.
+        let linked = !self.legacy && row.series.is_none();
         Booking {
-            uid: BookingUid::parse(&row.uid).unwrap(),
+            uid: uid(&row.uid),
             id: Some(row.number),
             series: row
                 .series
                 .as_ref()
-                .filter(|_| !self.hides_series)
+                .filter(|_| !self.legacy)
                 .map(|series| RequestId::parse(series).unwrap()),
             title: format!("{} with {}", KINDS[row.kind].0, row.uid),
             description: None,
             status: row.status.clone(),
             host: Some(Host {
                 id: Some(HostId(row.host)),
-                address: None,
+                address: Some(address(HOST)),
                 name: None,
                 time_zone: None,
             }),
@@ -132,22 +190,25 @@ impl Town {
             start: row.start,
             end: row.end,
             created: row.created,
-            updated: None,
-            booker: row.email.map(|email| Booker {
-                address: Address::parse(email).unwrap(),
+            updated: row.updated.filter(|_| !self.hides_updated),
+            booker: row.email.filter(|_| !row.seated).map(|email| Booker {
+                address: address(email),
                 name: None,
                 time_zone: None,
                 language: None,
             }),
-            attendees: Vec::new(),
-            guests: Vec::new(),
-            seated: false,
-            rescheduled_from: row.from.as_ref().map(|uid| BookingUid::parse(uid).unwrap()),
-            rescheduled_to: row.to.as_ref().map(|uid| BookingUid::parse(uid).unwrap()),
-            rescheduled_by: None,
-            cancelled_by: None,
+            attendees: self.attendees(row),
+            guests: vec![address(GUEST)],
+            seated: row.seated,
+            rescheduled_from: row.from.as_ref().map(uid),
+            rescheduled_to: row.to.as_ref().filter(|_| linked).map(uid),
+            rescheduled_by: row
+                .moved_by
+                .filter(|_| self.legacy || row.series.is_none())
+                .map(address),
+            cancelled_by: row.cancelled_by.filter(|_| !row.seated).map(address),
             cancellation_reason: None,
-            absent_host: false,
+            absent_host: row.absent_host && !self.legacy,
             location: None,
             answers: BTreeMap::new(),
             metadata: BTreeMap::new(),
@@ -163,12 +224,17 @@ impl Town {
     }
 
     /// Answers a pending series as a whole, and a single booking whatever it was.
-    pub fn answer(&mut self, uid: &str, status: &Status) -> Result<Vec<String>, Refused> {
+    pub fn answer(
+        &mut self,
+        uid: &str,
+        status: &Status,
+        now: Time,
+    ) -> Result<Vec<String>, Refused> {
         let row = self.row(uid).ok_or(Refused::NotFound)?;
         if row.status == Status::Accepted {
             return Err(Refused::Already);
         }
-        let whole = !self.series_per_occurrence && !self.hides_series;
+        let whole = !self.series_per_occurrence && !self.legacy;
         let series = row.series.clone().filter(|_| whole);
         let mut changed = Vec::new();
         for row in &mut self.rows {
@@ -180,128 +246,45 @@ impl Town {
             };
             if named {
                 row.status = status.clone();
+                row.updated = Some(now);
+                row.refused_by_us = false;
                 changed.push(row.uid.clone());
             }
         }
+        self.record();
         Ok(changed)
     }
 
-    pub fn cancel(&mut self, uid: &str) -> Result<(), Refused> {
+    pub fn cancel(
+        &mut self,
+        uid: &str,
+        by: Option<&'static str>,
+        now: Time,
+    ) -> Result<(), Refused> {
         let row = self.row_mut(uid).ok_or(Refused::NotFound)?;
         if row.status == Status::Cancelled {
             return Err(Refused::Already);
         }
+        if row.end <= now {
+            return Err(Refused::Over);
+        }
         row.status = Status::Cancelled;
+        row.cancelled_by = by;
+        row.updated = Some(now);
+        row.refused_by_us = false;
+        self.record();
         Ok(())
     }
 
-    fn add(&mut self, mut row: Row) -> String {
+    pub fn add(&mut self, mut row: Row) -> String {
         self.made += 1;
         row.number = self.made;
         row.uid = format!("b{}", self.made);
+        row.seated |= self.seated.contains(&row.kind);
         let uid = row.uid.clone();
         self.rows.push(row);
+        self.record();
         uid
-    }
-
-    /// Somebody asks: once, for the same time as another, or for a series.
-    pub fn ask(&mut self, rng: &mut Rng, now: Time) {
-        let kind = *rng.pick(&[0, 0, 0, 1, 1, 2, 3, 4]);
-        let slot = rng.below(60) as i64;
-        let soon = if rng.chance(60) { 0 } else { 24 * 60 };
-        let start = now + Span::minutes(soon + 10 + slot * 15);
-        let row = Row {
-            uid: String::new(),
-            number: 0,
-            series: None,
-            kind,
-            host: if rng.chance(50) { OTHER } else { ME },
-            email: if rng.chance(20) {
-                None
-            } else {
-                Some(*rng.pick(&PEOPLE))
-            },
-            start,
-            end: start + Span::minutes(30),
-            created: now - Span::seconds(rng.below(40) as i64),
-            status: Status::Pending,
-            from: None,
-            to: None,
-        };
-        if rng.chance(200) {
-            let series = format!("s{}", self.made);
-            for n in 0..2 + rng.below(3) as i64 {
-                let mut row = row.clone();
-                row.series = Some(series.clone());
-                row.start += Span::days(7 * n);
-                row.end += Span::days(7 * n);
-                self.add(row);
-            }
-        } else {
-            self.add(row);
-        }
-    }
-
-    /// Another occurrence of a series that still waits.
-    pub fn grow(&mut self, rng: &mut Rng, now: Time) -> Option<String> {
-        let waiting = |row: &&Row| row.series.is_some() && row.status == Status::Pending;
-        let mine: Vec<Row> = self.rows.iter().filter(waiting).cloned().collect();
-        if mine.is_empty() {
-            return None;
-        }
-        let mut row = rng.pick(&mine).clone();
-        row.start += Span::days(70 + rng.below(50) as i64);
-        row.end = row.start + Span::minutes(30);
-        row.created = now;
-        let series = row.series.clone();
-        self.add(row);
-        series
-    }
-
-    /// Somebody else changes a booking that is not over.
-    pub fn meddle(&mut self, rng: &mut Rng, now: Time) -> bool {
-        let live: Vec<usize> = (0..self.rows.len())
-            .filter(|n| self.rows[*n].end > now && self.rows[*n].to.is_none())
-            .collect();
-        if live.is_empty() {
-            return false;
-        }
-        let n = *rng.pick(&live);
-        let uid = self.rows[n].uid.clone();
-        let status = self.rows[n].status.clone();
-        match (rng.below(6), status) {
-            (0 | 1, Status::Pending | Status::Accepted) => self.rows[n].status = Status::Cancelled,
-            (2, Status::Pending) => {
-                let _ = self.answer(&uid, &Status::Accepted);
-            }
-            (3, Status::Pending) => {
-                let _ = self.answer(&uid, &Status::Rejected);
-            }
-            (4, Status::Pending | Status::Accepted) => self.shift(rng, n, now),
-            (5, Status::Pending) if rng.chance(100) => {
-                self.rows[n].status = Status::Other("odd".to_owned());
-            }
-            (5, Status::Pending) if rng.chance(200) => {
-                self.rows.remove(n);
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    fn shift(&mut self, rng: &mut Rng, n: usize, now: Time) {
-        let mut new = self.rows[n].clone();
-        new.from = Some(new.uid.clone());
-        new.start = now + Span::minutes(60 + 15 * rng.below(200) as i64);
-        new.end = new.start + Span::minutes(30);
-        new.created = now;
-        new.status = Status::Pending;
-        if rng.chance(200) {
-            new.kind = 0;
-        }
-        let uid = self.add(new);
-        self.rows[n].status = Status::Cancelled;
-        self.rows[n].to = Some(uid);
     }
 }
 

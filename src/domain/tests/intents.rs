@@ -381,3 +381,24 @@ fn pauses_grow_from_none_to_an_hour() {
     }
     assert!(intent::due(&intent("a", &["a"]), now()));
 }
+
+/// Cal.com refuses for ever to cancel what is over; it declines and confirms that all the same.
+#[test]
+fn what_is_over_cannot_be_cancelled_any_more() {
+    let waits = with_status(booking("a"), Status::Pending);
+    let (before, end) = (waits.end - Span::seconds(1), waits.end);
+    let rows = [
+        (Some(CallKind::Cancel), before, Sight::Pending),
+        (Some(CallKind::Cancel), end, Sight::Gone),
+        (Some(CallKind::Decline), end, Sight::Pending),
+        (Some(CallKind::Confirm), end, Sight::Pending),
+        (None, end, Sight::Pending),
+    ];
+    for (call, now, expect) in rows {
+        let got = Sight::for_call(&waits, call, now);
+        assert_eq!(got, expect, "{call:?} at {now}");
+    }
+    let gone = with_status(waits, Status::Rejected);
+    let got = Sight::for_call(&gone, Some(CallKind::Cancel), end);
+    assert_eq!(got, Sight::Rejected);
+}

@@ -1,6 +1,6 @@
 //! Moved, and the successor stands: the charge goes on with it, without a second one.
 
-use super::cancelled::back;
+use super::cancelled::{back, refund};
 use super::unmanaged::{settled, takes};
 use super::{Case, Problem, Verdict, What, accepted, open};
 use crate::domain::booking::Booking;
@@ -17,7 +17,15 @@ pub(super) fn moved(case: &Case<'_>, terms: &Terms, last: &Booking) -> Verdict {
         Some(own) if own.state == ChargeState::Held => {
             return open(format!("moved to {}, which is being decided", last.uid));
         }
-        // It has a charge that is over or another's: this one pays under the old name.
+        // It was paid for on its own, and that is over or another's: nobody pays twice.
+        Some(own) if other(&own) && stands(own) => {
+            let text = format!(
+                "booking {}, which it was moved to, was paid for itself",
+                last.uid
+            );
+            return refund(case, terms, 100, &text);
+        }
+        // What was held for it came back: this one pays under the old name.
         Some(own) if other(&own) => return accepted(case, terms, last),
         Some(_) | None => {}
     }
@@ -76,6 +84,17 @@ pub(super) fn moved(case: &Case<'_>, terms: &Terms, last: &Booking) -> Verdict {
         what: What::Moved,
         text: format!("the charge goes on with {}", last.uid),
         problem,
+    }
+}
+
+/// Whether something is spent for it.
+fn stands(charge: &Charge) -> bool {
+    match charge.state {
+        ChargeState::Open | ChargeState::Final => charge.credits() > 0,
+        ChargeState::Held
+        | ChargeState::Void
+        | ChargeState::Refunded
+        | ChargeState::Moved { .. } => false,
     }
 }
 

@@ -4,7 +4,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 
 use super::{READS_AT_ONCE, ends_the_pass};
 use crate::calcom::port::CallError;
-use crate::domain::booking::Observed;
+use crate::domain::booking::{Observed, Reading};
 use crate::domain::intent::{self, Sight};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::OpenIntent;
@@ -103,12 +103,19 @@ async fn sight_each(
         let listed = pending
             .iter()
             .find(|observed| observed.booking.uid == booking.uid);
-        let (sight, at) = match listed {
-            Some(observed) => (Sight::of_booking(&observed.booking), observed.at),
+        let (reading, at) = match listed {
+            Some(observed) => {
+                let booking = Box::new(observed.booking.clone());
+                (Reading::Is(booking), observed.at)
+            }
             None => {
                 let at = (ports.clock)();
-                (Sight::of(&ports.calendar.get(booking).await?), at)
+                (ports.calendar.get(booking).await?, at)
             }
+        };
+        let sight = match &reading {
+            Reading::Is(booking) => Sight::for_call(booking, open.request.call, at),
+            Reading::Gone => Sight::Gone,
         };
         open.at = open.at.min(at);
         open.sights.insert(booking.uid.clone(), sight);

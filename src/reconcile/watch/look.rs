@@ -25,8 +25,8 @@ pub(super) struct Seen {
     gone: BTreeSet<BookingUid>,
     /// From a booking to the one that names it as what it replaced.
     successors: BTreeMap<BookingUid, BookingUid>,
-    /// Series that were read whole, or could not be.
-    series: BTreeSet<RequestId>,
+    /// Series that were read, and whether that could be done.
+    series: BTreeMap<RequestId, bool>,
 }
 
 /// A charged booking with its successors.
@@ -140,6 +140,7 @@ impl Seen {
         &mut self,
         ports: &Ports<'_>,
         first: &BookingRef,
+        problems: &mut Vec<Problem>,
     ) -> Result<Chain, PassError> {
         let mut bookings: Vec<Booking> = Vec::new();
         let mut next = Some(first.clone());
@@ -151,8 +152,16 @@ impl Seen {
             }
             match self.find(ports, &wanted, bookings.is_empty()).await? {
                 Ok(booking) => {
-                    next = self.successor(ports, &booking).await?;
+                    let successor = self.successor(ports, &booking, problems).await?;
                     bookings.push(booking);
+                    match successor {
+                        Successor::Is(successor) => next = Some(successor),
+                        Successor::Nobody => next = None,
+                        Successor::Unread => {
+                            let end = ChainEnd::Unread;
+                            return Ok(Chain { bookings, end });
+                        }
+                    }
                 }
                 Err(end) => return Ok(Chain { bookings, end }),
             }
@@ -200,30 +209,61 @@ impl Seen {
         &mut self,
         ports: &Ports<'_>,
         booking: &Booking,
-    ) -> Result<Option<BookingRef>, PassError> {
+        problems: &mut Vec<Problem>,
+    ) -> Result<Successor, PassError> {
         if let Some(uid) = &booking.rescheduled_to {
             let id = self.bookings.get(uid).and_then(|known| known.id);
-            return Ok(Some(BookingRef {
+            return Ok(Successor::Is(BookingRef {
                 uid: uid.clone(),
                 id,
             }));
         }
         if booking.status == Status::Cancelled
             && !self.successors.contains_key(&booking.uid)
-            && let Some(series) = booking.series.clone()
-            && self.series.insert(series.clone())
+            && let Some(series) = &booking.series
+            && !self.read_series(ports, series, problems).await?
         {
-            match ports.calendar.series(&series.uid()).await {
-                Ok(all) => all.into_iter().flatten().for_each(|one| self.add(one)),
-                Err(error @ CallError::Unreachable(_)) => return Err(error.into()),
-                Err(error) if ends_the_pass(&error) => return Err(error.into()),
-                // Without it a moved occurrence would be taken for a cancelled one.
-                Err(error) => return Err(PassError::Calendar(error)),
-            }
+            return Ok(Successor::Unread);
         }
         let named = self.successors.get(&booking.uid);
-        Ok(named
-            .and_then(|uid| self.bookings.get(uid))
-            .map(Booking::reference))
+        let named = named.and_then(|uid| self.bookings.get(uid));
+        Ok(named.map_or(Successor::Nobody, |one| Successor::Is(one.reference())))
     }
+
+    /// Reads a series once; `false` when it could not be. Without it a moved occurrence would be
+    /// taken for a cancelled one.
+    async fn read_series(
+        &mut self,
+        ports: &Ports<'_>,
+        series: &RequestId,
+        problems: &mut Vec<Problem>,
+    ) -> Result<bool, PassError> {
+        if let Some(read) = self.series.get(series) {
+            return Ok(*read);
+        }
+        let read = match ports.calendar.series(&series.uid()).await {
+            Ok(all) => {
+                all.into_iter().flatten().for_each(|one| self.add(one));
+                true
+            }
+            Err(error @ CallError::Unreachable(_)) => return Err(error.into()),
+            Err(error) if ends_the_pass(&error) => return Err(error.into()),
+            Err(error) => {
+                problems.push(Problem {
+                    code: "unread-series",
+                    text: format!("series {series} could not be read: {error}"),
+                });
+                false
+            }
+        };
+        self.series.insert(series.clone(), read);
+        Ok(read)
+    }
+}
+
+/// What stands behind one booking of a chain.
+enum Successor {
+    Is(BookingRef),
+    Nobody,
+    Unread,
 }

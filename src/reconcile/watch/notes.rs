@@ -101,19 +101,18 @@ async fn fate(
     let is = |status: &Status| found.iter().any(|booking| booking.status == *status);
     let pending =
         |booking: &Booking| booking.status == Status::Pending && booking.rescheduled_to.is_none();
+    let accepted = is(&Status::Accepted);
     Ok(if found.iter().any(|b| pending(b) && b.end > now) {
+        Fate::Waits
+    } else if accepted && note.end + KEPT_ACCEPTED > now {
+        // Whether it is charged is asked of the booking itself as long as audits list it.
         Fate::Waits
     } else if found.iter().any(pending) {
         Fate::Ended("it ended undecided")
     } else if found.is_empty() {
         Fate::Ended("it is not at Cal.com any more")
-    } else if is(&Status::Accepted) {
-        // Whether it is charged is asked of the booking itself as long as audits list it.
-        if note.end + KEPT_ACCEPTED > now {
-            Fate::Waits
-        } else {
-            Fate::Ended("it was accepted by others")
-        }
+    } else if accepted {
+        Fate::Ended("it was accepted by others")
     } else if is(&Status::Rejected) {
         Fate::Ended("it was declined at Cal.com")
     } else if is(&Status::Cancelled) {
@@ -144,9 +143,21 @@ async fn close(
         .store
         .with(move |store| {
             let record = store.request(&id).map_err(PassError::Store)?;
-            let Some(record) = record.filter(|record| record.state == RequestState::Noted) else {
+            let Some(mut record) = record.filter(|record| record.state == RequestState::Noted)
+            else {
                 return Ok(false);
             };
+            // An occurrence that was decided on its own meanwhile is no part of it any more.
+            let mut own = Vec::new();
+            for booking in &record.bookings {
+                let named = store.request_of(&booking.uid).map_err(PassError::Store)?;
+                if named.is_none_or(|name| name == id) {
+                    own.push(booking.clone());
+                }
+            }
+            if !own.is_empty() {
+                record.bookings = own;
+            }
             let reason = Reason {
                 code: Code::Over,
                 text: why.to_owned(),

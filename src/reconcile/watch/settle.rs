@@ -8,7 +8,7 @@ use super::{Change, Watched};
 use crate::domain::booking::Booking;
 use crate::domain::fact::Fact;
 use crate::domain::gate::{Gate, Policy};
-use crate::domain::id::{AccountId, BookingUid};
+use crate::domain::id::{AccountId, BookingUid, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, ChargeState, Request};
 use crate::domain::terms::Terms;
@@ -205,10 +205,17 @@ pub(super) fn request_of(
     store: &dyn Store,
     uid: &BookingUid,
 ) -> Result<Option<Request>, StoreError> {
-    let id = store
-        .request_of(uid)?
-        .unwrap_or_else(|| crate::domain::id::RequestId::from(uid));
-    store.request(&id)
+    let own = RequestId::from(uid);
+    let Some(id) = store.request_of(uid)? else {
+        return store.request(&own);
+    };
+    let found = store.request(&id)?;
+    // A note may have named an occurrence that was accepted or moved before the rest was decided.
+    let names = |request: &Request| request.bookings.iter().any(|one| one.uid == *uid);
+    match found.filter(names) {
+        None if id != own => store.request(&own),
+        found => Ok(found),
+    }
 }
 
 /// How many absences of the account were forgiven within the time that counts. Looked up only for

@@ -22,6 +22,7 @@ use crate::domain::text;
 use crate::domain::time::Time;
 use crate::domain::watch::What;
 use crate::domain::watch::unmanaged::{ended, noted, settled, takes};
+use crate::reconcile::chain::Before;
 use crate::reconcile::observe::ends_the_pass;
 use crate::reconcile::pin;
 use crate::reconcile::ports::{PassError, Ports, Session};
@@ -79,6 +80,17 @@ pub(super) async fn unmanaged(
         let free = kind.is_some_and(|kind| kind.price == 0 && !kind.seated);
         if booking.status == Status::Accepted && (!free || booking.payment == Payment::Unpaid) {
             continue;
+        }
+        if booking.status == Status::Accepted
+            && gate.terms.unmanaged != Unmanaged::Report
+            && let Some(from) = &booking.rescheduled_from
+        {
+            let before = session.charge_before(ports, from, &mut watched.problems);
+            match before.await? {
+                Before::Nothing => {}
+                // It was paid for under another name, or may have been: the charge moves first.
+                Before::Open(_) | Before::Unread => continue,
+            }
         }
         let (now, one, of) = ((ports.clock)(), booking.clone(), gate.clone());
         let (hash, house) = (policy.hash.clone(), Arc::clone(&house));

@@ -1,0 +1,350 @@
+//! Whether what a process writes about charges is right, fact by fact, against what truly happened.
+
+use maitred::domain::booking::Status;
+use maitred::domain::decision::{Code, Decision, Outcome};
+use maitred::domain::fact::{Back, Fact};
+use maitred::domain::request::{Request, RequestState};
+use maitred::domain::terms::{OnReschedule, Unmanaged};
+use maitred::domain::time::{Span, Time};
+use maitred::store::port::Store;
+
+use super::book::{By, HoldState};
+use super::history::History;
+use super::shelf::State;
+use super::town::{KINDS, ME, Row};
+use super::truth::{End, Truth};
+
+fn credits(parts: &[Back]) -> i64 {
+    parts.iter().map(|part| part.credits as i64).sum()
+}
+
+impl State {
+    /// Takes a commit into the book, and holds against the truth what a process wrote.
+    pub fn take(&mut self, by: By, at: Time, facts: &[Fact]) {
+        let history = std::sync::Arc::clone(&self.history);
+        let history = history.lock().unwrap();
+        for fact in facts {
+            let before = self.moved_before(fact);
+            if by == By::Process {
+                self.is_right(&history, at, fact, facts);
+            }
+            self.book.apply(fact, by, &mut self.tally);
+            if let Some((to, paid)) = before {
+                self.moved.push((to, paid));
+            }
+        }
+        if by == By::Process {
+            self.moved_right(&history, at);
+            self.carried_right(facts);
+        }
+        self.moved.clear();
+    }
+
+    fn moved_before(&self, fact: &Fact) -> Option<(String, i64)> {
+        let Fact::Move { from, to, .. } = fact else {
+            return None;
+        };
+        let credits = |uid: &str| self.book.holds.get(uid).map_or(0, |hold| hold.credits);
+        let paid = credits(from.as_str()) + credits(to.uid.as_str());
+        Some((to.uid.to_string(), paid))
+    }
+
+    fn truth<'a>(&'a self, history: &'a History, at: Time) -> Truth<'a> {
+        Truth {
+            history,
+            book: &self.book,
+            policy: &self.policy,
+            legacy: self.legacy,
+            hides_updated: self.hides_updated,
+            at,
+            looked: (self.looked_from, history.moment()),
+        }
+    }
+
+    fn is_right(&mut self, history: &History, at: Time, fact: &Fact, all: &[Fact]) {
+        match fact {
+            Fact::Refund {
+                booking,
+                parts,
+                close: true,
+                reason,
+            } => {
+                let end = End::Back(credits(parts));
+                self.ends(history, at, booking.as_str(), &end);
+                self.goes_back(history, at, parts);
+                if reason.contains("forgiven") {
+                    let account = self.book.holds[booking.as_str()].account.clone();
+                    self.book.forgiven.push((account, at));
+                }
+            }
+            Fact::Refund {
+                booking,
+                parts,
+                close: false,
+                ..
+            } => {
+                // The pass gives back to the lots that paid, whatever became of them.
+                let by_pass = |fact: &Fact| {
+                    matches!(fact, Fact::Settled { request, .. }
+                        if self.book.begun[request.as_str()].carries.is_some()
+                            && self.book.begun[request.as_str()].bookings.contains(booking.as_str()))
+                };
+                self.tally.add("moved: the difference came back");
+                if !all.iter().any(by_pass) {
+                    self.goes_back(history, at, parts);
+                }
+            }
+            Fact::Closed { booking, .. } => self.ends(history, at, booking.as_str(), &End::Kept),
+            Fact::Move { from, to, .. } => {
+                let end = End::Moves(to.uid.to_string());
+                self.ends(history, at, from.as_str(), &end);
+            }
+            Fact::Decided { request } => self.begins(history, at, request, all),
+            Fact::Opened { .. }
+            | Fact::Aliased { .. }
+            | Fact::Unaliased { .. }
+            | Fact::Described { .. }
+            | Fact::Frozen { .. }
+            | Fact::Reviewed { .. }
+            | Fact::Pinned { .. }
+            | Fact::Grant { .. }
+            | Fact::Revoke { .. }
+            | Fact::Expire { .. }
+            | Fact::Hold { .. }
+            | Fact::Post { .. }
+            | Fact::Void { .. }
+            | Fact::Called { .. }
+            | Fact::Settled { .. } => {}
+        }
+    }
+
+    fn ends(&mut self, history: &History, at: Time, uid: &str, end: &End) {
+        let Some(hold) = self.book.holds.get(uid) else {
+            return;
+        };
+        let may = self.truth(history, at).ends(uid, hold.credits);
+        match may.iter().find(|(may, _)| may == end) {
+            Some((_, why)) => {
+                self.tally.add(why);
+                self.why.insert(uid.to_owned(), why);
+            }
+            None => {
+                let text = format!(
+                    "3: the charge of {uid} ends as {end:?} at {at}, may: {may:?}; looked from {} to \
+                     {}: {}",
+                    self.looked_from,
+                    history.moment(),
+                    history.story(uid)
+                );
+                self.book.wrong.push(text);
+            }
+        }
+        if let (End::Moves(to), Some(_)) = (end, self.book.begun.get(uid)) {
+            let told = history.last(to).is_some_and(|row| row.series.is_some());
+            self.tally.add(if told {
+                "moved: an occurrence of a series"
+            } else {
+                "moved: a booking of its own"
+            });
+        }
+    }
+
+    /// To the lot that paid, or where that has expired, as the policy says.
+    fn goes_back(&mut self, history: &History, at: Time, parts: &[Back]) {
+        for part in parts {
+            let must = self.truth(history, at).restored(part.grant.as_str());
+            let is = part.restored.as_ref().map(|(_, until)| *until);
+            if is != must {
+                let text = format!("3: {} goes back until {is:?}, must be {must:?}", part.grant);
+                self.book.wrong.push(text);
+            }
+            let expired = self.book.expiries.get(part.grant.as_str());
+            let expired = expired.copied().flatten().is_some_and(|when| when <= at);
+            match must {
+                Some(_) => self.tally.add("lot restored"),
+                None if expired => self.tally.add("lot forfeited"),
+                None => {}
+            }
+        }
+    }
+
+    /// What the watch decides about bookings without a charge.
+    fn begins(&mut self, history: &History, at: Time, request: &Request, all: &[Fact]) {
+        if request.state != RequestState::Recorded {
+            return;
+        }
+        let has = |code| request.reasons.iter().any(|reason| reason.code == code);
+        let uid = request.bookings[0].uid.as_str();
+        match request.decision {
+            Decision::Confirm if request.call.is_none() && has(Code::Unmanaged) => {
+                self.tally.add("unmanaged: charged");
+                self.others_accepted(history, at, uid, Unmanaged::Charge);
+                self.takes_what_there_is(history, at, uid, all);
+            }
+            Decision::Confirm if request.call.is_none() => {
+                self.tally.add("moved: the difference was charged");
+            }
+            Decision::Decline if has(Code::Unmanaged) => {
+                self.tally.add("unmanaged: cancelled");
+                self.others_accepted(history, at, uid, Unmanaged::Cancel);
+                for row in history.ancestors(uid) {
+                    let hold = self.book.holds.get(&row.uid);
+                    if hold.is_some_and(|hold| hold.state == HoldState::Posted) {
+                        let text = format!("3: {uid} cancelled, and {} pays for it", row.uid);
+                        self.book.wrong.push(text);
+                    }
+                }
+            }
+            Decision::Wait { .. } | Decision::Review | Decision::Leave => {
+                self.tally.add("request closed undecided");
+                // Gone is ended too; what others accepted may still be charged for a month.
+                let ended = |row: Option<&Row>| {
+                    row.is_none_or(|row| match row.status {
+                        Status::Pending => row.end <= at,
+                        Status::Cancelled | Status::Rejected => true,
+                        Status::Accepted => row.end + Span::days(31) <= at,
+                        Status::AwaitingHost | Status::Other(_) => row.end <= at,
+                    })
+                };
+                for booking in &request.bookings {
+                    let uid = booking.uid.as_str();
+                    let moments = history.moments(&[uid], self.looked_from, history.moment());
+                    if !moments.iter().any(|moment| ended(history.at(uid, *moment))) {
+                        let why = request.reasons.last().map(|reason| &reason.text);
+                        let story = history.story(uid);
+                        let text =
+                            format!("3: {uid} was closed at {at} while it waits: {why:?}{story}");
+                        self.book.wrong.push(text);
+                    }
+                }
+            }
+            Decision::Confirm => self.thawed(request),
+            Decision::Decline => {}
+        }
+    }
+
+    /// Nothing is confirmed for a frozen account, but what was paid for where that carries.
+    fn thawed(&mut self, request: &Request) {
+        let mut gates = self.policy.gates.iter();
+        let gate = gates.find(|gate| request.gate.as_ref() == Some(&gate.name));
+        let carries = request.carries.is_some()
+            && gate.is_some_and(|gate| gate.terms.on_reschedule == OnReschedule::Carry);
+        let account = request.account.as_ref().map(ToString::to_string);
+        if account.is_some_and(|account| self.book.frozen.contains(&account)) && !carries {
+            let text = format!("11: {} confirmed though frozen", request.id);
+            self.book.wrong.push(text);
+        }
+    }
+
+    fn others_accepted(&mut self, history: &History, at: Time, uid: &str, how: Unmanaged) {
+        let Some(row) = history.last(uid) else {
+            return;
+        };
+        let right = self.truth(history, at).gate(row).is_some_and(|gate| {
+            let since = gate.terms.unmanaged_since;
+            gate.terms.unmanaged == how
+                && since.is_none_or(|since| row.created >= since)
+                && row.host == ME
+                && KINDS[row.kind].1 == 0
+        });
+        if !right {
+            let text = format!("3: {uid} was not to be taken on as {how:?}");
+            self.book.wrong.push(text);
+        }
+        let linked = !self.legacy && row.series.is_none();
+        let stands = |row: &Row| {
+            row.status == Status::Accepted
+                && !(linked && row.to.is_some())
+                && !row.seated
+                && (how != Unmanaged::Cancel || row.end > at)
+        };
+        self.was_once(history, uid, "taken on and not accepted", stands);
+    }
+
+    /// The whole price, or all that the account has.
+    fn takes_what_there_is(&mut self, history: &History, at: Time, uid: &str, all: &[Fact]) {
+        let Some(cost) = history
+            .last(uid)
+            .and_then(|row| self.truth(history, at).gate(row).map(|gate| gate.cost))
+        else {
+            return;
+        };
+        for fact in all {
+            let Fact::Hold { account, parts, .. } = fact else {
+                continue;
+            };
+            let taken: u64 = parts.iter().map(|part| part.credits).sum();
+            let after = self.store.account(account).unwrap().unwrap();
+            if taken < cost {
+                self.tally.add("unmanaged: charged in part");
+            }
+            if taken > cost || (taken < cost && after.available(at) > 0) {
+                let text = format!("3: {uid} was charged {taken} of {cost}");
+                self.book.wrong.push(text);
+            }
+        }
+    }
+
+    fn was_once(&mut self, history: &History, uid: &str, not: &str, is: impl Fn(&Row) -> bool) {
+        let moments = history.moments(&[uid], self.looked_from, history.moment());
+        let once = |moment: &usize| history.at(uid, *moment).is_some_and(&is);
+        if !moments.iter().any(once) {
+            self.book.wrong.push(format!("3: {uid} was {not}"));
+        }
+    }
+
+    /// A move neither charges twice nor gives back what the successor costs.
+    fn moved_right(&mut self, history: &History, at: Time) {
+        for (to, before) in std::mem::take(&mut self.moved) {
+            let Some(row) = history.last(&to) else {
+                continue;
+            };
+            let cost = self
+                .truth(history, at)
+                .gate(row)
+                .map(|gate| gate.cost as i64);
+            let Some(hold) = self.book.holds.get(&to) else {
+                continue;
+            };
+            let must = cost.map_or(before, |cost| cost.min(before));
+            if hold.credits != must {
+                let text = format!(
+                    "3: {to} was moved to and pays {}, must {must}",
+                    hold.credits
+                );
+                self.book.wrong.push(text);
+            }
+            if cost.is_some_and(|cost| hold.credits < cost) {
+                self.tally.add("moved: not all could be charged");
+            }
+        }
+    }
+
+    /// What an intent takes over may be ended by nobody but an operator before it is settled.
+    fn carried_right(&mut self, facts: &[Fact]) {
+        for fact in facts {
+            let Fact::Settled {
+                request,
+                outcome: Outcome::Confirmed,
+            } = fact
+            else {
+                continue;
+            };
+            let Some(from) = self.book.begun[request.as_str()].carries.clone() else {
+                continue;
+            };
+            let hold = &self.book.holds[&from];
+            if hold.state == HoldState::MovedOn {
+                self.tally.add("moved: by the pass");
+            } else if hold.by_hand {
+                self.tally.add("carried charge settled by an operator");
+            } else {
+                let text = format!(
+                    "3: {request} should carry {from}, which is {:?}",
+                    hold.state
+                );
+                self.book.wrong.push(text);
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What truly happened: every row as it was after each change, by number. Lists may be stale and
+//! answers lost; this is what they are held against.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::town::Row;
+
+#[derive(Default)]
+pub struct History {
+    changes: usize,
+    /// By booking, the number of the change and the row after it; none when it was deleted.
+    rows: BTreeMap<String, Vec<(usize, Option<Row>)>>,
+}
+
+impl History {
+    /// Takes in what is different from what is known.
+    pub fn record(&mut self, rows: &[Row]) {
+        let there: BTreeSet<&str> = rows.iter().map(|row| row.uid.as_str()).collect();
+        for row in rows {
+            let known = self.rows.entry(row.uid.clone()).or_default();
+            if known.last().and_then(|(_, row)| row.as_ref()) != Some(row) {
+                self.changes += 1;
+                known.push((self.changes, Some(row.clone())));
+            }
+        }
+        for (uid, known) in &mut self.rows {
+            let gone = !there.contains(uid.as_str());
+            if gone && known.last().is_some_and(|(_, row)| row.is_some()) {
+                self.changes += 1;
+                known.push((self.changes, None));
+            }
+        }
+    }
+
+    /// All that became of a booking and of what replaced it, for whoever reads why a seed failed.
+    pub fn story(&self, uid: &str) -> String {
+        let chain = self.successors(uid);
+        let changes = chain.iter().flat_map(|row| &self.rows[&row.uid]);
+        let told = changes.map(|(number, row)| format!("\n  {number}: {row:?}"));
+        told.collect()
+    }
+
+    /// How many changes there were.
+    pub fn moment(&self) -> usize {
+        self.changes
+    }
+
+    /// The row when so many changes had happened.
+    pub fn at(&self, uid: &str, moment: usize) -> Option<&Row> {
+        let known = self.rows.get(uid)?;
+        let upto = known.partition_point(|(number, _)| *number <= moment);
+        known.get(upto.checked_sub(1)?)?.1.as_ref()
+    }
+
+    /// The row as it was last, also of one that was deleted.
+    pub fn last(&self, uid: &str) -> Option<&Row> {
+        let mut known = self.rows.get(uid)?.iter().rev();
+        known.find_map(|(_, row)| row.as_ref())
+    }
+
+    /// The number of the change that made it.
+    pub fn born(&self, uid: &str) -> usize {
+        let known = self.rows.get(uid).and_then(|known| known.first());
+        known.map_or(0, |(number, _)| *number)
+    }
+
+    /// The booking and all that replaced it, as far as ever.
+    pub fn successors(&self, uid: &str) -> Vec<&Row> {
+        let mut chain = Vec::new();
+        let mut next = self.last(uid);
+        while let Some(row) = next {
+            chain.push(row);
+            next = row.to.as_ref().and_then(|to| self.last(to));
+        }
+        chain
+    }
+
+    /// What the booking replaced, the nearest first.
+    pub fn ancestors(&self, uid: &str) -> Vec<&Row> {
+        let mut found = Vec::new();
+        let from = |row: &Row| row.from.clone();
+        let mut next = self.last(uid).and_then(from);
+        while let Some(row) = next.as_deref().and_then(|uid| self.last(uid)) {
+            found.push(row);
+            next = from(row);
+        }
+        found
+    }
+
+    /// The moments from one to another at which one of these bookings was changed, and the first.
+    pub fn moments(&self, uids: &[&str], from: usize, to: usize) -> Vec<usize> {
+        let mut moments = BTreeSet::from([from]);
+        for uid in uids {
+            let known = self.rows.get(*uid).into_iter().flatten();
+            let numbers = known.map(|(number, _)| *number);
+            moments.extend(numbers.filter(|number| (from + 1..=to).contains(number)));
+        }
+        moments.into_iter().collect()
+    }
+
+    /// Every booking there ever was, as it was last.
+    pub fn all(&self) -> impl Iterator<Item = &Row> {
+        self.rows.keys().filter_map(|uid| self.last(uid))
+    }
+}

@@ -1,0 +1,112 @@
+//! The house of one run: its gates and their terms, by chance.
+
+use maitred::domain::criteria::effect::Effect;
+use maitred::domain::criteria::house::House;
+use maitred::domain::criteria::terms::Criteria;
+use maitred::domain::gate::{EventTypeKey, Gate, Limits, Policy, RefuseWith};
+use maitred::domain::terms::{
+    Blame, ExpiredRefund, Forgive, LateMove, NoShow, OnReschedule, Terms, Unmanaged, Window,
+};
+use maitred::domain::time::{Span, Time};
+
+use super::rng::Rng;
+
+/// When every run begins.
+pub const START: &str = "2026-11-24T08:00:00Z";
+
+pub fn policy(rng: &mut Rng) -> Policy {
+    let limits = Limits {
+        requests_per_pass: *rng.pick(&[2, 250, 250]),
+        declines_per_pass: *rng.pick(&[1, 25, 25]),
+        max_observation_age: Span::seconds(10),
+        series_settle: Span::seconds(10),
+    };
+    let unknown_booker = *rng.pick(&[
+        Effect::Decline,
+        Effect::Decline,
+        Effect::WAIT,
+        Effect::Review,
+        Effect::Leave,
+    ]);
+    let short_of_credit = *rng.pick(&[
+        Effect::Decline,
+        Effect::Decline,
+        Effect::Review,
+        Effect::wait(Span::minutes(90)),
+    ]);
+    let taken = *rng.pick(&[Effect::Decline, Effect::WAIT, Effect::Leave]);
+    let alike = rng.chance(500);
+    let expired_refund = *rng.pick(&[
+        ExpiredRefund::RestoreFor(Span::days(14)),
+        ExpiredRefund::Forfeit,
+    ]);
+    let first = terms(rng, expired_refund);
+    let gate = |rng: &mut Rng, name: &str, cost| Gate {
+        terms: if alike {
+            first.clone()
+        } else {
+            terms(rng, expired_refund)
+        },
+        name: name.to_owned(),
+        event_types: vec![EventTypeKey::Slug(name.to_owned())],
+        cost,
+        unknown_booker,
+        short_of_credit,
+        taken,
+        criteria: Criteria::default(),
+    };
+    Policy {
+        gates: vec![
+            gate(rng, "lesson", 1),
+            gate(rng, "dinner", 3),
+            gate(rng, "visit", 0),
+            gate(rng, "priced", 1),
+        ],
+        hosts: Vec::new(),
+        refuse_with: *rng.pick(&[RefuseWith::Decline, RefuseWith::Decline, RefuseWith::Cancel]),
+        limits,
+        house: House::default(),
+        hash: "simulated".to_owned(),
+    }
+}
+
+fn windows(of: &[(i64, u8)]) -> Vec<Window> {
+    let window = |(hours, percent): &(i64, u8)| Window {
+        before: Span::hours(*hours),
+        percent: *percent,
+    };
+    of.iter().map(window).collect()
+}
+
+fn terms(rng: &mut Rng, expired_refund: ExpiredRefund) -> Terms {
+    let start: Time = START.parse().unwrap();
+    let tables: [&[(i64, u8)]; 4] = [
+        &[(24, 100)],
+        &[(24, 100), (2, 50)],
+        &[(48, 100), (24, 75), (1, 25)],
+        &[],
+    ];
+    Terms {
+        refund: windows(*rng.pick(&tables)),
+        host_cancels: *rng.pick(&[Blame::Host, Blame::Host, Blame::Booker]),
+        unknown_cancels: *rng.pick(&[Blame::Booker, Blame::Booker, Blame::Host]),
+        no_show: *rng.pick(&[NoShow::Keep, NoShow::Keep, NoShow::Refund, NoShow::Review]),
+        forgive: *rng.pick(&[
+            None,
+            Some(Forgive {
+                times: 1,
+                per: Span::days(60),
+            }),
+            Some(Forgive {
+                times: 2,
+                per: Span::days(2),
+            }),
+        ]),
+        grace: Span::hours(*rng.pick(&[24, 24, 1, 0, 72])),
+        expired_refund,
+        on_reschedule: *rng.pick(&[OnReschedule::Carry, OnReschedule::Recheck]),
+        late_move: *rng.pick(&[LateMove::Carry, LateMove::Cancellation]),
+        unmanaged: *rng.pick(&[Unmanaged::Report, Unmanaged::Charge, Unmanaged::Cancel]),
+        unmanaged_since: *rng.pick(&[None, None, Some(start + Span::hours(4))]),
+    }
+}

@@ -1,0 +1,356 @@
+//! After the trouble: everything that was begun ends, what was accepted by others is found, and once
+//! all bookings are over and all grace has passed, every charge is final or came back.
+
+use std::collections::BTreeSet;
+
+use maitred::domain::booking::Status;
+use maitred::domain::decision::{Decision, Outcome};
+use maitred::domain::terms::{NoShow, Unmanaged};
+use maitred::domain::time::{Span, Time};
+use maitred::reconcile::report::{Ended, Report};
+use maitred::reconcile::watch::Watched;
+use maitred::store::memory::MemoryStore;
+use maitred::store::port::Store;
+
+use super::book::HoldState;
+use super::run::Run;
+use super::shelf::State;
+use super::tally::Tally;
+use super::town::{KINDS, ME, Row};
+use super::truth::OLD_NAME;
+
+/// Passes, and watches, within which everything must have come to rest.
+const MAX_REST: usize = 80;
+
+/// Unmanaged bookings that one report names.
+const NAMED: usize = 20;
+
+impl Run {
+    /// Nothing goes wrong any more: everything that was begun ends, and whatever still waits does so
+    /// for a reason.
+    pub async fn rest(&mut self) {
+        self.trouble(0);
+        self.readable();
+        let Some(report) = self.passes().await else {
+            return;
+        };
+        self.waits_for_a_reason(&report);
+        self.decided_is_answered();
+        let Some(watched) = self.audits().await else {
+            return;
+        };
+        self.unmanaged(&watched);
+        self.all_is_over();
+        if self.audits().await.is_none() {
+            return;
+        }
+        self.settles_what_is_left();
+        self.writes_nothing_more().await;
+        self.check();
+        self.nothing_open();
+        self.charged_once();
+    }
+
+    fn readable(&self) {
+        let mut sim = self.shared.sim();
+        for row in &mut sim.town.rows {
+            row.odd = false;
+        }
+        sim.town.record();
+    }
+
+    /// Passes until there is nothing more to do, with a short watch in between.
+    async fn passes(&mut self) -> Option<Report> {
+        let mut quiet = 0;
+        for n in 0..MAX_REST {
+            let pause = if n < 2 { 65 * 60 } else { 15 };
+            self.shared.advance(Span::seconds(pause));
+            let report = self.whole_pass().await?;
+            if n == 1 {
+                self.whole_watch(false).await?;
+            }
+            let busy = |step: &Ended| match step {
+                Ended::Planned | Ended::Nothing => false,
+                Ended::Confirmed
+                | Ended::Declined
+                | Ended::Superseded
+                | Ended::Unresolved
+                | Ended::Failed => true,
+            };
+            if report.more || report.steps.iter().any(|step| busy(&step.ended)) {
+                quiet = 0;
+            } else {
+                quiet += 1;
+            }
+            if n > 2 && quiet > 1 {
+                return Some(report);
+            }
+        }
+        self.wrong.push("does not come to rest".to_owned());
+        None
+    }
+
+    /// Audits, and passes that finish what they begin, until nothing is written any more.
+    async fn audits(&mut self) -> Option<Watched> {
+        for _ in 0..MAX_REST {
+            let before = self.shelf.state().commits.len();
+            self.shared.advance(Span::seconds(15));
+            self.whole_pass().await?;
+            let watched = self.whole_watch(true).await?;
+            if self.shelf.state().commits.len() == before {
+                return Some(watched);
+            }
+        }
+        self.wrong
+            .push("the watch does not come to rest".to_owned());
+        None
+    }
+
+    /// To when the last booking is over and the longest grace has passed.
+    fn all_is_over(&self) {
+        let now = self.shared.now();
+        let sim = self.shared.sim();
+        let history = sim.town.history.lock().unwrap();
+        let end: Time = history.all().map(|row| row.end).max().unwrap_or(now);
+        self.shared.advance(end.max(now) - now + Span::hours(80));
+    }
+
+    /// Only an operator ends a charge whose booker did not come, where the terms say so.
+    fn settles_what_is_left(&mut self) {
+        let left = self.shelf.state().book.charged();
+        for uid in left {
+            let right = {
+                let sim = self.shared.sim();
+                let history = sim.town.history.lock().unwrap();
+                let last = history.successors(&uid).pop().cloned();
+                let policy = self.shelf.state().policy.clone();
+                let asks = |kind: usize| {
+                    let gate = policy.gates.iter().find(|gate| gate.name == KINDS[kind].0);
+                    gate.is_none_or(|gate| gate.terms.no_show == NoShow::Review)
+                };
+                last.is_some_and(|row| row.absent && asks(row.kind))
+            };
+            if !right {
+                self.wrong
+                    .push(format!("3: the charge of {uid} is never closed"));
+            }
+            self.tally.add("no-show settled by hand");
+            let now = self.shared.now();
+            self.shelf.settle(&mut self.rng, &mut self.tally, now, &uid);
+        }
+    }
+
+    async fn writes_nothing_more(&mut self) {
+        let before = self.shelf.state().commits.len();
+        for audit in [false, true] {
+            self.shared.advance(Span::seconds(15));
+            self.whole_watch(audit).await;
+        }
+        if self.shelf.state().commits.len() != before {
+            self.wrong.push("a second watch wrote something".to_owned());
+        }
+    }
+
+    fn waits_for_a_reason(&mut self, report: &Report) {
+        let now = self.shared.now();
+        let sim = self.shared.sim();
+        let ours = sim.town.rows.iter().filter(|row| {
+            row.status == Status::Pending
+                && row.host == ME
+                && row.kind != 3
+                && row.to.is_none()
+                && row.end > now
+        });
+        for row in ours {
+            let mut steps = report.steps.iter().filter(|step| {
+                let mut bookings = step.request.bookings.iter();
+                bookings.any(|booking| booking.uid.as_str() == row.uid)
+            });
+            let reasoned = steps.any(|step| {
+                let waits = match step.request.decision {
+                    Decision::Wait { .. } | Decision::Review | Decision::Leave => true,
+                    Decision::Confirm | Decision::Decline => false,
+                };
+                waits && !step.request.reasons.is_empty()
+            });
+            if !reasoned {
+                self.wrong
+                    .push(format!("11: {} waits and nobody says why", row.uid));
+            }
+        }
+    }
+
+    /// What was decided of one booking and settled does not wait any more.
+    fn decided_is_answered(&mut self) {
+        let now = self.shared.now();
+        let sim = self.shared.sim();
+        let state = self.shelf.state();
+        let waits = |row: &&Row| row.status == Status::Pending && row.end > now;
+        for row in sim.town.rows.iter().filter(waits) {
+            let begun = state.book.begun.get(&row.uid);
+            let settled = begun.is_some_and(|begun| begun.outcome.is_some());
+            if row.series.is_none() && settled {
+                self.wrong
+                    .push(format!("4: {} was decided, and still waits", row.uid));
+            }
+        }
+    }
+
+    /// What others accepted and is still to come was reported, charged or cancelled.
+    fn unmanaged(&mut self, watched: &Watched) {
+        let texts: Vec<&str> = watched
+            .problems
+            .iter()
+            .filter(|problem| problem.code == "unmanaged")
+            .map(|problem| problem.text.as_str())
+            .collect();
+        let told = |uid: &str| {
+            let named = format!("booking {uid} ");
+            texts.len() > NAMED || texts.iter().any(|text| text.contains(&named))
+        };
+        let now = self.shared.now();
+        let sim = self.shared.sim();
+        let state = self.shelf.state();
+        for row in &sim.town.rows {
+            let done = match taken_on(&state, row, now) {
+                None => continue,
+                Some(Unmanaged::Report) => told(&row.uid),
+                Some(Unmanaged::Charge) => {
+                    let known = row.email.and_then(|email| state.book.names.get(email));
+                    known.is_none() && told(&row.uid)
+                }
+                Some(Unmanaged::Cancel) => false,
+            };
+            if !done {
+                let text = format!("3: {} is accepted by others, and nothing was done", row.uid);
+                self.wrong.push(text);
+            } else {
+                self.tally.add("unmanaged: reported");
+            }
+        }
+    }
+
+    /// Promises 2 and 3 once more, from the other side: what the bookings are.
+    fn nothing_open(&mut self) {
+        let sim = self.shared.sim();
+        let state = self.shelf.state();
+        let open: Vec<&String> = state.book.open().map(|(id, _)| id).collect();
+        if !open.is_empty() {
+            self.wrong.push(format!("open at the end: {open:?}"));
+        }
+        for (uid, hold) in &state.book.holds {
+            if matches!(hold.state, HoldState::Held | HoldState::Posted) {
+                let text = format!("3: {uid} is {:?} at the end", hold.state);
+                self.wrong.push(text);
+            }
+        }
+        for row in &sim.town.rows {
+            let ours = sim.town.ours.get(&row.uid).cloned().unwrap_or_default();
+            let hold = state.book.holds.get(&row.uid);
+            let stands = row.status == Status::Accepted && row.to.is_none();
+            if stands && ours.confirmed > 0 {
+                match hold.map(|hold| hold.state) {
+                    Some(HoldState::Final | HoldState::Refunded) => {}
+                    None => self.tally.add("accepted without a hold"),
+                    state => {
+                        let text = format!("2: {} is confirmed and {state:?}", row.uid);
+                        self.wrong.push(text);
+                    }
+                }
+            }
+            if ours.refused > 0 && hold.is_some_and(|hold| hold.credits > 0) {
+                let text = format!("2: {} was refused and is charged", row.uid);
+                self.wrong.push(text);
+            }
+        }
+        for begun in state.book.begun.values() {
+            let refused = begun.outcome == Some(Outcome::Declined);
+            let charged = |uid: &String| state.book.holds.contains_key(uid);
+            if refused && begun.bookings.iter().any(charged) {
+                self.wrong.push("2: declined and held for".to_owned());
+            }
+        }
+    }
+
+    /// No chain pays twice for what stood once.
+    fn charged_once(&mut self) {
+        let sim = self.shared.sim();
+        let history = sim.town.history.lock().unwrap();
+        let state = self.shelf.state();
+        for (uid, why) in &state.why {
+            if *why != OLD_NAME {
+                continue;
+            }
+            let later = history.successors(uid);
+            let paid = |row: &&Row| {
+                let hold = state.book.holds.get(&row.uid);
+                hold.is_some_and(|hold| hold.credits > 0)
+            };
+            if let Some(other) = later.into_iter().skip(1).find(paid) {
+                let text = format!("2: {uid} and its successor {} are charged", other.uid);
+                self.wrong.push(text);
+            }
+        }
+    }
+
+    /// Promise 9, and the sum of everything.
+    pub fn end(mut self) -> (Tally, Vec<String>) {
+        self.check();
+        let state = self.shelf.state();
+        let mut again = MemoryStore::new();
+        for (at, facts) in &state.commits {
+            again.commit(*at, facts.clone(), &[]).unwrap();
+        }
+        let all = |store: &MemoryStore| {
+            (
+                store.head(),
+                store.accounts(None, 100).unwrap(),
+                store.decided(None, None, 1_000).unwrap(),
+                store.open_intents(1_000).unwrap(),
+                store.open_charges(None, 1_000).unwrap(),
+            )
+        };
+        if all(&again) != all(&state.store) {
+            self.wrong
+                .push("9: the replayed store is another".to_owned());
+        }
+        self.tally.add("replayed");
+        self.tally.extend(&state.tally);
+        self.tally.extend(&self.shared.sim().tally);
+        let unique: BTreeSet<String> = self.wrong.drain(..).collect();
+        drop(state);
+        (self.tally, unique.into_iter().collect())
+    }
+}
+
+/// What is to be done about an accepted booking that nobody pays for; none when it is another case.
+fn taken_on(state: &State, row: &Row, now: Time) -> Option<Unmanaged> {
+    let gate = state
+        .policy
+        .gates
+        .iter()
+        .find(|gate| gate.name == KINDS[row.kind].0)?;
+    let ours = row.status == Status::Accepted
+        && row.host == ME
+        && row.end > now
+        // An audit looks a year ahead.
+        && row.start < now + Span::days(365)
+        && KINDS[row.kind].1 == 0
+        && !row.seated
+        && row.to.is_none();
+    let since = gate.terms.unmanaged_since;
+    let new = since.is_none_or(|since| row.created >= since);
+    if !ours || state.book.holds.contains_key(&row.uid) {
+        return None;
+    }
+    let begun = state.book.begun.values();
+    let begun = begun
+        .into_iter()
+        .find(|begun| begun.bookings.contains(&row.uid));
+    match begun.map(|begun| begun.outcome) {
+        Some(Some(Outcome::Confirmed)) => None,
+        Some(_) => Some(Unmanaged::Report),
+        None if new => Some(gate.terms.unmanaged),
+        None => None,
+    }
+}

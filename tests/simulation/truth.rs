@@ -1,0 +1,293 @@
+//! What may become of a charge, told from what truly happened and the words of the policy: in code
+//! of its own, naively, for each moment at which the watch may have looked. The watch must have
+//! done what was right at one of them.
+
+use maitred::domain::booking::Status;
+use maitred::domain::gate::{Gate, Policy};
+use maitred::domain::terms::{Blame, ExpiredRefund, LateMove, NoShow, Terms};
+use maitred::domain::time::{Span, Time};
+
+use super::book::{Book, HoldState};
+use super::history::History;
+use super::town::{HOST, KINDS, Row};
+
+/// The end of a charge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// So many credits come back, and the rest is spent.
+    Back(i64),
+    Kept,
+    Moves(String),
+}
+
+pub type May = (End, &'static str);
+
+/// A charge that something is written about.
+pub struct Truth<'a> {
+    pub history: &'a History,
+    pub book: &'a Book,
+    pub policy: &'a Policy,
+    pub legacy: bool,
+    pub hides_updated: bool,
+    /// When it was written.
+    pub at: Time,
+    /// The moments between which whoever wrote it has looked.
+    pub looked: (usize, usize),
+}
+
+impl Truth<'_> {
+    /// All that may become of the charge of this booking, which paid so much.
+    pub fn ends(&self, uid: &str, paid: i64) -> Vec<May> {
+        let ever = self.history.successors(uid);
+        let uids: Vec<&str> = ever.iter().map(|row| row.uid.as_str()).collect();
+        let mut ends = Vec::new();
+        let (from, to) = self.looked;
+        for moment in self.history.moments(&uids, from, to) {
+            let (chain, gone) = self.chain(uid, moment);
+            ends.extend(self.ends_of(&chain, gone, uid, paid));
+            // Nobody names it any more.
+            if gone
+                && chain
+                    .last()
+                    .is_some_and(|last| self.legacy || last.series.is_some())
+            {
+                ends.extend(self.ends_of(&chain, false, uid, paid));
+            }
+            // Where nothing shows the link but the successor itself, one that was made while the
+            // watch looked, or that could not be read, was not seen.
+            for len in 1..chain.len() {
+                let next = chain[len];
+                if self.legacy && (next.odd || self.history.born(&next.uid) > from) {
+                    ends.extend(self.ends_of(&chain[..len], false, uid, paid));
+                }
+            }
+        }
+        ends
+    }
+
+    /// The booking and what replaced it at a moment, and whether the next one was not there.
+    fn chain<'a>(&'a self, uid: &'a str, moment: usize) -> (Vec<&'a Row>, bool) {
+        let mut chain = Vec::new();
+        let mut next = Some(uid);
+        while let Some(uid) = next {
+            let Some(row) = self.history.at(uid, moment) else {
+                return (chain, true);
+            };
+            next = row.to.as_deref();
+            chain.push(row);
+        }
+        (chain, false)
+    }
+
+    fn ends_of(&self, chain: &[&Row], gone: bool, uid: &str, paid: i64) -> Vec<May> {
+        let mut ends = Vec::new();
+        if let Some(percent) = self.late_move(chain, uid) {
+            ends.push(self.back(percent, paid, "late move"));
+            // A pass looks at the successor's gate alone.
+            let last = chain[chain.len() - 1];
+            if self
+                .late_link(self.terms(last, uid), chain[0], last)
+                .is_some()
+            {
+                return ends;
+            }
+        }
+        if gone {
+            let known = self.history.last(uid).expect("a charged booking was there");
+            let grace = self.policy.gates.iter().map(|gate| gate.terms.grace).min();
+            if self.at >= known.end + grace.unwrap() {
+                ends.push((End::Kept, "closed: deleted"));
+            }
+            return ends;
+        }
+        let last = chain[chain.len() - 1];
+        let moved = chain.len() > 1;
+        match &last.status {
+            Status::Cancelled => ends.extend(self.cancelled(last, paid, uid)),
+            Status::Rejected => ends.push((End::Back(paid), "successor declined")),
+            Status::Pending if last.end <= self.at => {
+                ends.push((End::Back(paid), "ended undecided"));
+            }
+            Status::Pending => {}
+            Status::Accepted if moved => ends.extend(self.successor(uid, last, paid)),
+            Status::Accepted | Status::AwaitingHost | Status::Other(_) => {
+                ends.extend(self.over(last, paid, uid));
+            }
+        }
+        ends
+    }
+
+    fn cancelled(&self, last: &Row, paid: i64, uid: &str) -> Vec<May> {
+        let mut ends = Vec::new();
+        if last.refused_by_us || self.book.declined(&last.uid) {
+            ends.push((End::Back(paid), "successor refused with a cancellation"));
+            if last.refused_by_us {
+                return ends;
+            }
+        }
+        let terms = self.terms(last, uid);
+        let shown = last.updated.filter(|_| !self.hides_updated);
+        let notice = last.start - shown.unwrap_or(self.at).min(self.at);
+        let by = last.cancelled_by.filter(|_| !last.seated);
+        let (percent, whys) = if by == Some(HOST) {
+            let percent = match terms.host_cancels {
+                Blame::Host => 100,
+                Blame::Booker => window(terms, notice),
+            };
+            (percent, HOST_CANCELLED)
+        } else if by.is_some() && by == last.email {
+            (window(terms, notice), BOOKER_CANCELLED)
+        } else {
+            let percent = match terms.unknown_cancels {
+                Blame::Host => 100,
+                Blame::Booker => window(terms, notice),
+            };
+            (percent, UNKNOWN_CANCELLED)
+        };
+        let why = match percent {
+            100 => whys[0],
+            0 => whys[2],
+            _ => whys[1],
+        };
+        ends.push(self.back(percent, paid, why));
+        ends
+    }
+
+    /// The successor stands: it goes on with the charge, unless it has one that does not join.
+    fn successor(&self, uid: &str, last: &Row, paid: i64) -> Vec<May> {
+        let account = &self.book.holds[uid].account;
+        let moves = (End::Moves(last.uid.clone()), "moved");
+        match self.book.holds.get(&last.uid) {
+            None => vec![moves],
+            Some(own) => match own.state {
+                HoldState::Held => Vec::new(),
+                HoldState::Posted if own.account == *account => vec![moves],
+                HoldState::Posted | HoldState::Final if own.credits > 0 => {
+                    vec![(End::Back(paid), "paid for by its successor")]
+                }
+                HoldState::Posted
+                | HoldState::Final
+                | HoldState::Refunded
+                | HoldState::Voided
+                | HoldState::MovedOn => {
+                    let over = self.over(last, paid, uid).into_iter();
+                    over.map(|(end, why)| (end, if why == "over" { OLD_NAME } else { why }))
+                        .collect()
+                }
+            },
+        }
+    }
+
+    /// It stood to its end: nothing before the grace is over, and then the marks.
+    fn over(&self, last: &Row, paid: i64, uid: &str) -> Vec<May> {
+        let terms = self.terms(last, uid);
+        if self.at < last.end + terms.grace {
+            return Vec::new();
+        }
+        if last.absent_host && !self.legacy {
+            return vec![(End::Back(paid), "the host did not come")];
+        }
+        let named = last.email.is_some() && !last.seated;
+        if !(last.absent && named && !self.legacy) {
+            return vec![(End::Kept, "over")];
+        }
+        let account = &self.book.holds[uid].account;
+        let forgives = terms.forgive.is_some_and(|forgive| {
+            let since = self.at - forgive.per;
+            let before = self.book.forgiven.iter();
+            let counts = before.filter(|(who, at)| who == account && *at > since);
+            (counts.count() as u32) < forgive.times
+        });
+        match terms.no_show {
+            NoShow::Refund => vec![(End::Back(paid), "the booker did not come: refunded")],
+            NoShow::Keep | NoShow::Review if forgives => {
+                vec![(End::Back(paid), FORGIVEN)]
+            }
+            NoShow::Keep => vec![(End::Kept, "the booker did not come: kept")],
+            NoShow::Review => Vec::new(),
+        }
+    }
+
+    fn back(&self, percent: u8, paid: i64, why: &'static str) -> May {
+        // Rounded in favour of the booker.
+        let credits = (paid * i64::from(percent) + 99) / 100;
+        if credits == 0 && percent < 100 {
+            (End::Kept, why)
+        } else {
+            (End::Back(credits), why)
+        }
+    }
+
+    /// The share that comes back for the first move of the chain that counts as a cancellation.
+    fn late_move(&self, chain: &[&Row], uid: &str) -> Option<u8> {
+        let terms = self.terms(chain.first()?, uid);
+        chain
+            .windows(2)
+            .find_map(|pair| self.late_link(terms, pair[0], pair[1]))
+    }
+
+    fn late_link(&self, terms: &Terms, from: &Row, to: &Row) -> Option<u8> {
+        let told = self.legacy || to.series.is_none();
+        let by_host = told && to.moved_by == Some(HOST);
+        let percent = window(terms, from.start - to.created);
+        let late = match terms.late_move {
+            LateMove::Carry => false,
+            LateMove::Cancellation => !by_host && percent < 100,
+        };
+        late.then_some(percent)
+    }
+
+    pub fn gate(&self, row: &Row) -> Option<&Gate> {
+        let named = |gate: &&Gate| gate.name == KINDS[row.kind].0;
+        self.policy.gates.iter().find(named)
+    }
+
+    /// The terms of its gate, or else of the one that the charged booking was decided by.
+    fn terms(&self, row: &Row, charged: &str) -> &Terms {
+        let own = self.history.last(charged);
+        let before = self.history.ancestors(charged).into_iter();
+        let before = before.filter(|row| self.book.holds.contains_key(&row.uid));
+        let mut rows = std::iter::once(row).chain(own).chain(before);
+        let gate = rows.find_map(|row| self.gate(row));
+        &gate.expect("a charged booking was gated once").terms
+    }
+
+    /// Until when a lot of its own lasts for what comes back to a lot that has expired, if one is
+    /// to be made. All gates of a run say the same about it.
+    pub fn restored(&self, grant: &str) -> Option<Time> {
+        let expires = self.book.expiries.get(grant).copied().flatten()?;
+        match self.policy.gates[0].terms.expired_refund {
+            ExpiredRefund::RestoreFor(span) if expires <= self.at => Some(self.at + span),
+            ExpiredRefund::RestoreFor(_) | ExpiredRefund::Forfeit => None,
+        }
+    }
+}
+
+/// A successor has a charge that does not join: what was paid stays with the one before it.
+pub const OLD_NAME: &str = "over: paid under the old name";
+
+const FORGIVEN: &str = "the booker did not come: forgiven";
+
+/// All, a part and nothing back.
+const HOST_CANCELLED: [&str; 3] = [
+    "host cancelled: all",
+    "host cancelled: a part",
+    "host cancelled: nothing",
+];
+const BOOKER_CANCELLED: [&str; 3] = [
+    "booker cancelled: all",
+    "booker cancelled: a part",
+    "booker cancelled: nothing",
+];
+const UNKNOWN_CANCELLED: [&str; 3] = [
+    "unknown cancelled: all",
+    "unknown cancelled: a part",
+    "unknown cancelled: nothing",
+];
+
+/// Percent of the longest notice that is met.
+fn window(terms: &Terms, notice: Span) -> u8 {
+    let met = terms.refund.iter().filter(|window| window.before <= notice);
+    met.max_by_key(|window| window.before)
+        .map_or(0, |window| window.percent)
+}
