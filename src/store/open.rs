@@ -13,6 +13,7 @@ use super::log::walk::{End, LogError, Walk};
 use super::marker::{self, Marker};
 use super::opened::{LOG, LogStore};
 use super::port::StoreError;
+use super::sled::catch_up::MAX_RECORDS;
 use super::tail;
 use super::trust;
 use crate::domain::time::Time;
@@ -128,6 +129,8 @@ impl From<SegmentError> for OpenError {
 pub struct Limits {
     pub segment: u64,
     pub check: u64,
+    /// Records in memory while the fold is made anew.
+    pub records: usize,
 }
 
 impl Default for Limits {
@@ -135,6 +138,7 @@ impl Default for Limits {
         Self {
             segment: SEGMENT_LIMIT,
             check: CHECK_LIMIT,
+            records: MAX_RECORDS,
         }
     }
 }
@@ -197,7 +201,8 @@ pub fn open_with(
     if !examined.trusts {
         marker = None;
     }
-    let (fold, applied) = trust::open_fold(path, marker, &end, progress, &mut notices)?;
+    let (fold, applied) =
+        trust::open_fold(path, marker, &end, limits.records, progress, &mut notices)?;
     assert_eq!(
         applied.seq, end.chain.seq,
         "the fold has come to the log's end"

@@ -20,7 +20,8 @@ const KEPT_DOUBTFUL: usize = 2;
 /// Bytes folded between two words of progress.
 const PROGRESS_EVERY: u64 = 1024 * 1024;
 
-/// Opens the fold and brings it up to the log's end, or makes it anew.
+/// Opens the fold and brings it up to the log's end, or makes it anew, with so many records in
+/// memory.
 ///
 /// # Errors
 /// When the log holds something that does not fit, or no fold can be made.
@@ -28,6 +29,7 @@ pub fn open_fold(
     path: &Path,
     marker: Option<Marker>,
     end: &End,
+    records: usize,
     progress: &mut dyn FnMut(Progress),
     notices: &mut Vec<Notice>,
 ) -> Result<(Fold, Applied), OpenError> {
@@ -45,7 +47,7 @@ pub fn open_fold(
     let why = match trusted {
         Ok((fold, applied)) if applied.seq == end.chain.seq => return Ok((fold, applied)),
         Ok((fold, mut applied)) => {
-            let caught = fold_rest(path, &fold, &mut applied, progress)?;
+            let caught = fold_rest(path, &fold, &mut applied, records, progress)?;
             let commits = caught.commits;
             notices.push(Notice::CaughtUp { commits });
             return Ok((fold, applied));
@@ -55,7 +57,7 @@ pub fn open_fold(
     let moved = move_aside(path)?;
     let fold = open_new(path)?;
     let mut applied = beginning(&path.join(LOG))?;
-    let rebuilt = fold_rest(path, &fold, &mut applied, progress);
+    let rebuilt = fold_rest(path, &fold, &mut applied, records, progress);
     let caught = match rebuilt {
         Ok(caught) => caught,
         Err(error) => {
@@ -117,6 +119,7 @@ fn fold_rest(
     path: &Path,
     fold: &Fold,
     applied: &mut Applied,
+    records: usize,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Caught, OpenError> {
     let log = path.join(LOG);
@@ -142,7 +145,7 @@ fn fold_rest(
             progress(Progress { done, total });
         }
     };
-    let caught = catch_up(fold, &mut walk, applied, &mut seen);
+    let caught = catch_up(fold, &mut walk, applied, records, &mut seen);
     let caught = caught.map_err(|error| match error {
         CatchUpError::Log(error) => OpenError::Log(error),
         CatchUpError::Fold(error) => OpenError::Fold(error),

@@ -11,6 +11,7 @@ use super::overlay::Overlay;
 use super::port::{Head, Store, StoreError};
 use super::sled::fold;
 use super::sled::keys::{self, TREES, Tree};
+use super::sled::parts::needed;
 use super::sled::rows;
 use crate::domain::ledger::ApplyError;
 
@@ -77,7 +78,7 @@ impl LogStore {
                 | Tree::Marks => {}
             }
             fold.each(tree, |key, value| {
-                parts += fold::further_parts(value);
+                parts += needed(value);
                 match expected.remove(&(tree, key.to_owned())) {
                     Some(right) if right == value => {}
                     Some(_) => verified.differs(tree, key, "is not what the log adds up to"),

@@ -332,11 +332,12 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
     open::open(path, Create::Yes, at(0), &mut |_| {})
 }
 
-/// Opens the store with small segments and no check of the whole log.
+/// Opens the store with small segments, no check of the whole log, and few records in memory.
 pub fn open_small(path: &Path) -> Result<Opened, OpenError> {
     let limits = Limits {
         segment: 4_000,
         check: 0,
+        records: 20,
     };
     open::open_with(path, Create::Yes, at(0), limits, &mut |_| {})
 }

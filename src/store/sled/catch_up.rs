@@ -1,7 +1,6 @@
 //! Bringing the fold up to the log. One thread reads, checks and parses; the other folds in memory
 //! and writes rows, in the order of keys and many at once.
 
-use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -10,26 +9,27 @@ use super::super::log::line::{Fault, Hash};
 use super::super::log::segment::Place;
 use super::super::log::walk::{LogError, Walk};
 use super::super::marker::Applied;
-use super::super::overlay::{Base, Kept, Overlay};
+use super::super::overlay::Overlay;
 use super::super::port::StoreError;
+use super::beneath::Beneath;
 use super::fold::{Fold, MAX_ROWS};
 use super::rows::{self, Row};
-use crate::domain::account::Account;
 use crate::domain::fact::Commit;
-use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use crate::domain::ledger::{ApplyError, Given, Violation};
-use crate::domain::request::{Charge, Request};
-use crate::domain::time::Time;
+use crate::domain::ledger::{ApplyError, Violation};
 
-/// Records held in memory at most before their rows are written, so that the memory of a rebuild
-/// does not grow with the log. Around 200 MB when they are requests.
-const MAX_RECORDS: usize = 200_000;
+/// Records held in memory before their rows are written, so that the memory of a rebuild does not
+/// grow with the log: around 50 MB when they are requests. With fewer, sled reads and writes the same
+/// pages more often, because the keys of each part lie anywhere in its trees.
+pub const MAX_RECORDS: usize = 50_000;
 
 /// Facts that are handed over at once, at least.
 const BATCH: usize = 1_000;
 
-/// Batches that may wait: enough to keep both threads busy.
-const WAITING: usize = 4;
+/// Batches that may wait: enough for the reader to go on while rows are written. Some 16 MB.
+const WAITING: usize = 16;
+
+/// Pieces of rows that may wait: enough to keep both threads busy.
+const WAITING_ROWS: usize = 4;
 
 /// Why the fold could not be brought up.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +55,9 @@ struct Parsed {
     hash: Hash,
 }
 
-/// Applies all that the walk still finds, and writes the rows. `applied` is where the fold stands;
-/// `seen` is told the bytes of the log that were folded.
+/// Applies all that the walk still finds, and writes the rows, whenever there are so many records
+/// in memory. `applied` is where the fold stands; `seen` is told the bytes of the log that were
+/// folded.
 ///
 /// # Errors
 /// When a line does not check or does not fit, or the fold fails.
@@ -64,12 +65,13 @@ pub fn catch_up(
     fold: &Fold,
     walk: &mut Walk,
     applied: &mut Applied,
+    records: usize,
     seen: &mut dyn FnMut(Place),
 ) -> Result<Caught, CatchUpError> {
     let (sender, receiver) = sync_channel(WAITING);
     let (folded, read) = thread::scope(|scope| {
         let reader = scope.spawn(|| read(walk, sender));
-        let folded = fold_all(fold, receiver, applied, seen);
+        let folded = fold_all(fold, receiver, applied, records, seen);
         // A fold that fails drops the receiver, and the reader ends at its next batch.
         (folded, reader.join().expect("the reader does not panic"))
     });
@@ -80,37 +82,6 @@ pub fn catch_up(
         (Err(Failed::Fold(error)), _) => Err(CatchUpError::Fold(error)),
         (Ok(_), Err(error)) => Err(CatchUpError::Log(error)),
         (Ok(caught), Ok(())) => Ok(caught),
-    }
-}
-
-/// The fold while it is folded into: nothing is asked of one that has nothing in it, because each
-/// question to sled costs as much as a fact.
-struct Beneath<'a>(Option<&'a Fold>);
-
-impl Base for Beneath<'_> {
-    fn account(&self, id: &AccountId) -> Result<Option<Kept<Account>>, StoreError> {
-        self.0.map_or(Ok(None), |fold| fold.account(id))
-    }
-
-    fn alias(&self, alias: &Address) -> Result<Option<AccountId>, StoreError> {
-        self.0.map_or(Ok(None), |fold| fold.alias(alias))
-    }
-
-    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
-        self.0.map_or(Ok(None), |fold| fold.given(reference))
-    }
-
-    fn request(&self, id: &RequestId) -> Result<Option<Kept<Request>>, StoreError> {
-        self.0.map_or(Ok(None), |fold| fold.request(id))
-    }
-
-    fn charge(&self, booking: &BookingUid) -> Result<Option<Kept<Charge>>, StoreError> {
-        self.0.map_or(Ok(None), |fold| fold.charge(booking))
-    }
-
-    fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
-        self.0
-            .map_or(Ok(BTreeSet::new()), |fold| fold.decided_at(at))
     }
 }
 
@@ -151,10 +122,11 @@ fn fold_all(
     fold: &Fold,
     batches: Receiver<Vec<Parsed>>,
     applied: &mut Applied,
+    records: usize,
     seen: &mut dyn FnMut(Place),
 ) -> Result<Caught, Failed> {
     let mut caught = Caught::default();
-    let mut beneath = Beneath((applied.seq > 0).then_some(fold));
+    let mut beneath = Beneath::new(fold, applied.seq == 0);
     let mut overlay = Overlay::new(&beneath);
     let mut marks = Vec::new();
     for batch in batches {
@@ -178,32 +150,32 @@ fn fold_all(
             };
         }
         seen(applied.place);
-        if overlay.records() >= MAX_RECORDS {
-            write(fold, overlay, &mut marks, applied)?;
-            beneath = Beneath(Some(fold));
+        if overlay.records() >= records {
+            let changes = overlay.changes();
+            write(&mut beneath, changes, &mut marks, applied)?;
             overlay = Overlay::new(&beneath);
         }
     }
-    write(fold, overlay, &mut marks, applied)?;
+    let changes = overlay.changes();
+    write(&mut beneath, changes, &mut marks, applied)?;
     Ok(caught)
 }
 
 /// Writes what changed. Another thread makes the rows meanwhile, and frees what they came from.
 fn write(
-    fold: &Fold,
-    overlay: Overlay<'_, Beneath<'_>>,
+    beneath: &mut Beneath<'_>,
+    changes: Changes,
     marks: &mut Vec<Row>,
     applied: &Applied,
 ) -> Result<(), Failed> {
-    let changes = overlay.changes();
-    let (sender, receiver) = sync_channel(WAITING);
+    let (sender, receiver) = sync_channel(WAITING_ROWS);
     let written = thread::scope(|scope| {
         scope.spawn(move || make_rows(changes, sender));
         receiver
             .into_iter()
-            .try_for_each(|rows: Vec<Row>| fold.write_part(&rows))
+            .try_for_each(|rows: Vec<Row>| beneath.write_part(rows))
     });
-    let written = written.and_then(|()| fold.write(std::mem::take(marks), applied));
+    let written = written.and_then(|()| beneath.write(std::mem::take(marks), applied));
     written.map_err(Failed::Fold)
 }
 

@@ -3,16 +3,15 @@
 //! and it is not marked as closed cleanly, so that the next start makes it anew from the log.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::{Bound, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ::sled::transaction::{
-    ConflictableTransactionError, TransactionError, TransactionalTree, UnabortableTransactionError,
-};
-use ::sled::{IVec, Transactional};
+use ::sled::transaction::{ConflictableTransactionError, TransactionError};
+use ::sled::{Batch, IVec, Transactional};
 
 use super::super::disk::{self, DiskError};
 use super::super::log::line::Hash;
@@ -21,6 +20,7 @@ use super::super::marker::Applied;
 use super::super::port::StoreError;
 use super::super::record::text::RecordError;
 use super::keys::{self, TREES, Tree};
+use super::parts::{self, HEAD};
 use super::print;
 use super::rows::Row;
 
@@ -33,10 +33,6 @@ const FLUSH_EVERY: u32 = 16;
 /// Rows in one transaction. A commit with more takes several: that is sound, because a fold in
 /// which a commit is half applied is never trusted, and `applied` is in the last.
 pub const MAX_ROWS: usize = 300;
-
-/// The longest value in one row. sled keeps up to 16 rows in a page, and a page over 128 KiB in a
-/// file of its own that it never syncs.
-const MAX_VALUE: usize = 3 * 1024;
 
 /// sled's cache, in bytes. It takes four to five times as much; the daemon is to stay small.
 const CACHE: u64 = 4 * 1024 * 1024;
@@ -147,7 +143,7 @@ impl Fold {
             self.used(|| {
                 let transaction = self.trees.as_slice().transaction(|trees| {
                     for row in rows {
-                        put(trees, row)?;
+                        parts::put(trees, row)?;
                     }
                     Ok::<(), ConflictableTransactionError<()>>(())
                 });
@@ -157,10 +153,41 @@ impl Fold {
                     Err(TransactionError::Abort(())) => unreachable!("nothing aborts it"),
                 }
             })?;
-            self.unflushed.set(self.unflushed.get() + 1);
-            if self.unflushed.get() >= FLUSH_EVERY {
-                self.flush()?;
+            self.flush_when_due()?;
+        }
+        Ok(())
+    }
+
+    fn flush_when_due(&self) -> Result<(), StoreError> {
+        self.unflushed.set(self.unflushed.get() + 1);
+        if self.unflushed.get() >= FLUSH_EVERY {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Writes rows of what is not complete yet, where none has further parts before. That takes half
+    /// the time: a transaction reads whatever it overwrites. After an error it is in doubt.
+    ///
+    /// # Errors
+    /// When sled fails.
+    pub fn write_new(&self, rows: Vec<Row>) -> Result<(), StoreError> {
+        let mut batches: BTreeMap<Tree, Batch> = BTreeMap::new();
+        for row in rows {
+            let Some(value) = row.value else {
+                batches.entry(row.tree).or_default().remove(row.key);
+                continue;
+            };
+            let (first, rest) = parts::split(&value);
+            for (number, part) in (0..).zip(rest) {
+                let key = keys::part(row.tree, &row.key, number);
+                batches.entry(Tree::Parts).or_default().insert(key, part);
             }
+            batches.entry(row.tree).or_default().insert(row.key, first);
+        }
+        for (tree, batch) in batches {
+            self.used(|| self.tree(tree).apply_batch(batch))?;
+            self.flush_when_due()?;
         }
         Ok(())
     }
@@ -268,7 +295,7 @@ impl Fold {
 
     /// A value with its further parts.
     pub(super) fn whole(&self, tree: Tree, key: &[u8], value: IVec) -> Result<Vec<u8>, StoreError> {
-        let parts = parts(&value);
+        let parts = parts::further(&value);
         let Some(first) = value.get(HEAD..) else {
             return Err(self.unreadable(tree));
         };
@@ -322,43 +349,6 @@ pub fn is_mark_due(last: Option<Place>, place: Place) -> bool {
     last.is_none_or(|last| {
         last.segment != place.segment || place.offset >= last.offset + MARK_EVERY
     })
-}
-
-/// A value begins with the number of its further parts.
-const HEAD: usize = 2;
-
-/// How many further parts a whole value takes.
-pub fn further_parts(value: &[u8]) -> usize {
-    value.len().saturating_sub(1) / MAX_VALUE
-}
-
-fn parts(value: &[u8]) -> u16 {
-    value
-        .first_chunk()
-        .map_or(0, |head| u16::from_be_bytes(*head))
-}
-
-fn put(trees: &[TransactionalTree], row: &Row) -> Result<(), UnabortableTransactionError> {
-    let tree = &trees[row.tree.index()];
-    let further = &trees[Tree::Parts.index()];
-    let (old, count) = match &row.value {
-        None => (tree.remove(row.key.as_slice())?, 0),
-        Some(value) => {
-            let (first, rest) = value.split_at(value.len().min(MAX_VALUE));
-            let rest = rest.chunks(MAX_VALUE);
-            let count =
-                u16::try_from(rest.len()).expect("a line is far shorter than so many parts");
-            for (number, part) in (0..count).zip(rest) {
-                further.insert(keys::part(row.tree, &row.key, number), part)?;
-            }
-            let value = [&count.to_be_bytes()[..], first].concat();
-            (tree.insert(row.key.as_slice(), value)?, count)
-        }
-    };
-    for number in count..old.map_or(0, |old| parts(&old)) {
-        further.remove(keys::part(row.tree, &row.key, number))?;
-    }
-    Ok(())
 }
 
 /// Runs something of sled's, which may panic. Nothing of ours is left half done by that: whoever

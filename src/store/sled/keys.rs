@@ -10,7 +10,7 @@ use super::super::port::Subject;
 use crate::domain::time::{Span, Time, kept};
 
 /// One tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tree {
     /// Account's name: account.
     Accounts,
@@ -89,6 +89,28 @@ impl Tree {
             Self::Marks => "marks",
             Self::Parts => "parts",
             Self::Meta => "meta",
+        }
+    }
+
+    /// Whether it is read when facts are applied. Only values of these may take more than one row.
+    pub fn is_applied_to(self) -> bool {
+        match self {
+            Self::Accounts
+            | Self::Aliases
+            | Self::Given
+            | Self::Requests
+            | Self::Charges
+            | Self::Decided => true,
+            Self::Open
+            | Self::Noted
+            | Self::Asked
+            | Self::Live
+            | Self::Standing
+            | Self::Joined
+            | Self::Pieces
+            | Self::Marks
+            | Self::Parts
+            | Self::Meta => false,
         }
     }
 
