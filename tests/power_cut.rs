@@ -1,0 +1,288 @@
+//! Power cuts. A process keeps a ledger while every one of its writes, syncs and renames is recorded;
+//! then the power is cut at any step of that, and of what was not synced chance decides what is left.
+//! Every such image must open, verify, and hold all that was acknowledged.
+//!
+//! `MAITRED_POWER_CUTS=1000` looks at so many images. The seed is printed; `MAITRED_POWER_CUT_SEED`
+//! repeats it, and an image that failed is kept, with the trace, for whoever wants to look.
+
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+#![allow(clippy::print_stderr, reason = "the seed and the mix are printed")]
+
+#[path = "power_cut/child.rs"]
+mod child;
+#[path = "power_cut/control.rs"]
+mod control;
+#[path = "power_cut/cuts.rs"]
+mod cuts;
+#[path = "power_cut/disk.rs"]
+mod disk;
+#[path = "power_cut/ledger.rs"]
+mod ledger;
+#[path = "common/load.rs"]
+mod load;
+#[path = "simulation/rng.rs"]
+mod rng;
+#[path = "common/shim.rs"]
+mod shim;
+mod store_support;
+#[path = "power_cut/trace.rs"]
+mod trace;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use child::Recording;
+use control::Outcome;
+use cuts::Doing;
+use disk::Disk;
+use ledger::How;
+use rng::Rng;
+use trace::Op;
+
+/// Images looked at when nothing else is asked for.
+const IMAGES: u64 = 80;
+
+/// Images of one recording.
+const OF_EACH: u64 = 40;
+
+/// Images below which not every part of the ledger's life need have been met.
+const ENOUGH: u64 = 60;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn images() -> u64 {
+    number("MAITRED_POWER_CUTS").unwrap_or(IMAGES)
+}
+
+fn seed() -> u64 {
+    let seed = number("MAITRED_POWER_CUT_SEED").unwrap_or(2026);
+    eprintln!("MAITRED_POWER_CUT_SEED={seed}");
+    seed
+}
+
+/// What this program is when it was started by a test of its own.
+#[test]
+fn as_a_child_process() {
+    let Some((role, args)) = child::role() else {
+        return;
+    };
+    match role.as_str() {
+        ledger::ROLE => ledger::live(&args),
+        control::ROLE => control::live(&args),
+        control::CHECK => control::check(&args),
+        other => panic!("no such role: {other}"),
+    }
+}
+
+/// Runs the pieces of work, as many at once as there are processors.
+fn side_by_side(pieces: u64, work: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(0);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let piece = next.fetch_add(1, Ordering::Relaxed);
+                    if piece >= pieces {
+                        return;
+                    }
+                    work(piece);
+                }
+            });
+        }
+    });
+}
+
+/// What was met, counted.
+#[derive(Default)]
+struct Tally {
+    images: u64,
+    doing: BTreeMap<Doing, u64>,
+    how: BTreeMap<How, u64>,
+    failed: Vec<String>,
+}
+
+/// One recording: where it began, and all that was recorded.
+struct Recorded {
+    recording: Recording,
+    begins: Disk,
+    ops: Vec<Op>,
+    /// Commits that had been acknowledged before.
+    known: u64,
+}
+
+fn recorded(recording: Recording, known: u64, rng: &mut Rng) -> Recorded {
+    let begins = Disk::new(&recording.disk());
+    for life in ledger::lives(rng) {
+        ledger::record(&recording, life);
+    }
+    let ops = trace::read(&fs::read(recording.trace()).unwrap());
+    Recorded {
+        recording,
+        begins,
+        ops,
+        known,
+    }
+}
+
+#[test]
+fn the_recorder_misses_nothing() {
+    let Recorded {
+        recording,
+        mut begins,
+        ops,
+        ..
+    } = recorded(Recording::new(), 0, &mut Rng::new(1));
+    for op in &ops {
+        begins.follow(op);
+    }
+    let (replayed, real) = (begins.now(), disk::read(&recording.disk()));
+    let paths = |tree: &disk::Tree| tree.keys().cloned().collect::<Vec<PathBuf>>();
+    assert_eq!(paths(&replayed), paths(&real));
+    assert!(replayed.len() > 10, "{:?}", paths(&real));
+    for (path, real) in real {
+        match (&replayed[&path], real) {
+            (None, None) => {}
+            (Some(replayed), Some(real)) => {
+                assert!(replayed.bytes == real.bytes, "{path:?} has other bytes");
+                assert_eq!(replayed.time, real.time, "{path:?}");
+            }
+            (_, _) => panic!("{path:?} is a file or a directory"),
+        }
+    }
+    let ranges = ops.iter().filter(|op| matches!(op, Op::Range)).count();
+    assert!(ranges > 0, "sled's own syncs, which are none, are seen");
+}
+
+#[test]
+fn every_image_holds_all_that_was_acknowledged() {
+    let (seed, images) = (seed(), images());
+    let tally = Mutex::new(Tally::default());
+    side_by_side(images.div_ceil(OF_EACH), |piece| {
+        let mut rng = Rng::new(seed ^ piece << 32);
+        let count = OF_EACH.min(images - piece * OF_EACH);
+        let (recording, known) = if piece % 2 == 0 {
+            (Recording::new(), 0)
+        } else {
+            after_a_cut(&mut rng)
+        };
+        let recorded = recorded(recording, known, &mut rng);
+        look_at(recorded, count, &mut rng, &tally);
+    });
+    let tally = tally.into_inner().unwrap();
+    eprintln!("{} images: {:?} {:?}", tally.images, tally.doing, tally.how);
+    assert!(tally.failed.is_empty(), "{:#?}", tally.failed);
+    if images >= ENOUGH {
+        let (doing, how) = (tally.doing.len(), tally.how.len());
+        assert_eq!((doing, how), (6, 4), "every part of its life was met");
+    }
+}
+
+/// A disk on which the power was cut once already, and the commits that had been acknowledged.
+fn after_a_cut(rng: &mut Rng) -> (Recording, u64) {
+    let Recorded {
+        mut begins, ops, ..
+    } = recorded(Recording::new(), 0, rng);
+    let (step, _) = cuts::choose(&ops, 1, rng)[0];
+    for op in &ops[..step] {
+        begins.follow(op);
+    }
+    let recording = Recording::new();
+    disk::write(&begins.cut(rng), &recording.disk());
+    (recording, cuts::acknowledged(&ops[..step]).unwrap_or(0))
+}
+
+/// Cuts the power of one recording so many times.
+fn look_at(recorded: Recorded, count: u64, rng: &mut Rng, tally: &Mutex<Tally>) {
+    let Recorded {
+        recording,
+        mut begins,
+        ops,
+        known,
+    } = recorded;
+    let whole = ledger::log(&recording.disk());
+    let cuts = cuts::choose(&ops, usize::try_from(count).unwrap(), rng);
+    let mut done = 0;
+    for (image, (step, doing)) in cuts.into_iter().enumerate() {
+        for op in &ops[done..step] {
+            begins.follow(op);
+        }
+        done = step;
+        let tree = begins.cut(rng);
+        let folder = shim::scratch();
+        disk::write(&tree, folder.path());
+        let known = cuts::acknowledged(&ops[..step]).unwrap_or(known);
+        let checked = catch_unwind(AssertUnwindSafe(|| {
+            ledger::check(folder.path(), known, &whole, rng)
+        }));
+        let checked = checked.unwrap_or_else(|_| Err("it panicked".to_owned()));
+        let mut tally = tally.lock().unwrap();
+        tally.images += 1;
+        *tally.doing.entry(doing).or_default() += 1;
+        match checked {
+            Ok(how) => *tally.how.entry(how).or_default() += 1,
+            Err(wrong) => {
+                let kept = keep(&tree, image);
+                let text = format!("step {step} ({doing:?}), {}: {wrong}", kept.display());
+                tally.failed.push(text);
+            }
+        }
+    }
+}
+
+/// Keeps an image that failed.
+fn keep(tree: &disk::Tree, image: usize) -> PathBuf {
+    let folder = tempfile::Builder::new()
+        .prefix(&format!("power-cut-{image}-"))
+        .disable_cleanup(true)
+        .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+        .unwrap();
+    disk::write(tree, folder.path());
+    folder.path().to_owned()
+}
+
+/// How long the control may take over one image before it counts as hung.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// Of a hundred images of plain sled, so many at least are broken. When this fails, the power cuts
+/// have lost their bite, whatever the other tests say.
+const BROKEN_PERCENT: u64 = 40;
+
+#[test]
+fn the_control_in_plain_sled_breaks() {
+    let (seed, images) = (seed(), images().div_ceil(2));
+    let outcomes = Mutex::new(BTreeMap::<Outcome, u64>::new());
+    side_by_side(images.div_ceil(OF_EACH), |piece| {
+        let mut rng = Rng::new(seed ^ piece << 32);
+        let count = OF_EACH.min(images - piece * OF_EACH);
+        let recording = Recording::new();
+        let mut disk = Disk::new(&recording.disk());
+        control::record(&recording, &mut rng);
+        let ops = trace::read(&fs::read(recording.trace()).unwrap());
+        let mut done = 0;
+        for (step, _) in cuts::choose(&ops, usize::try_from(count).unwrap(), &mut rng) {
+            for op in &ops[done..step] {
+                disk.follow(op);
+            }
+            done = step;
+            let folder = shim::scratch();
+            disk::write(&disk.cut(&mut rng), folder.path());
+            let known = cuts::acknowledged(&ops[..step]).unwrap_or(0);
+            let args = format!("{} {known}", folder.path().display());
+            let code = child::code(child::command(control::CHECK, &args), PATIENCE);
+            let outcome = Outcome::of(code);
+            *outcomes.lock().unwrap().entry(outcome).or_default() += 1;
+        }
+    });
+    let outcomes = outcomes.into_inner().unwrap();
+    eprintln!("{images} images of plain sled: {outcomes:?}");
+    let whole = outcomes.get(&Outcome::Whole).copied().unwrap_or(0);
+    let broken = images - whole;
+    assert!(broken * 100 >= images * BROKEN_PERCENT, "{outcomes:?}");
+}
