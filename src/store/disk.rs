@@ -74,6 +74,26 @@ pub fn sync_dir(path: &Path) -> Result<(), DiskError> {
     at("sync the directory", path, synced)
 }
 
+/// Makes durable what is in the directory, that it is there, and so on up: a start that was killed
+/// may have made any of them without coming to sync it. One that may not be read was made by others.
+pub fn sync_up(path: &Path) -> Result<(), DiskError> {
+    sync_dir(path)?;
+    for dir in path.ancestors().skip(1) {
+        let dir = if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        };
+        match sync_dir(dir) {
+            Err(error) if error.source.kind() != io::ErrorKind::PermissionDenied => {
+                return Err(error);
+            }
+            Err(_) | Ok(()) => {}
+        }
+    }
+    Ok(())
+}
+
 /// Makes a file with these contents, whole or not at all, in place of what was there.
 pub fn put(path: &Path, contents: &[u8]) -> Result<(), DiskError> {
     let mut name = path.as_os_str().to_owned();
