@@ -16,11 +16,17 @@ pub struct Shim {
     pub trace: Option<PathBuf>,
     /// Writes to this file become notes in the trace.
     pub notes: Option<PathBuf>,
-    /// The letters of the calls that count; see `shim.c`.
-    pub kinds: Option<&'static str>,
-    /// The process is killed at the n-th of them, counted from 1.
-    pub kill: Option<(u64, By)>,
+    pub kill: Option<Kill>,
     pub fail: Option<Fail>,
+}
+
+/// The process is killed at the n-th call, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kill {
+    pub at: u64,
+    pub by: By,
+    /// The letters of the calls that count, see `shim.c`; `None`: all that change something.
+    pub kinds: Option<&'static str>,
 }
 
 /// Where in the call the process is killed.
@@ -37,6 +43,8 @@ pub enum By {
 pub struct Fail {
     pub at: u64,
     pub errno: i32,
+    /// The letters of the calls that count.
+    pub kinds: &'static str,
     /// And stays so.
     pub stays: bool,
     /// When that is a write, half of it is taken first.
@@ -54,14 +62,15 @@ impl Shim {
         if let Some(notes) = &self.notes {
             command.env("MAITRED_SHIM_NOTES", notes);
         }
-        if let Some(kinds) = self.kinds {
-            command.env("MAITRED_SHIM_KINDS", kinds);
-        }
-        if let Some((at, by)) = self.kill {
-            command.env("MAITRED_SHIM_KILL_AT", at.to_string());
-            command.env("MAITRED_SHIM_KILL_BY", by.word());
+        if let Some(kill) = self.kill {
+            command.env("MAITRED_SHIM_KILL_AT", kill.at.to_string());
+            command.env("MAITRED_SHIM_KILL_BY", kill.by.word());
+            if let Some(kinds) = kill.kinds {
+                command.env("MAITRED_SHIM_KINDS", kinds);
+            }
         }
         if let Some(fail) = self.fail {
+            command.env("MAITRED_SHIM_KINDS", fail.kinds);
             command.env("MAITRED_SHIM_FAIL_AT", fail.at.to_string());
             command.env("MAITRED_SHIM_ERRNO", fail.errno.to_string());
             command.env("MAITRED_SHIM_STAY", if fail.stays { "1" } else { "0" });

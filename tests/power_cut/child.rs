@@ -11,7 +11,7 @@ use std::time::Duration;
 use maitred::daemon::clock;
 use maitred::domain::time::Span;
 
-use crate::shim::{By, Shim};
+use crate::shim::{Kill, Shim};
 
 /// The number of the signal, on every system that has a shim.
 const SIGKILL: i32 = 9;
@@ -43,7 +43,7 @@ impl Recording {
 
     /// Runs the role of that name and records it, after what was recorded before. It ends well, or
     /// is killed where it was to be.
-    pub fn run(&self, role: &str, args: &str, kill: Option<(u64, By)>) {
+    pub fn run(&self, role: &str, args: &str, kill: Option<Kill>) {
         let notes = self.folder.path().join("notes");
         let shim = Shim {
             dir: self.disk(),

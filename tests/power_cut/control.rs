@@ -18,7 +18,6 @@ pub const CHECK: &str = "bank-check";
 /// Accounts on each side, and what they have together.
 const ACCOUNTS: u64 = 50;
 
-
 /// Bytes of a line of the bank's journal, about a record of the ledger.
 const LINE: usize = 400;
 

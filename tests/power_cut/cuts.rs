@@ -12,11 +12,15 @@ use super::trace::Op;
 pub enum Doing {
     /// Nothing: it is closed, or its process is gone.
     Resting,
-    /// Opening, before the fold is touched: lock, log, torn tail, marker.
+    /// Opening, before there is a log.
+    Making,
+    /// Opening, before the fold is touched: lock, torn tail, marker.
     Opening,
     /// Opening, with the fold: trusting it, or moving it aside and making it anew.
     Folding,
     Committing,
+    /// A commit's line was written and not synced yet.
+    Line,
     /// Beginning a new segment of the log.
     Segment,
     Closing,
@@ -26,6 +30,7 @@ pub enum Doing {
 pub fn doing(ops: &[Op]) -> Vec<Doing> {
     let mut open: BTreeMap<i32, PathBuf> = BTreeMap::new();
     let mut now = Doing::Resting;
+    let mut has_log = false;
     let mut all = Vec::new();
     for op in ops {
         let path = match op {
@@ -40,7 +45,11 @@ pub fn doing(ops: &[Op]) -> Vec<Doing> {
             Op::Begin | Op::Range | Op::Note(_) => None,
         };
         now = next(now, op, path.as_deref());
-        all.push(now);
+        has_log |= path.is_some_and(|path| path.extension().is_some_and(|end| end == "jsonl"));
+        all.push(match now {
+            Doing::Opening if !has_log => Doing::Making,
+            now => now,
+        });
     }
     all
 }
@@ -51,7 +60,6 @@ fn next(now: Doing, op: &Op, path: Option<&Path>) -> Doing {
             "opening" => Doing::Opening,
             "closing" => Doing::Closing,
             "closed" => Doing::Resting,
-            // It was opened, or a commit was acknowledged.
             _ => Doing::Committing,
         };
     }
@@ -59,15 +67,20 @@ fn next(now: Doing, op: &Op, path: Option<&Path>) -> Doing {
         return Doing::Resting;
     }
     let has = |text: &str| path.is_some_and(|path| path.to_string_lossy().contains(text));
+    let is_write = matches!(op, Op::Write { .. });
     match now {
         Doing::Opening if has("/fold") => Doing::Folding,
         Doing::Committing if has(".jsonl.new") => Doing::Segment,
-        // The commit's own line ends it.
-        Doing::Segment if matches!(op, Op::Write { .. }) && !has(".new") => Doing::Committing,
+        Doing::Committing | Doing::Segment if is_write && has(".jsonl") && !has(".new") => {
+            Doing::Line
+        }
+        Doing::Line if matches!(op, Op::Sync { .. }) => Doing::Committing,
         Doing::Resting
+        | Doing::Making
         | Doing::Opening
         | Doing::Folding
         | Doing::Committing
+        | Doing::Line
         | Doing::Segment
         | Doing::Closing => now,
     }
@@ -88,6 +101,37 @@ pub fn choose(ops: &[Op], count: usize, rng: &mut Rng) -> Vec<(usize, Doing)> {
         .collect();
     cuts.sort_unstable();
     cuts
+}
+
+/// Of all syncs of the trace, in order and counted from 1, those that are not the fold's.
+pub fn syncs_of_the_log(ops: &[Op]) -> Vec<u64> {
+    let mut open: BTreeMap<i32, bool> = BTreeMap::new();
+    let (mut count, mut found) = (0, Vec::new());
+    for op in ops {
+        match op {
+            Op::Open { fd, path, .. } => {
+                let folds = path.to_string_lossy().contains("/fold");
+                open.insert(*fd, folds);
+            }
+            Op::Range => count += 1,
+            Op::Sync { fd, .. } => {
+                count += 1;
+                if !open[fd] {
+                    found.push(count);
+                }
+            }
+            Op::Begin
+            | Op::Copy { .. }
+            | Op::Close { .. }
+            | Op::Write { .. }
+            | Op::Length { .. }
+            | Op::MakeDir { .. }
+            | Op::Remove { .. }
+            | Op::Rename { .. }
+            | Op::Note(_) => {}
+        }
+    }
+    found
 }
 
 /// How many commits there were for certain after so many steps: those that were acknowledged, and

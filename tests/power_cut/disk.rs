@@ -214,6 +214,11 @@ impl Disk {
     /// What is left when the power is cut now.
     pub fn cut(&self, rng: &mut Rng) -> Tree {
         let one_for_all = rng.chance(400).then(|| *rng.pick(&KEEPS));
+        self.keeping(one_for_all, rng)
+    }
+
+    /// The same, where of every file and directory this much is left.
+    pub fn keeping(&self, one_for_all: Option<Keep>, rng: &mut Rng) -> Tree {
         let mut tree = Tree::new();
         let mut choose = Choose::Chance(rng, one_for_all);
         self.collect(0, Path::new(""), &mut choose, &mut tree);
@@ -250,10 +255,12 @@ impl Disk {
 
     fn find(&self, path: &Path) -> usize {
         let below = path.strip_prefix(&self.root).expect("below the root");
-        below.components().fold(0, |at, name| match &self.nodes[at] {
-            Node::Dir(names) => names.now[name.as_os_str().to_str().expect("our names")],
-            Node::File(_) => panic!("{path:?} goes through a file"),
-        })
+        below
+            .components()
+            .fold(0, |at, name| match &self.nodes[at] {
+                Node::Dir(names) => names.now[name.as_os_str().to_str().expect("our names")],
+                Node::File(_) => panic!("{path:?} goes through a file"),
+            })
     }
 
     fn names(&mut self, at: usize) -> &mut Names {

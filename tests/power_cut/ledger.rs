@@ -3,21 +3,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use maitred::store::lock::LockError;
 use maitred::store::log::segment;
-use maitred::store::open::{self, Create, Limits, Notice, Opened};
+use maitred::store::open::{self, Create, Limits, Notice, OpenError, Opened};
 use maitred::store::port::Store;
 
 use super::child::{Notes, Recording};
 use super::rng::Rng;
 use crate::load;
-use crate::shim::By;
+use crate::shim::{By, Kill};
 use crate::store_support::{at, chain};
 
 /// The ledger's folder below the disk: two folders deep, so that making them is recorded, too.
 const STORE: &str = "house/ledger";
 
 /// So small that a segment ends every few commits.
-const SEGMENT: u64 = 20_000;
+const SEGMENT: u64 = 8_000;
 
 /// The role of the recorded process.
 pub const ROLE: &str = "ledger";
@@ -25,18 +26,18 @@ pub const ROLE: &str = "ledger";
 /// One process's life.
 #[derive(Debug, Clone, Copy)]
 pub struct Life {
-    commits: u64,
-    end: End,
+    pub commits: u64,
+    pub end: End,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+pub enum End {
     /// It closes the ledger.
     Closed,
     /// It is gone without a word after its last commit.
     Gone,
-    /// It is killed at that change, wherever that is.
-    Killed(u64, By),
+    /// It is killed, wherever that is.
+    Killed(Kill),
 }
 
 /// Changes that the shortest life makes at least, and a long one about.
@@ -46,8 +47,11 @@ const MANY_CHANGES: u64 = 120;
 /// Some lives, with every way from one to the next.
 pub fn lives(rng: &mut Rng) -> Vec<Life> {
     let mut killed = |most| {
-        let by = *rng.pick(&[By::Before, By::Half, By::After]);
-        End::Killed(1 + rng.below(most), by)
+        End::Killed(Kill {
+            at: 1 + rng.below(most),
+            by: *rng.pick(&[By::Before, By::Half, By::After]),
+            kinds: None,
+        })
     };
     let ends = [
         killed(FEW_CHANGES),
@@ -76,15 +80,20 @@ fn limits(check_all: bool) -> Limits {
 
 fn open(disk: &Path, check_all: bool) -> Result<Opened, String> {
     let path = disk.join(STORE);
-    let opened = open::open_with(
-        &path,
-        Create::Yes,
-        at(0),
-        limits(check_all),
-        &mut |_| {},
-    );
-    opened.map_err(|error| format!("it does not open: {}", chain(&error)))
+    for _ in 0..LOCK_TRIES {
+        let limits = limits(check_all);
+        match open::open_with(&path, Create::Yes, at(0), limits, &mut |_| {}) {
+            Ok(opened) => return Ok(opened),
+            Err(OpenError::Lock(LockError::Held { .. })) => std::thread::yield_now(),
+            Err(error) => return Err(format!("it does not open: {}", chain(&error))),
+        }
+    }
+    Err("its lock is not let go".to_owned())
 }
+
+/// A child that another thread of this test starts has a copy of the lock until it becomes another
+/// program.
+const LOCK_TRIES: u32 = 100_000;
 
 /// Records one life.
 pub fn record(recording: &Recording, life: Life) {
@@ -93,7 +102,7 @@ pub fn record(recording: &Recording, life: Life) {
     let args = format!("{} {} {closes}", disk.display(), life.commits);
     let kill = match life.end {
         End::Closed | End::Gone => None,
-        End::Killed(at, by) => Some((at, by)),
+        End::Killed(kill) => Some(kill),
     };
     recording.run(ROLE, &args, kill);
 }
@@ -138,8 +147,8 @@ pub fn log(disk: &Path) -> Vec<u8> {
 /// How an image opened, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum How {
-    Made,
     Trusted,
+    Made,
     Rebuilt,
     /// And rebuilt.
     Torn,
@@ -156,7 +165,9 @@ pub fn check(disk: &Path, acknowledged: u64, whole: &[u8], rng: &mut Rng) -> Res
     let mut store = opened.store;
     let commits = store.head().seq;
     if commits != acknowledged && commits != acknowledged + 1 {
-        return Err(format!("{acknowledged} were acknowledged, {commits} are there"));
+        return Err(format!(
+            "{acknowledged} were acknowledged, {commits} are there"
+        ));
     }
     if !whole.starts_with(&log(disk)) {
         return Err("the log is not the beginning of what was written".to_owned());
