@@ -14,7 +14,7 @@ const DIR_MODE: u32 = 0o700;
 
 /// Something that could not be done to a file or directory.
 #[derive(Debug, thiserror::Error)]
-#[error("{doing} {}{}", path.display(), remedy(source.kind()))]
+#[error("{doing} {}{}", path.display(), remedy(source))]
 pub struct DiskError {
     /// A verb, as after "failed to".
     pub doing: &'static str,
@@ -41,16 +41,22 @@ pub fn at<T>(doing: &'static str, path: &Path, result: io::Result<T>) -> Result<
     })
 }
 
+/// What the system calls an error of the device itself; it has no `ErrorKind` of its own.
+const EIO: i32 = 5;
+
 /// What the operator can do about it, in brackets.
-fn remedy(kind: io::ErrorKind) -> &'static str {
+pub fn remedy(error: &io::Error) -> &'static str {
     use io::ErrorKind as K;
     // Of the many kinds only these have a remedy of their own; the source says the rest.
+    let kind = error.kind();
     if kind == K::PermissionDenied {
         " (it must belong to the user that maitred runs as)"
     } else if kind == K::StorageFull || kind == K::QuotaExceeded {
         " (make room on that file system and start again)"
     } else if kind == K::ReadOnlyFilesystem {
         " (mount the file system writable, or set store.path to another place)"
+    } else if error.raw_os_error() == Some(EIO) {
+        " (the disk does not work; see the kernel's log, and start again when it does)"
     } else {
         ""
     }

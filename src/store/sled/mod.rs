@@ -6,12 +6,13 @@
 //! durable; at most 16 commits lie between two of its flushes, because more have made it hang.
 //!
 //! `keys` names the trees and their keys, `values` writes records, `rows` turns changes into rows,
-//! `fold` reads and writes them, `ask` finds records by them, `catch_up` brings them up to the log,
-//! `print` tells whether anything touched the files meanwhile.
+//! `guard` keeps sled's panics in, `fold` reads and writes rows, `ask` finds records by them,
+//! `catch_up` brings them up to the log, `print` tells whether anything touched the files meanwhile.
 
 pub mod ask;
 pub mod catch_up;
 pub mod fold;
+pub mod guard;
 pub mod keys;
 pub mod print;
 pub mod rows;
