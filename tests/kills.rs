@@ -9,7 +9,7 @@
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(clippy::print_stderr, reason = "the seed and the mix are printed")]
 
-#[path = "kills/house.rs"]
+#[path = "common/house.rs"]
 mod house;
 #[path = "simulation/rng.rs"]
 mod rng;

@@ -8,7 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(clippy::print_stderr, reason = "the seed and the mix are printed")]
 
-#[path = "power_cut/child.rs"]
+#[path = "common/child.rs"]
 mod child;
 #[path = "power_cut/control.rs"]
 mod control;
@@ -20,6 +20,8 @@ mod disk;
 mod ledger;
 #[path = "common/load.rs"]
 mod load;
+#[path = "power_cut/recording.rs"]
+mod recording;
 #[path = "simulation/rng.rs"]
 mod rng;
 #[path = "common/shim.rs"]
@@ -31,15 +33,15 @@ mod trace;
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use child::Recording;
 use control::Outcome;
 use cuts::Doing;
 use disk::{Disk, Keep};
 use ledger::{End, How};
+use recording::Recording;
 use rng::Rng;
 use shim::{By, Kill};
 use trace::Op;
@@ -359,7 +361,10 @@ fn the_control_in_plain_sled_breaks() {
             disk::write(&disk.cut(&mut rng), folder.path());
             let known = cuts::acknowledged(&ops[..step]).unwrap_or(0);
             let args = format!("{} {known}", folder.path().display());
-            let code = child::code(child::command(control::CHECK, &args), PATIENCE);
+            let code = child::code(
+                child::command(control::CHECK, &args, Path::new("/dev/null")),
+                PATIENCE,
+            );
             let outcome = Outcome::of(code);
             *outcomes.lock().unwrap().entry(outcome).or_default() += 1;
         }

@@ -1,8 +1,11 @@
 //! A sandbox with people who ask for lessons, and the built binary beside it, which is killed and
 //! started again. What the house must have come to is known from who asked, and from nothing else.
 
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -21,7 +24,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::shim::{Kill, Shim, scratch};
+use crate::shim::{Fail, Kill, Shim, scratch};
 
 const HOST: i64 = 12;
 const KEY: &str = "cal_killed_key_0123456789abcdef";
@@ -107,6 +110,45 @@ impl House {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         command
+    }
+
+    /// Starts the binary on a disk that fails. What it says on stderr is kept.
+    pub fn start_on(&self, disk: Fail, args: &[&str]) -> Running {
+        let mut command = self.command(args);
+        let shim = Shim {
+            dir: self.path("ledger"),
+            fail: Some(disk),
+            ..Shim::default()
+        };
+        shim.apply(&mut command);
+        Running(command.stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Waits until a daemon answers.
+    pub fn answers(&self) {
+        let end = clock::now() + Span::from_std(PATIENCE).unwrap();
+        while !self.start(&["status"], None).ended().success() {
+            assert!(clock::now() < end, "no daemon answers");
+        }
+    }
+
+    /// Runs a command that fails: its exit code, and what it said.
+    pub fn refused(&self, args: &[&str]) -> (Option<i32>, String) {
+        let mut command = self.command(args);
+        Running(command.stderr(Stdio::piped()).spawn().unwrap()).said()
+    }
+
+    /// Calls to Cal.com that change something.
+    pub fn calls(&self) -> u64 {
+        let world = self.sandbox.lock();
+        world.journal.count(Kind::Confirm) + world.journal.count(Kind::Decline)
+    }
+
+    /// Decisions in the log.
+    pub fn decisions(&self) -> u64 {
+        let facts = self.facts().into_iter();
+        let decided = facts.filter(|((kind, _), _)| kind == "decided");
+        decided.map(|(_, count)| u64::from(count)).sum()
     }
 
     /// Starts the binary, to be killed by the shim if that is wanted.
@@ -261,7 +303,8 @@ impl House {
         files.sort();
         for file in files {
             for line in fs::read_to_string(file).unwrap().lines() {
-                let line: Value = serde_json::from_str(line).unwrap();
+                // A line that was torn is none.
+                let line: Value = serde_json::from_str(line).unwrap_or_default();
                 for fact in line["facts"].as_array().into_iter().flatten() {
                     let (kind, fact) = fact.as_object().unwrap().iter().next().unwrap();
                     if let Some(uid) = about(fact) {
@@ -297,6 +340,15 @@ impl Running {
     pub fn ended(&mut self) -> ExitStatus {
         let ended = self.ended_within(PATIENCE, || false);
         ended.expect("it ends before patience does")
+    }
+
+    /// Waits for its end: the exit code, and what was said. A pipe holds far more than that.
+    pub fn said(mut self) -> (Option<i32>, String) {
+        let code = self.ended().code();
+        let mut said = String::new();
+        let mut stderr = self.0.stderr.take().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        (code, said)
     }
 
     /// Waits for its end, for that long, or until it is enough.

@@ -10,7 +10,9 @@
  *   MAITRED_SHIM_DIR      the directory
  *   MAITRED_SHIM_TRACE    where to write the trace; none: nothing is written down
  *   MAITRED_SHIM_NOTES    a file whose writes go into the trace as notes; it is never touched else
+ *   MAITRED_SHIM_COUNT    a file that is told at the end how many calls counted
  *   MAITRED_SHIM_KINDS    which calls count, by letter (see below); none: all that change something
+ *   MAITRED_SHIM_ONLY     of those, only the ones about a path that has this in it
  *   MAITRED_SHIM_KILL_AT  SIGKILL at the n-th
  *   MAITRED_SHIM_KILL_BY  "before" it, "half" of it (of a write), or "after" it
  *   MAITRED_SHIM_FAIL_AT  the n-th fails
@@ -61,7 +63,7 @@ static size_t dir_len;
 static int trace = -1;
 static unsigned char what[FDS];
 
-static const char *kinds = "ctwsrumd";
+static const char *kinds = "ctwsrumd", *only;
 static long count, kill_at, fail_at, turn;
 static char kill_by;
 static int fail_errno, stays, part;
@@ -109,6 +111,7 @@ __attribute__((constructor)) static void begin_process(void) {
     dir_len = strlen(dir);
     if ((text = getenv("MAITRED_SHIM_NOTES")) && strlen(text) < sizeof notes) strcpy(notes, text);
     if ((text = getenv("MAITRED_SHIM_KINDS"))) kinds = text;
+    only = getenv("MAITRED_SHIM_ONLY");
     kill_at = number("MAITRED_SHIM_KILL_AT");
     if ((text = getenv("MAITRED_SHIM_KILL_BY"))) kill_by = text[0];
     fail_at = number("MAITRED_SHIM_FAIL_AT");
@@ -121,10 +124,18 @@ __attribute__((constructor)) static void begin_process(void) {
     note('b', 0, -1, 0, NULL, NULL, NULL, NULL, 0);
 }
 
+__attribute__((destructor)) static void end_process(void) {
+    const char *path = getenv("MAITRED_SHIM_COUNT");
+    FILE *file = path ? fopen(path, "w") : NULL;
+    if (!file) return;
+    fprintf(file, "%ld", count);
+    fclose(file);
+}
+
 /* Counts a call of this kind; 0 when it is to fail, with errno set. */
-static int allowed(char kind) {
+static int allowed(char kind, const char *path) {
     turn = 0;
-    if (!strchr(kinds, kind)) return 1;
+    if (!strchr(kinds, kind) || (only && !strstr(path, only))) return 1;
     count++;
     if (kill_at && count == kill_at) {
         if (kill_by == 'b') die();
@@ -188,12 +199,12 @@ static void foreign(const char *name, int fd) {
 
 static int refused(char kind, const char *path, int fd) {
     char name[PATH_MAX];
-    if (allowed(kind)) return 0;
-    int error = errno;
     if (!path) {
         name_of(fd, name);
         path = name;
     }
+    if (allowed(kind, path)) return 0;
+    int error = errno;
     note('x', (uint8_t)kind, fd, (uint64_t)error, NULL, path, NULL, NULL, 0);
     errno = error;
     return 1;

@@ -1,6 +1,8 @@
 //! `shim.c`, compiled and put in front of a program: it records, kills or fails what the program does
 //! to the files below one directory.
 
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,6 +18,8 @@ pub struct Shim {
     pub trace: Option<PathBuf>,
     /// Writes to this file become notes in the trace.
     pub notes: Option<PathBuf>,
+    /// Told at the end how many calls counted.
+    pub count: Option<PathBuf>,
     pub kill: Option<Kill>,
     pub fail: Option<Fail>,
 }
@@ -43,8 +47,9 @@ pub enum By {
 pub struct Fail {
     pub at: u64,
     pub errno: i32,
-    /// The letters of the calls that count.
+    /// The letters of the calls that count, and what must be in their path.
     pub kinds: &'static str,
+    pub only: Option<&'static str>,
     /// And stays so.
     pub stays: bool,
     /// When that is a write, half of it is taken first.
@@ -62,6 +67,9 @@ impl Shim {
         if let Some(notes) = &self.notes {
             command.env("MAITRED_SHIM_NOTES", notes);
         }
+        if let Some(count) = &self.count {
+            command.env("MAITRED_SHIM_COUNT", count);
+        }
         if let Some(kill) = self.kill {
             command.env("MAITRED_SHIM_KILL_AT", kill.at.to_string());
             command.env("MAITRED_SHIM_KILL_BY", kill.by.word());
@@ -71,6 +79,9 @@ impl Shim {
         }
         if let Some(fail) = self.fail {
             command.env("MAITRED_SHIM_KINDS", fail.kinds);
+            if let Some(only) = fail.only {
+                command.env("MAITRED_SHIM_ONLY", only);
+            }
             command.env("MAITRED_SHIM_FAIL_AT", fail.at.to_string());
             command.env("MAITRED_SHIM_ERRNO", fail.errno.to_string());
             command.env("MAITRED_SHIM_STAY", if fail.stays { "1" } else { "0" });

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use sled::transaction::{ConflictableTransactionError, TransactionError};
 use sled::{Db, Transactional, Tree};
 
-use super::child::{Notes, Recording};
+use super::recording::Recording;
 use super::rng::Rng;
+use crate::child::Notes;
 
 /// The role of the recorded process, and that of the one that opens an image: sled may panic, hang or
 /// take all memory over what it finds.

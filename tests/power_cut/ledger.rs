@@ -8,8 +8,9 @@ use maitred::store::log::segment;
 use maitred::store::open::{self, Create, Limits, Notice, OpenError, Opened};
 use maitred::store::port::Store;
 
-use super::child::{Notes, Recording};
+use super::recording::Recording;
 use super::rng::Rng;
+use crate::child::Notes;
 use crate::load;
 use crate::shim::{By, Kill};
 use crate::store_support::{at, chain};
