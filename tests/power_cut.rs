@@ -16,6 +16,8 @@ mod control;
 mod cuts;
 #[path = "power_cut/disk.rs"]
 mod disk;
+#[path = "power_cut/kept.rs"]
+mod kept;
 #[path = "power_cut/ledger.rs"]
 mod ledger;
 #[path = "common/load.rs"]
@@ -39,7 +41,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use control::Outcome;
 use cuts::Doing;
-use disk::{Disk, Keep};
+use disk::Disk;
+use kept::Keep;
 use ledger::{End, How};
 use recording::Recording;
 use rng::Rng;

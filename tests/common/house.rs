@@ -30,7 +30,7 @@ const HOST: i64 = 12;
 const KEY: &str = "cal_killed_key_0123456789abcdef";
 
 /// How long a process may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often it is looked whether a process has come to its end.
 const LOOK: Duration = Duration::from_millis(2);
