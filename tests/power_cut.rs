@@ -3,7 +3,8 @@
 //! Every such image must open, verify, and hold all that was acknowledged.
 //!
 //! `MAITRED_POWER_CUTS=1000` looks at so many images. The seed is printed; `MAITRED_POWER_CUT_SEED`
-//! repeats it, and an image that failed is kept, with the trace, for whoever wants to look.
+//! repeats it, as far as sled's own threads write in the same order. An image that failed is kept in
+//! the target folder for whoever wants to look.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(clippy::print_stderr, reason = "the seed and the mix are printed")]
