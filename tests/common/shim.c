@@ -124,7 +124,9 @@ __attribute__((constructor)) static void begin_process(void) {
     note('b', 0, -1, 0, NULL, NULL, NULL, NULL, 0);
 }
 
+/* The lock is taken and kept: the end of the process would cut off what another thread is writing. */
 __attribute__((destructor)) static void end_process(void) {
+    pthread_mutex_lock(&lock);
     const char *path = getenv("MAITRED_SHIM_COUNT");
     FILE *file = path ? fopen(path, "w") : NULL;
     if (!file) return;
