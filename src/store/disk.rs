@@ -14,7 +14,7 @@ const DIR_MODE: u32 = 0o700;
 
 /// Something that could not be done to a file or directory.
 #[derive(Debug, thiserror::Error)]
-#[error("{doing} {}{}", path.display(), remedy(source.kind()))]
+#[error("{doing} {}{}", path.display(), remedy(source))]
 pub struct DiskError {
     /// A verb, as after "failed to".
     pub doing: &'static str,
@@ -41,16 +41,22 @@ pub fn at<T>(doing: &'static str, path: &Path, result: io::Result<T>) -> Result<
     })
 }
 
+/// What the system calls an error of the device itself; it has no `ErrorKind` of its own.
+const EIO: i32 = 5;
+
 /// What the operator can do about it, in brackets.
-fn remedy(kind: io::ErrorKind) -> &'static str {
+pub fn remedy(error: &io::Error) -> &'static str {
     use io::ErrorKind as K;
     // Of the many kinds only these have a remedy of their own; the source says the rest.
+    let kind = error.kind();
     if kind == K::PermissionDenied {
         " (it must belong to the user that maitred runs as)"
     } else if kind == K::StorageFull || kind == K::QuotaExceeded {
         " (make room on that file system and start again)"
     } else if kind == K::ReadOnlyFilesystem {
         " (mount the file system writable, or set store.path to another place)"
+    } else if error.raw_os_error() == Some(EIO) {
+        " (the disk does not work; see the kernel's log, and start again when it does)"
     } else {
         ""
     }
@@ -72,6 +78,26 @@ pub fn make_dir(path: &Path) -> Result<(), DiskError> {
 pub fn sync_dir(path: &Path) -> Result<(), DiskError> {
     let synced = File::open(path).and_then(|dir| dir.sync_all());
     at("sync the directory", path, synced)
+}
+
+/// Makes durable what is in the directory, that it is there, and so on up: a start that was killed
+/// may have made any of them without coming to sync it. One that may not be read was made by others.
+pub fn sync_up(path: &Path) -> Result<(), DiskError> {
+    sync_dir(path)?;
+    for dir in path.ancestors().skip(1) {
+        let dir = if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        };
+        match sync_dir(dir) {
+            Err(error) if error.source.kind() != io::ErrorKind::PermissionDenied => {
+                return Err(error);
+            }
+            Err(_) | Ok(()) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Makes a file with these contents, whole or not at all, in place of what was there.

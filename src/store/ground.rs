@@ -66,11 +66,13 @@ fn list(names: &[String]) -> String {
     text
 }
 
-/// Makes the log with its first segment.
+/// Makes the log with its first segment, in the store's directory.
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn make_log(log: &Path, now: Time) -> Result<(), OpenError> {
+pub fn make_log(path: &Path, now: Time) -> Result<(), OpenError> {
+    let log = &path.join(LOG);
+    disk::sync_up(path)?;
     disk::make_dir(log)?;
     let header = Header {
         segment: 1,

@@ -1,6 +1,6 @@
 //! Opening the store. In this order, because each step relies on those before it: the lock; the
-//! log's lines; a torn tail cut off; the mark of a clean end taken back; only then the fold, trusted
-//! or made anew; and at last the log's end, to write to.
+//! log's lines; a torn tail cut off; what was read made durable; the mark of a clean end taken back;
+//! only then the fold, trusted or made anew; and at last the log's end, to write to.
 
 use std::path::{Path, PathBuf};
 
@@ -178,7 +178,7 @@ pub fn open_with(
     let log = path.join(LOG);
     // Asked again: before the lock was had, another process may have made it.
     if !ground::has_log(path)? {
-        ground::make_log(&log, now)?;
+        ground::make_log(path, now)?;
         notices.push(Notice::Created(path.to_owned()));
     }
     let mut marker = marker::read(path)?;
@@ -198,6 +198,7 @@ pub fn open_with(
         notices.push(tail::cut(&log, &end, acknowledged)?);
         examined.end.torn = 0;
     }
+    segment::make_durable(&log, end.place.segment)?;
     if !examined.trusts {
         marker = None;
     }

@@ -9,6 +9,7 @@ use super::log::walk::{End, Walk};
 use super::marker::{self, Applied, Marker};
 use super::open::{Notice, OpenError, Progress};
 use super::opened::LOG;
+use super::port::StoreError;
 use super::sled::catch_up::{CatchUpError, Caught, catch_up};
 use super::sled::fold::{self, Fold};
 use super::sled::print;
@@ -87,7 +88,10 @@ pub fn open_fold(
 /// Opens the fold that the marker vouches for; the error says why it is not to be trusted.
 fn open_clean(path: &Path, marker: &Marker) -> Result<Fold, String> {
     let fold = Fold::open(&path.join(fold::NAME), &path.join(LOG));
-    let fold = fold.map_err(|error| format!("could not be opened ({error})"))?;
+    let fold = fold.map_err(|error| {
+        let why = fold::refusal(&error);
+        format!("could not be opened ({why})")
+    })?;
     match fold.applied() {
         Ok(Some(applied)) if applied == marker.applied => Ok(fold),
         Ok(_) => Err("is older than it was left".to_owned()),
@@ -98,7 +102,17 @@ fn open_clean(path: &Path, marker: &Marker) -> Result<Fold, String> {
 fn open_new(path: &Path) -> Result<Fold, OpenError> {
     let folder = path.join(fold::NAME);
     disk::make_dir(&folder)?;
-    Fold::open(&folder, &path.join(LOG)).map_err(|error| OpenError::Fold(fold::refusal(&error)))
+    let made = Fold::open(&folder, &path.join(LOG));
+    made.map_err(|error| not_made(path, &fold::refusal(&error)))
+}
+
+/// Why there is no fold, with the folder that it should be in.
+fn not_made(path: &Path, error: &StoreError) -> OpenError {
+    let folder = path.join(fold::NAME);
+    OpenError::Fold(StoreError {
+        text: format!("make {}: {error}", folder.display()),
+        source: None,
+    })
 }
 
 /// Where a fold with nothing in it stands.
@@ -148,7 +162,7 @@ fn fold_rest(
     let caught = catch_up(fold, &mut walk, applied, records, &mut seen);
     let caught = caught.map_err(|error| match error {
         CatchUpError::Log(error) => OpenError::Log(error),
-        CatchUpError::Fold(error) => OpenError::Fold(error),
+        CatchUpError::Fold(error) => not_made(path, &error),
     })?;
     Ok(caught)
 }

@@ -116,6 +116,19 @@ pub fn make(dir: &Path, header: &Header, before: Chain) -> Result<(Chain, u64), 
     Ok((chain, text.len() as u64))
 }
 
+/// Makes durable what was read of the log's last segment, and that it is there. A process that was
+/// killed between writing and syncing leaves a line that can be read and is not on the disk yet:
+/// acted upon and then lost with the power, its booking would be confirmed without a hold.
+///
+/// # Errors
+/// When it is not known to be durable; nothing that was read may then be acted upon.
+pub fn make_durable(dir: &Path, segment: u32) -> Result<(), DiskError> {
+    let path = path(dir, segment);
+    let synced = File::open(&path).and_then(|file| file.sync_all());
+    disk::at("sync", &path, synced)?;
+    disk::sync_dir(dir)
+}
+
 /// Opens a segment to write at its end.
 ///
 /// # Errors

@@ -4,22 +4,20 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::ops::{Bound, Range};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use ::sled::transaction::{ConflictableTransactionError, TransactionError};
 use ::sled::{Batch, IVec, Transactional};
 
-use super::super::disk::{self, DiskError};
+use super::super::disk;
 use super::super::log::line::Hash;
 use super::super::log::segment::Place;
 use super::super::marker::Applied;
 use super::super::port::StoreError;
 use super::super::record::text::RecordError;
-use super::keys::{self, TREES, Tree};
+use super::guard::{FoldError, Guarded, guarded, released};
+use super::keys::{self, Tree};
 use super::parts::{self, HEAD};
 use super::print;
 use super::rows::Row;
@@ -34,36 +32,14 @@ const FLUSH_EVERY: u32 = 16;
 /// which a commit is half applied is never trusted, and `applied` is in the last.
 pub const MAX_ROWS: usize = 300;
 
-/// sled's cache, in bytes. It takes four to five times as much; the daemon is to stay small.
-const CACHE: u64 = 4 * 1024 * 1024;
-
 /// Marks lie at least this far apart in the log, in bytes: so much is read to find a commit.
 const MARK_EVERY: u64 = 64 * 1024;
-
-/// How often, and how long apart, it is looked whether sled has let go of its files: after its drop
-/// its own threads may hold them for some milliseconds. Two seconds in all.
-const RELEASE_TRIES: u32 = 200;
-const RELEASE_PAUSE: Duration = Duration::from_millis(10);
-
-/// Why the fold cannot be used. Never a reason to lose anything: it can be made anew.
-#[derive(Debug, thiserror::Error)]
-pub enum FoldError {
-    #[error("use the fold: {0}")]
-    Sled(#[from] ::sled::Error),
-    #[error("use the fold: sled panicked")]
-    Panicked,
-    #[error("use the fold: sled does not let go of its files")]
-    NotReleased,
-    #[error("use the fold's files")]
-    Disk(#[from] DiskError),
-}
 
 /// The fold.
 pub struct Fold {
     path: PathBuf,
     pub(super) log: PathBuf,
-    db: ::sled::Db,
-    trees: Vec<::sled::Tree>,
+    sled: Guarded,
     doubt: RefCell<Option<String>>,
     last_mark: Cell<Option<Place>>,
     unflushed: Cell<u32>,
@@ -75,19 +51,10 @@ impl Fold {
     /// # Errors
     /// When sled refuses or panics; the folder is then to be moved aside.
     pub fn open(path: &Path, log: &Path) -> Result<Self, FoldError> {
-        let (db, trees) = guarded(|| {
-            let config = ::sled::Config::new();
-            let config = config.path(path).cache_capacity(CACHE).flush_every_ms(None);
-            let db = config.open()?;
-            let trees = TREES.iter().map(|tree| db.open_tree(tree.name()));
-            let trees = trees.collect::<Result<Vec<_>, _>>()?;
-            Ok((db, trees))
-        })?;
         let fold = Self {
             path: path.to_owned(),
             log: log.to_owned(),
-            db,
-            trees,
+            sled: Guarded::open(path)?,
             doubt: RefCell::new(None),
             last_mark: Cell::new(None),
             unflushed: Cell::new(0),
@@ -141,7 +108,7 @@ impl Fold {
     pub fn write_part(&self, rows: &[Row]) -> Result<(), StoreError> {
         for rows in rows.chunks(MAX_ROWS) {
             self.used(|| {
-                let transaction = self.trees.as_slice().transaction(|trees| {
+                let transaction = self.sled.trees.as_slice().transaction(|trees| {
                     for row in rows {
                         parts::put(trees, row)?;
                     }
@@ -197,7 +164,7 @@ impl Fold {
     /// # Errors
     /// When sled fails.
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.used(|| self.db.flush().map(|_| ()))?;
+        self.used(|| self.sled.flush())?;
         self.unflushed.set(0);
         Ok(())
     }
@@ -208,15 +175,8 @@ impl Fold {
     /// When any of that fails, or it was in doubt.
     pub fn close(self) -> Result<Hash, StoreError> {
         self.flush()?;
-        let Self {
-            path, db, trees, ..
-        } = self;
-        drop(trees);
-        let closed = guarded(move || {
-            drop(db);
-            Ok(())
-        });
-        closed
+        let Self { path, mut sled, .. } = self;
+        sled.release()
             .and_then(|()| released(&path))
             .map_err(|error| refusal(&error))?;
         disk::sync_tree(&path)?;
@@ -285,7 +245,7 @@ impl Fold {
     }
 
     pub(super) fn tree(&self, tree: Tree) -> &::sled::Tree {
-        &self.trees[tree.index()]
+        &self.sled.trees[tree.index()]
     }
 
     pub(super) fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -340,7 +300,7 @@ impl Fold {
         if let Some(error) = self.doubt() {
             return Err(error);
         }
-        guarded(run).map_err(|error| self.doubted(error.to_string()))
+        guarded(run).map_err(|error| self.doubted(refusal(&error).text))
     }
 }
 
@@ -349,28 +309,6 @@ pub fn is_mark_due(last: Option<Place>, place: Place) -> bool {
     last.is_none_or(|last| {
         last.segment != place.segment || place.offset >= last.offset + MARK_EVERY
     })
-}
-
-/// Runs something of sled's, which may panic. Nothing of ours is left half done by that: whoever
-/// gets the error does not use the fold again.
-fn guarded<T>(run: impl FnOnce() -> Result<T, ::sled::Error>) -> Result<T, FoldError> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(result) => Ok(result?),
-        Err(_) => Err(FoldError::Panicked),
-    }
-}
-
-/// Waits until sled's own threads have let go of its files: only then are they complete.
-fn released(path: &Path) -> Result<(), FoldError> {
-    let path = path.join("db");
-    let file = disk::at("open", &path, File::open(&path))?;
-    for _ in 0..RELEASE_TRIES {
-        if file.try_lock().is_ok() {
-            return Ok(());
-        }
-        std::thread::sleep(RELEASE_PAUSE);
-    }
-    Err(FoldError::NotReleased)
 }
 
 /// An error with its sources as one text, for the port's error has room for one source only.

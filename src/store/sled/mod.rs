@@ -6,14 +6,15 @@
 //! durable; at most 16 commits lie between two of its flushes, because more have made it hang.
 //!
 //! `keys` names the trees and their keys, `values` writes records, `rows` turns changes into rows,
-//! `fold` reads and writes them, `parts` those that are too long for one, `ask` finds records by them,
-//! `catch_up` brings them up to the log, `beneath` is the fold while that is done, `print` tells
-//! whether anything touched the files meanwhile.
+//! `guard` keeps sled's panics in, `fold` reads and writes rows, `parts` those that are too long for
+//! one, `ask` finds records by them, `catch_up` brings them up to the log, `beneath` is the fold while
+//! that is done, `print` tells whether anything touched the files meanwhile.
 
 pub mod ask;
 pub mod beneath;
 pub mod catch_up;
 pub mod fold;
+pub mod guard;
 pub mod keys;
 pub mod parts;
 pub mod print;

@@ -1,0 +1,74 @@
+//! A test program that starts itself once more, as a process that may be recorded, killed or left on
+//! a failing disk. The environment says what it is to be, and it says by lines in a file what it does.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use maitred::daemon::clock;
+use maitred::domain::time::Span;
+
+/// Names the role that the child process has.
+const ROLE: &str = "MAITRED_TEST_CHILD";
+const ARGS: &str = "MAITRED_TEST_ARGS";
+
+/// Names the file of its notes.
+const NOTES: &str = "MAITRED_TEST_NOTES";
+
+/// This program again, in that role. It has a test `as_a_child_process`, which plays it.
+pub fn command(role: &str, args: &str, notes: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command
+        .args(["as_a_child_process", "--exact", "--nocapture"])
+        .env(ROLE, role)
+        .env(ARGS, args)
+        .env(NOTES, notes);
+    command
+}
+
+/// The role and its arguments, in a child.
+pub fn role() -> Option<(String, Vec<String>)> {
+    let role = std::env::var(ROLE).ok()?;
+    let args = std::env::var(ARGS).unwrap_or_default();
+    Some((role, args.split_whitespace().map(str::to_owned).collect()))
+}
+
+/// What the child says.
+pub struct Notes(File);
+
+impl Notes {
+    pub fn new() -> Self {
+        let path = std::env::var(NOTES).expect("set by the parent");
+        let opened = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(Path::new(&path));
+        Self(opened.expect("it opens"))
+    }
+
+    /// One line in one write: the shim puts it into the trace at this moment.
+    pub fn say(&mut self, text: &str) {
+        let line = format!("{text}\n");
+        self.0.write_all(line.as_bytes()).expect("it is written");
+    }
+}
+
+/// Runs it to its end, and no longer than that; `None` when it had to be killed or was.
+pub fn code(mut command: Command, patience: Duration) -> Option<i32> {
+    let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = quiet.spawn().expect("it starts");
+    let end = clock::now() + Span::from_std(patience).expect("seconds");
+    loop {
+        if let Some(status) = child.try_wait().expect("it is our child") {
+            return status.code();
+        }
+        if clock::now() > end {
+            child.kill().expect("it is our child");
+            child.wait().expect("it was killed");
+            return None;
+        }
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,135 @@
+//! `shim.c`, compiled and put in front of a program: it records, kills or fails what the program does
+//! to the files below one directory.
+
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/shim.c");
+
+/// What the shim is to do. Everything that is not set, it leaves alone.
+#[derive(Debug, Clone, Default)]
+pub struct Shim {
+    /// Nothing happens outside of it.
+    pub dir: PathBuf,
+    pub trace: Option<PathBuf>,
+    /// Writes to this file become notes in the trace.
+    pub notes: Option<PathBuf>,
+    /// Told at the end how many calls counted.
+    pub count: Option<PathBuf>,
+    pub kill: Option<Kill>,
+    pub fail: Option<Fail>,
+}
+
+/// The process is killed at the n-th call, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kill {
+    pub at: u64,
+    pub by: By,
+    /// The letters of the calls that count, see `shim.c`; `None`: all that change something.
+    pub kinds: Option<&'static str>,
+}
+
+/// Where in the call the process is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    Before,
+    /// When it is a write: after half of it.
+    Half,
+    After,
+}
+
+/// The disk fails at the n-th call, counted from 1.
+#[derive(Debug, Clone, Copy)]
+pub struct Fail {
+    pub at: u64,
+    pub errno: i32,
+    /// The letters of the calls that count, and what must be in their path.
+    pub kinds: &'static str,
+    pub only: Option<&'static str>,
+    /// And stays so.
+    pub stays: bool,
+    /// When that is a write, half of it is taken first.
+    pub part: bool,
+}
+
+impl Shim {
+    /// Puts the shim in front of the command.
+    pub fn apply(&self, command: &mut Command) {
+        command.env("LD_PRELOAD", library());
+        command.env("MAITRED_SHIM_DIR", &self.dir);
+        if let Some(trace) = &self.trace {
+            command.env("MAITRED_SHIM_TRACE", trace);
+        }
+        if let Some(notes) = &self.notes {
+            command.env("MAITRED_SHIM_NOTES", notes);
+        }
+        if let Some(count) = &self.count {
+            command.env("MAITRED_SHIM_COUNT", count);
+        }
+        if let Some(kill) = self.kill {
+            command.env("MAITRED_SHIM_KILL_AT", kill.at.to_string());
+            command.env("MAITRED_SHIM_KILL_BY", kill.by.word());
+            if let Some(kinds) = kill.kinds {
+                command.env("MAITRED_SHIM_KINDS", kinds);
+            }
+        }
+        if let Some(fail) = self.fail {
+            command.env("MAITRED_SHIM_KINDS", fail.kinds);
+            if let Some(only) = fail.only {
+                command.env("MAITRED_SHIM_ONLY", only);
+            }
+            command.env("MAITRED_SHIM_FAIL_AT", fail.at.to_string());
+            command.env("MAITRED_SHIM_ERRNO", fail.errno.to_string());
+            command.env("MAITRED_SHIM_STAY", if fail.stays { "1" } else { "0" });
+            command.env("MAITRED_SHIM_PART", if fail.part { "1" } else { "0" });
+        }
+    }
+}
+
+impl By {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::Half => "half",
+            Self::After => "after",
+        }
+    }
+}
+
+/// The library, compiled once by each test program. It appears whole: others may be loading it.
+fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let name = format!("shim-{}.so", env!("CARGO_CRATE_NAME"));
+        let made = folder.join(format!("{name}.{}", std::process::id()));
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror"])
+            .arg("-o")
+            .arg(&made)
+            .args([SOURCE, "-ldl", "-lpthread"])
+            .output()
+            .expect("a C compiler is there: the build needs one anyway");
+        let errors = String::from_utf8_lossy(&compiled.stderr);
+        assert!(compiled.status.success(), "{errors}");
+        let library = folder.join(name);
+        fs::rename(&made, &library).expect("a name in the same folder");
+        library
+    })
+}
+
+/// A folder for files that are written and thrown away by the thousand: in memory where there is
+/// such a file system, for nothing here depends on a real disk.
+pub fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    made.expect("a folder")
+}

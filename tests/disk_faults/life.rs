@@ -1,0 +1,220 @@
+//! A short life of the ledger in a process of its own, on a disk that fails; and what must hold of it
+//! afterwards.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use maitred::store::open::{self, Create, Limits, OpenError, Opened};
+use maitred::store::port::{CommitError, Store};
+
+use crate::child::{self, Notes};
+use crate::load;
+use crate::shim::{Fail, Shim, scratch};
+use crate::store_support::{at, chain};
+
+/// The role of the process.
+pub const ROLE: &str = "ledger";
+
+/// So small that the life begins some segments.
+const SEGMENT: u64 = 8_000;
+
+/// Commits of the life, and those that were there before.
+const COMMITS: u64 = 8;
+const BEFORE: u64 = 5;
+
+/// How long one life may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What stands there when the life begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begins {
+    Nothing,
+    Closed,
+    /// So that the fold has to be made anew.
+    NotClosed,
+}
+
+fn open(path: &Path) -> Result<Opened, OpenError> {
+    let limits = Limits {
+        segment: SEGMENT,
+        check: 0,
+    };
+    open::open_with(path, Create::Yes, at(0), limits, &mut |_| {})
+}
+
+fn commit(store: &mut dyn Store) -> Result<u64, CommitError> {
+    let n = store.head().seq;
+    let made = store.commit(load::when(n), load::commit(n), &[])?;
+    Ok(made.seq)
+}
+
+/// The life on the failing disk. Each thing that happens is a line.
+pub fn live(path: &Path) -> ! {
+    let notes = Mutex::new(Notes::new());
+    let say = |text: String| {
+        // One line, whatever a message holds.
+        let text = text.replace('\n', " ");
+        notes.lock().unwrap().say(&text);
+    };
+    let lived = catch_unwind(AssertUnwindSafe(|| match open(path) {
+        Err(error) => say(format!("not opened: {}", chain(&error))),
+        Ok(opened) => commit_all(opened.store, &say),
+    }));
+    say(match lived {
+        Ok(()) => "done".to_owned(),
+        Err(_) => "panicked".to_owned(),
+    });
+    std::process::exit(0);
+}
+
+fn commit_all(mut store: impl Store, say: &dyn Fn(String)) {
+    say(format!("there are {}", store.head().seq));
+    for _ in 0..COMMITS {
+        match commit(&mut store) {
+            Ok(seq) => say(format!("there are {seq}")),
+            Err(CommitError::Indeterminate(error)) => say(format!("perhaps: {}", chain(&error))),
+            Err(error) => say(format!("refused: {}", chain(&error))),
+        }
+    }
+    match store.close() {
+        Ok(()) => say("closed".to_owned()),
+        Err(error) => say(format!("not closed: {}", chain(&error))),
+    }
+}
+
+/// A life, and what it said.
+pub struct Lived {
+    folder: tempfile::TempDir,
+    pub lines: Vec<String>,
+    pub counted: u64,
+}
+
+impl Lived {
+    fn store(&self) -> PathBuf {
+        self.folder.path().join("house/ledger")
+    }
+
+    pub fn new(begins: Begins, fail: Fail) -> Self {
+        let folder = scratch();
+        let path = folder.path().join("house/ledger");
+        if begins != Begins::Nothing {
+            let mut store = open(&path).unwrap().store;
+            for _ in 0..BEFORE {
+                commit(&mut store).unwrap();
+            }
+            if begins == Begins::Closed {
+                store.close().unwrap();
+            }
+        }
+        let (notes, count) = (folder.path().join("notes"), folder.path().join("count"));
+        let args = path.display().to_string();
+        let mut command = child::command(ROLE, &args, &notes);
+        let shim = Shim {
+            dir: folder.path().join("house"),
+            count: Some(count.clone()),
+            fail: Some(fail),
+            ..Shim::default()
+        };
+        shim.apply(&mut command);
+        let code = child::code(command, PATIENCE);
+        let said = fs::read_to_string(notes).unwrap_or_default();
+        let mut lines: Vec<String> = said.lines().map(str::to_owned).collect();
+        if code != Some(0) {
+            lines.push(format!("it ended with {code:?}"));
+        }
+        let counted = fs::read_to_string(count).unwrap_or_default();
+        Self {
+            folder,
+            lines,
+            counted: counted.parse().unwrap_or(0),
+        }
+    }
+
+    fn starting(&self, with: &str) -> impl Iterator<Item = &str> {
+        let with = with.to_owned();
+        self.lines
+            .iter()
+            .filter_map(move |line| line.strip_prefix(&with))
+    }
+
+    /// Commits that were acknowledged, or found by an opening that went well.
+    fn acknowledged(&self, begins: Begins) -> u64 {
+        let last = self.starting("there are ").last();
+        let before = if begins == Begins::Nothing { 0 } else { BEFORE };
+        last.map_or(before, |seq| seq.parse().unwrap())
+    }
+
+    /// What is wrong with it.
+    pub fn check(&self, begins: Begins, errno: i32) -> Result<(), String> {
+        if self.lines.last().map(String::as_str) != Some("done") {
+            return Err("it did not end in order".to_owned());
+        }
+        let acknowledged = self.acknowledged(begins);
+        let perhaps = self.starting("perhaps: ").count() as u64;
+        // A fold that is not closed is made anew, and sled may say nothing but that it panicked.
+        let messages = ["not opened: ", "perhaps: ", "refused: "];
+        for message in messages.iter().flat_map(|kind| self.starting(kind)) {
+            self.check_message(message, errno)?;
+        }
+        let first_bad = self
+            .lines
+            .iter()
+            .position(|line| line.starts_with("perhaps: ") || line.starts_with("refused: "));
+        if let Some(first) = first_bad {
+            let rest = &self.lines[first + 1..];
+            let refused = rest.iter().filter(|line| line.starts_with("refused: "));
+            let not_closed = rest.iter().any(|line| line.starts_with("not closed: "));
+            if refused.count() + 2 != rest.len() || !not_closed {
+                return Err("it went on after a failure".to_owned());
+            }
+        }
+        let opened = open(&self.store()).map_err(|error| {
+            format!("it does not open on a disk that is well: {}", chain(&error))
+        })?;
+        let mut store = opened.store;
+        let found = store.head().seq;
+        if found != acknowledged && found != acknowledged + perhaps {
+            return Err(format!("{acknowledged} acknowledged, {found} there"));
+        }
+        load::check(&store, found)?;
+        commit(&mut store).map_err(|error| chain(&error))?;
+        load::check(&store, found + 1)
+    }
+
+    /// A message names a file, and what to do; or it says that an earlier one did.
+    fn check_message(&self, message: &str, errno: i32) -> Result<(), String> {
+        let again = [
+            "an earlier write failed; start maitred again",
+            "; start maitred again: it is",
+        ];
+        let is_later = again.iter().any(|text| message.contains(text));
+        let names = message.contains(&*self.folder.path().to_string_lossy());
+        let words = match errno {
+            crate::ENOSPC => ["make room", "make room"],
+            _ => ["the disk does not work", "see why first"],
+        };
+        let helps = words.iter().any(|word| message.contains(word));
+        let says = is_later || (names && helps);
+        says.then_some(())
+            .ok_or_else(|| format!("the message does not help: {message}"))
+    }
+}
+
+/// How it ended, in a word.
+pub fn ending(lived: &Lived) -> &'static str {
+    let has = |kind| lived.starting(kind).next().is_some();
+    if has("not opened: ") {
+        "not opened"
+    } else if has("perhaps: ") {
+        "a commit indeterminate"
+    } else if has("refused: ") {
+        "a commit refused"
+    } else if has("not closed: ") {
+        "not closed"
+    } else {
+        "not noticed"
+    }
+}

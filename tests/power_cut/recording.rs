@@ -1,0 +1,53 @@
+//! A process whose every change to the disk is recorded.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+
+use crate::child;
+use crate::shim::{Kill, Shim, scratch};
+
+/// The number of the signal, on every system that has a shim.
+const SIGKILL: i32 = 9;
+
+/// Where the folder, the trace and the notes of one recording are.
+pub struct Recording {
+    folder: tempfile::TempDir,
+}
+
+impl Recording {
+    pub fn new() -> Self {
+        let folder = scratch();
+        std::fs::create_dir(folder.path().join("disk")).expect("it is made");
+        Self { folder }
+    }
+
+    /// What is recorded: everything below.
+    pub fn disk(&self) -> PathBuf {
+        self.folder.path().join("disk")
+    }
+
+    pub fn trace(&self) -> PathBuf {
+        self.folder.path().join("trace")
+    }
+
+    /// Runs the role of that name and records it, after what was recorded before. It ends well, or
+    /// is killed where it was to be.
+    pub fn run(&self, role: &str, args: &str, kill: Option<Kill>) {
+        let notes = self.folder.path().join("notes");
+        let shim = Shim {
+            dir: self.disk(),
+            trace: Some(self.trace()),
+            notes: Some(notes.clone()),
+            kill,
+            ..Shim::default()
+        };
+        let mut command = child::command(role, args, &notes);
+        shim.apply(&mut command);
+        let done = command.output().expect("it starts");
+        let said = [done.stdout, done.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let killed = kill.is_some() && done.status.signal() == Some(SIGKILL);
+        let ended = done.status.success() || killed;
+        assert!(ended, "{role} {args}, {}: {said}", done.status);
+    }
+}
