@@ -41,6 +41,7 @@ fn open(path: &Path) -> Result<Opened, OpenError> {
     let limits = Limits {
         segment: SEGMENT,
         check: 0,
+        records: 5,
     };
     open::open_with(path, Create::Yes, at(0), limits, &mut |_| {})
 }
