@@ -76,8 +76,8 @@ fn limits(check_all: bool) -> Limits {
     Limits {
         segment: SEGMENT,
         check: if check_all { u64::MAX } else { 0 },
-        // So few that a rebuild writes in parts.
-        records: 5,
+        // So few that a longer rebuild writes in parts.
+        records: 50,
     }
 }
 
