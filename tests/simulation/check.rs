@@ -196,15 +196,30 @@ impl State {
             }
             Decision::Wait { .. } | Decision::Review | Decision::Leave => {
                 self.tally.add("request closed undecided");
-                let ended = |row: &Row| match row.status {
-                    Status::Pending => row.end <= at,
-                    Status::Cancelled | Status::Rejected => true,
-                    Status::Accepted | Status::AwaitingHost | Status::Other(_) => false,
-                };
-                self.was_once(history, uid, "closed while it waits", ended);
+                self.waits_no_more(history, at, request);
             }
             Decision::Confirm => self.thawed(request),
             Decision::Decline => {}
+        }
+    }
+
+    /// What is closed undecided was over, or answered or taken away by others: nothing of it waits.
+    fn waits_no_more(&mut self, history: &History, at: Time, request: &Request) {
+        let ended = |row: Option<&Row>| match row.map(|row| (&row.status, row)) {
+            None | Some((Status::Cancelled | Status::Rejected, _)) => true,
+            Some((Status::Pending, row)) => row.end <= at || row.to.is_some(),
+            Some((Status::Accepted | Status::AwaitingHost | Status::Other(_), row)) => {
+                row.end <= at
+            }
+        };
+        for booking in &request.bookings {
+            let uid = booking.uid.as_str();
+            let moments = history.moments(&[uid], self.looked_from, history.moment());
+            let mut moments = moments.into_iter();
+            if !moments.any(|moment| ended(history.at(uid, moment))) {
+                let text = format!("3: {uid} was closed while it waits");
+                self.book.wrong.push(text);
+            }
         }
     }
 
