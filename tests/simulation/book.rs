@@ -276,8 +276,11 @@ impl Book {
             unmanaged: request.reasons.iter().any(|r| r.code == Code::Unmanaged),
             outcome: None,
         };
-        for uid in &begun.bookings {
-            if self.begun.values().any(|b| b.bookings.contains(uid)) {
+        let decides =
+            |decision: Decision| matches!(decision, Decision::Confirm | Decision::Decline);
+        for uid in begun.bookings.iter().filter(|_| decides(begun.decision)) {
+            let mut others = self.begun.values().filter(|b| decides(b.decision));
+            if others.any(|b| b.bookings.contains(uid)) {
                 self.wrong
                     .push(format!("4: {uid} decided under another name"));
             }

@@ -5,7 +5,7 @@ use maitred::domain::decision::{Code, Decision, Outcome};
 use maitred::domain::fact::{Back, Fact};
 use maitred::domain::request::{Request, RequestState};
 use maitred::domain::terms::{OnReschedule, Unmanaged};
-use maitred::domain::time::{Span, Time};
+use maitred::domain::time::Time;
 use maitred::store::port::Store;
 
 use super::book::{By, HoldState};
@@ -105,8 +105,8 @@ impl State {
             | Fact::Unaliased { .. }
             | Fact::Described { .. }
             | Fact::Frozen { .. }
-            | Fact::Reviewed { .. }
             | Fact::Pinned { .. }
+            | Fact::Reviewed { .. }
             | Fact::Grant { .. }
             | Fact::Revoke { .. }
             | Fact::Expire { .. }
@@ -197,29 +197,30 @@ impl State {
             }
             Decision::Wait { .. } | Decision::Review | Decision::Leave => {
                 self.tally.add("request closed undecided");
-                // Gone is ended too; what others accepted may still be charged for a month.
-                let ended = |row: Option<&Row>| {
-                    row.is_none_or(|row| match row.status {
-                        Status::Pending => row.end <= at,
-                        Status::Cancelled | Status::Rejected => true,
-                        Status::Accepted => row.end + Span::days(31) <= at,
-                        Status::AwaitingHost | Status::Other(_) => row.end <= at,
-                    })
-                };
-                for booking in &request.bookings {
-                    let uid = booking.uid.as_str();
-                    let moments = history.moments(&[uid], self.looked_from, history.moment());
-                    if !moments.iter().any(|moment| ended(history.at(uid, *moment))) {
-                        let why = request.reasons.last().map(|reason| &reason.text);
-                        let story = history.story(uid);
-                        let text =
-                            format!("3: {uid} was closed at {at} while it waits: {why:?}{story}");
-                        self.book.wrong.push(text);
-                    }
-                }
+                self.waits_no_more(history, at, request);
             }
             Decision::Confirm => self.thawed(request),
             Decision::Decline => {}
+        }
+    }
+
+    /// What is closed undecided was over, or answered or taken away by others: nothing of it waits.
+    fn waits_no_more(&mut self, history: &History, at: Time, request: &Request) {
+        let ended = |row: Option<&Row>| match row.map(|row| (&row.status, row)) {
+            None | Some((Status::Cancelled | Status::Rejected, _)) => true,
+            Some((Status::Pending, row)) => row.end <= at || row.to.is_some(),
+            Some((Status::Accepted | Status::AwaitingHost | Status::Other(_), row)) => {
+                row.end <= at
+            }
+        };
+        for booking in &request.bookings {
+            let uid = booking.uid.as_str();
+            let moments = history.moments(&[uid], self.looked_from, history.moment());
+            let mut moments = moments.into_iter();
+            if !moments.any(|moment| ended(history.at(uid, moment))) {
+                let text = format!("3: {uid} was closed while it waits");
+                self.book.wrong.push(text);
+            }
         }
     }
 

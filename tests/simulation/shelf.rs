@@ -244,7 +244,7 @@ impl Shelf {
         let account = AccountId::parse(who).unwrap();
         let there = self.state().store.account(&account).unwrap();
         // Somebody looks after what is being moved right now.
-        let moving = !self.state().book.carried().is_empty() && rng.chance(300);
+        let moving = !self.state().book.carried().is_empty() && rng.chance(600);
         let what = if moving { 8 } else { rng.below(9) };
         match (what, there) {
             (0..=3, _) => {
