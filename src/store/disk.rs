@@ -46,11 +46,18 @@ fn remedy(kind: io::ErrorKind) -> &'static str {
     use io::ErrorKind as K;
     // Of the many kinds only these have a remedy of their own; the source says the rest.
     if kind == K::PermissionDenied {
-        " (it must belong to the user that maitred runs as)"
+        " (it must belong to the user that maitred runs as, who must be able to read and write it)"
     } else if kind == K::StorageFull || kind == K::QuotaExceeded {
         " (make room on that file system and start again)"
     } else if kind == K::ReadOnlyFilesystem {
         " (mount the file system writable, or set store.path to another place)"
+    } else if kind == K::IsADirectory {
+        " (a directory stands where a file belongs: move it away, and restore the file if it is one \
+         of the log)"
+    } else if kind == K::NotADirectory || kind == K::AlreadyExists {
+        " (something else stands where a directory belongs: move it away, or correct store.path)"
+    } else if kind == K::NotFound {
+        " (it was taken away, or is a link that leads nowhere: restore it from a backup)"
     } else {
         ""
     }
