@@ -2,20 +2,19 @@
 //! `tests/corpora.rs`, which runs every file of every corpus, and by the targets in
 //! `fuzz/fuzz_targets`, so that the two cannot drift apart. A target fails by a panic.
 
-use maitred::calcom::exchange::{Answer, Kind};
-use maitred::calcom::port::{CallError, Page, Select};
-use maitred::calcom::redact::Redactor;
-use maitred::calcom::{file, v1, v2};
+mod wire;
+
+use maitred::calcom::exchange::Answer;
 use maitred::cli::csv;
 use maitred::config::finding::Severity;
 use maitred::config::parse;
 use maitred::control::protocol::Response;
 use maitred::control::server;
 use maitred::daemon::answer::route;
-use maitred::domain::booking::{Attendee, Booking, BookingRef, Reading, Status};
+use maitred::domain::booking::BookingRef;
 use maitred::domain::fact::Commit;
 use maitred::domain::gate::{Limits, Policy, RefuseWith};
-use maitred::domain::id::{Address, BookingUid};
+use maitred::domain::id::BookingUid;
 use maitred::domain::time::{Span, Time};
 use maitred::store::log::line::{self, Hash};
 use maitred::store::marker::Applied;
@@ -23,9 +22,7 @@ use maitred::store::memory::{Memory, MemoryStore};
 use maitred::store::overlay::Overlay;
 use maitred::store::port::Store;
 use maitred::store::record::fact;
-use maitred::store::record::stamp::Stamp;
 use maitred::store::sled::values;
-use secrecy::SecretString;
 
 /// Every target, by the name of its corpus.
 pub const TARGETS: [(&str, fn(&[u8])); 6] = [
@@ -45,12 +42,6 @@ pub fn run(name: &str, bytes: &[u8]) {
     let target = TARGETS.iter().find(|(known, _)| *known == name);
     target.expect("a target of that name").1(bytes);
 }
-
-/// The key that no text may show.
-const KEY: &str = "cal_live_0123456789abcdef";
-
-/// The longest text of an error: some sentences. The longest that names single rows of a list.
-const MAX_ERROR: usize = 4_000;
 
 /// The booking that is asked for.
 fn asked() -> BookingRef {
@@ -83,166 +74,18 @@ fn exchange(bytes: &[u8]) -> Option<(u8, Answer)> {
 
 /// An answer of API v2, to any call.
 fn wire_v2(bytes: &[u8]) {
-    use v2::answers;
-    let Some((call, answer)) = exchange(bytes) else {
-        return;
-    };
-    let redactor = Redactor::new(&SecretString::from(KEY));
-    let (uid, page) = (asked().uid, u32::from(call == 4));
-    let (from, to) = (noon(), noon() + Span::days(9));
-    let select = match call {
-        3 => Select::Pending,
-        4 => Select::Upcoming { from, to },
-        _ => Select::UpdatedSince(from),
-    };
-    match call {
-        0 => {
-            said(answers::me(&answer, &redactor));
-        }
-        1 => {
-            said(answers::event_types(&answer, &redactor));
-        }
-        2 => {
-            said(answers::event_type(&answer, &redactor));
-        }
-        3..=5 => {
-            if let Some(read) = said(answers::page(&answer, &select, page, &redactor)) {
-                listed(&read, page);
-            }
-        }
-        6 => {
-            if let Some(reading) = said(answers::reading(&answer, &uid, &redactor)) {
-                shown(&reading);
-            }
-        }
-        7 => {
-            for booking in said(answers::series(&answer, &uid, &redactor)).unwrap_or_default() {
-                sound(&booking);
-                assert_eq!(booking.request().as_str(), uid.as_str(), "of the series");
-            }
-        }
-        _ => {
-            let kind = if call == 8 {
-                Kind::Confirm
-            } else {
-                Kind::Decline
-            };
-            if let Some(Some(reading)) = said(answers::acted(&answer, kind, &uid, &redactor)) {
-                shown(&reading);
-            }
-        }
+    if let Some((call, answer)) = exchange(bytes) {
+        wire::v2(call, &asked(), &answer);
+        wire::from_file(&answer.body);
     }
-    from_file(&answer.body);
 }
 
 /// An answer of API v1, to any call.
 fn wire_v1(bytes: &[u8]) {
-    use v1::answers;
-    let Some((call, answer)) = exchange(bytes) else {
-        return;
-    };
-    let redactor = Redactor::new(&SecretString::from(KEY));
-    match call {
-        0 => {
-            said(answers::me(&answer, &redactor));
-        }
-        1 => {
-            said(answers::event_types(&answer, &redactor));
-        }
-        2 => {
-            said(answers::event_type(&answer, &redactor));
-        }
-        3..=5 => {
-            if let Some(rows) = said(answers::list(&answer, 128, &redactor)) {
-                rows.bookings.iter().for_each(sound);
-                rows.unreadable.iter().for_each(|text| readable(text));
-                assert!(rows.bookings.len() <= rows.count, "no row is two bookings");
-            }
-        }
-        6 | 7 => {
-            if let Some(reading) = said(answers::reading(&answer, &asked(), &redactor)) {
-                shown(&reading);
-            }
-        }
-        8 => {
-            said(answers::patched(&answer, &redactor));
-        }
-        _ => {
-            said(answers::cancelled(&answer, Kind::Cancel, &redactor));
-        }
+    if let Some((call, answer)) = exchange(bytes) {
+        wire::v1(call, &asked(), &answer);
+        wire::from_file(&answer.body);
     }
-    from_file(&answer.body);
-}
-
-/// The same bytes as a file for `evaluate`.
-fn from_file(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return;
-    };
-    match file::read(text) {
-        Ok(read) => sound(&read.booking),
-        Err(error) => readable(&error.to_string()),
-    }
-}
-
-/// The value, if it is one; else its error is fit to be shown.
-fn said<T>(result: Result<T, CallError>) -> Option<T> {
-    result
-        .inspect_err(|error| readable(&error.to_string()))
-        .ok()
-}
-
-/// Fit to be logged, stored and shown.
-pub fn readable(text: &str) {
-    assert!(text.len() <= MAX_ERROR, "{} bytes of text", text.len());
-    assert!(!text.contains(char::is_control), "{text:?}");
-    for secret in [KEY, &KEY[4..], &KEY[9..]] {
-        assert!(!text.contains(secret), "the key stands in {text:?}");
-    }
-}
-
-fn listed(read: &Page, page: u32) {
-    read.bookings.iter().for_each(sound);
-    read.unreadable.iter().for_each(|text| readable(text));
-    assert!(read.next.is_none_or(|next| next == page + 1), "in order");
-}
-
-fn shown(reading: &Reading) {
-    if let Reading::Is(booking) = reading {
-        sound(booking);
-        assert_eq!(booking.uid, asked().uid, "the one that was asked for");
-    }
-}
-
-/// What the rest of the house relies on in every booking.
-pub fn sound(booking: &Booking) {
-    assert_eq!(
-        BookingUid::parse(booking.uid.as_str()).as_ref(),
-        Ok(&booking.uid)
-    );
-    assert!(booking.start <= booking.end, "it ends after it begins");
-    let updated = booking.updated.iter();
-    for at in updated.chain([&booking.start, &booking.end, &booking.created]) {
-        assert!(Stamp(*at).text().is_some(), "{at} can be written down");
-    }
-    if let Status::Other(word) = &booking.status {
-        readable(word);
-    }
-    assert!(
-        !(booking.seated && booking.booker.is_some()),
-        "who sits on which seat decides who books"
-    );
-    let people = booking.attendees.iter().filter_map(address);
-    let booker = booking.booker.iter().map(|booker| &booker.address);
-    let others = [&booking.cancelled_by, &booking.rescheduled_by];
-    let all = people.chain(booker).chain(&booking.guests);
-    for address in all.chain(others.into_iter().flatten()) {
-        assert_eq!(Address::parse(address.as_str()).as_ref(), Ok(address));
-    }
-}
-
-fn address(attendee: &Attendee) -> Option<&Address> {
-    attendee.address.as_ref()
 }
 
 /// The text of a configuration.
