@@ -502,7 +502,7 @@ fn whatever_the_small_files_hold_nothing_is_lost() {
             .save(&shelf.template(Left::Closed));
         }
         let length = fs::read(&path).unwrap().len();
-        for at in spread(length, 12) {
+        for at in spread(length, 8) {
             shelf.put(
                 Left::Closed,
                 file,
@@ -837,7 +837,10 @@ fn what_may_not_be_read_or_written_is_named_with_who_must_be_able_to() {
                 assert!(said.contains(&store.display().to_string()), "{what}");
             }
         }
-        fs::set_permissions(&harmed, Permissions::from_mode(0o700)).unwrap();
+        // What was only the mark of a clean end is gone by now.
+        if harmed.symlink_metadata().is_ok() {
+            fs::set_permissions(&harmed, Permissions::from_mode(0o700)).unwrap();
+        }
         let opened = open(&store).unwrap_or_else(|error| panic!("{what}: {}", chain(&error)));
         check(&opened.store, COMMITS);
     }

@@ -77,10 +77,10 @@ pub fn v2(call: u8, asked: &BookingRef, answer: &Answer) -> Said {
             }
         }
         _ => {
-            let kind = if call == CONFIRM {
-                Kind::Confirm
-            } else {
+            let kind = if call == REFUSE {
                 Kind::Decline
+            } else {
+                Kind::Confirm
             };
             let acted = told(
                 answers::acted(answer, kind, &asked.uid, redactor),
