@@ -9,7 +9,7 @@ use crate::domain::time::Time;
 
 /// What a call is for. Decides how its failures are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     Me,
     EventTypes,
     EventType,
@@ -79,15 +79,15 @@ pub(super) struct Call<'a> {
 
 /// What came back, whatever its status.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub struct Answer {
+    pub status: u16,
     /// The body says, or its type does, that it is a page for people.
-    pub(super) page: bool,
+    pub page: bool,
     /// Where a redirect points to: scheme, host and path only.
-    pub(super) location: Option<String>,
+    pub location: Option<String>,
     /// The server's clock (`Date`).
-    pub(super) server_time: Option<Time>,
-    pub(super) body: Vec<u8>,
+    pub server_time: Option<Time>,
+    pub body: Vec<u8>,
 }
 
 impl Answer {

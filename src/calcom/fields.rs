@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde_json::{Map, Value};
 
 use crate::domain::booking::{Answer, EventType, Status};
@@ -162,9 +162,12 @@ pub(super) fn maybe_instant(object: &Object, field: &str) -> Option<Time> {
     parse_instant(text(object, field)?)
 }
 
+/// Only the years 0 to 9999, also once the offset is taken off: others could not be written down,
+/// and a decision that cannot be written down would hold up all those beside it.
 fn parse_instant(text: &str) -> Option<Time> {
     let at = DateTime::parse_from_rfc3339(text).ok()?;
-    Some(kept(at.with_timezone(&Utc)))
+    let at = kept(at.with_timezone(&Utc));
+    (0..=9999).contains(&at.year()).then_some(at)
 }
 
 /// The state. v2 writes it in lower case, v1 in capitals.
@@ -349,6 +352,9 @@ mod tests {
             ("2026-12-01", None),
             ("yesterday", None),
             ("2026-13-01T10:00:00Z", None),
+            ("9999-12-31T23:59:59.999Z", Some("9999-12-31T23:59:59.999Z")),
+            ("9999-12-31T23:59:59.999-14:00", None),
+            ("0000-01-01T00:00:00+14:00", None),
         ];
         for (text, expect) in rows {
             let got = parse_instant(text)

@@ -2,33 +2,77 @@
 //! as null: one booking with an absurd answer must not make the whole page unreadable, which is
 //! what a parser's own recursion limit would do.
 
+use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// Cal.com's own shapes are about 6 deep inside an answer; what a booker typed is hardly deeper.
 /// Far below serde_json's limit of 128, which is thus never met.
 const MAX_DEPTH: usize = 24;
 
+/// The memory that an answer's values may take beside their texts, which are not larger than the
+/// answer. 250 bookings take some 4 MB, 3000 in a list of v1 some 40 MB; a body of 8 MiB could be
+/// made to take 600 MB, and sixteen of them may be under way.
+const MAX_MEMORY: usize = 64 * 1024 * 1024;
+
+/// What a value takes in its list or object, with room for the growth of that.
+const VALUE: usize = 2 * size_of::<Value>();
+
+/// What the first item of a list takes beside: room is made for four.
+const LIST: usize = 4 * size_of::<Value>();
+
+/// What the first field of an object takes beside: a node of the tree, with room for eleven.
+const OBJECT: usize = 11 * (size_of::<Value>() + size_of::<String>());
+
 /// # Errors
-/// When the bytes are not one JSON value in UTF-8.
+/// When the bytes are not one JSON value in UTF-8, or it would take too much memory.
 pub(super) fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    let left = Cell::new(MAX_MEMORY);
+    let top = Bounded {
+        levels: MAX_DEPTH,
+        left: &left,
+    };
     let mut source = serde_json::Deserializer::from_slice(bytes);
-    let value = Bounded(MAX_DEPTH).deserialize(&mut source)?;
+    let value = top.deserialize(&mut source)?;
     source.end()?;
     Ok(value)
 }
 
-/// Reads one value with this many levels still allowed.
+/// Reads one value with this many levels still allowed, and so much memory for the whole.
 #[derive(Clone, Copy)]
-struct Bounded(usize);
+struct Bounded<'m> {
+    levels: usize,
+    left: &'m Cell<usize>,
+}
 
-impl<'de> DeserializeSeed<'de> for Bounded {
+impl Bounded<'_> {
+    fn below(self) -> Self {
+        Self {
+            levels: self.levels - 1,
+            ..self
+        }
+    }
+
+    fn take<E: Error>(self, bytes: usize) -> Result<(), E> {
+        let left = self.left.get().checked_sub(bytes);
+        let left = left.ok_or_else(|| {
+            E::custom(format_args!(
+                "more values than fit into {} MiB",
+                MAX_MEMORY >> 20
+            ))
+        })?;
+        self.left.set(left);
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Bounded<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<Value, D::Error> {
-        if self.0 == 0 {
+        if self.levels == 0 {
             source.deserialize_ignored_any(IgnoredAny)?;
             return Ok(Value::Null);
         }
@@ -36,7 +80,7 @@ impl<'de> DeserializeSeed<'de> for Bounded {
     }
 }
 
-impl<'de> Visitor<'de> for Bounded {
+impl<'de> Visitor<'de> for Bounded<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,7 +117,8 @@ impl<'de> Visitor<'de> for Bounded {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut source: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = source.next_element_seed(Bounded(self.0 - 1))? {
+        while let Some(item) = source.next_element_seed(self.below())? {
+            self.take(if list.is_empty() { LIST + VALUE } else { VALUE })?;
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -82,7 +127,12 @@ impl<'de> Visitor<'de> for Bounded {
     fn visit_map<A: MapAccess<'de>>(self, mut source: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(name) = source.next_key::<String>()? {
-            map.insert(name, source.next_value_seed(Bounded(self.0 - 1))?);
+            self.take(if map.is_empty() {
+                OBJECT + VALUE
+            } else {
+                VALUE
+            })?;
+            map.insert(name, source.next_value_seed(self.below())?);
         }
         Ok(Value::Object(map))
     }
@@ -115,6 +165,29 @@ mod tests {
             }
             assert!(inner.is_null());
             assert!(levels < MAX_DEPTH);
+        }
+    }
+
+    #[test]
+    fn what_would_take_too_much_memory_is_refused() {
+        let rows = [
+            ("0", 1_100_000, false),
+            ("0", 1_000_000, true),
+            ("[0]", 300_000, false),
+            (r#"{"a":0}"#, 100_000, false),
+            (r#"{"a":0}"#, 80_000, true),
+            ("[]", 1_000_000, true),
+        ];
+        for (item, count, good) in rows {
+            let text = format!("[{}]", vec![item; count].join(","));
+            let got = read(text.as_bytes()).map_err(|error| error.to_string());
+            assert_eq!(got.is_ok(), good, "{count} times {item}");
+            if let Err(error) = got {
+                assert!(
+                    error.contains("more values than fit into 64 MiB"),
+                    "{error}"
+                );
+            }
         }
     }
 

@@ -4,14 +4,18 @@
 //! Both send through one `http` sender, which owns what must never differ between them: limits,
 //! deadlines, the request budget (`pace`, `gate`) and the keeping of the key (`redact`). What
 //! a dialect adds is how a call is spelt (`client`) and what its answer means (`answers`, `wire`,
-//! `refusal`), the latter without a socket, so that recorded exchanges can be put to it.
+//! `refusal`), the latter without a socket, so that recorded, changed and invented answers can be
+//! put to it: what is needed for that (`exchange`, `redact`, the dialects' `answers`) is public.
 
 pub mod connect;
+pub mod exchange;
 pub mod file;
 pub mod port;
+pub mod redact;
+pub mod v1;
+pub mod v2;
 
 mod errors;
-mod exchange;
 mod fields;
 mod gate;
 mod http;
@@ -19,10 +23,7 @@ mod identify;
 mod json;
 mod pace;
 mod reason;
-mod redact;
 mod rows;
-mod v1;
-mod v2;
 
 #[cfg(test)]
 mod recordings;

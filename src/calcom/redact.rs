@@ -17,7 +17,7 @@ const KEY: &str = "[key]";
 const ADDRESS: &str = "[address]";
 
 /// Knows one key. Its `Debug` does not show it.
-pub(super) struct Redactor {
+pub struct Redactor {
     /// The key and its tails, the longest first.
     secrets: Vec<SecretString>,
 }
@@ -29,7 +29,8 @@ impl fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    pub(super) fn new(key: &SecretString) -> Self {
+    /// For this key.
+    pub fn new(key: &SecretString) -> Self {
         let key = key.expose_secret();
         let mut secrets = vec![key];
         secrets.extend(key.strip_prefix("cal_").filter(|rest| !rest.is_empty()));

@@ -192,7 +192,10 @@ async fn read(stream: &mut UnixStream, limit: usize) -> io::Result<Line> {
 
 /// What the line asks. The version is looked at first, so that a client of another version reads
 /// that, and not what this version makes of its words.
-fn command(line: &[u8]) -> Result<Command, Refusal> {
+///
+/// # Errors
+/// With what to tell the client.
+pub fn command(line: &[u8]) -> Result<Command, Refusal> {
     #[derive(Deserialize)]
     struct Version {
         schema: u32,

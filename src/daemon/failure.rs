@@ -90,6 +90,7 @@ impl From<OpenError> for Failure {
             | OpenError::Absent(_)
             | OpenError::NoLog { .. }
             | OpenError::Short { .. }
+            | OpenError::Swapped { .. }
             | OpenError::Log(_)
             | OpenError::Disk(_)
             | OpenError::Fold(_) => Self::Store(text),

@@ -50,13 +50,20 @@ pub fn remedy(error: &io::Error) -> &'static str {
     // Of the many kinds only these have a remedy of their own; the source says the rest.
     let kind = error.kind();
     if kind == K::PermissionDenied {
-        " (it must belong to the user that maitred runs as)"
+        " (it must belong to the user that maitred runs as, who must be able to read and write it)"
     } else if kind == K::StorageFull || kind == K::QuotaExceeded {
         " (make room on that file system and start again)"
     } else if kind == K::ReadOnlyFilesystem {
         " (mount the file system writable, or set store.path to another place)"
     } else if error.raw_os_error() == Some(EIO) {
         " (the disk does not work; see the kernel's log, and start again when it does)"
+    } else if kind == K::IsADirectory {
+        " (a directory stands where a file belongs: move it away, and restore the file if it is one \
+         of the log)"
+    } else if kind == K::NotADirectory || kind == K::AlreadyExists {
+        " (something else stands where a directory belongs: move it away, or correct store.path)"
+    } else if kind == K::NotFound {
+        " (it was taken away, or is a link that leads nowhere: restore it from a backup)"
     } else {
         ""
     }

@@ -110,6 +110,20 @@ pub enum OpenError {
         log: PathBuf,
         marker: PathBuf,
     },
+    #[error(
+        "open the ledger: {} is not the log that was closed here, for its commit {closed} is another; \
+         restore both {} and {} from one backup, or, to go on with the log that is there, remove the \
+         file {}",
+        log.display(),
+        log.display(),
+        marker.display(),
+        marker.display()
+    )]
+    Swapped {
+        closed: u64,
+        log: PathBuf,
+        marker: PathBuf,
+    },
     #[error("open the ledger")]
     Log(#[from] LogError),
     #[error("open the ledger")]
@@ -188,6 +202,13 @@ pub fn open_with(
     if closed > end.chain.seq + u64::from(end.torn > 0) {
         return Err(OpenError::Short {
             end: end.chain.seq,
+            closed,
+            log,
+            marker: path.join(marker::NAME),
+        });
+    }
+    if marker.is_some() && !examined.trusts && closed <= end.chain.seq {
+        return Err(OpenError::Swapped {
             closed,
             log,
             marker: path.join(marker::NAME),

@@ -14,32 +14,32 @@ use super::wire;
 
 /// The rows of one page.
 #[derive(Debug)]
-pub(in crate::calcom) struct Rows {
-    pub(in crate::calcom) bookings: Vec<Booking>,
-    pub(in crate::calcom) unreadable: Vec<String>,
+pub struct Rows {
+    pub bookings: Vec<Booking>,
+    pub unreadable: Vec<String>,
     /// Rows that came, readable or not: fewer than asked for means the end.
-    pub(in crate::calcom) count: usize,
+    pub count: usize,
 }
 
-pub(in crate::calcom) fn me(answer: &Answer, redactor: &Redactor) -> Result<Me, CallError> {
+/// Who the key acts as.
+///
+/// # Errors
+/// When the answer is a refusal, or is not of this shape; so for all below.
+pub fn me(answer: &Answer, redactor: &Redactor) -> Result<Me, CallError> {
     let user = member(answer, Kind::Me, "user", redactor)?;
     wire::me(&user).map_err(|why| CallError::Contract(format!("me: user.{why}")))
 }
 
-pub(in crate::calcom) fn event_types(
-    answer: &Answer,
-    redactor: &Redactor,
-) -> Result<Vec<EventType>, CallError> {
+/// The event types of the key's user.
+pub fn event_types(answer: &Answer, redactor: &Redactor) -> Result<Vec<EventType>, CallError> {
     match member(answer, Kind::EventTypes, "event_types", redactor)? {
         Value::Array(items) => Ok(fields::event_types(&items, wire::event_type)),
         _ => Err(CallError::Contract("event_types is no list".to_owned())),
     }
 }
 
-pub(in crate::calcom) fn event_type(
-    answer: &Answer,
-    redactor: &Redactor,
-) -> Result<Option<EventType>, CallError> {
+/// One event type.
+pub fn event_type(answer: &Answer, redactor: &Redactor) -> Result<Option<EventType>, CallError> {
     if is_gone(answer) {
         return Ok(None);
     }
@@ -50,11 +50,7 @@ pub(in crate::calcom) fn event_type(
 }
 
 /// `first` is the place of the first row in the whole listing, for the names of unreadable ones.
-pub(in crate::calcom) fn list(
-    answer: &Answer,
-    first: usize,
-    redactor: &Redactor,
-) -> Result<Rows, CallError> {
+pub fn list(answer: &Answer, first: usize, redactor: &Redactor) -> Result<Rows, CallError> {
     let Value::Array(items) = member(answer, Kind::List, "bookings", redactor)? else {
         return Err(CallError::Contract("bookings is no list".to_owned()));
     };
@@ -67,7 +63,7 @@ pub(in crate::calcom) fn list(
 }
 
 /// What reading one booking gave.
-pub(in crate::calcom) fn reading(
+pub fn reading(
     answer: &Answer,
     booking: &BookingRef,
     redactor: &Redactor,
@@ -88,20 +84,13 @@ pub(in crate::calcom) fn reading(
 }
 
 /// The state that the answer to a PATCH shows. It may have changed nothing and still be a 200.
-pub(in crate::calcom) fn patched(
-    answer: &Answer,
-    redactor: &Redactor,
-) -> Result<Option<Status>, CallError> {
+pub fn patched(answer: &Answer, redactor: &Redactor) -> Result<Option<Status>, CallError> {
     let booking = member(answer, Kind::Confirm, "booking", redactor)?;
     Ok(wire::state(&booking))
 }
 
 /// Whether the DELETE was done.
-pub(in crate::calcom) fn cancelled(
-    answer: &Answer,
-    kind: Kind,
-    redactor: &Redactor,
-) -> Result<(), CallError> {
+pub fn cancelled(answer: &Answer, kind: Kind, redactor: &Redactor) -> Result<(), CallError> {
     let done = member(answer, kind, "success", redactor)?;
     if done == Value::Bool(true) {
         return Ok(());

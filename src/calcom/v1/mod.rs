@@ -2,7 +2,7 @@
 //! state, so every write reads before and after; an accept through it tells nobody; the key stands
 //! in every URL.
 
-pub(super) mod answers;
+pub mod answers;
 pub(super) mod client;
 mod listing;
 pub(super) mod refusal;

@@ -21,15 +21,17 @@ pub(super) const TAKE: u32 = 250;
 /// for ever.
 const MAX_PAGES: u32 = 400;
 
-pub(in crate::calcom) fn me(answer: &Answer, redactor: &Redactor) -> Result<Me, CallError> {
+/// Who the key acts as.
+///
+/// # Errors
+/// When the answer is a refusal, or is not of this shape; so for all below.
+pub fn me(answer: &Answer, redactor: &Redactor) -> Result<Me, CallError> {
     let data = data(answer, Kind::Me, redactor)?;
     wire::me(&data).map_err(|why| CallError::Contract(format!("me: data.{why}")))
 }
 
-pub(in crate::calcom) fn event_types(
-    answer: &Answer,
-    redactor: &Redactor,
-) -> Result<Vec<EventType>, CallError> {
+/// The event types of the key's user.
+pub fn event_types(answer: &Answer, redactor: &Redactor) -> Result<Vec<EventType>, CallError> {
     match data(answer, Kind::EventTypes, redactor)? {
         Value::Array(items) => Ok(fields::event_types(&items, wire::event_type)),
         _ => Err(CallError::Contract(
@@ -40,10 +42,8 @@ pub(in crate::calcom) fn event_types(
     }
 }
 
-pub(in crate::calcom) fn event_type(
-    answer: &Answer,
-    redactor: &Redactor,
-) -> Result<Option<EventType>, CallError> {
+/// One event type.
+pub fn event_type(answer: &Answer, redactor: &Redactor) -> Result<Option<EventType>, CallError> {
     // Hidden: a team's that this key may not see. A bad key is refused by every other call.
     if is_gone(answer) || is_hidden(answer) {
         return Ok(None);
@@ -60,7 +60,7 @@ pub(in crate::calcom) fn event_type(
 
 /// One page of a listing. What the window does not touch is left out: the filters of old servers
 /// do nothing.
-pub(in crate::calcom) fn page(
+pub fn page(
     answer: &Answer,
     select: &Select,
     page: u32,
@@ -128,7 +128,7 @@ fn touches(booking: &Booking, select: &Select) -> bool {
 }
 
 /// What reading one booking gave.
-pub(in crate::calcom) fn reading(
+pub fn reading(
     answer: &Answer,
     uid: &BookingUid,
     redactor: &Redactor,
@@ -157,7 +157,7 @@ pub(in crate::calcom) fn reading(
 
 /// All occurrences of a series. One that cannot be read makes the whole unusable: they are counted,
 /// and one confirm answers all.
-pub(in crate::calcom) fn series(
+pub fn series(
     answer: &Answer,
     series: &BookingUid,
     redactor: &Redactor,
@@ -192,7 +192,7 @@ pub(in crate::calcom) fn series(
 
 /// What confirm, decline or cancel gave. A yes that does not show the booking readably is still a
 /// yes: whoever called reads it.
-pub(in crate::calcom) fn acted(
+pub fn acted(
     answer: &Answer,
     kind: Kind,
     uid: &BookingUid,

@@ -1,0 +1,234 @@
+//! What each fuzz target does with its bytes, and what must hold whatever they are. Included by
+//! `tests/corpora.rs`, which runs every file of every corpus, and by the targets in
+//! `fuzz/fuzz_targets`, so that the two cannot drift apart. A target fails by a panic.
+
+mod wire;
+
+use maitred::calcom::exchange::Answer;
+use maitred::cli::csv;
+use maitred::config::finding::Severity;
+use maitred::config::parse;
+use maitred::control::protocol::Response;
+use maitred::control::server;
+use maitred::daemon::answer::route;
+use maitred::domain::booking::BookingRef;
+use maitred::domain::fact::Commit;
+use maitred::domain::gate::{Limits, Policy, RefuseWith};
+use maitred::domain::id::BookingUid;
+use maitred::domain::time::{Span, Time};
+use maitred::store::log::line::{self, Hash};
+use maitred::store::marker::Applied;
+use maitred::store::memory::{Memory, MemoryStore};
+use maitred::store::overlay::Overlay;
+use maitred::store::port::Store;
+use maitred::store::record::fact;
+use maitred::store::sled::values;
+
+/// Every target, by the name of its corpus.
+pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+    ("wire_v2", wire_v2),
+    ("wire_v1", wire_v1),
+    ("config", config),
+    ("csv_import", csv_import),
+    ("control", control),
+    ("record", record),
+];
+
+/// Runs the target of that name.
+///
+/// # Panics
+/// When something does not hold.
+pub fn run(name: &str, bytes: &[u8]) {
+    let target = TARGETS.iter().find(|(known, _)| *known == name);
+    target.expect("a target of that name").1(bytes);
+}
+
+/// The booking that is asked for.
+fn asked() -> BookingRef {
+    BookingRef {
+        uid: BookingUid::parse("abc").expect("a uid"),
+        id: Some(7),
+    }
+}
+
+fn noon() -> Time {
+    Time::from_timestamp(1_795_420_000, 0).expect("an instant")
+}
+
+/// What a call and an answer are made of: two digits (which call, which status), and the body.
+fn exchange(bytes: &[u8]) -> Option<(u8, Answer)> {
+    const STATUS: [u16; 10] = [200, 200, 200, 201, 400, 401, 403, 404, 500, 308];
+    let [call, status, body @ ..] = bytes else {
+        return None;
+    };
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    let answer = Answer {
+        status: STATUS[usize::from(status.wrapping_sub(b'0')) % STATUS.len()],
+        page: first == Some(&b'<'),
+        location: None,
+        server_time: Some(noon()),
+        body: body.to_vec(),
+    };
+    Some((call.wrapping_sub(b'0') % 10, answer))
+}
+
+/// An answer of API v2, to any call.
+fn wire_v2(bytes: &[u8]) {
+    if let Some((call, answer)) = exchange(bytes) {
+        wire::v2(call, &asked(), &answer);
+        wire::from_file(&answer.body);
+    }
+}
+
+/// An answer of API v1, to any call.
+fn wire_v1(bytes: &[u8]) {
+    if let Some((call, answer)) = exchange(bytes) {
+        wire::v1(call, &asked(), &answer);
+        wire::from_file(&answer.body);
+    }
+}
+
+/// The text of a configuration.
+fn config(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let lines = text.lines().count().max(1);
+    let (findings, failed) = match parse::parse(text, "/etc/maitred/config.toml") {
+        Ok(loaded) => (loaded.findings, false),
+        Err(findings) => (findings.0, true),
+    };
+    let errors = findings.iter().any(|one| one.severity == Severity::Error);
+    assert_eq!(errors, failed, "it fails for an error and only for one");
+    for finding in findings {
+        let shown = finding.to_string();
+        let odd = |c: char| c.is_control() && c != '\n';
+        assert!(!shown.contains(odd), "{shown:?}");
+        assert!(!finding.help.is_empty(), "{shown}");
+        if let Some(place) = finding.place {
+            // The end of a text that ends in a line break is on the line after it.
+            assert!((1..=lines + 1).contains(&place.line), "{shown}");
+        }
+    }
+}
+
+/// A file for `credits import`.
+fn csv_import(bytes: &[u8]) {
+    match csv::parse(bytes) {
+        Ok(rows) => {
+            assert!((1..=csv::MAX_ROWS).contains(&rows.len()));
+            let mut references: Vec<&str> = rows.iter().map(|row| row.reference.as_str()).collect();
+            references.sort_unstable();
+            references.dedup();
+            assert_eq!(references.len(), rows.len(), "each row has its own");
+            for row in &rows {
+                assert!(row.credits > 0 && !row.account.is_empty(), "{row:?}");
+                assert_eq!(row.account, row.account.to_lowercase());
+            }
+        }
+        Err(bad) => {
+            assert!(!bad.0.is_empty(), "a reason");
+            let told = bad.told(std::path::Path::new("file.csv"));
+            let odd = |c: char| c.is_control() && c != '\n';
+            assert!(!told.contains(odd), "{told:?}");
+        }
+    }
+}
+
+/// What the ledger holds before the first command: bo has 10 credits and has spent one on `abc`.
+const BEGINNING: &str = r#"[
+    {"grant":{"reference":"g","account":"bo@example.com","credits":10,"reason":"spring"}},
+    {"decided":{"id":"abc","bookings":[{"uid":"abc","id":7}],"title":"Lesson","event_type":77,
+        "slug":"lesson","gate":"lesson","host":12,"booker":"bo@example.com",
+        "account":"bo@example.com","start":"2026-12-01T09:00:00Z","end":"2026-12-01T10:00:00Z",
+        "created":"2026-11-20T08:00:00Z","decision":"confirm","cost":1,"credits":1,
+        "call":"confirm","policy":"f","decided":"2026-11-20T08:01:00Z",
+        "first":"2026-11-20T08:01:00Z","state":"recorded"}},
+    {"hold":{"booking":{"uid":"abc","id":7},"request":"abc","account":"bo@example.com",
+        "parts":[{"grant":"g","credits":1}],"event_type":77,"host":12,
+        "start":"2026-12-01T09:00:00Z","end":"2026-12-01T10:00:00Z"}},
+    {"post":{"booking":"abc"}},
+    {"settled":{"request":"abc","outcome":"confirmed"}}]"#;
+
+/// Lines as they come over the control socket, carried out one after the other.
+fn control(bytes: &[u8]) {
+    /// Commands of one input.
+    const MAX_LINES: usize = 16;
+    let mut store = MemoryStore::new();
+    let facts = fact::read(BEGINNING.as_bytes()).expect("they are facts");
+    store.commit(noon(), facts, &[]).expect("that fit together");
+    let policy = Policy {
+        gates: Vec::new(),
+        hosts: Vec::new(),
+        refuse_with: RefuseWith::Decline,
+        limits: Limits {
+            requests_per_pass: 250,
+            declines_per_pass: 25,
+            max_observation_age: Span::seconds(10),
+            series_settle: Span::seconds(10),
+        },
+        hash: "fuzz".to_owned(),
+    };
+    for line in bytes.split(|byte| *byte == b'\n').take(MAX_LINES) {
+        let response = match server::command(line) {
+            Ok(command) => match route::answer(&mut store, &policy, noon(), &command) {
+                Ok(answer) => Response::Ok(Box::new(answer)),
+                Err(refusal) => Response::Err(refusal),
+            },
+            Err(refusal) => Response::Err(refusal),
+        };
+        let text = serde_json::to_vec(&response).expect("a response can be written");
+        let read: Response = serde_json::from_slice(&text).expect("and read again");
+        assert_eq!(read, response);
+        // What a daemon might answer is read by a client.
+        let _response: Result<Response, _> = serde_json::from_slice(line);
+    }
+    for account in store.accounts(None, usize::MAX).expect("it reads") {
+        assert!(account.adds_up(), "{account:?}");
+    }
+    let verified = store.verify().expect("it verifies");
+    assert_eq!(verified.differences, Vec::<String>::new());
+}
+
+/// A line of the log, its facts, and the rows of the fold.
+fn record(bytes: &[u8]) {
+    if let Ok(sealed) = line::unseal(bytes) {
+        let _header = line::read_header(&sealed);
+        let _entry = sealed.entry();
+    }
+    let _applied = Applied::parse(bytes);
+    if let Ok(facts) = fact::read(bytes) {
+        let written = fact::write(&facts).expect("what was read can be written");
+        assert_eq!(fact::read(&written).expect("and read again"), facts);
+        let (text, hash) = line::commit(1, noon(), &written, Hash::NONE).expect("in this age");
+        let sealed = line::unseal(&text[..text.len() - 1]).expect("as it was sealed");
+        assert_eq!(sealed.hash, hash);
+        assert_eq!(sealed.entry().expect("a commit").facts, written);
+        let nothing = Memory::default();
+        let mut overlay = Overlay::new(&nothing);
+        let commit = Commit {
+            seq: 1,
+            at: noon(),
+            facts,
+        };
+        if overlay.apply(&commit).is_ok() {
+            for kept in overlay.changes().accounts {
+                assert!(kept.record.adds_up(), "{:?}", kept.record);
+            }
+        }
+    }
+    if let Ok(kept) = values::read_account(bytes) {
+        let again = values::read_account(&values::account(&kept)).expect("as it was written");
+        assert_eq!(again.record, kept.record);
+    }
+    if let Ok(kept) = values::read_request(bytes) {
+        let again = values::read_request(&values::request(&kept)).expect("as it was written");
+        assert_eq!(again.record, kept.record);
+    }
+    if let Ok(kept) = values::read_charge(bytes) {
+        let again = values::read_charge(&values::charge(&kept)).expect("as it was written");
+        assert_eq!(again.record, kept.record);
+    }
+    let _given = values::read_given(bytes);
+    let _requests = values::read_requests(bytes);
+}

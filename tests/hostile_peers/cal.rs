@@ -1,0 +1,234 @@
+//! A small Cal.com with two bookings that wait, for passes in which one call is answered by somebody
+//! else: it knows what a pass asks, in which order, and keeps the bookings' states.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use maitred::calcom::port::Dialect;
+use serde_json::{Value, json};
+
+use super::peer::{Asked, Peer, Reply, json as json_answer};
+
+/// What a call of a pass is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Me,
+    /// The first list of what waits.
+    Pending,
+    EventTypes,
+    Accepted,
+    /// Any reading after that: by name, or a list, right before a call and after it.
+    Look,
+    Act,
+}
+
+/// The booking that a pass confirms, in both dialects.
+pub const GOOD: (&str, i64) = ("good", 7);
+
+/// Rows by uid, and what was asked so far.
+struct World {
+    rows: Vec<Value>,
+    status: BTreeMap<String, &'static str>,
+    listed: bool,
+}
+
+pub fn v2_row(uid: &str, id: i64, start: &str, end: &str) -> Value {
+    json!({
+        "id": id, "uid": uid, "title": "Lesson between Ada Host and Bo", "description": "none",
+        "hosts": [{"id": 12, "name": "Ada Host", "email": "ada@example.org", "username": "ada",
+                   "timeZone": "Europe/Berlin"}],
+        "status": "pending", "cancellationReason": "", "cancelledByEmail": "",
+        "rescheduledByEmail": "", "start": start, "end": end, "duration": 60, "eventTypeId": 77,
+        "eventType": {"id": 77, "slug": "lesson"}, "meetingUrl": "integrations:daily",
+        "location": "integrations:daily", "absentHost": false,
+        "createdAt": format!("2026-11-20T08:00:{id:02}.000Z"), "updatedAt": null, "rating": null,
+        "icsUid": "", "attendees": [{"name": "Bo", "email": "bo@example.com",
+            "displayEmail": "bo@example.com", "timeZone": "Europe/Paris", "language": "en",
+            "absent": false}],
+        "guests": ["cy@example.com"],
+        "bookingFieldsResponses": {"name": "Bo", "email": "bo@example.com",
+            "guests": ["cy@example.com"], "level": {"a": [1, null]}},
+        "metadata": {"ticket": "42"},
+    })
+}
+
+pub fn v1_row(uid: &str, id: i64, start: &str, end: &str) -> Value {
+    json!({
+        "id": id, "userId": 12, "description": "none", "eventTypeId": 77, "uid": uid,
+        "title": "Lesson between Ada Host and Bo", "startTime": start, "endTime": end,
+        "attendees": [{"id": id, "email": "bo@example.com", "name": "Bo",
+                       "timeZone": "Europe/Paris", "locale": "en"}],
+        "user": {"email": "ada@example.org", "name": "Ada Host", "timeZone": "Europe/Berlin",
+                 "locale": "en"},
+        "payment": [], "metadata": {"videoCallUrl": "https://meet.example.org/ada"},
+        "status": "PENDING", "responses": {"name": "Bo", "email": "bo@example.com",
+            "guests": ["cy@example.com"]},
+        "fromReschedule": null, "cancelledBy": null, "rescheduledBy": null,
+        "createdAt": format!("2026-11-20T08:00:{id:02}.000Z"),
+        "eventType": {"title": "Lesson", "slug": "lesson", "team": null},
+    })
+}
+
+pub fn row(dialect: Dialect, uid: &str, id: i64, start: &str, end: &str) -> Value {
+    match dialect {
+        Dialect::V2 => v2_row(uid, id, start, end),
+        Dialect::V1 => v1_row(uid, id, start, end),
+    }
+}
+
+/// The row of the good booking.
+pub fn good(dialect: Dialect) -> Value {
+    let (uid, id) = GOOD;
+    row(
+        dialect,
+        uid,
+        id,
+        "2026-12-01T09:00:00.000Z",
+        "2026-12-01T10:00:00.000Z",
+    )
+}
+
+/// Serves these rows. `odd` may answer a call in the world's place.
+pub fn serve(
+    dialect: Dialect,
+    rows: Vec<Value>,
+    odd: impl Fn(Step, &Asked) -> Option<Reply> + Send + Sync + 'static,
+) -> Peer {
+    let world = Arc::new(Mutex::new(World {
+        rows,
+        status: BTreeMap::new(),
+        listed: false,
+    }));
+    Peer::start(move |asked| {
+        assert_spelt(asked);
+        let mut world = world.lock().unwrap();
+        let step = world.step(asked);
+        match odd(step, asked) {
+            Some(reply) => reply,
+            None => Reply::Bytes(world.answer(dialect, step, asked)),
+        }
+    })
+}
+
+/// Whatever a server sends, the paths that are asked of it are made of plain segments.
+fn assert_spelt(asked: &Asked) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
+    let mut segments = asked.path().trim_start_matches('/').split('/');
+    assert!(
+        segments.all(|part| !part.is_empty()
+            && part.chars().all(plain)
+            && part.chars().any(|c| c != '.')),
+        "{}",
+        asked.target
+    );
+}
+
+impl World {
+    fn step(&mut self, asked: &Asked) -> Step {
+        let parts: Vec<&str> = asked.path().trim_start_matches('/').split('/').collect();
+        let upcoming = asked.target.contains("dateTo") || asked.target.contains("status=upcoming");
+        match parts.as_slice() {
+            [_, "me"] => Step::Me,
+            [_, "event-types", ..] => Step::EventTypes,
+            [_, "bookings"] if upcoming => Step::Accepted,
+            [_, "bookings"] if self.listed => Step::Look,
+            [_, "bookings"] => {
+                self.listed = true;
+                Step::Pending
+            }
+            _ if asked.writes() => Step::Act,
+            _ => Step::Look,
+        }
+    }
+
+    fn answer(&mut self, dialect: Dialect, step: Step, asked: &Asked) -> Vec<u8> {
+        let (body, good) = match step {
+            Step::Me => (json!({"id": 12, "email": "ada@example.org"}), "user"),
+            Step::EventTypes => (
+                json!([{"id": 77, "slug": "lesson", "title": "Lesson", "lengthInMinutes": 60,
+                        "length": 60, "price": 0, "requiresConfirmation": true,
+                        "confirmationPolicy": {"type": "always"}}]),
+                "event_types",
+            ),
+            Step::Accepted => (json!([]), "bookings"),
+            // v1 has no filter, and v2 lists what waits.
+            Step::Pending => (self.shown(dialect), "bookings"),
+            Step::Look if asked.path().ends_with("/bookings") => (self.shown(dialect), "bookings"),
+            Step::Act | Step::Look => {
+                let name = asked.path().split('/').nth(3).unwrap_or_default();
+                if step == Step::Act {
+                    self.act(asked, name);
+                }
+                match self.named(name) {
+                    Some(row) if dialect == Dialect::V1 && asked.method == "DELETE" => {
+                        let body = json!({"success": true, "bookingId": row["id"]});
+                        return json_answer("200 OK", &body.to_string());
+                    }
+                    Some(row) => (row, "booking"),
+                    None => return not_there(dialect),
+                }
+            }
+        };
+        let body = match dialect {
+            Dialect::V2 => json!({"status": "success", "data": body}),
+            Dialect::V1 => json!({good: body}),
+        };
+        json_answer("200 OK", &body.to_string())
+    }
+
+    fn act(&mut self, asked: &Asked, name: &str) {
+        let status = match (asked.method.as_str(), asked.path().rsplit('/').next()) {
+            ("PATCH", _) | ("POST", Some("confirm")) => "accepted",
+            ("POST", Some("decline")) => "rejected",
+            _ => "cancelled",
+        };
+        self.status.insert(name.to_owned(), status);
+    }
+
+    /// The row as it is now: a booking of a series answers with the others.
+    fn now(&self, row: &Value) -> Value {
+        let mut row = row.clone();
+        let names = [&row["uid"], &row["id"]].map(|name| match name {
+            Value::String(name) => name.clone(),
+            name => name.to_string(),
+        });
+        let status = names.iter().find_map(|name| self.status.get(name));
+        if let Some(status) = status {
+            let capitals = row["startTime"].is_string();
+            row["status"] = if capitals {
+                json!(status.to_uppercase())
+            } else {
+                json!(status)
+            };
+        }
+        row
+    }
+
+    fn named(&self, name: &str) -> Option<Value> {
+        let named =
+            |row: &&Value| row["uid"].as_str() == Some(name) || row["id"].to_string() == name;
+        self.rows.iter().find(named).map(|row| self.now(row))
+    }
+
+    fn shown(&self, dialect: Dialect) -> Value {
+        let rows = self.rows.iter().map(|row| self.now(row));
+        let waits = |row: &Value| {
+            dialect == Dialect::V1
+                || !matches!(
+                    row["status"].as_str(),
+                    Some("accepted" | "rejected" | "cancelled")
+                )
+        };
+        rows.filter(waits).collect()
+    }
+}
+
+fn not_there(dialect: Dialect) -> Vec<u8> {
+    match dialect {
+        Dialect::V2 => json_answer(
+            "404 Not Found",
+            r#"{"status":"error","error":{"code":"NotFoundException","message":"no booking"}}"#,
+        ),
+        Dialect::V1 => json_answer("403 Forbidden", r#"{"message":"You are not authorized"}"#),
+    }
+}

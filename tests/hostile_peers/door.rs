@@ -1,0 +1,134 @@
+//! A house whose Cal.com is somebody else: the real client, the real pass, a ledger in memory in
+//! which bo has credits, and a record of what was written down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use maitred::calcom::connect::{Settings, connect};
+use maitred::calcom::port::{Calendar, Dialect};
+use maitred::domain::fact::Fact;
+use maitred::domain::gate::{Policy, RefuseWith};
+use maitred::domain::id::{AccountId, Reference};
+use maitred::reconcile::pass::pass;
+use maitred::reconcile::ports::{PassError, Ports, Session, Stop};
+use maitred::reconcile::report::Report;
+use maitred::store::handle::StoreHandle;
+use maitred::store::memory::MemoryStore;
+use maitred::store::port::Store;
+
+use super::common::{HandClock, KEY, policy, time};
+
+/// How long a call may take: long enough for a loaded machine.
+pub const PATIENT: Duration = Duration::from_secs(30);
+
+/// The same where it is known to run out: short enough to wait for in some rows of a table.
+pub const HASTY: Duration = Duration::from_secs(1);
+
+pub struct Door {
+    pub calendar: Arc<dyn Calendar>,
+    pub store: StoreHandle,
+    clock: HandClock,
+    policy: Policy,
+}
+
+pub fn client(address: &str, dialect: Dialect, timeout: Duration) -> Arc<dyn Calendar> {
+    let settings = Settings {
+        base_url: address.to_owned(),
+        dialect,
+        key: KEY.to_owned().into(),
+        timeout,
+        connect_timeout: timeout,
+        budget: 1.0,
+        clock: HandClock::at(time("2026-11-24T08:00:00Z")).clock(),
+    };
+    connect(settings).unwrap()
+}
+
+impl Door {
+    /// Bo has 100 credits.
+    pub async fn before(address: &str, dialect: Dialect) -> Self {
+        Self::within(address, dialect, PATIENT).await
+    }
+
+    /// As [`Door::before`], with another time limit for a call.
+    pub async fn within(address: &str, dialect: Dialect, timeout: Duration) -> Self {
+        let mut store = MemoryStore::new();
+        let clock = HandClock::at(time("2026-11-24T08:00:00Z"));
+        let grant = Fact::Grant {
+            reference: Reference::parse("g").unwrap(),
+            account: bo(),
+            credits: 100,
+            expires: None,
+            reason: "test".to_owned(),
+        };
+        store.commit(clock.now(), vec![grant], &[]).unwrap();
+        Self {
+            calendar: client(address, dialect, timeout),
+            store: StoreHandle::start(Box::new(store)).unwrap().0,
+            policy: Policy {
+                refuse_with: match dialect {
+                    Dialect::V2 => RefuseWith::Decline,
+                    Dialect::V1 => RefuseWith::Cancel,
+                },
+                ..policy()
+            },
+            clock,
+        }
+    }
+
+    /// The same house before another server.
+    pub fn facing(mut self, address: &str, dialect: Dialect) -> Self {
+        self.calendar = client(address, dialect, PATIENT);
+        self
+    }
+
+    /// A pass of a process that remembers nothing.
+    pub async fn pass(&self) -> Result<Report, PassError> {
+        let (clock, stop) = (self.clock.clock(), Stop::default());
+        let ports = Ports {
+            calendar: self.calendar.as_ref(),
+            store: &self.store,
+            clock: &clock,
+            stop: &stop,
+        };
+        pass(&ports, &self.policy, &mut Session::default(), false).await
+    }
+
+    /// Commits in the ledger; the grant is the first.
+    pub async fn commits(&self) -> u64 {
+        self.store.with(|store| store.head().seq).await
+    }
+
+    /// Bo's credits: available, held, posted. They add up, always.
+    pub async fn balance(&self) -> (u64, u64, u64) {
+        let account = self.store.with(|store| store.account(&bo())).await;
+        let account = account.unwrap().unwrap();
+        assert!(account.adds_up(), "{account:?}");
+        let balance = account.balance(self.clock.now());
+        (balance.available, balance.held, balance.posted)
+    }
+}
+
+fn bo() -> AccountId {
+    AccountId::parse("bo@example.com").unwrap()
+}
+
+/// All that a pass says: its error with causes, or its problems.
+pub fn told(result: &Result<Report, PassError>) -> Vec<String> {
+    match result {
+        Ok(report) => report
+            .problems
+            .iter()
+            .map(|problem| format!("{}: {}", problem.code, problem.text))
+            .collect(),
+        Err(error) => {
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(error);
+            while let Some(cause) = source {
+                text = format!("{text}: {cause}");
+                source = cause.source();
+            }
+            vec![text]
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! Every field of every recording changed in turn: removed, of another type, absurd. What comes of
+//! each answer is a booking on which the house can rely, or a text that names what is wrong. And
+//! every field of a booking that waits, in a whole pass: whatever it holds, the booking beside it is
+//! confirmed, once, and nothing is written down that does not add up.
+//!
+//! In a usual run a part of the changes is made, always the same one; `MAITRED_MUTATIONS=all` makes
+//! all of them. `MAITRED_RECORDINGS` names a folder of whole recordings, in place of the excerpts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use maitred::calcom::exchange::Answer;
+use maitred::calcom::port::Dialect;
+use maitred::domain::booking::BookingRef;
+use maitred::domain::id::BookingUid;
+use serde_json::{Value, json};
+
+use super::cal::{self, good};
+use super::common::ended;
+use super::door::{Door, told};
+use super::wire;
+
+/// Of so many changes one is made in a usual run: a prime, so that every kind of change meets every
+/// kind of field.
+const PART: usize = 11;
+
+/// The same where all recordings are at hand, of which there are ten times as many.
+const PART_OF_RECORDINGS: usize = 211;
+
+/// The same for whole passes, which take longer.
+const PART_OF_PASSES: usize = 23;
+
+/// Changes that once held up a whole pass; made in every run.
+const KEPT: [(&str, &str); 3] = [
+    ("createdAt", "an instant too late"),
+    ("start", "an instant too early"),
+    ("startTime", "an instant too early"),
+];
+
+/// A recorded answer and the call it answered.
+struct Recorded {
+    name: String,
+    dialect: Dialect,
+    call: u8,
+    asked: BookingRef,
+    status: u16,
+    body: Value,
+}
+
+#[derive(Default)]
+struct Tally {
+    answers: usize,
+    changes: usize,
+    good: usize,
+    /// Texts that do not say which field is wrong.
+    nameless: Vec<String>,
+    /// What was said, by how it begins.
+    said: BTreeMap<String, usize>,
+}
+
+fn all() -> bool {
+    std::env::var("MAITRED_MUTATIONS").is_ok_and(|how| how == "all")
+}
+
+/// The changes that are made in this run.
+fn chosen(number: usize, part: usize) -> bool {
+    all() || number.is_multiple_of(part)
+}
+
+#[test]
+fn every_field_of_every_recording_is_changed_in_turn() {
+    let mut tally = Tally::default();
+    let mut number = 0;
+    let part = match std::env::var_os("MAITRED_RECORDINGS") {
+        Some(_) => PART_OF_RECORDINGS,
+        None => PART,
+    };
+    for (dialect, path) in recordings() {
+        let file: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        for exchange in file["exchanges"].as_array().into_iter().flatten() {
+            let Some(recorded) = read(&name, dialect, exchange) else {
+                continue;
+            };
+            tally.answers += 1;
+            let before = judge(&recorded, &recorded.body.to_string(), "as recorded");
+            for place in places(&recorded.body) {
+                for change in changes() {
+                    number += 1;
+                    if chosen(number, part) {
+                        put(&recorded, &before, &place, &change, &mut tally);
+                    }
+                }
+            }
+        }
+    }
+    let Tally {
+        answers,
+        changes,
+        good,
+        nameless,
+        said,
+    } = tally;
+    println!(
+        "{answers} answers, {number} changes, {changes} made: {good} read, the others refused:"
+    );
+    for (how, count) in &said {
+        println!("{count:8} {how}");
+    }
+    assert!(nameless.is_empty(), "{}", nameless.join("\n"));
+    assert!(answers > 60, "only {answers} answers");
+    assert!(changes > 1_500, "only {changes} changes");
+    assert!(good > changes / 10 && good < changes, "{good} of {changes}");
+    assert!(said.len() > 8, "{said:?}");
+}
+
+/// The excerpts, or all recordings where they are.
+fn recordings() -> Vec<(Dialect, PathBuf)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/calcom");
+    let mut found = vec![
+        (Dialect::V2, root.join("v2.json")),
+        (Dialect::V1, root.join("v1.json")),
+    ];
+    let Ok(folder) = std::env::var("MAITRED_RECORDINGS") else {
+        return found;
+    };
+    for (dialect, name) in [(Dialect::V2, "recordings"), (Dialect::V1, "recordings-v1")] {
+        let mut files: Vec<PathBuf> = fs::read_dir(Path::new(&folder).join(name))
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .filter(|path| path.file_name().is_some_and(|name| name != "index.json"))
+            .collect();
+        files.sort();
+        found.extend(files.into_iter().map(|path| (dialect, path)));
+    }
+    found
+}
+
+/// `None` for a step that is no call of ours, or whose answer is no JSON.
+fn read(file: &str, dialect: Dialect, exchange: &Value) -> Option<Recorded> {
+    let (request, response) = (exchange.get("request")?, exchange.get("response")?);
+    let target = request["target"].as_str()?;
+    let path = target.split('?').next()?;
+    let path: Vec<&str> = path
+        .trim_start_matches("/api")
+        .trim_matches('/')
+        .split('/')
+        .collect();
+    // Recordings of one dialect hold controls made in the other.
+    let dialect = match path.first() {
+        Some(&"v1") => Dialect::V1,
+        Some(&"v2") => Dialect::V2,
+        _ => dialect,
+    };
+    let call = match (request["method"].as_str()?, path.as_slice()) {
+        ("GET", [_, "me"]) => wire::ME,
+        ("GET", [_, "event-types"]) => wire::EVENT_TYPES,
+        ("GET", [_, "event-types", _]) => wire::EVENT_TYPE,
+        ("GET", [_, "bookings"]) => wire::LIST,
+        ("GET", [_, "bookings", _]) => wire::GET,
+        ("POST", [_, "bookings", _, "confirm"]) | ("PATCH", [_, "bookings", _]) => wire::CONFIRM,
+        ("POST", [_, "bookings", _, "decline" | "cancel"]) => wire::REFUSE,
+        ("DELETE", [_, "bookings", ..]) => wire::REFUSE,
+        _ => return None,
+    };
+    let body = short(serde_json::from_str(response["body_raw"].as_str()?).ok()?);
+    let shown = if dialect == Dialect::V2 {
+        &body["data"]
+    } else {
+        &body["booking"]
+    };
+    let call = if shown.is_array() && call == wire::GET {
+        wire::SERIES
+    } else {
+        call
+    };
+    let name = path.get(2).copied().unwrap_or_default();
+    let uid = shown["uid"].as_str().unwrap_or(name);
+    Some(Recorded {
+        name: format!("{file}: {}", exchange["step"].as_str()?),
+        dialect,
+        call,
+        asked: BookingRef {
+            uid: BookingUid::parse(uid)
+                .or_else(|_| BookingUid::parse("odd"))
+                .unwrap(),
+            id: name.parse().ok(),
+        },
+        status: u16::try_from(response["status"].as_u64()?).ok()?,
+        body,
+    })
+}
+
+/// What is wrong with the answer, in words; nothing when all of it is read.
+fn judge(recorded: &Recorded, body: &str, what: &str) -> Vec<String> {
+    let answer = Answer {
+        status: recorded.status,
+        page: false,
+        location: None,
+        server_time: None,
+        body: body.as_bytes().to_vec(),
+    };
+    let judged = std::panic::catch_unwind(|| match recorded.dialect {
+        Dialect::V2 => wire::v2(recorded.call, &recorded.asked, &answer),
+        Dialect::V1 => wire::v1(recorded.call, &recorded.asked, &answer),
+    });
+    wire::from_file(body.as_bytes());
+    judged.unwrap_or_else(|_| panic!("{}: {what}: {body:.2000}", recorded.name))
+}
+
+/// Makes one change; `before` is what was said of the answer as it was recorded.
+fn put(recorded: &Recorded, before: &[String], place: &[Key], change: &Change, tally: &mut Tally) {
+    let mut body = recorded.body.clone();
+    if !change.apply(&mut body, place) {
+        return;
+    }
+    tally.changes += 1;
+    let what = format!("{} at {place:?}", change.name);
+    let said = judge(recorded, &body.to_string(), &what);
+    if said.is_empty() {
+        tally.good += 1;
+    }
+    for text in said.iter().filter(|text| !before.contains(text)) {
+        let names = names(recorded, place, text);
+        if !names {
+            let what = format!("{}: {what}: {text:?}", recorded.name);
+            tally.nameless.push(what);
+        }
+        let how = text.split([':', '(']).next().unwrap_or_default();
+        let how: String = how.chars().filter(|c| !c.is_ascii_digit()).collect();
+        *tally.said.entry(how).or_default() += 1;
+    }
+}
+
+/// Whether the text says which field is wrong: by its name, by that of something around it, or, as a
+/// refusal has none, by its status.
+fn names(recorded: &Recorded, place: &[Key], text: &str) -> bool {
+    let field = place.iter().any(|key| match key {
+        Key::Field(name) => text.contains(name.as_str()),
+        Key::Item(at) => text.contains(&format!("[{at}]")),
+    });
+    let whole = text.contains("\"status\": \"success\"") || text.contains("without `");
+    let other = ["another booking", "another shape", "names a series"];
+    let other = other.iter().any(|words| text.contains(words));
+    let refused = recorded.status >= 400 && text.contains(&recorded.status.to_string());
+    field || whole || other || refused
+}
+
+/// One step into a value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Field(String),
+    Item(usize),
+}
+
+/// The value with its lists cut to the first few items and the last, which stand for the others.
+fn short(mut value: Value) -> Value {
+    const ITEMS: usize = 3;
+    match &mut value {
+        Value::Array(items) => {
+            if items.len() > ITEMS + 1 {
+                items.drain(ITEMS..items.len() - 1);
+            }
+            items.iter_mut().for_each(|item| *item = short(item.take()));
+        }
+        Value::Object(fields) => {
+            fields
+                .values_mut()
+                .for_each(|inner| *inner = short(inner.take()));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    value
+}
+
+/// Every place in a value, its own included.
+fn places(value: &Value) -> Vec<Vec<Key>> {
+    let mut found = vec![Vec::new()];
+    let mut below = |key: Key, inner: &Value| {
+        for mut place in places(inner) {
+            place.insert(0, key.clone());
+            found.push(place);
+        }
+    };
+    match value {
+        Value::Object(fields) => {
+            for (name, inner) in fields {
+                below(Key::Field(name.clone()), inner);
+            }
+        }
+        Value::Array(items) => {
+            for (at, inner) in items.iter().enumerate() {
+                below(Key::Item(at), inner);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    found
+}
+
+/// The name of the field at this place; none for an item or the whole.
+fn field(place: &[Key]) -> &str {
+    match place.last() {
+        Some(Key::Field(name)) => name,
+        Some(Key::Item(_)) | None => "",
+    }
+}
+
+/// What is done to one place.
+struct Change {
+    name: &'static str,
+    /// `None`: it is taken out.
+    value: Option<Value>,
+}
+
+fn changes() -> Vec<Change> {
+    let to = |name, value| Change {
+        name,
+        value: Some(value),
+    };
+    vec![
+        Change {
+            name: "removed",
+            value: None,
+        },
+        to("null", Value::Null),
+        to("true", json!(true)),
+        to("a number", json!(5)),
+        to("a fraction", json!(0.5)),
+        to("a negative number", json!(-1)),
+        to("a huge number", json!(u64::MAX)),
+        to("a huge fraction", json!(1e300)),
+        to("a text", json!("text")),
+        to("an empty text", json!("")),
+        to("a very long text", json!("long ".repeat(20_000))),
+        to(
+            "control characters",
+            json!("a\u{0}\u{1b}[31m\r\n\u{202e}b\u{7f}"),
+        ),
+        to("a path", json!("../../me?x=%2f#y")),
+        to("markup", json!("<script>alert('x')</script>")),
+        to(
+            "an instant too late",
+            json!("9999-12-31T23:59:59.999-14:00"),
+        ),
+        to("an instant too early", json!("0000-01-01T00:00:00+14:00")),
+        to("a leap second", json!("2026-12-31T23:59:60Z")),
+        to("an empty list", json!([])),
+        to("a list", json!([null, 7, "x", {"uid": 5}])),
+        to("an empty object", json!({})),
+        to(
+            "an object",
+            json!({"id": {}, "uid": [], "email": 5, "value": null}),
+        ),
+    ]
+}
+
+impl Change {
+    /// Whether anything is another than before.
+    fn apply(&self, body: &mut Value, place: &[Key]) -> bool {
+        let Some((last, way)) = place.split_last() else {
+            return match &self.value {
+                Some(value) => std::mem::replace(body, value.clone()) != *value,
+                None => false,
+            };
+        };
+        let mut inner = body;
+        for key in way {
+            inner = match key {
+                Key::Field(name) => &mut inner[name.as_str()],
+                Key::Item(at) => &mut inner[*at],
+            };
+        }
+        match (last, &self.value) {
+            (Key::Field(name), Some(value)) => {
+                std::mem::replace(&mut inner[name.as_str()], value.clone()) != *value
+            }
+            (Key::Item(at), Some(value)) => {
+                std::mem::replace(&mut inner[*at], value.clone()) != *value
+            }
+            (Key::Field(name), None) => inner.as_object_mut().unwrap().remove(name).is_some(),
+            (Key::Item(at), None) => {
+                inner.as_array_mut().unwrap().remove(*at);
+                true
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_one_booking_holds_the_other_is_confirmed() {
+    let (mut number, mut passes, mut acted) = (0, 0, 0);
+    let mut said = BTreeSet::new();
+    for dialect in [Dialect::V2, Dialect::V1] {
+        let (start, end) = ("2026-12-02T09:00:00.000Z", "2026-12-02T10:00:00.000Z");
+        let row = cal::row(dialect, "odd", 8, start, end);
+        for place in places(&row) {
+            for change in changes() {
+                number += 1;
+                let mut odd = row.clone();
+                let kept = KEPT.contains(&(field(&place), change.name));
+                let chosen = kept || chosen(number, PART_OF_PASSES);
+                if !chosen || !change.apply(&mut odd, &place) {
+                    continue;
+                }
+                passes += 1;
+                let what = format!("{dialect:?}: {} at {place:?}", change.name);
+                // The odd one asked first.
+                let rows = vec![odd, good(dialect)];
+                let peer = cal::serve(dialect, rows, |_, _| None);
+                let door = Door::before(&peer.address, dialect).await;
+                let result = door.pass().await;
+                said.extend(told(&result));
+                told(&result).iter().for_each(|text| wire::readable(text));
+                let report = result.unwrap_or_else(|error| panic!("{what}: {error}"));
+                assert_eq!(ended(&report, "good"), "confirmed", "{what}: {report:?}");
+                let mut targets: Vec<String> = peer
+                    .writes()
+                    .into_iter()
+                    .map(|asked| asked.target)
+                    .collect();
+                acted += targets.len() - 1;
+                targets.sort();
+                targets.dedup();
+                assert_eq!(targets.len(), peer.writes().len(), "{what}: sent twice");
+                let (available, held, posted) = door.balance().await;
+                assert_eq!(available + held + posted, 100, "{what}");
+                assert!(
+                    posted <= targets.len() as u64,
+                    "{what}: spent without a call"
+                );
+            }
+        }
+    }
+    println!("{passes} of {number} passes; the odd one was answered in {acted}; said:");
+    for text in &said {
+        println!("  {text}");
+    }
+    assert!(passes > 60, "only {passes}");
+    assert!(acted > passes / 4 && acted < passes, "{acted} of {passes}");
+}

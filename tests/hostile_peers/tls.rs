@@ -1,0 +1,174 @@
+//! Who answers over TLS: only a server that proves the name in `base-url` to a root that the system
+//! trusts is told anything. Roots come from the system's store, which `SSL_CERT_FILE` replaces; that
+//! belongs to the process, so the half that connects runs in one of its own.
+
+use std::io::{self, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use maitred::calcom::port::Dialect;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, Stream};
+
+use super::common::KEY;
+use super::door::client;
+use super::peer::{json, read};
+
+/// Where the child finds the server.
+const CHILD: &str = "MAITRED_TEST_TLS";
+
+/// A server over TLS that knows who its caller is if it is told anything at all.
+struct Server {
+    port: u16,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    fn start(certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        let config = Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&heard);
+        thread::spawn(move || {
+            for mut socket in listener.incoming().map_while(Result::ok) {
+                let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                let mut stream = Stream::new(&mut connection, &mut socket);
+                let _ended = answer(&mut stream, &told);
+            }
+        });
+        Self { port, heard }
+    }
+}
+
+fn answer(
+    stream: &mut Stream<'_, ServerConnection, std::net::TcpStream>,
+    told: &Mutex<Vec<String>>,
+) -> io::Result<()> {
+    let asked = read(stream)?;
+    told.lock().unwrap().push(asked.text);
+    stream.write_all(&json("200 OK", r#"{"status":"success","data":{"id":12}}"#))?;
+    stream.conn.send_close_notify();
+    stream.flush()
+}
+
+fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+#[test]
+fn only_the_named_server_is_told_the_key() {
+    if let Ok(address) = std::env::var(CHILD) {
+        return connect(&address);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, other) = (authority("ours"), authority("other"));
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, ours.pem()).unwrap();
+    let today = |_: &mut CertificateParams| {};
+    let expired = |params: &mut CertificateParams| {
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2002, 1, 1);
+    };
+    let early = |params: &mut CertificateParams| params.not_before = date_time_ymd(4000, 1, 1);
+    type Change = fn(&mut CertificateParams);
+    // The name in the certificate, who signed it, when it is good; what the client says.
+    let rows: [(&str, &CertifiedIssuer<'_, KeyPair>, Change, Option<&str>); 6] = [
+        ("localhost", &ours, today, None),
+        ("api.cal.com", &ours, today, Some("not valid for")),
+        (
+            "localhost.evil.example",
+            &ours,
+            today,
+            Some("not valid for"),
+        ),
+        ("localhost", &other, today, Some("UnknownIssuer")),
+        ("localhost", &ours, expired, Some("expired")),
+        ("localhost", &ours, early, Some("not valid yet")),
+    ];
+    for (name, issuer, change, refused) in rows {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        change(&mut params);
+        let certificate = params.signed_by(&key, issuer).unwrap();
+        let server = Server::start(&certificate, &key);
+        let said = child(&format!("https://localhost:{}", server.port), &roots);
+        let heard = server.heard.lock().unwrap().clone();
+        match refused {
+            None => {
+                assert!(said.contains("me: 12"), "{name}: {said}");
+                assert!(heard[0].contains(KEY), "the right one is told");
+            }
+            Some(why) => {
+                assert!(said.contains("Cal.com cannot be reached"), "{name}: {said}");
+                assert!(said.contains(why), "{name}: {said}");
+                assert!(heard.is_empty(), "{name}: {heard:?}");
+            }
+        }
+        assert!(!said.contains(&KEY[9..]), "{said}");
+    }
+    // Signed by nobody that the system knows.
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let server = Server::start(&params.self_signed(&key).unwrap(), &key);
+    let said = child(&format!("https://localhost:{}", server.port), &roots);
+    assert!(said.contains("Cal.com cannot be reached"), "{said}");
+    assert!(server.heard.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_server_that_speaks_plainly_where_tls_is_wanted_is_told_nothing() {
+    let peer = super::peer::Peer::start(|_| super::peer::Reply::Bytes(json("200 OK", "{}")));
+    let address = peer.address.replace("http://", "https://");
+    let folder = tempfile::tempdir().unwrap();
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, authority("ours").pem()).unwrap();
+    let name = "tls::only_the_named_server_is_told_the_key";
+    let said = run(name, &address, &roots);
+    assert!(said.contains("Cal.com cannot be reached"), "{said}");
+    assert!(peer.asked().is_empty(), "{:?}", peer.asked());
+}
+
+fn child(address: &str, roots: &Path) -> String {
+    run("tls::only_the_named_server_is_told_the_key", address, roots)
+}
+
+fn run(name: &str, address: &str, roots: &Path) -> String {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, address)
+        .env("SSL_CERT_FILE", roots)
+        .env_remove("SSL_CERT_DIR")
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{child:?}");
+    String::from_utf8_lossy(&child.stdout).into_owned()
+}
+
+/// The child: asks who it is, and says what came of it.
+fn connect(address: &str) {
+    let calendar = client(address, Dialect::V2, Duration::from_secs(10));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    match runtime.block_on(calendar.me()) {
+        Ok(me) => println!("me: {}", me.id),
+        Err(error) => println!("error: {error}"),
+    }
+}

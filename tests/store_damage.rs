@@ -1,0 +1,857 @@
+//! Damaged and foreign files: everything that stands in a store's directory, harmed in every way that
+//! one can think of, and opened again. It opens with all that was acknowledged, or it refuses with a
+//! message that names the file and what to do, and is whole again once that is done. Never a panic,
+//! never a loss without a word. What `store_open.rs` has is not repeated; disks that fill up or fail
+//! are elsewhere.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test: what goes wrong fails it, and it tells what it exercised"
+)]
+
+mod store_support;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use maitred::control::listener::Listener;
+use maitred::daemon::watching::Watching;
+use maitred::store::log::line::{self, Hash};
+use maitred::store::open::{self, Create, Limits, Notice, OpenError, Opened};
+use maitred::store::opened::LogStore;
+use maitred::store::port::Store;
+use store_support::{account, at, chain, confirmed, decided, grant, intent};
+
+/// Small enough that the commits below take three segments.
+const LIMITS: Limits = Limits {
+    segment: 2_500,
+    check: 8 * 1024 * 1024,
+    records: 50,
+};
+
+const FIRST: &str = "log/00000001.jsonl";
+const LAST: &str = "log/00000003.jsonl";
+
+/// Commits in a store, and facts in them.
+const COMMITS: u64 = 6;
+const FACTS: u64 = 22;
+
+/// How a store was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Closed: the file `clean` says how.
+    Closed,
+    /// Killed: there is no such file.
+    Killed,
+}
+
+/// What is to come of it.
+#[derive(Debug, Clone, Copy)]
+enum Then {
+    /// It opens, and everything is there.
+    Whole,
+    /// It opens without the last commit, and says so.
+    Told(&'static str),
+    /// It refuses: these words are in what it says, beside the path of the file.
+    Refused(&'static [&'static str]),
+}
+
+fn open(path: &Path) -> Result<Opened, OpenError> {
+    open::open_with(path, Create::Yes, at(0), LIMITS, &mut |_| {})
+}
+
+/// A store in which the named member has 10 credits of which 4 are spent.
+fn fill(path: &Path, member: &str, left: Left) {
+    let mut store = open(path).expect("it is made").store;
+    let mut commits = vec![vec![grant("spring", member, 10)]];
+    for n in 0..4 {
+        commits.push(confirmed(&format!("uid{n}"), member, "spring", at(n)));
+    }
+    commits.push(vec![decided(intent("open", &["open"], at(9)))]);
+    for commit in commits {
+        store.commit(at(1), commit, &[]).expect("it commits");
+    }
+    if left == Left::Closed {
+        store.close().expect("it closes");
+    }
+}
+
+/// Everything that was acknowledged is there.
+fn check(store: &LogStore, commits: u64) {
+    let bo = store.account(&account("bo@example.com")).expect("it reads");
+    let bo = bo.expect("bo is there");
+    assert!(bo.adds_up());
+    assert_eq!((bo.available(at(2)), bo.totals.posted), (6, 4));
+    assert_eq!(store.head().seq, commits);
+    let verified = store.verify(&mut |_| {}).expect("it verifies");
+    assert_eq!(verified.differences, [""; 0]);
+    if commits == COMMITS {
+        assert_eq!(store.open_intents(9).expect("it reads").len(), 1);
+        assert_eq!(verified.facts, FACTS);
+    }
+}
+
+/// A copy of everything below, with the times of change, so that nothing looks touched.
+fn copy(from: &Path, to: &Path) {
+    let meta = fs::symlink_metadata(from).unwrap();
+    if !meta.is_dir() {
+        fs::copy(from, to).unwrap();
+        let file = fs::File::options().write(true).open(to).unwrap();
+        file.set_modified(meta.modified().unwrap()).unwrap();
+        return;
+    }
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        copy(&entry.path(), &to.join(entry.file_name()));
+    }
+}
+
+fn remove(path: &Path) {
+    if path.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        fs::remove_dir_all(path).unwrap();
+    } else if path.symlink_metadata().is_ok() {
+        fs::remove_file(path).unwrap();
+    }
+}
+
+/// Stores as they were left, to be copied and harmed.
+struct Shelf {
+    _folder: tempfile::TempDir,
+    root: PathBuf,
+    cases: usize,
+}
+
+impl Shelf {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_owned();
+        fill(&root.join("closed"), "bo@example.com", Left::Closed);
+        fill(&root.join("killed"), "bo@example.com", Left::Killed);
+        fill(&root.join("other"), "al@example.com", Left::Closed);
+        assert!(root.join("closed").join(LAST).exists(), "three segments");
+        assert!(!root.join("closed/log/00000004.jsonl").exists());
+        Self {
+            _folder: folder,
+            root,
+            cases: 0,
+        }
+    }
+
+    fn template(&self, left: Left) -> PathBuf {
+        self.root.join(match left {
+            Left::Closed => "closed",
+            Left::Killed => "killed",
+        })
+    }
+
+    /// The same from another house.
+    fn other(&self) -> PathBuf {
+        self.root.join("other")
+    }
+
+    /// Harms a copy, opens it, and looks at what comes of it.
+    fn put(&mut self, left: Left, file: &str, what: &str, harm: impl Fn(&Path), then: Then) {
+        self.cases += 1;
+        let template = self.template(left);
+        let store = self.root.join("store");
+        remove(&store);
+        copy(&template, &store);
+        let path = below(&store, file);
+        harm(&path);
+        let what = format!("{file} {what} ({left:?})");
+        let opened = catch_unwind(AssertUnwindSafe(|| open(&store)));
+        let opened = opened.unwrap_or_else(|_| panic!("{what}: a panic"));
+        match (then, opened) {
+            (Then::Whole, Ok(opened)) => check(&opened.store, COMMITS),
+            (Then::Told(words), Ok(opened)) => {
+                check(&opened.store, COMMITS - 1);
+                let told: Vec<String> = opened.notices.iter().map(Notice::to_string).collect();
+                let said = told.iter().any(|text| text.contains(words));
+                assert!(said, "{what}: {words:?} is not in {told:?}");
+            }
+            (Then::Refused(words), Err(error)) => {
+                let text = chain(&error);
+                for word in words {
+                    assert!(text.contains(word), "{what}: {word:?} is not in {text:?}");
+                }
+                let place = path.display().to_string();
+                let store = store.display().to_string();
+                assert!(
+                    text.contains(&place) || text.contains(&store),
+                    "{what}: {text}"
+                );
+                self.mend(&template, file, &what);
+            }
+            (then, Ok(opened)) => panic!("{what}: opened, not {then:?}: {:?}", opened.notices),
+            (then, Err(error)) => panic!("{what}: {}, not {then:?}", chain(&error)),
+        }
+    }
+
+    /// What refuses harms nothing: with the file put back, all of it is there.
+    fn mend(&self, template: &Path, file: &str, what: &str) {
+        let store = self.root.join("store");
+        let broken = below(&store, file);
+        remove(&broken);
+        copy(&below(template, file), &broken);
+        let opened = open(&store);
+        let opened = opened.unwrap_or_else(|error| panic!("{what}, mended: {}", chain(&error)));
+        check(&opened.store, COMMITS);
+    }
+}
+
+/// The file in this directory; without a name, the directory itself.
+fn below(store: &Path, file: &str) -> PathBuf {
+    if file.is_empty() {
+        store.to_owned()
+    } else {
+        store.join(file)
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    remove(path);
+    fs::write(path, bytes).unwrap();
+}
+
+/// Places spread over a file of this length, its first and last bytes among them.
+fn spread(length: usize, count: usize) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..count).map(|n| n * (length - 1) / (count - 1)).collect();
+    places.dedup();
+    places
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 1 << (at % 8);
+    write(path, &bytes);
+}
+
+/// What programs that are not maitred write.
+fn foreign() -> Vec<(&'static str, Vec<u8>)> {
+    let noise = (0..4096_u64).map(|n| (n.wrapping_mul(2_654_435_761) >> 9) as u8);
+    let jpeg = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xff\xdb\0\x43\0";
+    vec![
+        ("noise", noise.collect()),
+        ("a picture", [jpeg.as_slice(), &[8; 900]].concat()),
+        (
+            "a database",
+            [b"SQLite format 3\0\x10\0".as_slice(), &[0; 1006]].concat(),
+        ),
+        ("a page", b"<!DOCTYPE html>\n<html></html>\n".to_vec()),
+        (
+            "other lines",
+            b"{\"level\":\"info\"}\n{\"level\":\"warn\"}\n".to_vec(),
+        ),
+        ("one line", b"x\n".to_vec()),
+        ("zeros", vec![0; 512]),
+        (
+            "text of another kind",
+            "\u{feff}\u{fffd}ä"
+                .encode_utf16()
+                .flat_map(u16::to_be_bytes)
+                .collect(),
+        ),
+    ]
+}
+
+const BACKUP: &[&str] = &["restore the file from a backup"];
+
+#[test]
+fn a_bit_of_the_log_that_is_flipped_is_seen_wherever_it_is() {
+    let mut shelf = Shelf::new();
+    for left in [Left::Closed, Left::Killed] {
+        for file in [FIRST, "log/00000002.jsonl", LAST] {
+            let length = fs::read(shelf.template(left).join(file)).unwrap().len();
+            for at in spread(length, 16) {
+                // Without its last byte, the newline, the last line is one that a crash leaves.
+                let torn = file == LAST && at + 1 == length;
+                let then = match (torn, left) {
+                    (false, _) => Then::Refused(BACKUP),
+                    (true, Left::Closed) => Then::Told("a commit that was acknowledged is lost"),
+                    (true, Left::Killed) => Then::Told("which was cut off and kept as"),
+                };
+                shelf.put(
+                    left,
+                    file,
+                    &format!("bit {at}"),
+                    |path| flip(path, at),
+                    then,
+                );
+            }
+        }
+    }
+    println!("{} openings", shelf.cases);
+}
+
+#[test]
+fn a_log_that_was_cut_is_seen_or_told() {
+    let mut shelf = Shelf::new();
+    for left in [Left::Closed, Left::Killed] {
+        for file in [FIRST, "log/00000002.jsonl"] {
+            let length = fs::read(shelf.template(left).join(file)).unwrap().len();
+            for keep in spread(length, 8).into_iter().filter(|keep| *keep < length) {
+                let cut = |path: &Path| {
+                    let bytes = fs::read(path).unwrap();
+                    write(path, &bytes[..keep]);
+                };
+                shelf.put(
+                    left,
+                    file,
+                    &format!("cut at {keep}"),
+                    cut,
+                    Then::Refused(BACKUP),
+                );
+            }
+        }
+        let text = fs::read(shelf.template(left).join(LAST)).unwrap();
+        let ends: Vec<usize> = (0..text.len()).filter(|at| text[*at] == b'\n').collect();
+        let last = ends[ends.len() - 2] + 1;
+        for keep in [last + 1, (last + text.len()) / 2, text.len() - 1] {
+            let cut = |path: &Path| write(path, &text[..keep]);
+            let then = match left {
+                Left::Closed => Then::Told("a commit that was acknowledged is lost"),
+                Left::Killed => Then::Told("which was cut off and kept as"),
+            };
+            shelf.put(left, LAST, &format!("cut at {keep}"), cut, then);
+        }
+        for keep in [0, 10, ends[0]] {
+            let cut = |path: &Path| write(path, &text[..keep]);
+            shelf.put(
+                left,
+                LAST,
+                &format!("cut at {keep}"),
+                cut,
+                Then::Refused(BACKUP),
+            );
+        }
+    }
+    // Whole lines that are gone from the end, and whole files, are missed by what `clean` says.
+    let text = fs::read(shelf.template(Left::Closed).join(LAST)).unwrap();
+    let header = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let missed: &[&str] = &["commits were taken out", "from a backup", "remove the file"];
+    let cut = |path: &Path| write(path, &text[..header]);
+    shelf.put(
+        Left::Closed,
+        LAST,
+        "without its commits",
+        cut,
+        Then::Refused(missed),
+    );
+    shelf.put(Left::Closed, LAST, "missing", remove, Then::Refused(missed));
+    println!("{} openings", shelf.cases);
+}
+
+#[test]
+fn files_that_are_not_the_logs_own_are_refused() {
+    let mut shelf = Shelf::new();
+    let other = shelf.other();
+    for left in [Left::Closed, Left::Killed] {
+        for file in [FIRST, "log/00000002.jsonl", LAST] {
+            for (what, bytes) in foreign() {
+                shelf.put(
+                    left,
+                    file,
+                    what,
+                    |path| write(path, &bytes),
+                    Then::Refused(BACKUP),
+                );
+            }
+            let folder = |path: &Path| {
+                remove(path);
+                fs::create_dir(path).unwrap();
+            };
+            let then = Then::Refused(&["a directory stands where a file belongs", "move it away"]);
+            shelf.put(left, file, "a directory", folder, then);
+            let nowhere = |path: &Path| {
+                remove(path);
+                symlink("nowhere", path).unwrap();
+            };
+            let then = Then::Refused(&["a link that leads nowhere", "restore it from a backup"]);
+            shelf.put(left, file, "a link that leads nowhere", nowhere, then);
+            let elsewhere = |path: &Path| {
+                let to = path.with_extension("moved");
+                fs::rename(path, &to).unwrap();
+                symlink(to, path).unwrap();
+            };
+            shelf.put(left, file, "a link", elsewhere, Then::Whole);
+            if file != FIRST {
+                let swap = |path: &Path| copy(&other.join(file), path);
+                shelf.put(left, file, "another's", swap, Then::Refused(BACKUP));
+            }
+        }
+        // The first of another house does not go with the second of this one.
+        let swap = |path: &Path| copy(&other.join(FIRST), path);
+        shelf.put(
+            left,
+            FIRST,
+            "another's",
+            swap,
+            Then::Refused(&["00000002.jsonl", "does not follow"]),
+        );
+        let missing = Then::Refused(&["segments after it are there", "restore it from a backup"]);
+        shelf.put(left, FIRST, "missing", remove, missing);
+        shelf.put(left, "log/00000002.jsonl", "missing", remove, missing);
+        let none = Then::Refused(&["but no log", "restore the folder `log` from a backup"]);
+        shelf.put(left, "log", "missing", remove, none);
+        let empty = |path: &Path| {
+            remove(path);
+            fs::create_dir(path).unwrap();
+        };
+        shelf.put(left, "log", "emptied", empty, none);
+        let file = Then::Refused(&["something else stands where a directory belongs"]);
+        shelf.put(left, "log", "a file", |path| write(path, b"log"), file);
+        let elsewhere = |path: &Path| {
+            let to = path.with_extension("moved");
+            fs::rename(path, &to).unwrap();
+            symlink(to, path).unwrap();
+        };
+        shelf.put(left, "log", "a link", elsewhere, Then::Whole);
+    }
+    // The whole log of another house: every line of it is good, but it is not the one that was
+    // closed here.
+    let swap = |path: &Path| {
+        remove(path);
+        copy(&other.join("log"), path);
+    };
+    let then = Then::Refused(&[
+        "is not the log that was closed here",
+        "from one backup",
+        "remove the file",
+    ]);
+    shelf.put(Left::Closed, "log", "another's", swap, then);
+    println!("{} openings", shelf.cases);
+}
+
+/// What a newer maitred may write, sealed as it would: it is named as such, and never cut or passed
+/// over.
+#[test]
+fn what_a_newer_maitred_wrote_is_left_to_it() {
+    let mut shelf = Shelf::new();
+    let newer = |format: &str| {
+        let head = format!("{{\"log\":\"maitred\",{format},\"segment\":1,\"first\":1");
+        let head = format!("{head},\"created\":\"2026-09-21T14:13:20Z\"");
+        line::seal(head.into_bytes(), Hash::NONE).0
+    };
+    for left in [Left::Closed, Left::Killed] {
+        for format in [
+            "\"format\":2",
+            "\"format\":2,\"also\":[1]",
+            "\"format\":4000000000",
+        ] {
+            let then = Then::Refused(&["belongs to format", "use a newer one"]);
+            shelf.put(
+                left,
+                FIRST,
+                format,
+                |path| write(path, &newer(format)),
+                then,
+            );
+        }
+        for facts in [
+            r#"[{"levied":{"account":"bo@example.com"}}]"#,
+            r#"[{"opened":{"account":"bo@example.com","colour":"red"}}]"#,
+            "{}",
+        ] {
+            let add = |path: &Path| {
+                let mut text = fs::read(path).unwrap();
+                let before = text[..text.len() - 1].rsplit(|byte| *byte == b'\n').next();
+                let before = line::unseal(before.unwrap()).unwrap().hash;
+                let seq = COMMITS + 1;
+                text.extend(
+                    line::commit(seq, at(2), facts.as_bytes(), before)
+                        .unwrap()
+                        .0,
+                );
+                write(path, &text);
+            };
+            let then = Then::Refused(&["a newer maitred", "use that one or a newer"]);
+            shelf.put(left, LAST, facts, add, then);
+        }
+    }
+    let marker = |path: &Path| {
+        let text = line::seal(b"{\"format\":2,\"applied\":6".to_vec(), Hash::NONE).0;
+        write(path, &text);
+    };
+    shelf.put(
+        Left::Closed,
+        "clean",
+        "of a newer format",
+        marker,
+        Then::Whole,
+    );
+    println!("{} openings", shelf.cases);
+}
+
+/// The mark of a clean end and the lock: whatever they hold is no reason to lose anything.
+#[test]
+fn whatever_the_small_files_hold_nothing_is_lost() {
+    let mut shelf = Shelf::new();
+    let other = shelf.other();
+    for file in ["clean", "lock", "watched"] {
+        let path = shelf.template(Left::Closed).join(file);
+        if file == "watched" {
+            Watching {
+                watched: Some(at(5)),
+                audited: Some(at(5)),
+            }
+            .save(&shelf.template(Left::Closed));
+        }
+        let length = fs::read(&path).unwrap().len();
+        for at in spread(length, 8) {
+            shelf.put(
+                Left::Closed,
+                file,
+                &format!("bit {at}"),
+                |path| flip(path, at),
+                Then::Whole,
+            );
+            let cut = |path: &Path| {
+                let bytes = fs::read(path).unwrap();
+                write(path, &bytes[..at]);
+            };
+            shelf.put(
+                Left::Closed,
+                file,
+                &format!("cut at {at}"),
+                cut,
+                Then::Whole,
+            );
+        }
+        for (what, bytes) in foreign() {
+            for left in [Left::Closed, Left::Killed] {
+                if left == Left::Closed || file == "lock" {
+                    shelf.put(left, file, what, |path| write(path, &bytes), Then::Whole);
+                }
+            }
+        }
+        shelf.put(Left::Closed, file, "missing", remove, Then::Whole);
+        let folder = |path: &Path| {
+            remove(path);
+            fs::create_dir(path).unwrap();
+        };
+        let then = match file {
+            "watched" => Then::Whole,
+            _ => Then::Refused(&["a directory stands where a file belongs", "move it away"]),
+        };
+        shelf.put(Left::Closed, file, "a directory", folder, then);
+        let elsewhere = |path: &Path| {
+            let to = path.with_extension("moved");
+            fs::rename(path, &to).unwrap();
+            symlink(to, path).unwrap();
+        };
+        shelf.put(Left::Closed, file, "a link", elsewhere, Then::Whole);
+        let nowhere = |path: &Path| {
+            remove(path);
+            symlink("nowhere", path).unwrap();
+        };
+        shelf.put(
+            Left::Closed,
+            file,
+            "a link that leads nowhere",
+            nowhere,
+            Then::Whole,
+        );
+    }
+    let swap = |path: &Path| copy(&other.join("clean"), path);
+    let then = Then::Refused(&["is not the log that was closed here", "remove the file"]);
+    shelf.put(Left::Closed, "clean", "another's", swap, then);
+    shelf.put(
+        Left::Closed,
+        "lock",
+        "another's",
+        |path| copy(&other.join("lock"), path),
+        Then::Whole,
+    );
+    println!("{} openings", shelf.cases);
+}
+
+/// The fold can always be made anew.
+#[test]
+fn whatever_the_fold_holds_nothing_is_lost() {
+    let mut shelf = Shelf::new();
+    let other = shelf.other();
+    for left in [Left::Closed, Left::Killed] {
+        let fold = shelf.template(left).join("fold");
+        let mut files: Vec<String> = fs::read_dir(fold)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .filter(|entry| entry.path().is_file())
+            .map(|entry| format!("fold/{}", entry.file_name().to_string_lossy()))
+            .collect();
+        files.sort();
+        assert!(files.len() >= 2, "{files:?}");
+        for file in &files {
+            let length = fs::read(shelf.template(left).join(file)).unwrap().len();
+            for at in spread(length, 5) {
+                shelf.put(
+                    left,
+                    file,
+                    &format!("bit {at}"),
+                    |path| flip(path, at),
+                    Then::Whole,
+                );
+            }
+            for (what, bytes) in foreign().into_iter().take(3) {
+                shelf.put(left, file, what, |path| write(path, &bytes), Then::Whole);
+            }
+            let folder = |path: &Path| {
+                remove(path);
+                fs::create_dir(path).unwrap();
+            };
+            shelf.put(left, file, "a directory", folder, Then::Whole);
+            let nowhere = |path: &Path| {
+                remove(path);
+                symlink("nowhere", path).unwrap();
+            };
+            shelf.put(
+                left,
+                file,
+                "a link that leads nowhere",
+                nowhere,
+                Then::Whole,
+            );
+        }
+        let swap = |path: &Path| {
+            remove(path);
+            copy(&other.join("fold"), path);
+        };
+        shelf.put(left, "fold", "another's", swap, Then::Whole);
+        let nowhere = |path: &Path| {
+            remove(path);
+            symlink("nowhere", path).unwrap();
+        };
+        shelf.put(
+            left,
+            "fold",
+            "a link that leads nowhere",
+            nowhere,
+            Then::Whole,
+        );
+    }
+    println!("{} openings", shelf.cases);
+}
+
+#[test]
+fn a_store_directory_that_is_none_is_named_with_what_to_do() {
+    let mut shelf = Shelf::new();
+    let elsewhere = |path: &Path| {
+        let to = path.with_extension("moved");
+        remove(&to);
+        fs::rename(path, &to).unwrap();
+        symlink(to, path).unwrap();
+    };
+    let file = |path: &Path| write(path, b"a file");
+    let nowhere = |path: &Path| {
+        remove(path);
+        symlink("nowhere", path).unwrap();
+    };
+    shelf.put(Left::Closed, "", "a link", elsewhere, Then::Whole);
+    let wrong = Then::Refused(&[
+        "something else stands where a directory belongs",
+        "store.path",
+    ]);
+    shelf.put(Left::Closed, "", "a file", file, wrong);
+    shelf.put(
+        Left::Closed,
+        "",
+        "a link that leads nowhere",
+        nowhere,
+        wrong,
+    );
+}
+
+/// What stands where the control socket goes.
+#[tokio::test]
+async fn what_is_no_socket_is_never_taken_for_one() {
+    type Put = fn(&Path);
+    let rows: [(&str, Put, Option<&str>); 7] = [
+        ("nothing", |_| {}, None),
+        (
+            "a dead socket",
+            |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+            None,
+        ),
+        (
+            "a file",
+            |path| write(path, b"notes"),
+            Some("is no socket; move it away"),
+        ),
+        (
+            "noise",
+            |path| write(path, &foreign()[0].1),
+            Some("is no socket; move it away"),
+        ),
+        (
+            "an empty file",
+            |path| write(path, b""),
+            Some("is no socket; move it away"),
+        ),
+        (
+            "a directory",
+            |path| fs::create_dir(path).unwrap(),
+            Some("is no socket; move it away"),
+        ),
+        (
+            "a link that leads nowhere",
+            |path| symlink("nowhere", path).unwrap(),
+            Some("is no socket; move it away"),
+        ),
+    ];
+    for (what, put, refused) in rows {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        put(&path);
+        let before = fs::symlink_metadata(&path).map(|meta| meta.ino()).ok();
+        match (Listener::bind(&path), refused) {
+            (Ok(_), None) => {}
+            (Err(error), Some(words)) => {
+                let text = error.to_string();
+                assert!(text.contains(words), "{what}: {text}");
+                assert!(text.contains(&path.display().to_string()), "{what}: {text}");
+                let after = fs::symlink_metadata(&path).map(|meta| meta.ino()).ok();
+                assert_eq!(after, before, "{what}: it was touched");
+            }
+            (bound, _) => panic!("{what}: {bound:?}"),
+        }
+    }
+}
+
+/// The hint of when a watch last looked: damaged, it only ever costs calls.
+#[test]
+fn a_damaged_hint_never_keeps_a_watch_from_coming_round() {
+    let schedule = maitred::config::model::Schedule::default();
+    let now = at(0);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("watched");
+    let hint = Watching {
+        watched: Some(now),
+        audited: Some(now),
+    };
+    hint.save(folder.path());
+    let good = fs::read(&file).unwrap();
+    let week = now + maitred::domain::time::Span::days(7);
+    let due = |what: &str| {
+        let loaded = Watching::load(folder.path());
+        assert!(loaded.due(&schedule, week).is_some(), "{what}: {loaded:?}");
+    };
+    for at in 0..good.len() {
+        for bit in 0..8 {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1 << bit;
+            fs::write(&file, bytes).unwrap();
+            due(&format!("byte {at} bit {bit}"));
+        }
+        fs::write(&file, &good[..at]).unwrap();
+        due(&format!("cut at {at}"));
+    }
+    for (what, bytes) in foreign() {
+        fs::write(&file, bytes).unwrap();
+        due(what);
+    }
+}
+
+/// Where a child opens a store as somebody who is not root.
+const CHILD: &str = "MAITRED_TEST_STORE";
+
+/// The user `nobody`.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn what_may_not_be_read_or_written_is_named_with_who_must_be_able_to() {
+    if let Ok(path) = std::env::var(CHILD) {
+        match open(Path::new(&path)) {
+            Ok(opened) => {
+                check(&opened.store, COMMITS);
+                println!("said: whole");
+            }
+            Err(error) => println!("said: {}", chain(&error)),
+        }
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let template = folder.path().join("template");
+    fill(&template, "bo@example.com", Left::Closed);
+    let root = fs::metadata(&template).unwrap().uid() == 0;
+    let who = "it must belong to the user that maitred runs as";
+    // What, its mode, and what is said.
+    let rows: [(&str, u32, Option<&str>); 15] = [
+        ("", 0o700, None),
+        ("", 0o000, Some(who)),
+        ("", 0o500, Some(who)),
+        ("log", 0o000, Some(who)),
+        ("log", 0o500, None),
+        (FIRST, 0o000, Some(who)),
+        (FIRST, 0o400, None),
+        (LAST, 0o000, Some(who)),
+        (LAST, 0o400, Some(who)),
+        ("clean", 0o000, Some(who)),
+        ("clean", 0o400, None),
+        ("lock", 0o000, Some(who)),
+        ("lock", 0o400, Some(who)),
+        ("fold", 0o000, None),
+        ("fold", 0o500, None),
+    ];
+    for (file, mode, refused) in rows {
+        let store = folder.path().join("store");
+        remove(&store);
+        copy(&template, &store);
+        if root {
+            own(&store);
+        }
+        let harmed = below(&store, file);
+        fs::set_permissions(&harmed, Permissions::from_mode(mode)).unwrap();
+        let name = "what_may_not_be_read_or_written_is_named_with_who_must_be_able_to";
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child
+            .args(["--exact", name, "--nocapture"])
+            .env(CHILD, &store)
+            .current_dir("/");
+        if root {
+            child.uid(NOBODY).gid(NOBODY);
+        }
+        let Ok(done) = child.output() else {
+            println!("skipped: this test's own program may not be started by another user");
+            return;
+        };
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        let what = format!(
+            "{file:?} {mode:o}: {said} {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        assert!(done.status.success(), "{what}");
+        let said = said
+            .lines()
+            .find_map(|line| line.split_once("said: "))
+            .expect(&what)
+            .1;
+        match refused {
+            None => assert_eq!(said, "whole", "{what}"),
+            Some(words) => {
+                assert!(said.contains(words), "{what}");
+                assert!(said.contains(&store.display().to_string()), "{what}");
+            }
+        }
+        // What was only the mark of a clean end is gone by now.
+        if harmed.symlink_metadata().is_ok() {
+            fs::set_permissions(&harmed, Permissions::from_mode(0o700)).unwrap();
+        }
+        let opened = open(&store).unwrap_or_else(|error| panic!("{what}: {}", chain(&error)));
+        check(&opened.store, COMMITS);
+    }
+}
+
+fn own(path: &Path) {
+    chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            own(&entry.unwrap().path());
+        }
+    }
+}
