@@ -8,6 +8,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::credits;
+use super::policy::args::Policy;
 use super::usage;
 
 /// Where the configuration is looked for.
@@ -112,6 +113,9 @@ Examples:
     /// Check the configuration and report all findings at once
     #[command(display_order = 3)]
     Check(Check),
+    /// Try a policy before it is let loose: on examples, or on what was asked before
+    #[command(display_order = 3, subcommand)]
+    Policy(Policy),
     /// Watch the whole story in a minute, against the built-in sandbox; needs nothing
     #[command(display_order = 4)]
     Demo,

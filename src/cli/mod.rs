@@ -14,6 +14,7 @@ pub mod house;
 pub mod init;
 pub mod man;
 pub mod output;
+pub mod policy;
 pub mod render;
 pub mod run;
 pub mod sandbox;

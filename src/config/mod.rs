@@ -5,8 +5,10 @@
 //! `load` reads the file and `parse` the text; `model` is what comes of it, `finding` what is wrong
 //! with it. `secret` finds the API key, which never stands in the configuration. `every` says when
 //! a schedule is due next. `lookup` is how other systems are asked. The files without `pub` read one
-//! section or one kind of value each; `criteria` is what a gate asks for beside credit.
+//! section or one kind of value each; `criteria` is what a gate asks for beside credit. `case` reads
+//! the example bookings that a configuration is tried with.
 
+pub mod case;
 pub mod every;
 pub mod finding;
 pub mod load;

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod failure;
 pub mod local;
 pub mod once;
+pub mod policy;
 pub mod run;
 pub mod schedule;
 pub mod serve;

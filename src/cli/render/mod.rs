@@ -10,4 +10,5 @@ pub mod explain;
 pub mod house;
 pub mod layout;
 pub mod pass;
+pub mod policy;
 pub mod refusal;
