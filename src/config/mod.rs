@@ -15,6 +15,7 @@ pub mod load;
 pub mod lookup;
 pub mod model;
 pub mod parse;
+pub mod rule;
 pub mod secret;
 
 mod calcom;
@@ -32,7 +33,6 @@ mod opening;
 mod price;
 mod reader;
 mod report;
-mod rule;
 mod suggest;
 mod terms;
 mod value;

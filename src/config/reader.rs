@@ -311,7 +311,11 @@ impl<'t> Item<'t> {
     pub(super) fn answer(&self, report: &mut Report<'_>) -> Option<Answer> {
         let answer = answer(self.value);
         if answer.is_none() {
-            self.refuse("a text, a number, a flag, a list or a table", "put dates in quotes", report);
+            self.refuse(
+                "a text, a number, a flag, a list or a table",
+                "put dates in quotes",
+                report,
+            );
         }
         answer
     }
@@ -351,9 +355,9 @@ fn answer(value: &DeValue<'_>) -> Option<Answer> {
             Answer::List(answers.collect::<Option<_>>()?)
         }
         DeValue::Table(table) => {
-            let entries = table.iter().map(|(name, value)| {
-                Some((name.get_ref().to_string(), answer(value.get_ref())?))
-            });
+            let entries = table
+                .iter()
+                .map(|(name, value)| Some((name.get_ref().to_string(), answer(value.get_ref())?)));
             Answer::Map(entries.collect::<Option<_>>()?)
         }
     })

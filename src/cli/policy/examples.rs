@@ -72,7 +72,11 @@ pub fn test(context: &Context, args: &Test) -> Result<u8, Refusal> {
         Format::Json => policy::json(&view),
     };
     print(text.as_bytes())?;
-    Ok(if failed == 0 { exit::DONE } else { exit::FAILED })
+    Ok(if failed == 0 {
+        exit::DONE
+    } else {
+        exit::FAILED
+    })
 }
 
 /// The one that `--config` names, else the directory's own.
@@ -97,7 +101,9 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Refusal> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path).map_err(unread)? {
         let path = entry.map_err(unread)?.path();
-        let is_toml = path.extension().is_some_and(|extension| extension == "toml");
+        let is_toml = path
+            .extension()
+            .is_some_and(|extension| extension == "toml");
         if is_toml && path.file_name().is_some_and(|name| name != CONFIG) {
             files.push(path);
         }

@@ -80,7 +80,10 @@ pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Described
     let series = table.get("occurrences", report);
     if let Some(item) = series {
         let count = item.number(1..=MAX_OCCURRENCES as u64, report);
-        set(&mut booking.occurrences, count.and_then(|n| n.try_into().ok()));
+        set(
+            &mut booking.occurrences,
+            count.and_then(|n| n.try_into().ok()),
+        );
     }
     if let Some(item) = table.get("every", report) {
         set(&mut booking.every, value::span(&item, GAPS, report));
@@ -193,7 +196,10 @@ fn booker(item: &Item<'_>, report: &mut Report<'_>) -> Option<Option<Booker>> {
             language: None,
         }));
     }
-    let mut table = item.table("{ address = \"bo@example.com\", language = \"de\" }", report)?;
+    let mut table = item.table(
+        "{ address = \"bo@example.com\", language = \"de\" }",
+        report,
+    )?;
     let own = table.get("address", report);
     let own = own.map_or_else(
         || Address::parse(BOOKER).ok(),

@@ -30,7 +30,9 @@ pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Expect> {
     let mut expect = plain(decision.unwrap_or("decline"));
     expect.reasons = reasons(&mut table, report);
     if let Some(item) = table.get("text", report) {
-        expect.text = item.text("The PIN is not right.", report).map(str::to_owned);
+        expect.text = item
+            .text("The PIN is not right.", report)
+            .map(str::to_owned);
     }
     if let Some(item) = table.get("credits", report) {
         expect.credits = item.number(0..=MAX_CREDITS, report);
@@ -40,9 +42,13 @@ pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Expect> {
     }
     if let Some(item) = table.get("until", report) {
         expect.until = moment::read(&item, report);
-        if expect.decision != "wait" {
+        if decision.is_some_and(|word| word != "wait") {
             let problem = "only a wait is over at some time".to_owned();
-            report.error(&item.path, problem, "write decision = \"wait\", or leave it out");
+            report.error(
+                &item.path,
+                problem,
+                "write decision = \"wait\", or leave it out",
+            );
         }
     }
     table.close(report);

@@ -64,7 +64,11 @@ fn account(item: &Item<'_>, report: &mut Report<'_>) -> Option<AccountId> {
         Ok(account) => return Some(account),
         Err(why) => format!("{} {why}", report.show(text)),
     };
-    report.error(&item.path, problem, "name the account as `maitred account list` does");
+    report.error(
+        &item.path,
+        problem,
+        "name the account as `maitred account list` does",
+    );
     None
 }
 

@@ -32,7 +32,7 @@ pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Moment> {
     if text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('-') {
         return value::instant(item, Tz::UTC, report).map(Moment::At);
     }
-    wrong(text, item, report);
+    wrong(item, report);
     None
 }
 
@@ -41,12 +41,13 @@ fn distance(text: &str, item: &Item<'_>, report: &mut Report<'_>) -> Option<Span
     let near = duration.filter(|duration| *duration <= FURTHEST);
     let span = near.and_then(|near| Span::from_std(near).ok());
     if span.is_none() {
-        wrong(text, item, report);
+        wrong(item, report);
     }
     span
 }
 
-fn wrong(text: &str, item: &Item<'_>, report: &mut Report<'_>) {
+fn wrong(item: &Item<'_>, report: &mut Report<'_>) {
+    let text = item.as_text().unwrap_or_default();
     let problem = format!("{} is no time", report.show(text));
     report.error(&item.path, problem, HELP);
 }

@@ -61,7 +61,10 @@ pub fn world(case: &Case, file: Option<FromFile>, policy: &Policy) -> Result<Wor
 }
 
 fn of_described(of: &Described, now: Time, policy: &Policy) -> Result<World, String> {
-    let first = policy.gates.first().and_then(|gate| gate.event_types.first());
+    let first = policy
+        .gates
+        .first()
+        .and_then(|gate| gate.event_types.first());
     let key = of.event_type.as_ref().or(first);
     let key = key.ok_or("no event type is said, and the configuration has no [[gate]]")?;
     let start = of.start.at(now);
@@ -191,7 +194,9 @@ fn grant() -> Reference {
 }
 
 fn standing(member: &Member, world: &World, policy: &Policy) -> Vec<Standing> {
-    let own = policy.gate(&world.bookings[0]).map(|gate| gate.name.clone());
+    let own = policy
+        .gate(&world.bookings[0])
+        .map(|gate| gate.name.clone());
     let numbered = member.upcoming.iter().enumerate();
     numbered
         .map(|(number, upcoming)| {

@@ -2,6 +2,7 @@
 
 use crate::calcom::file::{FromFile, read};
 use crate::config::case::model::{Case, Expect, Moment};
+use crate::config::rule::OWN;
 use crate::control::policy::{CaseView, FoundView};
 use crate::daemon::policy::example;
 use crate::daemon::policy::world::{World, judged};
@@ -54,7 +55,9 @@ fn known(case: &Case, policy: &Policy) -> Result<(), String> {
     let house = &policy.house;
     for name in case.lookups.keys() {
         if house.lookups.iter().all(|lookup| lookup.name != *name) {
-            return Err(format!("the configuration has no [[lookup]] named {name:?}"));
+            return Err(format!(
+                "the configuration has no [[lookup]] named {name:?}"
+            ));
         }
     }
     let member = case.member.iter();
@@ -62,6 +65,19 @@ fn known(case: &Case, policy: &Policy) -> Result<(), String> {
     for name in upcoming.filter_map(|upcoming| upcoming.gate.as_ref()) {
         if policy.gates.iter().all(|gate| gate.name != *name) {
             return Err(format!("the configuration has no gate named {name:?}"));
+        }
+    }
+    if let Some(rule) = &case.expect.rule {
+        let own = house
+            .rules
+            .iter()
+            .chain(policy.gates.iter().flat_map(|gate| &gate.criteria.rules));
+        let mut names = OWN.into_iter().chain(own.map(|rule| &*rule.name));
+        if names.all(|name| name != rule) {
+            return Err(format!(
+                "no rule is called {rule:?}; maitred's own are {}",
+                OWN.join(", ")
+            ));
         }
     }
     Ok(())
@@ -111,7 +127,10 @@ fn differences(expect: &Expect, request: &Request, found: &FoundView, now: Time)
         hold("credits ", credits.to_string(), found.credits.to_string());
     }
     if let Some(rule) = &expect.rule {
-        let is = found.rule.clone().unwrap_or_else(|| "no objection".to_owned());
+        let is = found
+            .rule
+            .clone()
+            .unwrap_or_else(|| "no objection".to_owned());
         hold("rule ", rule.clone(), is);
     }
     if let Some(text) = &expect.text {

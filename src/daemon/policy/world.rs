@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::account::Account;
-use crate::domain::booking::{
-    Booking, Confirmation, EventType, Host, Observed, Payment, Status,
-};
+use crate::domain::booking::{Booking, Confirmation, EventType, Host, Observed, Payment, Status};
 use crate::domain::gate::Policy;
 use crate::domain::id::{BookingUid, HostId, RequestId};
 use crate::domain::plan::plan;
@@ -72,15 +70,32 @@ fn snapshot(world: World) -> Snapshot {
         me: world.me,
         series: series.into_iter().map(whole).collect(),
         accepted: accepted.into_iter().collect(),
-        event_types: kind.into_iter().map(|kind| (kind, world.event_type.clone())).collect(),
-        accounts: world.account.into_iter().map(|of| (of.id.clone(), of)).collect(),
+        event_types: kind
+            .into_iter()
+            .map(|kind| (kind, world.event_type.clone()))
+            .collect(),
+        accounts: world
+            .account
+            .into_iter()
+            .map(|of| (of.id.clone(), of))
+            .collect(),
         names: names.into_iter().collect(),
-        records: world.record.into_iter().map(|of| (of.id.clone(), of)).collect(),
+        records: world
+            .record
+            .into_iter()
+            .map(|of| (of.id.clone(), of))
+            .collect(),
         intents: Vec::new(),
         carried: world.carried.map(own).unwrap_or_default(),
         standing: standing.into_iter().collect(),
-        asked: booker.into_iter().map(|booker| (booker, world.earlier.clone())).collect(),
-        pins: world.pin.map(|pin| BTreeMap::from([(first.uid.clone(), pin)])).unwrap_or_default(),
+        asked: booker
+            .into_iter()
+            .map(|booker| (booker, world.earlier.clone()))
+            .collect(),
+        pins: world
+            .pin
+            .map(|pin| BTreeMap::from([(first.uid.clone(), pin)]))
+            .unwrap_or_default(),
         lookups: BTreeMap::from([(id, world.lookups)]),
         ledger_is_empty: world.ledger_is_empty,
         pending: world
