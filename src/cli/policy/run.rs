@@ -1,7 +1,7 @@
 //! Which of the commands it is.
 
 use super::args::Policy;
-use super::examples;
+use super::{examples, replay};
 use crate::cli::dispatch::Context;
 use crate::control::protocol::Refusal;
 
@@ -10,5 +10,6 @@ use crate::control::protocol::Refusal;
 pub fn run(context: &Context, args: &Policy) -> Result<u8, Refusal> {
     match args {
         Policy::Test(args) => examples::test(context, args),
+        Policy::Replay(args) => replay::replay(context, args),
     }
 }

@@ -1,8 +1,9 @@
-//! What `policy test` says: a line for each case that came out otherwise, and a sum.
+//! What `policy test` says: a line for each case that came out otherwise, and a sum; and likewise
+//! `policy replay` of requests.
 
 use super::clean;
-use super::layout::count;
-use crate::control::policy::{CaseView, PolicyTestView};
+use super::layout::{count, minute};
+use crate::control::policy::{CaseView, DifferenceView, PolicyTestView, ReplayView, SaidView};
 
 /// The whole answer. With `verbose` every case, and what each rule said of it.
 pub fn tested(view: &PolicyTestView, verbose: bool) -> String {
@@ -41,6 +42,58 @@ fn line(case: &CaseView) -> String {
     let differences = case.differences.iter().map(|text| clean::text(text));
     let differences = differences.collect::<Vec<_>>().join("; ");
     format!("FAIL {place} {name}: {differences}\n")
+}
+
+/// The requests that would be decided otherwise, and a sum.
+pub fn replayed(view: &ReplayView) -> String {
+    let mut text = String::new();
+    for difference in &view.differences {
+        text.push_str(&differing(difference));
+    }
+    if view.more > 0 {
+        let more = view.more;
+        text.push_str(&format!("and {more} more (see --limit)\n"));
+    }
+    for missing in &view.missing {
+        let requests = count(missing.requests, "request");
+        let what = clean::text(&missing.what);
+        text.push_str(&format!("unknown: {what} was not recorded ({requests})\n"));
+    }
+    let requests = count(view.requests, "request");
+    text.push_str(&format!(
+        "{requests} since {}: {} as before, {} otherwise, {} unknown (policy {})\n",
+        minute(&view.since),
+        view.same,
+        view.different,
+        view.unknown,
+        view.policy
+    ));
+    text
+}
+
+fn differing(difference: &DifferenceView) -> String {
+    let booker = difference.booker.as_deref().unwrap_or("nobody");
+    let mut text = format!(
+        "{} {} for {}: {} -> {}\n",
+        minute(&difference.decided),
+        clean::text(booker),
+        minute(&difference.start),
+        said(&difference.was),
+        said(&difference.would_be)
+    );
+    if let Some(finding) = &difference.would_be.rule {
+        let (rule, detail) = (clean::text(&finding.rule), clean::text(&finding.detail));
+        text.push_str(&format!("    {rule}: {detail}\n"));
+    }
+    text
+}
+
+fn said(said: &SaidView) -> String {
+    let reasons = said.reasons.join(", ");
+    match said.decision.as_str() {
+        "confirm" => format!("confirm for {}", count(said.credits, "credit")),
+        decision => format!("{decision} ({reasons})"),
+    }
 }
 
 fn sum(view: &PolicyTestView) -> String {
