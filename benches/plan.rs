@@ -208,6 +208,7 @@ fn snapshot() -> Snapshot {
                 recurring: false,
                 confirmation: Confirmation::Always { blocks_slot: false },
                 verifies_address: None,
+                questions: None,
             }),
         )]),
         accounts: accounts

@@ -82,6 +82,14 @@ pub(super) fn list<'a>(object: &'a Object, name: &str) -> &'a [Value] {
     }
 }
 
+/// The identifiers of an event type's booking questions, which stand under `key` in each; `None`
+/// when they are not shown.
+pub(super) fn questions(row: &Object, key: &str) -> Option<Vec<String>> {
+    let fields = row.get("bookingFields")?.as_array()?;
+    let fields = fields.iter().filter_map(Value::as_object);
+    Some(fields.filter_map(|field| owned(field, key)).collect())
+}
+
 pub(super) fn address(object: &Object, name: &str) -> Option<Address> {
     Address::parse(text(object, name)?).ok()
 }

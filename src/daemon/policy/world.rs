@@ -7,7 +7,7 @@ use crate::domain::account::Account;
 use crate::domain::booking::{Booking, Confirmation, EventType, Host, Observed, Payment, Status};
 use crate::domain::gate::Policy;
 use crate::domain::id::{BookingUid, HostId, RequestId};
-use crate::domain::plan::plan;
+use crate::domain::plan::{Step, plan};
 use crate::domain::request::{Charge, Request};
 use crate::domain::snapshot::{Earlier, Lookups, Pin, Series, Snapshot, Standing};
 use crate::domain::time::{Span, Time};
@@ -47,10 +47,15 @@ pub fn unbounded(policy: &Policy) -> Policy {
 
 /// What the policy says of the request; `None` when that is not one thing.
 pub fn judged(world: World, policy: &Policy) -> Option<Arc<Request>> {
+    planned(world, policy).map(|step| step.request)
+}
+
+/// The one step of a pass that sees nothing else.
+pub fn planned(world: World, policy: &Policy) -> Option<Step> {
     let snapshot = snapshot(world);
     let mut plan = plan(&snapshot, policy);
     let step = plan.steps.pop()?;
-    plan.steps.is_empty().then_some(step.request)
+    plan.steps.is_empty().then_some(step)
 }
 
 fn snapshot(world: World) -> Snapshot {
@@ -184,5 +189,6 @@ pub fn event_type(booking: &Booking, price: i64, seated: bool) -> Option<EventTy
         recurring: booking.series.is_some(),
         confirmation: Confirmation::Unknown,
         verifies_address: None,
+        questions: None,
     })
 }
