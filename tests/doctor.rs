@@ -173,7 +173,7 @@ fn a_clock_that_is_off() {
         let way = if seconds > 0 {
             "s ahead of"
         } else {
-            "s behind of"
+            "s behind"
         };
         one(&found, head, way);
     }

@@ -23,7 +23,11 @@ use maitred::store::port::Store;
 use tempfile::TempDir;
 
 /// What decided when the requests were made.
-const OLD: &str = "
+const OLD: &str = r#"
+[[rule]]
+name = 'asked-early'
+require = 'booking.notice > duration("1m") && member.tier == ""'
+
 [[gate]]
 name = 'club'
 event-types = ['club']
@@ -32,7 +36,7 @@ short-of-credit = 'wait'
 [[gate]]
 name = 'series'
 event-types = ['series']
-";
+"#;
 
 /// Bo has 1 credit and spends it; then 5 more are given to him. Nobody knows Zoe.
 const HISTORY: &str = "
@@ -66,6 +70,12 @@ name = 'bo-series'
 now = '2026-12-02T13:00:00Z'
 booking = { event-type = 'series', start = '2026-12-10T10:00:00Z', occurrences = 2 }
 expect = 'confirm'
+
+[[case]]
+name = 'bo-many'
+now = '2026-12-02T13:30:00Z'
+booking = { event-type = 'series', start = '2026-12-10T10:00:00Z', occurrences = 9 }
+expect = 'decline'
 
 [[case]]
 name = 'bo-taken'
@@ -181,9 +191,9 @@ fn the_same_policy_says_the_same() {
     assert_eq!(told(&view), [""; 0]);
     assert_eq!(
         (view.requests, view.same, view.different, view.unknown),
-        (6, 6, 0, 0)
+        (7, 7, 0, 0)
     );
-    assert_eq!(view.commits, 8);
+    assert_eq!(view.commits, 9);
 }
 
 #[test]
@@ -244,7 +254,7 @@ fn each_request_is_judged_as_of_its_time() {
         // Answers were not recorded. Who is declined before, is so whatever they were.
         (
             format!("{OLD}\n[[rule]]\nname = 'asks'\nrequire = 'booking.answers.x == 1.0'\n"),
-            &["4 x booking.answers"],
+            &["5 x booking.answers"],
         ),
         (
             club("hours = [{ hours = '08:00-20:00' }]\ntime-zone = 'booker'"),
@@ -253,7 +263,10 @@ fn each_request_is_judged_as_of_its_time() {
         // The times of occurrences that were confirmed stand with their holds.
         (
             format!("{OLD}notice = {{ at-most = '10days' }}\n"),
-            &["bo-series: confirm 2 -> decline by notice"],
+            &[
+                "bo-series: confirm 2 -> decline by notice",
+                "1 x the times of the occurrences",
+            ],
         ),
         (
             "[[gate]]\nevent-types = ['series']\n".to_owned(),
@@ -277,9 +290,9 @@ fn each_request_is_judged_as_of_its_time() {
 fn only_what_was_decided_since_is_judged_and_the_ledger_is_whole() {
     let (folder, _store) = recorded();
     let view = replayed(&folder, OLD, "2026-12-02T00:00:00Z");
-    assert_eq!((view.requests, view.same), (3, 3));
+    assert_eq!((view.requests, view.same), (4, 4));
     let later = replayed(&folder, OLD, "2027-01-01T00:00:00Z");
-    assert_eq!((later.requests, later.commits), (0, 8));
+    assert_eq!((later.requests, later.commits), (0, 9));
 }
 
 #[test]
@@ -289,14 +302,7 @@ fn the_command_reads_beside_a_process_that_holds_the_store() {
     fs::write(folder.path().join("new.toml"), new).unwrap();
     let run = |args: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_maitred"))
-            .args([
-                "policy",
-                "replay",
-                "--config",
-                "new.toml",
-                "--since",
-                "2026-11-01",
-            ])
+            .args(["policy", "replay", "--config", "new.toml"])
             .args(args)
             .current_dir(folder.path())
             .env_clear()
@@ -309,22 +315,36 @@ fn the_command_reads_beside_a_process_that_holds_the_store() {
             text(output.stderr),
         )
     };
-    let (code, out, err) = run(&["--store", "store", "--limit", "1"]);
+    let (code, out, err) = run(&["--store", "store", "--since", "2026-11-01", "--limit", "1"]);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
     let expect = "\
 2026-12-01 12:00 UTC bo@example.com for 2026-12-03 10:00 UTC: confirm for 1 credit -> decline (blocked)
     not-blocked: Requests from this address are not accepted.
 and 3 more (see --limit)
-6 requests since 2026-11-01 00:00 UTC: 2 as before, 4 otherwise, 0 unknown (policy ";
+7 requests since 2026-11-01 00:00 UTC: 3 as before, 4 otherwise, 0 unknown (policy ";
     assert!(out.starts_with(expect), "{out}");
-    let (code, out, _) = run(&["--store", "store", "--format", "json"]);
+    let (code, out, _) = run(&[
+        "--store",
+        "store",
+        "--since",
+        "2026-11-01",
+        "--format",
+        "json",
+    ]);
     let view: ReplayView = serde_json::from_str(&out).unwrap();
     assert_eq!((code, view.different, view.more), (0, 4, 0));
     // What is being written is not read: the last line is not whole yet.
     let segment = folder.path().join("store/log/00000001.jsonl");
     let bytes = fs::read(&segment).unwrap();
-    fs::write(&segment, [&bytes[..], br#"{"seq":9,"at":"#].concat()).unwrap();
-    let (code, torn, _) = run(&["--store", "store", "--format", "json"]);
+    fs::write(&segment, [&bytes[..], br#"{"seq":10,"at":"#].concat()).unwrap();
+    let (code, torn, _) = run(&[
+        "--store",
+        "store",
+        "--since",
+        "2026-11-01",
+        "--format",
+        "json",
+    ]);
     assert_eq!((code, torn), (0, out));
     // A line that was changed is damage, and said to be.
     fs::write(
@@ -345,4 +365,28 @@ and 3 more (see --limit)
     let (code, _, err) = run(&["--since", "soon"]);
     assert_eq!(code, 2);
     assert!(err.contains("--since: "), "{err}");
+}
+
+#[test]
+fn explain_shows_what_a_rule_looked_at_and_which_policy_it_was() {
+    let (folder, mut store) = recorded();
+    store.close().unwrap();
+    drop(store);
+    fs::write(folder.path().join("own.toml"), "[store]\npath = 'store'\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_maitred"))
+        .args(["explain", "bo-1.0", "--config", "own.toml"])
+        .current_dir(folder.path())
+        .env_clear()
+        .output()
+        .unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    let hash = policy(OLD).hash;
+    for expect in [
+        "asked-early",
+        "booking.notice = ",
+        "member.tier = \"\"",
+        &hash,
+    ] {
+        assert!(out.contains(expect), "{expect}: {out}");
+    }
 }

@@ -110,8 +110,8 @@ fn skew(server: Option<Time>, (before, after): (Time, Time)) -> CheckFinding {
     let ahead = server - after;
     let skew = behind.max(ahead).max(Span::zero());
     let seconds = skew.num_seconds();
-    let way = if ahead > behind { "ahead" } else { "behind" };
-    let text = format!("the server's clock is {seconds} s {way} of this machine's");
+    let way = if ahead > behind { "ahead of" } else { "behind" };
+    let text = format!("the server's clock is {seconds} s {way} this machine's");
     let help = "set this machine's clock (NTP)";
     if skew > MAX_SKEW {
         failure(exit::FAILED, "clock", text, help)
