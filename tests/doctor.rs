@@ -136,6 +136,7 @@ fn a_house_in_order() {
         ("ok socket: ", "no daemon listens on"),
         ("ok key: ", "found in the file"),
         ("ok key: ", "it acts as"),
+        ("ok dialect: ", "understands v2"),
         ("ok bookings: ", "(0 waiting)"),
         ("ok clock: ", "agree"),
         (

@@ -306,6 +306,29 @@ mod tests {
     }
 
     #[test]
+    fn questions_are_those_that_are_shown() {
+        let fields = json!([{"slug": "pin", "name": "member-pin"}, {"slug": ""}, 7, {"type": "x"}]);
+        let rows = [
+            (json!({"bookingFields": fields}), "slug", Some(vec!["pin"])),
+            (
+                json!({"bookingFields": fields}),
+                "name",
+                Some(vec!["member-pin"]),
+            ),
+            (json!({"bookingFields": []}), "slug", Some(vec![])),
+            (json!({"bookingFields": null}), "slug", None),
+            (json!({}), "slug", None),
+        ];
+        for (value, key, expect) in rows {
+            let found = questions(&of(value.clone()), key);
+            let found = found
+                .as_ref()
+                .map(|of| of.iter().map(String::as_str).collect());
+            assert_eq!(found, expect, "{value} {key}");
+        }
+    }
+
+    #[test]
     fn a_name_is_a_text_or_two_parts() {
         let rows = [
             (json!({"n": " Bo "}), Some("Bo")),

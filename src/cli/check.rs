@@ -73,9 +73,11 @@ fn key_and_live(
         }
     };
     if live {
-        let policy = &loaded.config.policy;
-        let examined =
-            runtime()?.block_on(server::examine(calendar.as_ref(), policy, &context.clock));
+        let examined = runtime()?.block_on(server::examine(
+            calendar.as_ref(),
+            &loaded.config,
+            &context.clock,
+        ));
         findings.extend(examined);
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::finding::{error, failure, fine, warning};
 use crate::calcom::port::{Calendar, CallError, Me, Select};
+use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::CheckFinding;
 use crate::domain::booking::{Confirmation, EventType};
@@ -22,11 +23,14 @@ const MAX_SKEW: Span = Span::seconds(60);
 const GRAIN: Span = Span::seconds(1);
 
 /// Asks everything; a call that fails is a finding and the rest goes on, except after a refused key.
-pub async fn examine(calendar: &dyn Calendar, policy: &Policy, clock: &Clock) -> Vec<CheckFinding> {
+pub async fn examine(calendar: &dyn Calendar, config: &Config, clock: &Clock) -> Vec<CheckFinding> {
+    let policy = &config.policy;
     let mut findings = Vec::new();
     match calendar.me().await {
         Ok(me) => {
             findings.extend(key(&me));
+            let (server, dialect) = (&config.calcom.base_url, config.calcom.dialect.word());
+            findings.push(fine("dialect", format!("{server} understands {dialect}")));
             findings.extend(hosts(&me, policy));
         }
         Err(error) => {

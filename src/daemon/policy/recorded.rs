@@ -119,11 +119,12 @@ fn bookings(request: &Request, times: &Times) -> Vec<Booking> {
     let numbered = request.bookings.iter().enumerate();
     let all = numbered.map(|(number, of)| {
         let start = request.start;
-        // The last one ends when the request does; what else is not told `missing` knows.
+        // The last one ends when the request does. What else is not told `missing` knows; it takes
+        // some time in any case, so that what overlaps can.
         let end = if number + 1 == count {
             request.end
         } else {
-            start
+            start + Span::minutes(1)
         };
         let time = times.get(&of.uid).copied().unwrap_or((start, end));
         let mut booking = blank(of.uid.clone(), time, request.created);
