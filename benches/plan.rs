@@ -212,6 +212,7 @@ fn snapshot() -> Snapshot {
                 recurring: false,
                 confirmation: Confirmation::Always { blocks_slot: false },
                 verifies_address: None,
+                questions: None,
             }),
         )]),
         accounts: accounts

@@ -82,6 +82,14 @@ pub(super) fn list<'a>(object: &'a Object, name: &str) -> &'a [Value] {
     }
 }
 
+/// The identifiers of an event type's booking questions, which stand under `key` in each; `None`
+/// when they are not shown.
+pub(super) fn questions(row: &Object, key: &str) -> Option<Vec<String>> {
+    let fields = row.get("bookingFields")?.as_array()?;
+    let fields = fields.iter().filter_map(Value::as_object);
+    Some(fields.filter_map(|field| owned(field, key)).collect())
+}
+
 pub(super) fn address(object: &Object, name: &str) -> Option<Address> {
     Address::parse(text(object, name)?).ok()
 }
@@ -298,6 +306,29 @@ mod tests {
 
     fn of(value: Value) -> Object {
         value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn questions_are_those_that_are_shown() {
+        let fields = json!([{"slug": "pin", "name": "member-pin"}, {"slug": ""}, 7, {"type": "x"}]);
+        let rows = [
+            (json!({"bookingFields": fields}), "slug", Some(vec!["pin"])),
+            (
+                json!({"bookingFields": fields}),
+                "name",
+                Some(vec!["member-pin"]),
+            ),
+            (json!({"bookingFields": []}), "slug", Some(vec![])),
+            (json!({"bookingFields": null}), "slug", None),
+            (json!({}), "slug", None),
+        ];
+        for (value, key, expect) in rows {
+            let found = questions(&of(value.clone()), key);
+            let found = found
+                .as_ref()
+                .map(|of| of.iter().map(String::as_str).collect());
+            assert_eq!(found, expect, "{value} {key}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use self::credits::Credits;
 use self::decisions::{Charges, Decisions, Review};
 use self::ledger::{Backup, Ledger, Restore};
 use self::passes::{Check, Evaluate, Pass, Plan, Run, Sandbox};
+use super::policy::args::Policy;
 use super::usage;
 
 pub mod account;
@@ -117,6 +118,9 @@ Examples:
     /// Check the configuration and report all findings at once
     #[command(display_order = 3)]
     Check(Check),
+    /// Try a policy before it is let loose: on examples, or on what was asked before
+    #[command(display_order = 3, subcommand)]
+    Policy(Policy),
     /// Watch the whole story in a minute, against the built-in sandbox; needs nothing
     #[command(display_order = 4)]
     Demo,

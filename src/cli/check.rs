@@ -10,7 +10,8 @@ use crate::config::parse::Loaded;
 use crate::control::exit;
 use crate::control::protocol::{CheckFinding, CheckView, Refusal, SCHEMA};
 use crate::daemon::calendar;
-use crate::daemon::doctor::examine;
+use crate::daemon::doctor::finding::{error, fine};
+use crate::daemon::doctor::{calendar as server, machine};
 use crate::daemon::failure::{Failure, chain};
 
 /// Checks, prints what was found, and ends with the code of the first error.
@@ -23,6 +24,9 @@ pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
         Ok(loaded) => {
             findings.extend(loaded.findings.iter().map(shown));
             findings.push(fine("configuration", summary(context, &loaded)));
+            if live {
+                findings.extend(machine::examine(&loaded.config, &context.clock));
+            }
             key_and_live(context, &loaded, live, &mut findings)?;
         }
         Err(LoadError::Wrong(wrong)) => findings.extend(wrong.0.iter().map(shown)),
@@ -54,21 +58,26 @@ fn key_and_live(
             findings.push(fine("key", format!("found in {}", key.origin)));
             findings.extend(key.findings.iter().map(shown));
         }
-        Err(error) => {
-            findings.push(wrong("key", format!("failed to {}", chain(&error))));
+        Err(why) => {
+            let help = "see calcom.api-key-file in the configuration";
+            findings.push(error("key", format!("failed to {}", chain(&why)), help));
             return Ok(());
         }
     }
     let calendar = match calendar::open(&loaded.config, &context.clock) {
         Ok(opened) => opened.calendar,
-        Err(error) => {
-            findings.push(wrong("calcom", error.to_string()));
+        Err(why) => {
+            let help = "see the section [calcom] of the configuration";
+            findings.push(error("calcom", why.to_string(), help));
             return Ok(());
         }
     };
     if live {
-        let policy = &loaded.config.policy;
-        let examined = runtime()?.block_on(examine(calendar.as_ref(), policy, &context.clock));
+        let examined = runtime()?.block_on(server::examine(
+            calendar.as_ref(),
+            &loaded.config,
+            &context.clock,
+        ));
         findings.extend(examined);
     }
     Ok(())
@@ -116,26 +125,6 @@ fn shown(finding: &Finding) -> CheckFinding {
             .to_owned(),
         text: format!("{}{excerpt}", finding.problem),
         help: finding.help.clone(),
-    }
-}
-
-fn fine(subject: &str, text: String) -> CheckFinding {
-    CheckFinding {
-        level: "ok".to_owned(),
-        exit: exit::DONE,
-        subject: subject.to_owned(),
-        text,
-        help: String::new(),
-    }
-}
-
-fn wrong(subject: &str, text: String) -> CheckFinding {
-    CheckFinding {
-        level: "error".to_owned(),
-        exit: exit::CONFIGURATION,
-        subject: subject.to_owned(),
-        text,
-        help: String::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::args::{Args, Format, Global, LogFormat, Verb};
 use super::usage::{self, Stop};
-use super::{backup, check, completions, demo, house, init, man, output, run, sandbox};
+use super::{backup, check, completions, demo, house, init, man, output, policy, run, sandbox};
 use crate::config::load::load;
 use crate::config::parse::Loaded;
 use crate::control::exit;
@@ -73,6 +73,7 @@ fn carry_out(args: Args) -> Result<u8, Refusal> {
         Verb::Run(args) => run::run(&context, &args),
         Verb::Ask(ask) => house::ask(&context, &ask),
         Verb::Check(args) => check::check(&context, args.live),
+        Verb::Policy(args) => policy::run::run(&context, &args),
         Verb::Demo => demo::demo(&context),
         Verb::Sandbox(args) => sandbox::sandbox(&context, &args),
         Verb::Restore(args) => backup::restore(&context, &args),
@@ -93,6 +94,7 @@ fn level(args: &Args) -> String {
             Verb::Run(_)
             | Verb::Ask(_)
             | Verb::Check(_)
+            | Verb::Policy(_)
             | Verb::Sandbox(_)
             | Verb::Restore(_)
             | Verb::Init

@@ -17,6 +17,7 @@ pub mod init;
 pub mod man;
 pub mod output;
 pub mod pin;
+pub mod policy;
 pub mod render;
 pub mod run;
 pub mod sandbox;

@@ -5,14 +5,17 @@
 //! `load` reads the file and `parse` the text; `model` is what comes of it, `finding` what is wrong
 //! with it. `secret` finds the API key, which never stands in the configuration. `every` says when
 //! a schedule is due next. `lookup` is how other systems are asked. The files without `pub` read one
-//! section or one kind of value each; `criteria` is what a gate asks for beside credit.
+//! section or one kind of value each; `criteria` is what a gate asks for beside credit. `case` reads
+//! the example bookings that a configuration is tried with.
 
+pub mod case;
 pub mod every;
 pub mod finding;
 pub mod load;
 pub mod lookup;
 pub mod model;
 pub mod parse;
+pub mod rule;
 pub mod secret;
 
 mod calcom;
@@ -30,7 +33,6 @@ mod opening;
 mod price;
 mod reader;
 mod report;
-mod rule;
 mod suggest;
 mod terms;
 mod value;

@@ -120,7 +120,7 @@ fn house(
     (lookups, house)
 }
 
-fn syntax(errors: &[toml::de::Error], report: &mut Report<'_>) {
+pub(super) fn syntax(errors: &[toml::de::Error], report: &mut Report<'_>) {
     for error in errors.iter().take(MAX_SYNTAX) {
         let problem = format!("this is not TOML: {}", error.message());
         let mut help = match error.message().contains("duplicate") {

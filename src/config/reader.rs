@@ -9,6 +9,7 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::report::Report;
 use super::{hush, suggest};
+use crate::domain::booking::Answer;
 
 /// Where a key belongs that was written into the configuration.
 pub(super) const KEY_BELONGS: &str = "keep the API key out of this file (and make a new one if \
@@ -130,6 +131,10 @@ impl<'t> Table<'t> {
 impl<'t> Item<'t> {
     pub(super) fn as_text(&self) -> Option<&'t str> {
         self.value.as_str()
+    }
+
+    pub(super) fn as_flag(&self) -> Option<bool> {
+        self.value.as_bool()
     }
 
     pub(super) fn as_table(&self) -> Option<&'t DeTable<'t>> {
@@ -301,6 +306,20 @@ impl<'t> Item<'t> {
         entries.into_iter().map(named).collect()
     }
 
+    /// The value as an answer from outside would be, or a finding. As deep as the text is nested;
+    /// the parser bounds that.
+    pub(super) fn answer(&self, report: &mut Report<'_>) -> Option<Answer> {
+        let answer = answer(self.value);
+        if answer.is_none() {
+            self.refuse(
+                "a text, a number, a flag, a list or a table",
+                "put dates in quotes",
+                report,
+            );
+        }
+        answer
+    }
+
     /// Reports that the value is of the wrong kind.
     pub(super) fn refuse(&self, expected: &str, help: &str, report: &mut Report<'_>) {
         let found = match self.value {
@@ -318,6 +337,30 @@ impl<'t> Item<'t> {
             help,
         );
     }
+}
+
+fn answer(value: &DeValue<'_>) -> Option<Answer> {
+    Some(match value {
+        DeValue::String(text) => Answer::Text(text.to_string()),
+        // JSON's numbers are doubles; so are those of answers.
+        DeValue::Integer(number) => {
+            let whole = i64::from_str_radix(number.as_str(), number.radix()).ok()?;
+            Answer::Number(whole as f64)
+        }
+        DeValue::Float(number) => Answer::Number(number.as_str().parse().ok()?),
+        DeValue::Boolean(flag) => Answer::Bool(*flag),
+        DeValue::Datetime(_) => return None,
+        DeValue::Array(values) => {
+            let answers = values.iter().map(|value| answer(value.get_ref()));
+            Answer::List(answers.collect::<Option<_>>()?)
+        }
+        DeValue::Table(table) => {
+            let entries = table
+                .iter()
+                .map(|(name, value)| Some((name.get_ref().to_string(), answer(value.get_ref())?)));
+            Answer::Map(entries.collect::<Option<_>>()?)
+        }
+    })
 }
 
 /// Reports every text in the tree that is one of Cal.com's keys, whatever the key it was given to.

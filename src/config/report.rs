@@ -196,6 +196,12 @@ impl<'a> Report<'a> {
         self.findings.push(Found { key, at, finding });
     }
 
+    /// Where the key stands, for findings that come up later.
+    pub(super) fn place_of(&self, key: &str) -> Option<Place> {
+        let span = self.spans.get(key).cloned();
+        span.map(|span| self.place(span))
+    }
+
     /// Where the span is, with its line. A span over several lines is cut at the end of the first.
     fn place(&self, span: Range<usize>) -> Place {
         let start = floor(self.text, span.start);

@@ -13,8 +13,9 @@ use crate::domain::criteria::terms::Rule;
 /// Rules that the house may have, and each gate: a pass evaluates all of them for every request.
 const MAX_RULES: usize = 50;
 
-/// What maitred's own rules are called in findings; `judge` gives them these names.
-const OWN: [&str; 14] = [
+/// What maitred's own rules are called in findings; `judge` gives them these names. In their order:
+/// those of the operator come before the last.
+pub const OWN: [&str; 14] = [
     "pending",
     "free-of-charge",
     "booker",

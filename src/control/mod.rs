@@ -1,8 +1,9 @@
 //! What is said over the Unix socket: the protocol and the exit codes (pure), the server and the
-//! client.
+//! client. `policy` is the JSON of commands that never go over it.
 
 pub mod client;
 pub mod exit;
 pub mod listener;
+pub mod policy;
 pub mod protocol;
 pub mod server;

@@ -11,6 +11,7 @@ pub mod local;
 pub mod lookups;
 pub mod once;
 pub mod pin;
+pub mod policy;
 pub mod run;
 pub mod schedule;
 pub mod serve;

@@ -178,6 +178,8 @@ pub struct EventType {
     pub confirmation: Confirmation,
     /// Whether a booker must prove the address by a code; `None` when the server does not say.
     pub verifies_address: Option<bool>,
+    /// The identifiers of its own booking questions; `None` when the server does not say.
+    pub questions: Option<Vec<String>>,
 }
 
 /// What reading one booking gave.

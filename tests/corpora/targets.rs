@@ -12,6 +12,7 @@ use maitred::control::protocol::Response;
 use maitred::control::server;
 use maitred::daemon::answer::route;
 use maitred::domain::booking::BookingRef;
+use maitred::domain::criteria::house::House;
 use maitred::domain::fact::Commit;
 use maitred::domain::gate::{Limits, Policy, RefuseWith};
 use maitred::domain::id::BookingUid;
@@ -167,6 +168,7 @@ fn control(bytes: &[u8]) {
             max_observation_age: Span::seconds(10),
             series_settle: Span::seconds(10),
         },
+        house: House::default(),
         hash: "fuzz".to_owned(),
     };
     for line in bytes.split(|byte| *byte == b'\n').take(MAX_LINES) {

@@ -9,6 +9,7 @@ use maitred::calcom::port::{Calendar, Dialect};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{Policy, RefuseWith};
 use maitred::domain::id::{AccountId, Reference};
+use maitred::lookup::desk::Desk;
 use maitred::reconcile::pass::pass;
 use maitred::reconcile::ports::{PassError, Ports, Session, Stop};
 use maitred::reconcile::report::Report;
@@ -88,6 +89,7 @@ impl Door {
         let ports = Ports {
             calendar: self.calendar.as_ref(),
             store: &self.store,
+            lookups: &Desk::default(),
             clock: &clock,
             stop: &stop,
         };

@@ -144,6 +144,7 @@ impl Town {
                 recurring: true,
                 confirmation: Confirmation::Always { blocks_slot: false },
                 verifies_address: None,
+                questions: None,
             })
             .collect()
     }

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::calcom::fields::{
     Object, Unreadable, address, addresses, answers, flag, instant, link, list, maybe_instant,
-    minutes, name, names, number, object, owned, price, row, seats, status, stretch, text, uid,
+    minutes, name, names, number, object, owned, price, questions, row, seats, status, stretch,
+    text, uid,
 };
 use crate::calcom::identify::booker;
 use crate::calcom::port::Me;
@@ -139,6 +140,7 @@ pub(in crate::calcom) fn event_type(value: &Value) -> Result<EventType, Unreadab
         verifies_address: row
             .get("requiresBookerEmailVerification")
             .and_then(Value::as_bool),
+        questions: questions(row, "name"),
     })
 }
 

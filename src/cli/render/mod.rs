@@ -10,5 +10,6 @@ pub mod explain;
 pub mod house;
 pub mod layout;
 pub mod pass;
+pub mod policy;
 pub mod refusal;
 pub mod review;

@@ -198,6 +198,7 @@ fn event_type(booking: &Booking, price: Option<i64>) -> Option<EventType> {
         recurring: booking.series.is_some(),
         confirmation: Confirmation::Unknown,
         verifies_address: None,
+        questions: None,
     })
 }
 

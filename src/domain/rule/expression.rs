@@ -13,6 +13,7 @@ use super::inputs::{self, Inputs, Path};
 use super::interpret::{self, Reference};
 use super::lower;
 use super::parse;
+use super::schema;
 use super::scope::Scope;
 use super::tree::Node;
 
@@ -104,6 +105,19 @@ impl Expression {
     /// The lookups that it names, in order.
     pub fn lookups(&self) -> impl Iterator<Item = &str> {
         self.inner.lookups.iter().map(String::as_str)
+    }
+
+    /// The names of the schema that it looks at, each once, in order of appearance.
+    pub fn names(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for path in self.inner.paths.iter() {
+            let known = schema::NAMES.iter().find(|name| name.field == path.field);
+            let name = known.expect("every path is of a name of the schema").path;
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     pub fn text(&self) -> &str {

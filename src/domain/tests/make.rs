@@ -162,6 +162,7 @@ pub fn event_type() -> EventType {
         recurring: false,
         confirmation: Confirmation::Always { blocks_slot: false },
         verifies_address: None,
+        questions: None,
     }
 }
 

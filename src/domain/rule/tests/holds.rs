@@ -435,10 +435,38 @@ fn inputs_are_equal_when_shown_the_same() {
 }
 
 #[test]
-fn an_expression_knows_its_lookups_and_its_text() {
+fn an_expression_knows_its_names_its_lookups_and_its_text() {
     let text = "lookup.vat == \"\" || has(lookup.crm) || \"crm\" in lookup";
     let rule = rule(text);
     assert_eq!(rule.lookups().collect::<Vec<_>>(), ["crm", "vat"]);
+    assert_eq!(rule.names(), ["lookup"]);
     assert_eq!(rule.text(), text);
     assert_eq!(format!("{rule:?}"), format!("Expression({text:?})"));
+}
+
+#[test]
+fn names_are_found_wherever_they_stand() {
+    let rows: [(&str, &[&str]); 4] = [
+        ("true", &[]),
+        ("booking.title == booking.title", &["booking.title"]),
+        (
+            "booking.answers.a == 1.0 || booking.answers[\"b\"] == member.attributes.c",
+            &["booking.answers", "member.attributes"],
+        ),
+        (
+            "booking.guests.exists(g, g.startsWith(booker.domain)) ? now > booking.start : \
+             !(host.name in member.tags)",
+            &[
+                "booking.guests",
+                "booker.domain",
+                "now",
+                "booking.start",
+                "host.name",
+                "member.tags",
+            ],
+        ),
+    ];
+    for (text, expect) in rows {
+        assert_eq!(rule(text).names(), expect, "{text}");
+    }
 }

@@ -1,0 +1,42 @@
+//! `maitred policy replay`: what another configuration would have said of the recorded requests.
+
+use super::args::Replay;
+use crate::cli::args::Format;
+use crate::cli::dispatch::{Context, print};
+use crate::cli::render::policy;
+use crate::cli::time::{self, Meaning};
+use crate::control::exit;
+use crate::control::protocol::Refusal;
+use crate::daemon::policy::replay::{Ask, replay as judge};
+use crate::domain::time::Time;
+
+/// Judges, and says what would differ.
+///
+/// # Errors
+/// When the configuration cannot be used, or the log cannot be read.
+pub fn replay(context: &Context, args: &Replay) -> Result<u8, Refusal> {
+    let since = since(&args.since, (context.clock)())?;
+    let config = context.config()?.config;
+    let store = args.store.as_deref().unwrap_or(&config.store.path);
+    let ask = Ask {
+        policy: &config.policy,
+        since,
+        limit: args.limit as usize,
+    };
+    let view = judge(store, &ask)?;
+    let text = match context.global.format {
+        Format::Plain => policy::replayed(&view),
+        Format::Json => policy::json(&view),
+    };
+    print(text.as_bytes())
+}
+
+fn since(text: &str, now: Time) -> Result<Time, Refusal> {
+    let wrong = |why: String| Refusal {
+        exit: exit::USAGE,
+        code: "usage".to_owned(),
+        text: format!("--since: {why}"),
+    };
+    let at = time::parse(text, Meaning::Since, now).map_err(|why| wrong(why.to_string()))?;
+    at.parse().map_err(|_| wrong(format!("{at} is no time")))
+}

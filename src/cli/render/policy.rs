@@ -1,0 +1,106 @@
+//! What `policy test` says: a line for each case that came out otherwise, and a sum; and likewise
+//! `policy replay` of requests.
+
+use super::clean;
+use super::layout::{count, minute};
+use crate::control::policy::{CaseView, DifferenceView, PolicyTestView, ReplayView, SaidView};
+
+/// The whole answer. With `verbose` every case, and what each rule said of it.
+pub fn tested(view: &PolicyTestView, verbose: bool) -> String {
+    let mut text = String::new();
+    for case in &view.results {
+        if case.passed && !verbose {
+            continue;
+        }
+        text.push_str(&line(case));
+        if verbose {
+            for finding in &case.findings {
+                let sign = if finding.passed { ' ' } else { '!' };
+                let (rule, detail) = (clean::text(&finding.rule), clean::text(&finding.detail));
+                text.push_str(&format!("       {sign} {rule}: {detail}\n"));
+            }
+        }
+    }
+    text.push_str(&sum(view));
+    text
+}
+
+/// A view on one line.
+pub fn json(view: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string(view).expect("views have only keys that are texts");
+    clean::json(&text) + "\n"
+}
+
+fn line(case: &CaseView) -> String {
+    let place = format!("{}:{}", clean::text(&case.file), case.line);
+    let name = clean::text(&case.name);
+    if case.passed {
+        let found = &case.found;
+        let reasons = found.reasons.join(", ");
+        return format!("ok   {place} {name}: {} ({reasons})\n", found.decision);
+    }
+    let differences = case.differences.iter().map(|text| clean::text(text));
+    let differences = differences.collect::<Vec<_>>().join("; ");
+    format!("FAIL {place} {name}: {differences}\n")
+}
+
+/// The requests that would be decided otherwise, and a sum.
+pub fn replayed(view: &ReplayView) -> String {
+    let mut text = String::new();
+    for difference in &view.differences {
+        text.push_str(&differing(difference));
+    }
+    if view.more > 0 {
+        let more = view.more;
+        text.push_str(&format!("and {more} more (see --limit)\n"));
+    }
+    for missing in &view.missing {
+        let requests = count(missing.requests, "request");
+        let what = clean::text(&missing.what);
+        text.push_str(&format!("unknown: {what} was not recorded ({requests})\n"));
+    }
+    let requests = count(view.requests, "request");
+    text.push_str(&format!(
+        "{requests} since {}: {} as before, {} otherwise, {} unknown (policy {})\n",
+        minute(&view.since),
+        view.same,
+        view.different,
+        view.unknown,
+        view.policy
+    ));
+    text
+}
+
+fn differing(difference: &DifferenceView) -> String {
+    let booker = difference.booker.as_deref().unwrap_or("nobody");
+    let mut text = format!(
+        "{} {} for {}: {} -> {}\n",
+        minute(&difference.decided),
+        clean::text(booker),
+        minute(&difference.start),
+        said(&difference.was),
+        said(&difference.would_be)
+    );
+    if let Some(finding) = &difference.would_be.rule {
+        let (rule, detail) = (clean::text(&finding.rule), clean::text(&finding.detail));
+        text.push_str(&format!("    {rule}: {detail}\n"));
+    }
+    text
+}
+
+fn said(said: &SaidView) -> String {
+    let reasons = said.reasons.join(", ");
+    match said.decision.as_str() {
+        "confirm" => format!("confirm for {}", count(said.credits, "credit")),
+        decision => format!("{decision} ({reasons})"),
+    }
+}
+
+fn sum(view: &PolicyTestView) -> String {
+    let cases = count(view.cases as u64, "case");
+    let failed = match view.failed {
+        0 => "all as expected".to_owned(),
+        failed => format!("{failed} not as expected"),
+    };
+    format!("{cases}, {failed} (policy {})\n", view.policy)
+}

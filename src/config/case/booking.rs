@@ -1,0 +1,272 @@
+//! The booking of a case: what is said of it, and what stands for the rest.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::model::{Booker, Described, Moment, Rescheduled};
+use super::moment;
+use crate::config::parse::set;
+use crate::config::reader::{Item, Table};
+use crate::config::report::Report;
+use crate::config::value;
+use crate::domain::booking::{Answer, Status};
+use crate::domain::decision::MAX_CREDITS;
+use crate::domain::gate::EventTypeKey;
+use crate::domain::id::{Address, EventTypeId, HostId};
+use crate::domain::request::MAX_OCCURRENCES;
+use crate::domain::time::Span;
+
+/// How long a booking is that says nothing of it.
+pub(super) const LENGTH: Span = Span::hours(1);
+
+/// How long it may be.
+const LENGTHS: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(30 * 24 * 60 * 60);
+
+/// From one occurrence to the next.
+const GAPS: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(366 * 24 * 60 * 60);
+
+/// Guests of one booking.
+const MAX_GUESTS: usize = 1_000;
+
+/// The largest number of a host or an event type, and the highest price.
+const MAX_NUMBER: u64 = i64::MAX as u64;
+
+/// Who asks when the case does not say.
+const BOOKER: &str = "bo@example.com";
+
+/// A booking of which nothing was said.
+pub(super) fn unsaid() -> Described {
+    Described {
+        event_type: None,
+        start: Moment::FromNow(Span::days(2)),
+        length: LENGTH,
+        created: Moment::FromNow(Span::hours(-1)),
+        title: "Booking".to_owned(),
+        description: None,
+        location: None,
+        booker: Some(Booker {
+            address: Address::parse(BOOKER).expect("the default is an address"),
+            name: Some("Bo Booker".to_owned()),
+            time_zone: None,
+            language: None,
+        }),
+        guests: Vec::new(),
+        answers: BTreeMap::new(),
+        metadata: BTreeMap::new(),
+        host: None,
+        occurrences: 1,
+        every: Span::weeks(1),
+        rescheduled: None,
+        price: 0,
+        seats: false,
+        status: Status::Pending,
+    }
+}
+
+pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Described> {
+    let mut table = item.table("{ event-type = \"book-club\", start = \"in 30h\" }", report)?;
+    let mut booking = unsaid();
+    when(&mut table, &mut booking, report);
+    what(&mut table, &mut booking, report);
+    if let Some(item) = table.get("booker", report) {
+        set(&mut booking.booker, booker(&item, report));
+    }
+    if let Some(item) = table.get("rescheduled", report) {
+        booking.rescheduled = rescheduled(&item, report);
+    }
+    let series = table.get("occurrences", report);
+    if let Some(item) = series {
+        let count = item.number(1..=MAX_OCCURRENCES as u64, report);
+        set(
+            &mut booking.occurrences,
+            count.and_then(|n| n.try_into().ok()),
+        );
+    }
+    if let Some(item) = table.get("every", report) {
+        set(&mut booking.every, value::span(&item, GAPS, report));
+    }
+    table.close(report);
+    Some(booking)
+}
+
+fn when(table: &mut Table<'_>, booking: &mut Described, report: &mut Report<'_>) {
+    if let Some(item) = table.get("start", report) {
+        set(&mut booking.start, moment::read(&item, report));
+    }
+    booking.length = length(table, report);
+    if let Some(item) = table.get("created", report) {
+        set(&mut booking.created, moment::read(&item, report));
+    }
+}
+
+/// The key `length` of the table.
+pub(super) fn length(table: &mut Table<'_>, report: &mut Report<'_>) -> Span {
+    let said = table.get("length", report);
+    let said = said.and_then(|item| value::span(&item, LENGTHS, report));
+    said.unwrap_or(LENGTH)
+}
+
+fn what(table: &mut Table<'_>, booking: &mut Described, report: &mut Report<'_>) {
+    if let Some(item) = table.get("event-type", report) {
+        booking.event_type = event_type(&item, report);
+    }
+    if let Some(item) = table.get("title", report) {
+        let title = item.text("Book club", report);
+        set(&mut booking.title, title.map(str::to_owned));
+    }
+    for (key, slot) in [
+        ("description", &mut booking.description),
+        ("location", &mut booking.location),
+    ] {
+        if let Some(item) = table.get(key, report) {
+            *slot = item.text("a text", report).map(str::to_owned);
+        }
+    }
+    if let Some(list) = table.get("guests", report) {
+        let items = list.list("[\"cy@example.com\"]", report);
+        let items = list.few(items, MAX_GUESTS, report);
+        let guests = items.iter().filter_map(|item| address(item, report));
+        booking.guests = guests.collect();
+    }
+    for (key, slot) in [
+        ("answers", &mut booking.answers),
+        ("metadata", &mut booking.metadata),
+    ] {
+        if let Some(item) = table.get(key, report) {
+            *slot = answers(&item, report);
+        }
+    }
+    if let Some(item) = table.get("host", report) {
+        let number = item.number(1..=MAX_NUMBER, report);
+        booking.host = number.and_then(|n| n.try_into().ok()).map(HostId);
+    }
+    if let Some(item) = table.get("price", report) {
+        let number = item.number(0..=MAX_NUMBER, report);
+        set(&mut booking.price, number.and_then(|n| n.try_into().ok()));
+    }
+    if let Some(item) = table.get("seats", report) {
+        set(&mut booking.seats, item.flag(report));
+    }
+    if let Some(item) = table.get("status", report) {
+        set(&mut booking.status, status(&item, report));
+    }
+}
+
+fn status(item: &Item<'_>, report: &mut Report<'_>) -> Option<Status> {
+    let words = [
+        ("pending", 0),
+        ("awaiting-host", 1),
+        ("accepted", 2),
+        ("cancelled", 3),
+        ("rejected", 4),
+    ];
+    let known = [
+        Status::Pending,
+        Status::AwaitingHost,
+        Status::Accepted,
+        Status::Cancelled,
+        Status::Rejected,
+    ];
+    let place = item.word(&words, report)?;
+    known.into_iter().nth(place)
+}
+
+fn event_type(item: &Item<'_>, report: &mut Report<'_>) -> Option<EventTypeKey> {
+    if item.as_number().is_some() {
+        let number = item.number(1..=MAX_NUMBER, report)?;
+        return Some(EventTypeKey::Id(EventTypeId(number.try_into().ok()?)));
+    }
+    value::name(item, "book-club", report).map(EventTypeKey::Slug)
+}
+
+/// An address, a table that says more, or `false`: nobody is named. `None`: a finding.
+fn booker(item: &Item<'_>, report: &mut Report<'_>) -> Option<Option<Booker>> {
+    if item.as_flag() == Some(false) {
+        return Some(None);
+    }
+    if item.as_text().is_some() {
+        let address = address(item, report)?;
+        return Some(Some(Booker {
+            address,
+            name: None,
+            time_zone: None,
+            language: None,
+        }));
+    }
+    let mut table = item.table(
+        "{ address = \"bo@example.com\", language = \"de\" }",
+        report,
+    )?;
+    let own = table.get("address", report);
+    let own = own.map_or_else(
+        || Address::parse(BOOKER).ok(),
+        |item| address(&item, report),
+    );
+    let name = text(&mut table, "name", "Bo Booker", report);
+    let zone = table.get("time-zone", report);
+    let zone = zone.and_then(|item| value::zone(&item, report));
+    let language = text(&mut table, "language", "de", report);
+    table.close(report);
+    Some(Some(Booker {
+        address: own?,
+        name,
+        time_zone: zone.map(|zone| zone.name().to_owned()),
+        language,
+    }))
+}
+
+fn text(
+    table: &mut Table<'_>,
+    key: &'static str,
+    example: &str,
+    report: &mut Report<'_>,
+) -> Option<String> {
+    let item = table.get(key, report)?;
+    item.text(example, report).map(str::to_owned)
+}
+
+fn address(item: &Item<'_>, report: &mut Report<'_>) -> Option<Address> {
+    let text = item.text(BOOKER, report)?;
+    let address = Address::parse(text);
+    if let Err(why) = &address {
+        let problem = format!("{} {why}", report.show(text));
+        report.error(&item.path, problem, format!("write it as in \"{BOOKER}\""));
+    }
+    address.ok()
+}
+
+/// `true`, or what was paid for the booking that is replaced.
+fn rescheduled(item: &Item<'_>, report: &mut Report<'_>) -> Option<Rescheduled> {
+    let mut rescheduled = Rescheduled {
+        paid: 0,
+        start: Moment::FromNow(Span::days(1)),
+    };
+    if let Some(flag) = item.as_flag() {
+        return flag.then_some(rescheduled);
+    }
+    let mut table = item.table("{ paid = 2 }", report)?;
+    if let Some(item) = table.get("paid", report) {
+        set(&mut rescheduled.paid, item.number(0..=MAX_CREDITS, report));
+    }
+    if let Some(item) = table.get("start", report) {
+        set(&mut rescheduled.start, moment::read(&item, report));
+    }
+    table.close(report);
+    Some(rescheduled)
+}
+
+/// What a table of free keys says, as Cal.com's JSON would.
+pub(super) fn answers(item: &Item<'_>, report: &mut Report<'_>) -> BTreeMap<String, Answer> {
+    if item.as_table().is_none() {
+        item.refuse("a table", "for example { company = \"Acme\" }", report);
+    }
+    let named = item.named(report);
+    let answers = named.into_iter().filter_map(|(name, item)| {
+        let answer = item.answer(report)?;
+        Some((name.to_owned(), answer))
+    });
+    answers.collect()
+}

@@ -1,0 +1,392 @@
+//! What only Cal.com can say: the key and its rights, the dialect, the server's clock, and every
+//! gated event type. Reads only.
+
+use std::collections::BTreeMap;
+
+use super::finding::{error, failure, fine, warning};
+use crate::calcom::port::{Calendar, CallError, Me, Select};
+use crate::config::model::Config;
+use crate::control::exit;
+use crate::control::protocol::CheckFinding;
+use crate::domain::booking::{Confirmation, EventType};
+use crate::domain::gate::{EventTypeKey, Gate, HostKey, Policy};
+use crate::domain::id::EventTypeId;
+use crate::domain::time::{Clock, Span, Time};
+
+/// From this difference on somebody should look: a booking's age counts in seconds.
+const SKEW: Span = Span::seconds(5);
+
+/// From this difference on deadlines, waits and the age of what was seen are wrong.
+const MAX_SKEW: Span = Span::seconds(60);
+
+/// The server tells its clock in whole seconds.
+const GRAIN: Span = Span::seconds(1);
+
+/// Asks everything; a call that fails is a finding and the rest goes on, except after a refused key.
+pub async fn examine(calendar: &dyn Calendar, config: &Config, clock: &Clock) -> Vec<CheckFinding> {
+    let policy = &config.policy;
+    let mut findings = Vec::new();
+    match calendar.me().await {
+        Ok(me) => {
+            findings.extend(key(&me));
+            let (server, dialect) = (&config.calcom.base_url, config.calcom.dialect.word());
+            findings.push(fine("dialect", format!("{server} understands {dialect}")));
+            findings.extend(hosts(&me, policy));
+        }
+        Err(error) => {
+            findings.push(failed("key", &error));
+            return findings;
+        }
+    }
+    let before = clock();
+    match calendar.list(&Select::Pending, 0).await {
+        Ok(page) => {
+            let count = page.bookings.len();
+            let text = format!("the list can be read ({count} waiting)");
+            findings.push(fine("bookings", text));
+            for row in &page.unreadable {
+                findings.push(warning(
+                    "bookings",
+                    format!("one could not be read: {row}"),
+                    "it is left alone; answer it at Cal.com",
+                ));
+            }
+            findings.push(skew(page.server_time, (before, clock())));
+        }
+        Err(error) => findings.push(failed("bookings", &error)),
+    }
+    match calendar.event_types().await {
+        Ok(all) => {
+            for gate in &policy.gates {
+                examine_gate(calendar, gate, &all, &mut findings).await;
+            }
+        }
+        Err(error) => findings.push(failed("event types", &error)),
+    }
+    findings
+}
+
+fn key(me: &Me) -> Vec<CheckFinding> {
+    let name = me.username.as_deref().unwrap_or("without a user name");
+    let text = format!("accepted; it acts as {name} (id {})", me.id);
+    let mut findings = vec![fine("key", text)];
+    if me.admin {
+        findings.push(warning(
+            "key",
+            "it is an administrator's: it sees and may change everybody's bookings",
+            "maitred answers only those of its own user and of calcom.hosts; a key of the host \
+             alone is safer",
+        ));
+    }
+    findings
+}
+
+fn hosts(me: &Me, policy: &Policy) -> Vec<CheckFinding> {
+    let one = |host: &HostKey| {
+        let (name, own) = match host {
+            HostKey::Id(id) => (id.to_string(), *id == me.id),
+            HostKey::Address(address) => {
+                (address.to_string(), me.address.as_ref() == Some(address))
+            }
+        };
+        let subject = format!("host {name}");
+        if own {
+            let text = "it is the key's own user, whose bookings are answered in any case";
+            return warning(&subject, text, "take it out of calcom.hosts");
+        }
+        let text = "its bookings are answered as far as the key shows them";
+        fine(&subject, text)
+    };
+    policy.hosts.iter().map(one).collect()
+}
+
+/// How far the server's clock is from ours, which it was read between.
+fn skew(server: Option<Time>, (before, after): (Time, Time)) -> CheckFinding {
+    let Some(server) = server else {
+        let text = "the server does not say what time it is";
+        return warning(
+            "clock",
+            text,
+            "see that this machine's clock is kept right (NTP)",
+        );
+    };
+    let behind = before - GRAIN - server;
+    let ahead = server - after;
+    let skew = behind.max(ahead).max(Span::zero());
+    let seconds = skew.num_seconds();
+    let way = if ahead > behind { "ahead of" } else { "behind" };
+    let text = format!("the server's clock is {seconds} s {way} this machine's");
+    let help = "set this machine's clock (NTP)";
+    if skew > MAX_SKEW {
+        failure(exit::FAILED, "clock", text, help)
+    } else if skew > SKEW {
+        warning("clock", text, help)
+    } else {
+        fine("clock", "this machine's and the server's agree")
+    }
+}
+
+async fn examine_gate(
+    calendar: &dyn Calendar,
+    gate: &Gate,
+    all: &[EventType],
+    findings: &mut Vec<CheckFinding>,
+) {
+    let by_id: BTreeMap<EventTypeId, &EventType> = all.iter().map(|kind| (kind.id, kind)).collect();
+    for key in &gate.event_types {
+        let (name, found) = match key {
+            EventTypeKey::Slug(slug) => {
+                let found = all.iter().find(|kind| kind.slug == *slug).cloned();
+                (slug.clone(), found)
+            }
+            EventTypeKey::Id(id) => {
+                let mut found = by_id.get(id).map(|kind| (*kind).clone());
+                if found.is_none() {
+                    // A team's event types are not among the user's own.
+                    match calendar.event_type(*id).await {
+                        Ok(kind) => found = kind,
+                        Err(error) => {
+                            findings.push(failed(&format!("event type {id}"), &error));
+                            continue;
+                        }
+                    }
+                }
+                (id.to_string(), found)
+            }
+        };
+        let subject = format!("event type {name} (gate {})", gate.name);
+        match found {
+            Some(kind) => findings.extend(examine_event_type(&subject, &kind, gate)),
+            None => findings.push(error(
+                &subject,
+                "the calendar does not show it to this key",
+                "correct the slug or id in the gate's event-types; name a team's event type by its \
+                 id",
+            )),
+        }
+    }
+}
+
+fn examine_event_type(subject: &str, kind: &EventType, gate: &Gate) -> Vec<CheckFinding> {
+    let mut findings = Vec::new();
+    if kind.price != 0 {
+        findings.push(error(
+            subject,
+            "it has a price at Cal.com: its bookings are left alone, because confirming would \
+             bypass the payment",
+            "remove the price there, or the event type from the gate",
+        ));
+    }
+    if kind.seated {
+        findings.push(error(
+            subject,
+            "it has seats: its bookings are left alone",
+            "turn seats off there, or remove the event type from the gate",
+        ));
+    }
+    if kind.recurring {
+        let text =
+            "it makes series: where the server tells, all that waits of one is decided as one";
+        findings.push(fine(subject, text));
+    }
+    findings.push(confirmation(subject, kind));
+    findings.extend(proof(subject, kind, gate));
+    findings
+}
+
+fn confirmation(subject: &str, kind: &EventType) -> CheckFinding {
+    match &kind.confirmation {
+        Confirmation::Disabled => error(
+            subject,
+            "it does not ask for confirmation: every booking is accepted at once, and maitred never \
+             sees it",
+            "turn on \"Requires confirmation\", always, in the event type's advanced settings",
+        ),
+        Confirmation::ByNotice { text } => warning(
+            subject,
+            format!(
+                "it asks for confirmation only at short notice ({text}): bookings made earlier \
+                     are accepted at once"
+            ),
+            "set \"Requires confirmation\" to always",
+        ),
+        Confirmation::Always { blocks_slot: false } => fine(
+            subject,
+            "asks for confirmation, always; requests do not block their time, so several may ask \
+             for the same (see the gate's `taken`)",
+        ),
+        Confirmation::Always { blocks_slot: true } => fine(
+            subject,
+            "asks for confirmation, always; requests block their time",
+        ),
+        Confirmation::Unknown => warning(
+            subject,
+            "the server does not say whether it asks for confirmation",
+            "see that \"Requires confirmation\" is set to always there",
+        ),
+    }
+}
+
+/// Who may be somebody else: the address is typed, not proven.
+fn proof(subject: &str, kind: &EventType, gate: &Gate) -> Option<CheckFinding> {
+    let Some(pin) = &gate.criteria.pin else {
+        return (kind.verifies_address == Some(false)).then(|| {
+            warning(
+                subject,
+                "bookers need not prove their e-mail address: anybody can type a member's and \
+                 spend that member's credits",
+                "turn on \"Booker email verification\" in the event type's advanced settings, or \
+                 have the gate ask for a PIN (`pin`)",
+            )
+        });
+    };
+    let asks = kind.questions.as_ref().map(|known| known.contains(pin));
+    match asks {
+        Some(true) => Some(fine(subject, format!("asks for the PIN ({pin})"))),
+        Some(false) => Some(warning(
+            subject,
+            format!("no booking question {pin} is shown, and the gate asks for a PIN in it"),
+            "add the question to the event type with that identifier, or correct the gate's `pin`",
+        )),
+        None => None,
+    }
+}
+
+fn failed(subject: &str, error: &CallError) -> CheckFinding {
+    let help = match error {
+        CallError::Credential(_) => {
+            "create an API key at Cal.com (Settings > Developer > API keys) and put it where \
+             `maitred check` says it is looked for"
+        }
+        CallError::Unreachable(_) => "see calcom.base-url, the network and the proxy",
+        CallError::Contract(_) => "see calcom.base-url and calcom.dialect",
+        CallError::Limited { .. } => "try again when the limit's window is over",
+        CallError::NotYours(_)
+        | CallError::TooLate
+        | CallError::Unknown(_)
+        | CallError::Refused(_) => "try again; if it stays, see the server's own log",
+    };
+    let exit = match error {
+        CallError::Credential(_) => exit::CREDENTIAL,
+        CallError::Unreachable(_) | CallError::Limited { .. } | CallError::Unknown(_) => {
+            exit::UNREACHABLE
+        }
+        CallError::NotYours(_)
+        | CallError::TooLate
+        | CallError::Refused(_)
+        | CallError::Contract(_) => exit::CONFIGURATION,
+    };
+    failure(exit, subject, error.to_string(), help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::criteria::effect::Effect;
+    use crate::domain::criteria::terms::Criteria;
+    use crate::domain::terms::Terms;
+
+    #[test]
+    fn a_clock_that_is_off_is_told_by_how_much() {
+        let at = |seconds: i64| chrono::DateTime::from_timestamp_millis(seconds * 1_000);
+        // when the call began and ended, what the server said, what is found
+        let rows = [
+            ((100, 100), Some(100), "ok", "agree"),
+            // The second was cut off, and the answer took its time.
+            ((100, 130), Some(99), "ok", "agree"),
+            ((100, 130), Some(130), "ok", "agree"),
+            ((100, 101), Some(106), "ok", "agree"),
+            ((100, 101), Some(107), "warning", "6 s ahead"),
+            ((100, 101), Some(93), "warning", "6 s behind"),
+            ((100, 101), Some(161), "warning", "60 s ahead"),
+            ((100, 101), Some(162), "error", "61 s ahead"),
+            ((100, 101), Some(0), "error", "99 s behind"),
+            ((100, 101), None, "warning", "does not say"),
+        ];
+        for ((before, after), server, level, text) in rows {
+            let between = (at(before).unwrap(), at(after).unwrap());
+            let finding = skew(server.and_then(at), between);
+            let is = (finding.level.as_str(), finding.text.as_str());
+            assert!(
+                is.0 == level && is.1.contains(text),
+                "{server:?}: {finding:?}"
+            );
+        }
+    }
+
+    fn gate(pin: Option<&str>) -> Gate {
+        Gate {
+            name: "club".to_owned(),
+            event_types: Vec::new(),
+            cost: 1,
+            unknown_booker: Effect::Decline,
+            short_of_credit: Effect::Decline,
+            taken: Effect::Decline,
+            criteria: Criteria {
+                pin: pin.map(str::to_owned),
+                ..Criteria::default()
+            },
+            terms: Terms::default(),
+        }
+    }
+
+    fn kind() -> EventType {
+        EventType {
+            id: EventTypeId(7),
+            slug: "club".to_owned(),
+            title: "Club".to_owned(),
+            length_minutes: 30,
+            price: 0,
+            seated: false,
+            recurring: false,
+            confirmation: Confirmation::Always { blocks_slot: true },
+            verifies_address: Some(true),
+            questions: Some(vec!["pin".to_owned()]),
+        }
+    }
+
+    #[test]
+    fn every_trait_of_an_event_type_that_matters_is_told() {
+        let but = |change: &dyn Fn(&mut EventType)| {
+            let mut kind = kind();
+            change(&mut kind);
+            kind
+        };
+        let confirmed =
+            |confirmation: Confirmation| but(&|kind| kind.confirmation = confirmation.clone());
+        let typed = but(&|kind| kind.verifies_address = Some(false));
+        // the event type, the gate's PIN, what is found
+        let rows = [
+            (kind(), None, vec!["ok"]),
+            (but(&|kind| kind.price = 500), None, vec!["error", "ok"]),
+            (but(&|kind| kind.seated = true), None, vec!["error", "ok"]),
+            (but(&|kind| kind.recurring = true), None, vec!["ok", "ok"]),
+            (confirmed(Confirmation::Disabled), None, vec!["error"]),
+            (confirmed(Confirmation::Unknown), None, vec!["warning"]),
+            (
+                confirmed(Confirmation::ByNotice {
+                    text: "2 hours".to_owned(),
+                }),
+                None,
+                vec!["warning"],
+            ),
+            (
+                confirmed(Confirmation::Always { blocks_slot: false }),
+                None,
+                vec!["ok"],
+            ),
+            // Nobody proves who he is: a PIN does.
+            (typed.clone(), None, vec!["ok", "warning"]),
+            (typed, Some("pin"), vec!["ok", "ok"]),
+            (kind(), Some("other"), vec!["ok", "warning"]),
+            (but(&|kind| kind.questions = None), Some("pin"), vec!["ok"]),
+        ];
+        for (kind, pin, expect) in rows {
+            let findings = examine_event_type("x", &kind, &gate(pin));
+            let levels: Vec<&str> = findings.iter().map(|of| of.level.as_str()).collect();
+            assert_eq!(levels, expect, "{kind:?} {pin:?}");
+            let helpless = |of: &CheckFinding| (of.level == "ok") != of.help.is_empty();
+            assert!(!findings.iter().any(helpless), "{findings:?}");
+        }
+    }
+}

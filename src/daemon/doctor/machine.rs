@@ -1,0 +1,338 @@
+//! This machine: whether the store can be used by whoever asks, whether the daemon answers, how much
+//! room is left, and whether what lookups need is there. Opening the store is the only trace left.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use rustix::fs::{Access, access, statvfs};
+use rustix::process::geteuid;
+
+use super::finding::{error, failure, fine, warning};
+use crate::config::lookup::{LookupConfig, Source};
+use crate::config::model::Config;
+use crate::control::client::{self, ClientError};
+use crate::control::exit;
+use crate::control::protocol::{Answer, CheckFinding, Command};
+use crate::daemon::failure::{Failure, chain};
+use crate::domain::time::Clock;
+use crate::store::lock::LockError;
+use crate::store::open::{Create, OpenError, open};
+use crate::store::port::Store as _;
+
+/// Room below which somebody should look: the log of a busy year takes less.
+const LITTLE: u64 = 1024 * 1024 * 1024;
+
+/// Room below which the log may soon not be written: one full segment and its fold.
+const NONE: u64 = 100 * 1024 * 1024;
+
+/// Modes of a socket that let in others than its owner's group.
+const OPEN_SOCKET: u32 = 0o007;
+
+/// Modes of a credential that let others read it.
+const OPEN_SECRET: u32 = 0o044;
+
+/// The longest credential.
+const MAX_CREDENTIAL: u64 = 64 * 1024;
+
+/// Looks at everything; nothing that is wrong keeps the rest from being looked at.
+pub fn examine(config: &Config, clock: &Clock) -> Vec<CheckFinding> {
+    let mut findings = vec![store(&config.store.path, clock)];
+    findings.push(room(&config.store.path, &free));
+    findings.push(socket(config.control.socket.as_deref()));
+    findings.extend(config.lookups.iter().map(lookup));
+    findings
+}
+
+fn store(path: &Path, clock: &Clock) -> CheckFinding {
+    let subject = "store";
+    let shown = path.display();
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(why) if why.kind() == ErrorKind::NotFound => {
+            let text = format!("there is none in {shown} yet");
+            return warning(subject, text, "`maitred init` makes it");
+        }
+        Err(why) => {
+            let help = "see store.path, and run as the user of the service";
+            return failure(exit::FAILED, subject, format!("{shown}: {why}"), help);
+        }
+    };
+    // What another user's process makes in there, the service could not use.
+    if let Some(finding) = foreign(path, &metadata, geteuid().as_raw()) {
+        return finding;
+    }
+    match open(path, Create::No, clock(), &mut |_| {}) {
+        Ok(opened) => {
+            let mut store = opened.store;
+            let commits = store.head().seq;
+            if let Err(why) = store.close() {
+                let text = format!("{shown} could not be closed: {}", chain(&why));
+                return warning(subject, text, "the next start makes the fold anew");
+            }
+            fine(
+                subject,
+                format!("{shown} can be opened ({commits} commits)"),
+            )
+        }
+        Err(OpenError::Lock(LockError::Held { pid, .. })) => {
+            let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+            fine(subject, format!("{shown} is in use{who}"))
+        }
+        Err(OpenError::Absent(_)) => {
+            let text = format!("{shown} holds no ledger yet");
+            warning(subject, text, "`maitred init` makes it")
+        }
+        Err(why) => {
+            let failed = Failure::from(why);
+            let help = "`maitred ledger verify` says more";
+            failure(failed.exit(), subject, failed.to_string(), help)
+        }
+    }
+}
+
+fn foreign(path: &Path, metadata: &Metadata, me: u32) -> Option<CheckFinding> {
+    let owner = metadata.uid();
+    (owner != me).then(|| {
+        let text = format!(
+            "{} belongs to user {owner}, and this is user {me}: it was not opened",
+            path.display()
+        );
+        let help = "run maitred as the user of the service (sudo -u …), or what it makes there \
+                    cannot be used by the service";
+        warning("store", text, help)
+    })
+}
+
+/// How many bytes others than root may still write below the path.
+fn free(path: &Path) -> io::Result<u64> {
+    let of = statvfs(path)?;
+    Ok(of.f_bavail.saturating_mul(of.f_frsize))
+}
+
+fn room(path: &Path, free: &dyn Fn(&Path) -> io::Result<u64>) -> CheckFinding {
+    let subject = "disk";
+    // A store that is not there yet will be made in the nearest folder that is.
+    let there = path.ancestors().find(|folder| folder.is_dir());
+    let there = there.unwrap_or(Path::new("/"));
+    let help = "make room: a commit that cannot be written is not acted on, and the daemon ends";
+    match free(there) {
+        Ok(bytes) => {
+            let text = format!(
+                "{} MiB are free for {}",
+                bytes / 1024 / 1024,
+                path.display()
+            );
+            match bytes {
+                0..NONE => failure(exit::FAILED, subject, text, help),
+                NONE..LITTLE => warning(subject, text, help),
+                _ => fine(subject, text),
+            }
+        }
+        Err(why) => {
+            let text = format!("the room left for {} is not known: {why}", path.display());
+            warning(subject, text, "see store.path")
+        }
+    }
+}
+
+fn socket(path: Option<&Path>) -> CheckFinding {
+    let subject = "socket";
+    let Some(path) = path else {
+        let text = "control.socket is turned off: no command reaches the daemon while it runs";
+        return warning(
+            subject,
+            text,
+            "leave control.socket out, and it has its usual place",
+        );
+    };
+    let shown = path.display();
+    let mode = fs::symlink_metadata(path).map(|of| of.permissions().mode() & 0o777);
+    if let Ok(mode) = mode
+        && mode & OPEN_SOCKET != 0
+    {
+        let text = format!("{shown} has mode {mode:o}: everybody on this machine may command");
+        return warning(
+            subject,
+            text,
+            "chmod 600 it; the daemon makes it so at its next start",
+        );
+    }
+    match client::call(path, Command::Status {}) {
+        Ok(Answer::Status(_)) => fine(subject, format!("a daemon answers on {shown}")),
+        Ok(_) => {
+            let text = format!("what listens on {shown} gives another answer than was asked for");
+            failure(exit::FAILED, subject, text, "use the same maitred for both")
+        }
+        Err(ClientError::NotRunning(_)) => {
+            let text = format!("no daemon listens on {shown}: commands open the store themselves");
+            fine(subject, text)
+        }
+        Err(why @ ClientError::Denied { .. }) => {
+            let help = "run this command as the user of the service";
+            warning(subject, why.to_string(), help)
+        }
+        Err(why) => {
+            let refusal = why.into_refusal();
+            let help = "see the daemon's log";
+            failure(refusal.exit, subject, refusal.text, help)
+        }
+    }
+}
+
+fn lookup(lookup: &LookupConfig) -> CheckFinding {
+    let subject = format!("lookup {}", lookup.name);
+    match &lookup.source {
+        Source::Command { program, .. } => command(&subject, program),
+        Source::Url {
+            credential_file: Some(file),
+            ..
+        } => credential(&subject, file),
+        Source::Url {
+            credential_file: None,
+            ..
+        } => fine(&subject, "it needs no credential; its server was not asked"),
+    }
+}
+
+fn command(subject: &str, program: &Path) -> CheckFinding {
+    let shown = program.display();
+    match fs::metadata(program) {
+        Ok(metadata) if !metadata.is_file() => {
+            let text = format!("{shown} is not a file");
+            error(subject, text, "name the program by its whole path")
+        }
+        Ok(_) => match access(program, Access::EXEC_OK) {
+            Ok(()) => fine(subject, format!("{shown} can be run")),
+            Err(why) => {
+                let text = format!("{shown} cannot be run: {}", io::Error::from(why));
+                error(subject, text, "chmod 755 it, or see its owner")
+            }
+        },
+        Err(why) => {
+            let help = "correct `command`: the program is named by its whole path";
+            error(subject, format!("{shown}: {why}"), help)
+        }
+    }
+}
+
+fn credential(subject: &str, file: &Path) -> CheckFinding {
+    let shown = file.display();
+    let read = || -> io::Result<(u32, u64)> {
+        let opened = File::open(file)?;
+        let mode = opened.metadata()?.permissions().mode();
+        let length = io::copy(&mut opened.take(MAX_CREDENTIAL), &mut io::sink())?;
+        Ok((mode, length))
+    };
+    match read() {
+        Ok((_, 0)) => error(
+            subject,
+            format!("{shown} is empty"),
+            "put the credential into it",
+        ),
+        Ok((mode, _)) if mode & OPEN_SECRET != 0 => {
+            let text = format!("others than its owner can read {shown}");
+            warning(subject, text, "chmod 600 it")
+        }
+        Ok(_) => fine(
+            subject,
+            format!("{shown} can be read; its server was not asked"),
+        ),
+        Err(why) => {
+            let help = "correct `credential-file`, and let the user of the service read it";
+            error(subject, format!("{shown}: {why}"), help)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn level(finding: &CheckFinding) -> (&str, &str) {
+        (&finding.level, &finding.text)
+    }
+
+    #[test]
+    fn room_is_told_in_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("not/yet/there");
+        let rows = [
+            (NONE - 1, "error", exit::FAILED),
+            (NONE, "warning", exit::DONE),
+            (LITTLE - 1, "warning", exit::DONE),
+            (LITTLE, "ok", exit::DONE),
+        ];
+        for (bytes, expect, code) in rows {
+            let asked = std::cell::Cell::new(false);
+            let finding = room(&below, &|path| {
+                asked.set(path == folder.path());
+                Ok(bytes)
+            });
+            assert_eq!(
+                (finding.level.as_str(), finding.exit),
+                (expect, code),
+                "{bytes}"
+            );
+            assert!(asked.get(), "the nearest folder that is there is asked");
+        }
+        let broken = room(&below, &|_| Err(io::Error::other("no such thing")));
+        assert_eq!(broken.level, "warning");
+        assert!(free(folder.path()).unwrap() > 0);
+    }
+
+    #[test]
+    fn a_store_of_somebody_else_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let metadata = fs::metadata(folder.path()).unwrap();
+        let owner = metadata.uid();
+        assert_eq!(foreign(folder.path(), &metadata, owner), None);
+        let finding = foreign(folder.path(), &metadata, owner + 1).unwrap();
+        assert_eq!(finding.level, "warning");
+        assert!(finding.text.contains("it was not opened"), "{finding:?}");
+        assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
+    }
+
+    #[test]
+    fn what_lookups_need_is_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str, mode: u32| -> PathBuf {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            path
+        };
+        let linked = folder.path().join("linked");
+        symlink(put("run", "#!/bin/sh\n", 0o755), &linked).unwrap();
+        let commands = [
+            (linked, "ok", "can be run"),
+            (put("plain", "", 0o644), "error", "cannot be run"),
+            (folder.path().to_owned(), "error", "is not a file"),
+            (folder.path().join("none"), "error", "No such file"),
+        ];
+        for (program, expect, text) in commands {
+            let finding = command("lookup x", &program);
+            let (is, told) = level(&finding);
+            assert!(is == expect && told.contains(text), "{finding:?}");
+        }
+        let files = [
+            (put("token", "secret", 0o600), "ok", "can be read"),
+            (
+                put("open", "secret", 0o644),
+                "warning",
+                "others than its owner",
+            ),
+            (put("empty", "", 0o600), "error", "is empty"),
+            (folder.path().join("none"), "error", "No such file"),
+        ];
+        for (file, expect, text) in files {
+            let finding = credential("lookup x", &file);
+            let (is, told) = level(&finding);
+            assert!(is == expect && told.contains(text), "{finding:?}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The ledger as it was: the records that the log adds up to so far. Of requests it keeps only what
+//! later ones are judged by, so that it grows with the ledger and not with its explanations.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+
+use crate::domain::account::Account;
+use crate::domain::fact::{Commit, Fact};
+use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
+use crate::domain::ledger::{ApplyError, Given, Records, Violation, apply};
+use crate::domain::request::{Charge, ChargeState, Request};
+use crate::domain::snapshot::{Earlier, Standing};
+use crate::domain::time::Time;
+
+#[derive(Debug, Default)]
+pub struct Past {
+    accounts: BTreeMap<AccountId, Account>,
+    aliases: BTreeMap<Address, AccountId>,
+    given: BTreeMap<Reference, Given>,
+    requests: BTreeMap<RequestId, Request>,
+    charges: BTreeMap<BookingUid, Charge>,
+    charges_of: BTreeMap<AccountId, BTreeSet<BookingUid>>,
+    asked: BTreeMap<Address, BTreeSet<(Time, RequestId)>>,
+}
+
+impl Past {
+    /// Goes on by one fact of the commit.
+    ///
+    /// # Errors
+    /// When it does not fit what was before. The records must not be used any more.
+    pub fn apply(&mut self, commit: &Commit, fact: &Fact) -> Result<(), Violation> {
+        apply(self, commit.at, fact).map_err(|error| match error {
+            ApplyError::Violation(violation) => violation,
+            ApplyError::Read(never) => match never {},
+        })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
+    pub fn knows(&self, request: &RequestId) -> bool {
+        self.requests.contains_key(request)
+    }
+
+    /// The account whose name or alias the address is.
+    pub fn account_of(&self, address: &Address) -> Option<&Account> {
+        let own = self.accounts.get(&AccountId::from(address));
+        own.or_else(|| self.accounts.get(self.aliases.get(address)?))
+    }
+
+    /// The charge of a booking, while it can still be taken over.
+    pub fn open_charge(&self, booking: &BookingUid) -> Option<&Charge> {
+        let charge = self.charges.get(booking);
+        charge.filter(|charge| charge.state == ChargeState::Open)
+    }
+
+    /// The account's bookings that stand.
+    pub fn standing(&self, account: &AccountId) -> Vec<Standing> {
+        let uids = self.charges_of.get(account).into_iter().flatten();
+        let charges = uids.filter_map(|uid| self.charges.get(uid));
+        let standing = charges.filter(|charge| match charge.state {
+            ChargeState::Held | ChargeState::Open | ChargeState::Final => true,
+            ChargeState::Void | ChargeState::Refunded | ChargeState::Moved { .. } => false,
+        });
+        standing
+            .map(|charge| Standing {
+                booking: charge.booking.uid.clone(),
+                start: charge.start,
+                end: charge.end,
+                gate: self
+                    .requests
+                    .get(&charge.request)
+                    .and_then(|request| request.gate.clone()),
+            })
+            .collect()
+    }
+
+    /// What the booker asked for since then.
+    pub fn asked(&self, booker: &Address, since: Time) -> Vec<Earlier> {
+        let asked = self.asked.get(booker).into_iter().flatten().rev();
+        let since = asked.take_while(|(created, _)| *created >= since);
+        since
+            .map(|(created, request)| Earlier {
+                request: request.clone(),
+                created: *created,
+            })
+            .collect()
+    }
+}
+
+impl Records for Past {
+    type Error = Infallible;
+
+    fn account(&mut self, id: &AccountId) -> Result<Option<Account>, Infallible> {
+        Ok(self.accounts.get(id).cloned())
+    }
+
+    fn alias(&mut self, alias: &Address) -> Result<Option<AccountId>, Infallible> {
+        Ok(self.aliases.get(alias).cloned())
+    }
+
+    fn given(&mut self, reference: &Reference) -> Result<Option<Given>, Infallible> {
+        Ok(self.given.get(reference).cloned())
+    }
+
+    fn request(&mut self, id: &RequestId) -> Result<Option<Request>, Infallible> {
+        Ok(self.requests.get(id).cloned())
+    }
+
+    fn charge(&mut self, booking: &BookingUid) -> Result<Option<Charge>, Infallible> {
+        Ok(self.charges.get(booking).cloned())
+    }
+
+    fn put_account(&mut self, account: Account) {
+        self.accounts.insert(account.id.clone(), account);
+    }
+
+    fn put_alias(&mut self, alias: Address, account: Option<AccountId>) {
+        match account {
+            Some(account) => self.aliases.insert(alias, account),
+            None => self.aliases.remove(&alias),
+        };
+    }
+
+    fn put_given(&mut self, mut given: Given) {
+        given.reason = String::new();
+        self.given.insert(given.reference.clone(), given);
+    }
+
+    fn put_request(&mut self, mut request: Request) {
+        if let Some(booker) = &request.booker {
+            let asked = self.asked.entry(booker.clone()).or_default();
+            asked.insert((request.created, request.id.clone()));
+        }
+        request.title = String::new();
+        request.reasons = Vec::new();
+        request.findings = Vec::new().into();
+        request.calls = Vec::new();
+        request.text = None;
+        self.requests.insert(request.id.clone(), request);
+    }
+
+    fn put_charge(&mut self, charge: Charge) {
+        let of = self.charges_of.entry(charge.account.clone()).or_default();
+        of.insert(charge.booking.uid.clone());
+        self.charges.insert(charge.booking.uid.clone(), charge);
+    }
+}

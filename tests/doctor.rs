@@ -1,0 +1,281 @@
+//! `maitred check --live` as operators meet it: the built binary against a sandbox, with what can be
+//! wrong on either side.
+
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use maitred::daemon::clock;
+use maitred::domain::time::{Clock, Span};
+use maitred::sandbox::limit::Limits;
+use maitred::sandbox::model::{Confirmation, EventType};
+use maitred::sandbox::server::Sandbox;
+use maitred::sandbox::world::World;
+use maitred::store::open::{Create, open};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+const HOST: i64 = 12;
+const KEY: &str = "cal_doctor_key_0123456789abcdef";
+
+struct House {
+    _runtime: Runtime,
+    sandbox: Sandbox,
+    folder: TempDir,
+}
+
+impl House {
+    /// With these event types, and a server whose clock is so far ahead.
+    fn new(kinds: Vec<EventType>, ahead: Span) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let mut world = World::new();
+        world.limits = Limits::off();
+        world.add_user(HOST, "Ada Host", "ada@example.org");
+        world.add_key(HOST, KEY);
+        for kind in kinds {
+            world.add_event_type(kind);
+        }
+        let server: Clock = Arc::new(move || clock::now() + ahead);
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let sandbox = runtime
+            .block_on(Sandbox::start(world, server, listen))
+            .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("key"), KEY).unwrap();
+        let mode = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(folder.path().join("key"), mode).unwrap();
+        Self {
+            _runtime: runtime,
+            sandbox,
+            folder,
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Makes the ledger.
+    fn init(&self) {
+        let path = self.path("store");
+        fs::create_dir(&path).unwrap();
+        let opened = open(&path, Create::Yes, clock::now(), &mut |_| {}).unwrap();
+        let mut store: Box<dyn maitred::store::port::Store> = Box::new(opened.store);
+        store.close().unwrap();
+    }
+
+    /// The exit code, and each finding as `level subject: text`.
+    fn check(&self, gates: &str) -> (i32, Vec<String>) {
+        let text = format!(
+            "[calcom]\nbase-url = '{}'\napi-key-file = 'key'\n[store]\npath = 'store'\n{gates}",
+            self.sandbox.base_url()
+        );
+        fs::write(self.path("config.toml"), text).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_maitred"))
+            .args([
+                "check",
+                "--live",
+                "--format",
+                "json",
+                "--config",
+                "config.toml",
+            ])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .output()
+            .unwrap();
+        let view: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stderr)));
+        let findings = view["findings"].as_array().unwrap().iter();
+        let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
+        let lines = findings.map(|finding| {
+            let level = text(finding, "level");
+            // Whatever is wrong, something can be done about it.
+            assert_eq!(level == "ok", text(finding, "help").is_empty(), "{finding}");
+            format!(
+                "{level} {}: {}",
+                text(finding, "subject"),
+                text(finding, "text")
+            )
+        });
+        (output.status.code().unwrap(), lines.collect())
+    }
+}
+
+/// Exactly one finding begins and ends like this.
+#[track_caller]
+fn one(found: &[String], head: &str, text: &str) {
+    let count = { found.iter() }.filter(|line| line.starts_with(head) && line.contains(text));
+    assert_eq!(count.count(), 1, "{head} … {text}: {found:#?}");
+}
+
+fn lesson() -> EventType {
+    EventType::new(HOST, "lesson")
+}
+
+const GATE: &str = "[[gate]]\nevent-types = ['lesson']\n";
+
+#[test]
+fn a_house_in_order() {
+    let house = House::new(vec![lesson()], Span::zero());
+    let (code, found) = house.check(GATE);
+    assert_eq!(code, 0, "{found:#?}");
+    one(&found, "warning store: ", "there is none in");
+    house.init();
+    let (code, found) = house.check(GATE);
+    assert_eq!(code, 0, "{found:#?}");
+    let rows = [
+        ("ok configuration: ", "gates lesson"),
+        ("ok store: ", "can be opened (0 commits)"),
+        ("ok socket: ", "no daemon listens on"),
+        ("ok key: ", "found in the file"),
+        ("ok key: ", "it acts as"),
+        ("ok dialect: ", "understands v2"),
+        ("ok bookings: ", "(0 waiting)"),
+        ("ok clock: ", "agree"),
+        (
+            "ok event type lesson (gate lesson): ",
+            "asks for confirmation, always",
+        ),
+        // The sandbox's bookers prove nothing.
+        (
+            "warning event type lesson (gate lesson): ",
+            "need not prove their e-mail address",
+        ),
+    ];
+    for (head, text) in rows {
+        one(&found, head, text);
+    }
+    // How much is free here is not ours to say.
+    assert!(
+        found.iter().any(|line| line.contains(" disk: ")),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn a_clock_that_is_off() {
+    let rows = [
+        (20, 0, "warning clock: "),
+        (-20, 0, "warning clock: "),
+        (120, 1, "error clock: "),
+    ];
+    for (seconds, expect, head) in rows {
+        let house = House::new(vec![lesson()], Span::seconds(seconds));
+        house.init();
+        let (code, found) = house.check(GATE);
+        assert_eq!(code, expect, "{found:#?}");
+        let way = if seconds > 0 {
+            "s ahead of"
+        } else {
+            "s behind"
+        };
+        one(&found, head, way);
+    }
+}
+
+#[test]
+fn event_types_that_would_not_work() {
+    let with = |slug: &str, change: &dyn Fn(&mut EventType)| {
+        let mut kind = EventType::new(HOST, slug);
+        change(&mut kind);
+        kind
+    };
+    let kinds = vec![
+        with("free-for-all", &|kind| {
+            kind.confirmation = Confirmation::Never
+        }),
+        with("late", &|kind| {
+            kind.confirmation = Confirmation::Notice(Span::hours(2))
+        }),
+        with("seats", &|kind| kind.seats = Some(5)),
+        with("priced", &|kind| kind.price = 500),
+        with("series", &|kind| kind.occurrences = Some(4)),
+        with("pin", &|_| {}),
+    ];
+    let house = House::new(kinds, Span::zero());
+    house.init();
+    let gates = "[[gate]]\nname = 'all'\n\
+                 event-types = ['free-for-all', 'late', 'seats', 'priced', 'series', 'nowhere']\n\
+                 [[gate]]\nevent-types = ['pin']\npin = 'member-pin'\n";
+    let (code, found) = house.check(gates);
+    assert_eq!(code, 78, "{found:#?}");
+    let rows = [
+        (
+            "error event type free-for-all (gate all): ",
+            "does not ask for confirmation",
+        ),
+        (
+            "warning event type late (gate all): ",
+            "only at short notice",
+        ),
+        ("error event type seats (gate all): ", "it has seats"),
+        ("error event type priced (gate all): ", "it has a price"),
+        ("ok event type series (gate all): ", "it makes series"),
+        (
+            "error event type nowhere (gate all): ",
+            "does not show it to this key",
+        ),
+        (
+            "warning event type pin (gate pin): ",
+            "no booking question member-pin",
+        ),
+    ];
+    for (head, text) in rows {
+        one(&found, head, text);
+    }
+}
+
+#[test]
+fn what_is_wrong_on_this_machine() {
+    let house = House::new(vec![lesson()], Span::zero());
+    house.init();
+    let store = house.path("store");
+    let _held = open(&store, Create::No, clock::now(), &mut |_| {}).unwrap();
+    let socket = house.path("open.sock");
+    let _listening = UnixListener::bind(&socket).unwrap();
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o777)).unwrap();
+    fs::write(house.path("token"), "secret").unwrap();
+    fs::set_permissions(house.path("token"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(house.path("key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let more = format!(
+        "[control]\nsocket = '{}'\n\
+         [[lookup]]\nname = 'gone'\ncommand = ['/nowhere/at/all']\n\
+         [[lookup]]\nname = 'shell'\ncommand = ['/bin/sh', '-c', 'true']\n\
+         [[lookup]]\nname = 'web'\nurl = 'https://members.example.com/{{address}}'\n\
+         credential-file = 'token'\n\
+         [[rule]]\nname = 'known'\nrequire = 'lookup.gone && lookup.shell && lookup.web'\n{GATE}",
+        socket.display()
+    );
+    let (code, found) = house.check(&more);
+    assert_eq!(code, 78, "{found:#?}");
+    let process = format!("is in use (process {})", std::process::id());
+    let rows = [
+        ("ok store: ", process.as_str()),
+        ("warning socket: ", "has mode 777"),
+        ("error lookup gone: ", "No such file"),
+        ("ok lookup shell: ", "can be run"),
+        ("warning lookup web: ", "others than its owner can read"),
+        ("warning ", "everybody on this machine can read the API key"),
+    ];
+    for (head, text) in rows {
+        one(&found, head, text);
+    }
+}
+
+#[test]
+fn a_refused_key_and_a_server_that_is_not_there() {
+    let house = House::new(vec![lesson()], Span::zero());
+    house.init();
+    fs::write(house.path("key"), "cal_another_key_0123456789abcdef").unwrap();
+    let (code, found) = house.check(GATE);
+    assert_eq!(code, 77, "{found:#?}");
+    one(&found, "error key: ", "refused the API key");
+    one(&found, "ok store: ", "can be opened");
+}

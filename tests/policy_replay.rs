@@ -1,0 +1,393 @@
+//! `maitred policy replay`: decisions that a real plan made and a real log keeps, judged by another
+//! policy.
+
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+
+use std::fs;
+use std::process::Command;
+
+use maitred::config::case::parse::parse as cases;
+use maitred::config::parse::parse as config;
+use maitred::control::policy::ReplayView;
+use maitred::daemon::policy::example;
+use maitred::daemon::policy::replay::{Ask, replay};
+use maitred::daemon::policy::world::{planned, unbounded};
+use maitred::domain::fact::Fact;
+use maitred::domain::gate::Policy;
+use maitred::domain::id::{AccountId, BookingUid, Reference, RequestId};
+use maitred::domain::plan::Action;
+use maitred::domain::time::Time;
+use maitred::store::open::{Create, open};
+use maitred::store::opened::LogStore;
+use maitred::store::port::Store;
+use tempfile::TempDir;
+
+/// What decided when the requests were made.
+const OLD: &str = r#"
+[[rule]]
+name = 'asked-early'
+require = 'booking.notice > duration("1m") && member.tier == ""'
+
+[[gate]]
+name = 'club'
+event-types = ['club']
+short-of-credit = 'wait'
+
+[[gate]]
+name = 'series'
+event-types = ['series']
+"#;
+
+/// Bo has 1 credit and spends it; then 5 more are given to him. Nobody knows Zoe.
+const HISTORY: &str = "
+[[case]]
+name = 'bo-1'
+booking = { event-type = 'club', start = '2026-12-03T10:00:00Z' }
+expect = 'confirm'
+
+[[case]]
+name = 'bo-short'
+booking = { event-type = 'club', start = '2026-12-04T10:00:00Z' }
+expect = 'wait'
+
+[[case]]
+name = 'zoe'
+booking = { event-type = 'club', booker = 'zoe@example.com', start = '2026-12-03T12:00:00Z' }
+expect = 'decline'
+
+[[case]]
+name = 'grant'
+expect = 'leave'
+
+[[case]]
+name = 'bo-late'
+now = '2026-12-02T12:00:00Z'
+booking = { event-type = 'club', start = 'in 1h' }
+expect = 'confirm'
+
+[[case]]
+name = 'bo-series'
+now = '2026-12-02T13:00:00Z'
+booking = { event-type = 'series', start = '2026-12-10T10:00:00Z', occurrences = 2 }
+expect = 'confirm'
+
+[[case]]
+name = 'bo-many'
+now = '2026-12-02T13:30:00Z'
+booking = { event-type = 'series', start = '2026-12-10T10:00:00Z', occurrences = 9 }
+taken = true
+expect = 'decline'
+
+[[case]]
+name = 'bo-taken'
+now = '2026-12-02T14:00:00Z'
+booking = { event-type = 'club', start = '2026-12-20T10:00:00Z' }
+taken = true
+expect = 'decline'
+";
+
+fn time(text: &str) -> Time {
+    text.parse().unwrap()
+}
+
+fn policy(text: &str) -> Policy {
+    config(text, "config.toml").unwrap().config.policy
+}
+
+/// A store whose log holds the decisions.
+fn recorded() -> (TempDir, LogStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    fs::create_dir(&path).unwrap();
+    let now = time("2026-12-01T09:00:00Z");
+    let mut store = open(&path, Create::Yes, now, &mut |_| {}).unwrap().store;
+    let bo = AccountId::parse("bo@example.com").unwrap();
+    let grant = |name: &str, credits| Fact::Grant {
+        reference: Reference::parse(name).unwrap(),
+        account: bo.clone(),
+        credits,
+        expires: None,
+        reason: "dues".to_owned(),
+    };
+    store.commit(now, vec![grant("first", 1)], &[]).unwrap();
+    let old = unbounded(&policy(OLD));
+    for case in cases(HISTORY, "history.toml").unwrap() {
+        if case.name == "grant" {
+            let at = time("2026-12-01T18:00:00Z");
+            store.commit(at, vec![grant("second", 5)], &[]).unwrap();
+            continue;
+        }
+        let mut world = example::world(&case, None, &old).unwrap();
+        for (number, booking) in world.bookings.iter_mut().enumerate() {
+            let name = format!("{}.{number}", case.name);
+            booking.uid = BookingUid::parse(&name).unwrap();
+            if booking.series.is_some() {
+                booking.series = Some(RequestId::parse(&case.name).unwrap());
+            }
+        }
+        let booker = world.bookings[0].booker.as_ref().unwrap();
+        let id = store.resolve(&booker.address).unwrap();
+        world.account = id.and_then(|id| store.account(&id).unwrap());
+        let now = world.now;
+        let step = planned(world, &old).unwrap();
+        assert_eq!(
+            step.request.decision.as_str(),
+            case.expect.decision,
+            "{}",
+            case.name
+        );
+        let facts = match step.action {
+            Action::Send { facts, .. } => facts,
+            _ => vec![Fact::Decided {
+                request: step.request,
+            }],
+        };
+        store.commit(now, facts, &[]).unwrap();
+    }
+    (folder, store)
+}
+
+fn replayed(folder: &TempDir, text: &str, since: &str) -> ReplayView {
+    let policy = policy(text);
+    let ask = Ask {
+        policy: &policy,
+        since: time(since),
+        limit: 100,
+    };
+    replay(&folder.path().join("store"), &ask).unwrap()
+}
+
+/// Each difference and each unknown thing on a line.
+fn told(view: &ReplayView) -> Vec<String> {
+    let differences = view.differences.iter().map(|one| {
+        let (was, is) = (&one.was, &one.would_be);
+        let rule = is
+            .rule
+            .as_ref()
+            .map_or("-", |finding| finding.rule.as_str());
+        let credits = |said: &maitred::control::policy::SaidView| match said.decision.as_str() {
+            "confirm" => format!("confirm {}", said.credits),
+            other => other.to_owned(),
+        };
+        format!(
+            "{}: {} -> {} by {rule}",
+            one.request,
+            credits(was),
+            credits(is)
+        )
+    });
+    let missing = view
+        .missing
+        .iter()
+        .map(|one| format!("{} x {}", one.requests, one.what));
+    differences.chain(missing).collect()
+}
+
+const ALL: &str = "2026-01-01T00:00:00Z";
+
+#[test]
+fn the_same_policy_says_the_same() {
+    let (folder, _store) = recorded();
+    let view = replayed(&folder, OLD, ALL);
+    assert_eq!(told(&view), [""; 0]);
+    assert_eq!(
+        (view.requests, view.same, view.different, view.unknown),
+        (7, 7, 0, 0)
+    );
+    assert_eq!(view.commits, 9);
+}
+
+#[test]
+fn each_request_is_judged_as_of_its_time() {
+    let (folder, _store) = recorded();
+    let club = |keys: &str| {
+        let (head, tail) = OLD.split_once("short-of-credit").unwrap();
+        format!("{head}{keys}\nshort-of-credit{tail}")
+    };
+    // the new policy, what would differ and what is not known
+    let rows: [(String, &[&str]); 11] = [
+        // Bo had one credit then, whatever was given to him later.
+        (
+            club("cost = 2"),
+            &[
+                "bo-1.0: confirm 1 -> wait by credit",
+                "bo-late.0: confirm 1 -> confirm 2 by -",
+            ],
+        ),
+        (
+            club("notice = { at-least = '24h' }"),
+            &["bo-late.0: confirm 1 -> decline by notice"],
+        ),
+        // On that day nothing stood yet when the first asked, and one did when the next came.
+        (
+            club("caps = [{ at-most = 1, per = 'week' }]"),
+            &[
+                "bo-short.0: wait -> decline by caps",
+                "bo-late.0: confirm 1 -> decline by caps",
+            ],
+        ),
+        (
+            club("requests-per-day = 1"),
+            &["bo-short.0: wait -> decline by requests-per-day"],
+        ),
+        (
+            club("block = ['bo@example.com']"),
+            &[
+                "bo-1.0: confirm 1 -> decline by not-blocked",
+                "bo-short.0: wait -> decline by not-blocked",
+                "bo-late.0: confirm 1 -> decline by not-blocked",
+            ],
+        ),
+        // Whom nobody knows is declined before the PIN; Bo has none.
+        (
+            club("pin = 'member-pin'"),
+            &[
+                "bo-1.0: confirm 1 -> review by pin",
+                "bo-short.0: wait -> review by pin",
+                "bo-late.0: confirm 1 -> review by pin",
+                "bo-taken.0: decline -> review by pin",
+            ],
+        ),
+        (
+            club("taken = 'review'"),
+            &["bo-taken.0: decline -> review by time-free"],
+        ),
+        // Answers were not recorded. Who is declined before, is so whatever they were.
+        (
+            format!("{OLD}\n[[rule]]\nname = 'asks'\nrequire = 'booking.answers.x == 1.0'\n"),
+            &["4 x booking.answers"],
+        ),
+        (
+            club("hours = [{ hours = '08:00-20:00' }]\ntime-zone = 'booker'"),
+            &["4 x the booker's time zone"],
+        ),
+        // The times of occurrences that were confirmed stand with their holds.
+        (
+            format!("{OLD}notice = {{ at-most = '10days' }}\n"),
+            &[
+                "bo-series: confirm 2 -> decline by notice",
+                "1 x the times of the occurrences",
+            ],
+        ),
+        (
+            "[[gate]]\nevent-types = ['series']\n".to_owned(),
+            &[
+                "bo-1.0: confirm 1 -> leave by -",
+                "bo-short.0: wait -> leave by -",
+                "zoe.0: decline -> leave by -",
+                "bo-late.0: confirm 1 -> leave by -",
+                "bo-taken.0: decline -> leave by -",
+            ],
+        ),
+    ];
+    for (text, expect) in rows {
+        let view = replayed(&folder, &text, ALL);
+        assert_eq!(told(&view), expect, "{text}");
+        assert_eq!(view.requests, view.same + view.different + view.unknown);
+    }
+}
+
+#[test]
+fn only_what_was_decided_since_is_judged_and_the_ledger_is_whole() {
+    let (folder, _store) = recorded();
+    let view = replayed(&folder, OLD, "2026-12-02T00:00:00Z");
+    assert_eq!((view.requests, view.same), (4, 4));
+    let later = replayed(&folder, OLD, "2027-01-01T00:00:00Z");
+    assert_eq!((later.requests, later.commits), (0, 9));
+}
+
+#[test]
+fn the_command_reads_beside_a_process_that_holds_the_store() {
+    let (folder, mut store) = recorded();
+    let new = format!("{OLD}\n[house]\nblock = ['bo@example.com']\n");
+    fs::write(folder.path().join("new.toml"), new).unwrap();
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_maitred"))
+            .args(["policy", "replay", "--config", "new.toml"])
+            .args(args)
+            .current_dir(folder.path())
+            .env_clear()
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code().unwrap(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let (code, out, err) = run(&["--store", "store", "--since", "2026-11-01", "--limit", "1"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    let expect = "\
+2026-12-01 12:00 UTC bo@example.com for 2026-12-03 10:00 UTC: confirm for 1 credit -> decline (blocked)
+    not-blocked: Requests from this address are not accepted.
+and 3 more (see --limit)
+7 requests since 2026-11-01 00:00 UTC: 3 as before, 4 otherwise, 0 unknown (policy ";
+    assert!(out.starts_with(expect), "{out}");
+    let (code, out, _) = run(&[
+        "--store",
+        "store",
+        "--since",
+        "2026-11-01",
+        "--format",
+        "json",
+    ]);
+    let view: ReplayView = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, view.different, view.more), (0, 4, 0));
+    // What is being written is not read: the last line is not whole yet.
+    let segment = folder.path().join("store/log/00000001.jsonl");
+    let bytes = fs::read(&segment).unwrap();
+    fs::write(&segment, [&bytes[..], br#"{"seq":10,"at":"#].concat()).unwrap();
+    let (code, torn, _) = run(&[
+        "--store",
+        "store",
+        "--since",
+        "2026-11-01",
+        "--format",
+        "json",
+    ]);
+    assert_eq!((code, torn), (0, out));
+    // A line that was changed is damage, and said to be.
+    fs::write(
+        &segment,
+        String::from_utf8(bytes.clone())
+            .unwrap()
+            .replace("dues", "dust"),
+    )
+    .unwrap();
+    let (code, _, err) = run(&["--store", "store"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("00000001.jsonl"), "{err}");
+    fs::write(&segment, bytes).unwrap();
+    store.close().unwrap();
+    let (code, _, err) = run(&["--store", "nowhere"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("there is no ledger in nowhere"), "{err}");
+    let (code, _, err) = run(&["--since", "soon"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("--since: "), "{err}");
+}
+
+#[test]
+fn explain_shows_what_a_rule_looked_at_and_which_policy_it_was() {
+    let (folder, mut store) = recorded();
+    store.close().unwrap();
+    drop(store);
+    fs::write(folder.path().join("own.toml"), "[store]\npath = 'store'\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_maitred"))
+        .args(["explain", "bo-1.0", "--config", "own.toml"])
+        .current_dir(folder.path())
+        .env_clear()
+        .output()
+        .unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    let hash = policy(OLD).hash;
+    for expect in [
+        "asked-early",
+        "booking.notice = ",
+        "member.tier = \"\"",
+        &hash,
+    ] {
+        assert!(out.contains(expect), "{expect}: {out}");
+    }
+}
