@@ -148,13 +148,13 @@ fn fold_all(
                 hash,
                 place,
             };
+            if overlay.records() >= records {
+                let changes = overlay.changes();
+                write(&mut beneath, changes, &mut marks, applied)?;
+                overlay = Overlay::new(&beneath);
+            }
         }
         seen(applied.place);
-        if overlay.records() >= records {
-            let changes = overlay.changes();
-            write(&mut beneath, changes, &mut marks, applied)?;
-            overlay = Overlay::new(&beneath);
-        }
     }
     let changes = overlay.changes();
     write(&mut beneath, changes, &mut marks, applied)?;

@@ -51,7 +51,7 @@ pub fn rows(mut changes: Changes) -> impl Iterator<Item = Row> {
     let mut indexes: Vec<Row> = requests
         .chain(changes.charges.iter().flat_map(charge_indexes))
         .collect();
-    indexes.sort_unstable_by(|a, b| (a.tree, &a.key).cmp(&(b.tree, &b.key)));
+    indexes.sort_by(|a, b| (a.tree, &a.key).cmp(&(b.tree, &b.key)));
     let accounts = changes.accounts.into_iter().map(|kept| {
         let key = kept.record.id.as_str();
         Row::put(Tree::Accounts, key, values::account(&kept))
