@@ -217,7 +217,8 @@ impl State {
             let moments = history.moments(&[uid], self.looked_from, history.moment());
             let mut moments = moments.into_iter();
             if !moments.any(|moment| ended(history.at(uid, moment))) {
-                let text = format!("3: {uid} was closed while it waits");
+                let story = history.story(uid);
+                let text = format!("3: {uid} was closed while it waits, at {at}: {story}");
                 self.book.wrong.push(text);
             }
         }
