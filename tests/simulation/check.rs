@@ -206,19 +206,18 @@ impl State {
 
     /// What is closed undecided was over, or answered or taken away by others: nothing of it waits.
     fn waits_no_more(&mut self, history: &History, at: Time, request: &Request) {
-        let ended = |row: Option<&Row>| match row.map(|row| (&row.status, row)) {
-            None | Some((Status::Cancelled | Status::Rejected, _)) => true,
-            Some((Status::Pending, row)) => row.end <= at || row.to.is_some(),
-            Some((Status::Accepted | Status::AwaitingHost | Status::Other(_), row)) => {
-                row.end <= at
-            }
+        let ended = |row: Option<&Row>| match row {
+            None => true,
+            Some(row) => row.status != Status::Pending || row.end <= at || row.to.is_some(),
         };
         for booking in &request.bookings {
             let uid = booking.uid.as_str();
             let moments = history.moments(&[uid], self.looked_from, history.moment());
             let mut moments = moments.into_iter();
             if !moments.any(|moment| ended(history.at(uid, moment))) {
-                let text = format!("3: {uid} was closed while it waits");
+                let story = history.story(uid);
+                let id = &request.id;
+                let text = format!("3: {uid} was closed with {id} at {at} and waits: {story}");
                 self.book.wrong.push(text);
             }
         }

@@ -87,7 +87,7 @@ fn terms(rng: &mut Rng, expired_refund: ExpiredRefund) -> Terms {
         &[],
     ];
     Terms {
-        refund: windows(*rng.pick(&tables)),
+        refund: windows(tables[rng.index(tables.len())]),
         host_cancels: *rng.pick(&[Blame::Host, Blame::Host, Blame::Booker]),
         unknown_cancels: *rng.pick(&[Blame::Booker, Blame::Booker, Blame::Host]),
         no_show: *rng.pick(&[NoShow::Keep, NoShow::Keep, NoShow::Refund, NoShow::Review]),
