@@ -21,6 +21,7 @@ use std::process::Command;
 
 use maitred::control::listener::Listener;
 use maitred::daemon::watching::Watching;
+use maitred::store::lock::LockError;
 use maitred::store::log::line::{self, Hash};
 use maitred::store::open::{self, Create, Limits, Notice, OpenError, Opened};
 use maitred::store::opened::LogStore;
@@ -61,7 +62,17 @@ enum Then {
     Refused(&'static [&'static str]),
 }
 
+/// A child that another thread of this test starts has a copy of the lock until it becomes another
+/// program.
+const LOCK_TRIES: usize = 10_000;
+
 fn open(path: &Path) -> Result<Opened, OpenError> {
+    for _ in 0..LOCK_TRIES {
+        match open::open_with(path, Create::Yes, at(0), LIMITS, &mut |_| {}) {
+            Err(OpenError::Lock(LockError::Held { .. })) => std::thread::yield_now(),
+            other => return other,
+        }
+    }
     open::open_with(path, Create::Yes, at(0), LIMITS, &mut |_| {})
 }
 
