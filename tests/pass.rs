@@ -12,7 +12,7 @@ use maitred::domain::decision::{Code, Outcome};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::RefuseWith;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use maitred::domain::request::{ChargeState, RequestState};
+use maitred::domain::request::{ChargeState, RequestState, Verdict};
 use maitred::domain::time::Span;
 use maitred::reconcile::execute::{Executed, execute};
 use maitred::reconcile::observe::observe;
@@ -646,6 +646,52 @@ async fn an_operator_who_acts_meanwhile_is_not_overrun() {
         house.pass().await;
         assert_eq!(house.status(&uid), "accepted", "{booker}");
     }
+}
+
+/// What an operator says of a request between looking and writing is not overrun either.
+#[tokio::test]
+async fn an_operators_word_meanwhile_is_not_overrun() {
+    let mut house = House::new(Dialect::V2).await;
+    for gate in &mut house.policy.gates {
+        gate.short_of_credit = Effect::WAIT;
+    }
+    house.grant("bo@example.com", 1).await;
+    let dinner = house.kinds.dinner;
+    let uid = house.request(dinner, "bo@example.com", "2026-12-01T09:00:00Z");
+    house.pass().await;
+    house.grant("bo@example.com", 2).await;
+    let clock = house.clock.clock();
+    let ports = Ports {
+        calendar: house.calendar.as_ref(),
+        store: &house.store,
+        lookups: &house.lookups,
+        clock: &clock,
+        stop: &house.stop,
+    };
+    let seen = observe(&ports, &house.policy, &mut house.session)
+        .await
+        .unwrap();
+    let word = Fact::Reviewed {
+        request: RequestId::parse(&uid).unwrap(),
+        verdict: Verdict::Decline,
+        reason: "Not this week.".to_owned(),
+    };
+    let at = house.clock.now();
+    house
+        .store
+        .with(move |store| store.commit(at, vec![word], &[]))
+        .await
+        .unwrap();
+    let mut done = Executed::default();
+    let limits = &house.policy.limits;
+    execute(&ports, limits, seen.snapshot.now, seen.plan, &mut done)
+        .await
+        .unwrap();
+    assert_eq!(house.status(&uid), "pending");
+    assert!(done.more);
+    house.pass().await;
+    assert_eq!(house.status(&uid), "rejected");
+    assert_eq!(house.balance("bo@example.com").await, (3, 0, 0));
 }
 
 /// Something in the store does not fit one request (here a charge that its booking already has, under

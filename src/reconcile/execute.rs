@@ -14,7 +14,7 @@ use crate::domain::gate::Limits;
 use crate::domain::id::{AccountId, Address, RequestId};
 use crate::domain::ledger::Violation;
 use crate::domain::plan::{Action, Call, Plan, Problem, Step};
-use crate::domain::request::Request;
+use crate::domain::request::{Request, Review};
 use crate::domain::time::{Span, Time};
 use crate::store::port::{CommitError, Expected, Store};
 
@@ -233,7 +233,11 @@ async fn begin(
                 expected.insert(account.clone(), *version);
             }
         }
-        let written = record(ports, facts, expected, batch.iter().map(|s| &s.request.id)).await?;
+        let begun = batch.iter().filter(|send| !send.facts.is_empty());
+        let words = begun.map(|send| (send.request.id.clone(), send.request.review.clone()));
+        let words = words.collect();
+        let all = batch.iter().map(|send| &send.request.id);
+        let written = record(ports, facts, expected, words, all).await?;
         match written {
             Ok((begun, now)) => {
                 versions.extend(now);
@@ -259,6 +263,17 @@ async fn begin(
                     begun.extend(Box::pin(begin(ports, vec![send], versions, done)).await?);
                 }
                 return Ok(begun);
+            }
+            Err(Refused::Spoken(id)) => {
+                let (spoken, rest): (Vec<_>, Vec<_>) =
+                    batch.into_iter().partition(|send| send.request.id == id);
+                tracing::info!(request = %id, "an operator has answered it meanwhile");
+                done.more = true;
+                done.steps.extend(spoken.into_iter().map(|send| Reported {
+                    request: send.request,
+                    ended: Ended::Nothing,
+                }));
+                batch = rest;
             }
             Err(Refused::Changed(account)) => {
                 let touches = |send: &Send| {
@@ -296,6 +311,8 @@ type Recorded = Result<(Vec<Begun>, BTreeMap<AccountId, Option<u64>>), Refused>;
 enum Refused {
     /// An operator changed the account meanwhile.
     Changed(AccountId),
+    /// An operator said something of the request meanwhile.
+    Spoken(RequestId),
     /// A fact does not fit what is there.
     Misfit(Violation),
 }
@@ -305,6 +322,7 @@ async fn record(
     ports: &Ports<'_>,
     facts: Vec<Fact>,
     expected: BTreeMap<AccountId, Option<u64>>,
+    words: Vec<(RequestId, Option<Review>)>,
     requests: impl Iterator<Item = &RequestId>,
 ) -> Result<Recorded, PassError> {
     let at = (ports.clock)();
@@ -315,6 +333,12 @@ async fn record(
             let accounts: Vec<AccountId> = expected.keys().cloned().collect();
             if let Some(found) = found_meanwhile(store, &expected)? {
                 return Ok(Err(Refused::Changed(found)));
+            }
+            for (id, review) in words {
+                let there = store.request(&id).map_err(PassError::Store)?;
+                if there.and_then(|request| request.review) != review {
+                    return Ok(Err(Refused::Spoken(id)));
+                }
             }
             let expected: Vec<Expected> = expected
                 .into_iter()

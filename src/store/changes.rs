@@ -18,6 +18,8 @@ pub struct RequestChange {
     pub was: RequestPlaces,
     /// Occurrences that were not known before and are named otherwise than the request.
     pub joined: Vec<BookingUid>,
+    /// Occurrences that were known before and are none of it any more.
+    pub left: Vec<BookingUid>,
 }
 
 /// A charge that changed, and what its index held before.

@@ -73,6 +73,9 @@ impl Memory {
         for given in changes.given {
             self.given.insert(given.reference.clone(), given);
         }
+        for uid in changes.requests.iter().flat_map(|change| &change.left) {
+            self.joined.remove(uid);
+        }
         for change in changes.requests {
             self.take_request(change);
         }

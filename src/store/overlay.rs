@@ -348,11 +348,14 @@ impl RequestSlot {
     fn into_change(self) -> Option<RequestChange> {
         let kept = self.now?;
         let mut joined = others(&kept.record);
+        let gone = |uid: &BookingUid| !joined.contains(uid);
+        let left = self.known.iter().filter(|uid| gone(uid)).cloned().collect();
         joined.retain(|uid| !self.known.contains(uid));
         Some(RequestChange {
             kept,
             was: self.was,
             joined,
+            left,
         })
     }
 }

@@ -26,7 +26,10 @@ use maitred::store::record::fact;
 use maitred::store::sled::values;
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+/// Its name, and what is done with one input.
+type Target = (&'static str, fn(&[u8]));
+
+pub const TARGETS: [Target; 6] = [
     ("wire_v2", wire_v2),
     ("wire_v1", wire_v1),
     ("config", config),

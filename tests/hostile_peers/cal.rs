@@ -205,8 +205,9 @@ impl World {
     }
 
     fn named(&self, name: &str) -> Option<Value> {
-        let named =
-            |row: &&Value| row["uid"].as_str() == Some(name) || row["id"].to_string() == name;
+        let named = |row: &&Value| {
+            row["uid"].as_str() == Some(name) || row["id"].as_i64() == name.parse().ok()
+        };
         self.rows.iter().find(named).map(|row| self.now(row))
     }
 

@@ -47,8 +47,12 @@ pub fn rows(mut changes: Changes) -> impl Iterator<Item = Row> {
         .charges
         .sort_unstable_by(|a, b| a.uid().cmp(b.uid()));
     changes.decided.sort_unstable();
+    // What one request lets go of, another may take.
+    let left = changes.requests.iter().flat_map(|change| &change.left);
+    let left = left.map(|uid| Row::remove(Tree::Joined, uid.as_str()));
     let requests = changes.requests.iter().flat_map(request_indexes);
-    let mut indexes: Vec<Row> = requests
+    let mut indexes: Vec<Row> = left
+        .chain(requests)
         .chain(changes.charges.iter().flat_map(charge_indexes))
         .collect();
     indexes.sort_by(|a, b| (a.tree, &a.key).cmp(&(b.tree, &b.key)));
