@@ -24,8 +24,11 @@ use maitred::store::port::Store;
 use maitred::store::record::fact;
 use maitred::store::sled::values;
 
+/// What is done with the bytes of one input.
+pub type Target = fn(&[u8]);
+
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("wire_v2", wire_v2),
     ("wire_v1", wire_v1),
     ("config", config),
