@@ -25,11 +25,11 @@ use maitred::store::port::Store;
 use maitred::store::record::fact;
 use maitred::store::sled::values;
 
-/// Every target, by the name of its corpus.
-/// Its name, and what is done with one input.
-type Target = (&'static str, fn(&[u8]));
+/// What is done with the bytes of one input.
+pub type Target = fn(&[u8]);
 
-pub const TARGETS: [Target; 6] = [
+/// Every target, by the name of its corpus.
+pub const TARGETS: [(&str, Target); 6] = [
     ("wire_v2", wire_v2),
     ("wire_v1", wire_v1),
     ("config", config),

@@ -5,8 +5,8 @@
 //! parses them (`parse`), and it evaluates them (`interpret`). Before that, `check` holds each to
 //! the names and types of `schema`, so that a mistake is found when the configuration is read, with
 //! its place, and not when somebody books. What most rules are made of is lowered to a small tree of
-//! our own (`lower`, `tree`) that gives the same answers (a property test compares the two) in a
-//! twentieth of the time, because a pass evaluates every rule for every request. Whatever contains
+//! our own (`lower`, `tree`) that gives the same answers (a property test compares the two) much
+//! faster, because a pass evaluates every rule for every request. Whatever contains
 //! anything else goes to the reference as a whole.
 //!
 //! Nothing here parses on a stack of its own choosing: `Expression::compile` says what it needs.
