@@ -2,6 +2,7 @@
 //! `tests/corpora.rs`, which runs every file of every corpus, and by the targets in
 //! `fuzz/fuzz_targets`, so that the two cannot drift apart. A target fails by a panic.
 
+mod expression;
 mod wire;
 
 use maitred::calcom::exchange::Answer;
@@ -29,13 +30,14 @@ use maitred::store::sled::values;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("wire_v2", wire_v2),
     ("wire_v1", wire_v1),
     ("config", config),
     ("csv_import", csv_import),
     ("control", control),
     ("record", record),
+    ("expression", expression::expression),
 ];
 
 /// Runs the target of that name.

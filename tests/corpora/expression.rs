@@ -1,0 +1,176 @@
+//! A rule's text: whatever it is, compiling gives faults inside of it or an expression, which says
+//! the same as the reference; the same text as a template is refused or gives a short line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+
+use maitred::domain::account::Account;
+use maitred::domain::booking::{Answer, Booker, Booking, EventTypeRef, Host, Payment, Status};
+use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
+use maitred::domain::rule::expression::{Expression, STACK};
+use maitred::domain::rule::scope::{Counts, Scope};
+use maitred::domain::rule::template::{MAX_RENDERED, Template};
+use maitred::domain::time::{Span, Time};
+
+/// # Panics
+/// When something does not hold.
+pub fn expression(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let run = move || {
+        rule(&text);
+        template(&text);
+    };
+    let thread = thread::Builder::new().stack_size(STACK).spawn(run);
+    thread.expect("a thread").join().expect("it holds");
+}
+
+fn rule(text: &str) {
+    let lookups = BTreeSet::from(["crm".to_owned()]);
+    let compiled = match Expression::compile(text, &lookups) {
+        Ok(compiled) => compiled,
+        Err(faults) => {
+            assert!(!faults.is_empty(), "{text:?}");
+            for fault in faults {
+                assert!(fault.at.start <= fault.at.end, "{text:?}: {fault:?}");
+                assert!(text.get(fault.at.clone()).is_some(), "{text:?}: {fault:?}");
+                assert!(!fault.problem.is_empty(), "{text:?}");
+            }
+            return;
+        }
+    };
+    let (booking, account, answers) = (booking(), account(), answers());
+    let scope = scope(&booking, &account, &answers);
+    let (ours, reference) = (compiled.holds(&scope), compiled.holds_by_reference(&scope));
+    assert_eq!(
+        ours.clone().ok(),
+        reference.clone().ok(),
+        "{text:?}: {ours:?} {reference:?}"
+    );
+    let mut kept = Vec::new();
+    compiled.keep_inputs(&scope, &mut kept);
+    let shown = compiled.inputs_of(&kept).to_string();
+    assert_eq!(shown, compiled.inputs(&scope).to_string(), "{text:?}");
+    assert!(!shown.contains("4711"), "{text:?}");
+}
+
+fn template(text: &str) {
+    let Ok(compiled) = Template::compile(text) else {
+        return;
+    };
+    let (booking, account, answers) = (booking(), account(), answers());
+    if let Ok(line) = compiled.render(&scope(&booking, &account, &answers)) {
+        assert!(line.chars().count() <= MAX_RENDERED, "{text:?}");
+        assert!(!line.chars().any(char::is_control), "{text:?}: {line:?}");
+        assert!(
+            !line.contains("4711") || text.contains("4711"),
+            "{text:?}: {line:?}"
+        );
+    }
+}
+
+fn now() -> Time {
+    Time::from_timestamp(1_795_420_000, 0).expect("an instant")
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).expect("an address")
+}
+
+fn scope<'a>(
+    booking: &'a Booking,
+    account: &'a Account,
+    lookups: &'a BTreeMap<String, Answer>,
+) -> Scope<'a> {
+    Scope {
+        booking,
+        occurrences: 2,
+        account: Some(account),
+        counts: Counts {
+            upcoming: 4,
+            day: 1,
+            week: 2,
+            month: 3,
+        },
+        gate: "club",
+        cost: 2,
+        credits: 4,
+        available: 3,
+        to_hold: 4,
+        lookups,
+        hidden: Some("pin"),
+        zone: chrono_tz::Tz::Europe__Berlin,
+        now: now(),
+    }
+}
+
+fn account() -> Account {
+    let mut account = Account::new(AccountId::from(&address("bo@example.com")), now());
+    account.tier = Some("gold".to_owned());
+    account.tags = ["reader".to_owned(), "board".to_owned()].into();
+    account.attributes = [("level".to_owned(), "3".to_owned())].into();
+    account
+}
+
+fn answers() -> BTreeMap<String, Answer> {
+    let crm = [
+        ("score".to_owned(), Answer::Number(7.0)),
+        ("open".to_owned(), Answer::Bool(true)),
+    ];
+    [("crm".to_owned(), Answer::Map(crm.into()))].into()
+}
+
+fn booking() -> Booking {
+    let text = |text: &str| Answer::Text(text.to_owned());
+    let answers = [
+        ("topic", text("demo")),
+        ("pages", Answer::Number(120.0)),
+        ("agreed", Answer::Bool(true)),
+        ("nothing", Answer::Null),
+        ("colours", Answer::List(vec![text("red"), text("blue")])),
+        ("pin", text("4711")),
+    ];
+    Booking {
+        uid: BookingUid::parse("uid1").expect("a uid"),
+        id: Some(11),
+        series: None,
+        title: "Räume & Bücher".to_owned(),
+        description: None,
+        status: Status::Pending,
+        host: Some(Host {
+            id: Some(HostId(5)),
+            address: Some(address("host@example.org")),
+            name: Some("Ho".to_owned()),
+            time_zone: None,
+        }),
+        event_type: Some(EventTypeRef {
+            id: EventTypeId(77),
+            slug: Some("book-club".to_owned()),
+        }),
+        start: now() + Span::hours(30),
+        end: now() + Span::hours(31),
+        created: now() - Span::hours(1),
+        updated: None,
+        booker: Some(Booker {
+            address: address("bo@example.com"),
+            name: Some("Bo".to_owned()),
+            time_zone: Some("Europe/Berlin".to_owned()),
+            language: Some("de".to_owned()),
+        }),
+        attendees: Vec::new(),
+        guests: vec![address("al@example.com")],
+        seated: false,
+        rescheduled_from: None,
+        rescheduled_to: None,
+        rescheduled_by: None,
+        cancelled_by: None,
+        cancellation_reason: None,
+        absent_host: false,
+        location: Some("Room 1".to_owned()),
+        answers: answers
+            .into_iter()
+            .map(|(slug, answer)| (slug.to_owned(), answer))
+            .collect(),
+        metadata: BTreeMap::new(),
+        payment: Payment::NotShown,
+    }
+}
