@@ -205,8 +205,10 @@ impl World {
     }
 
     fn named(&self, name: &str) -> Option<Value> {
-        let named =
-            |row: &&Value| row["uid"].as_str() == Some(name) || row["id"].to_string() == name;
+        let number = name.parse::<i64>().ok();
+        let named = |row: &&Value| {
+            row["uid"].as_str() == Some(name) || (number.is_some() && row["id"].as_i64() == number)
+        };
         self.rows.iter().find(named).map(|row| self.now(row))
     }
 
