@@ -205,14 +205,9 @@ impl World {
     }
 
     fn named(&self, name: &str) -> Option<Value> {
-<<<<<<< HEAD
-        let named = |row: &&Value| {
-            row["uid"].as_str() == Some(name) || row["id"].as_i64() == name.parse().ok()
-=======
         let number = name.parse::<i64>().ok();
         let named = |row: &&Value| {
             row["uid"].as_str() == Some(name) || (number.is_some() && row["id"].as_i64() == number)
->>>>>>> hostile
         };
         self.rows.iter().find(named).map(|row| self.now(row))
     }

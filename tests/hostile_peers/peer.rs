@@ -195,11 +195,7 @@ pub fn json(status: &str, body: &str) -> Vec<u8> {
 
 /// A gzip stream of this many blanks: some 6 bytes for each kilobyte.
 pub fn gzip_of_blanks(length: u64) -> Vec<u8> {
-<<<<<<< HEAD
-    /// A match of 258 bytes at distance 1, in the fixed codes of RFC 1951.
-=======
     /// A match of 258 bytes (11000101) at distance 1 (00000), in the fixed codes of RFC 1951.
->>>>>>> hostile
     const MATCH: (u32, u32) = (0b1_1000_1010_0000, 13);
     const COPIED: u64 = 258;
     let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
