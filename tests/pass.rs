@@ -766,3 +766,23 @@ async fn a_title_without_end_holds_up_nobody() {
     assert_eq!(house.status(&uid), "accepted");
     assert_eq!(house.record(&uid).await.unwrap().title.len(), 300);
 }
+
+/// A plan tells what each request does to the balance, one after the other, and writes nothing.
+#[tokio::test]
+async fn a_plan_tells_the_effect_on_balances() {
+    let mut house = House::new(Dialect::V2).await;
+    house.grant("bo@example.com", 5).await;
+    let (lesson, dinner) = (house.kinds.lesson, house.kinds.dinner);
+    let first = house.request(dinner, "bo@example.com", "2026-12-01T09:00:00Z");
+    let second = house.request(lesson, "bo@example.com", "2026-12-02T09:00:00Z");
+    let third = house.request(dinner, "bo@example.com", "2026-12-03T09:00:00Z");
+    let report = house.try_pass(true).await.unwrap();
+    let balance = |uid: &str| {
+        let id = RequestId::parse(uid).unwrap();
+        report.balances.get(&id).copied()
+    };
+    assert_eq!(balance(&first), Some((5, 2)));
+    assert_eq!(balance(&second), Some((2, 1)));
+    assert_eq!(balance(&third), None, "it is declined");
+    assert_eq!(house.balance("bo@example.com").await, (5, 0, 0));
+}

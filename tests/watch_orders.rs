@@ -371,3 +371,38 @@ async fn requests_that_vanished_or_ended_are_closed() {
         }
     }
 }
+
+/// What came back stands with the decision, under whatever name the booking has by then.
+#[tokio::test]
+async fn decisions_show_what_came_back_and_why() {
+    use maitred::control::protocol::Answer;
+    use maitred::daemon::answer::decisions::list;
+    for moves in [false, true] {
+        let mut house = House::new(Dialect::V2).await;
+        house.grant(BO, 3).await;
+        let uid = house.request(house.kinds.dinner, BO, START);
+        look(&mut house, &[Look::Pass, Look::Audit]).await;
+        let stands = if moves {
+            let moved = happens(&house, Change::HostMoves, &uid);
+            look(&mut house, &[Look::Watch]).await;
+            moved
+        } else {
+            uid.clone()
+        };
+        happens(&house, Change::HostCancels, &stands);
+        look(&mut house, &[Look::Watch]).await;
+        let answer = house.store.with(|store| list(store, None, 10)).await;
+        let Answer::Decisions(view) = answer.unwrap() else {
+            panic!("other answer");
+        };
+        let decision = view.decisions.iter().find(|one| one.step.request == uid);
+        let refunds = &decision.unwrap().refunds;
+        assert_eq!(refunds.len(), 1, "moves {moves}: {refunds:?}");
+        assert_eq!((refunds[0].credits, &refunds[0].booking), (3, &stands));
+        assert!(
+            refunds[0].reason.starts_with("cancelled by the host, "),
+            "{}",
+            refunds[0].reason
+        );
+    }
+}

@@ -251,6 +251,24 @@ pub struct StepView {
     pub credits: u64,
     pub outcome: String,
     pub reasons: Vec<ReasonView>,
+    /// What the account could spend before and after it, in a plan that would confirm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<BalanceView>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalanceView {
+    pub before: u64,
+    pub after: u64,
+}
+
+/// Credits that came back after a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundView {
+    pub booking: String,
+    pub at: String,
+    pub credits: u64,
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -292,6 +310,9 @@ pub struct DecisionView {
     #[serde(flatten)]
     pub step: StepView,
     pub policy: String,
+    /// What came back since, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refunds: Vec<RefundView>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

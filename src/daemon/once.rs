@@ -57,6 +57,7 @@ fn merged(earlier: Report, later: Report) -> Report {
         calls: earlier.calls + later.calls,
         dry_run: later.dry_run,
         steps,
+        balances: later.balances,
         problems,
         more: later.more,
     }

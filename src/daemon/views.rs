@@ -7,8 +7,8 @@ use crate::control::protocol::charges::{ChangeView, ChargeView, WatchView};
 use crate::control::protocol::review::{WaitingView, WordView};
 use crate::control::protocol::status::WatchHead;
 use crate::control::protocol::{
-    CallView, DecisionView, FindingView, PassHead, PassView, ProblemView, ReasonView, SCHEMA,
-    StepView,
+    BalanceView, CallView, DecisionView, FindingView, PassHead, PassView, ProblemView, ReasonView,
+    SCHEMA, StepView,
 };
 use crate::domain::account::Account;
 use crate::domain::decision::Finding;
@@ -29,7 +29,11 @@ pub fn pass(report: &Report) -> PassView {
     PassView {
         schema: SCHEMA,
         pass: pass_head(report),
-        steps: report.steps.iter().map(reported).collect(),
+        steps: report
+            .steps
+            .iter()
+            .map(|one| reported(report, one))
+            .collect(),
         problems: report.problems.iter().map(problem).collect(),
         more: report.more,
         watch: None,
@@ -85,8 +89,15 @@ pub fn problem(problem: &Problem) -> ProblemView {
     }
 }
 
-fn reported(reported: &Reported) -> StepView {
-    step(&reported.request, reported.ended.as_str())
+fn reported(report: &Report, reported: &Reported) -> StepView {
+    let balance = report.balances.get(&reported.request.id);
+    StepView {
+        balance: balance.map(|(before, after)| BalanceView {
+            before: *before,
+            after: *after,
+        }),
+        ..step(&reported.request, reported.ended.as_str())
+    }
 }
 
 pub fn step(request: &Request, outcome: &str) -> StepView {
@@ -113,6 +124,7 @@ pub fn step(request: &Request, outcome: &str) -> StepView {
                 text: reason.text.clone(),
             })
             .collect(),
+        balance: None,
     }
 }
 
@@ -132,6 +144,7 @@ pub fn decision(request: &Request) -> DecisionView {
         decided: time(request.decided),
         step: step(request, outcome(request)),
         policy: request.policy.clone(),
+        refunds: Vec::new(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! One pass, from looking to reporting. The caller gives the ports and sees to it that passes do
 //! not overlap.
 
+use std::collections::BTreeMap;
+
 use super::execute::{Executed, execute};
 use super::observe::observe;
 use super::ports::{PassError, Ports, Session};
@@ -28,11 +30,13 @@ pub async fn pass(
         calls: 0,
         dry_run,
         steps: Vec::new(),
+        balances: BTreeMap::new(),
         problems: observation.problems,
         more: false,
     };
     if dry_run {
         report.steps = Report::of_plan(&observation.plan);
+        report.balances = Report::balances(&observation.plan, &observation.snapshot);
         report.problems.extend(observation.plan.problems);
     } else {
         let mut done = Executed::default();

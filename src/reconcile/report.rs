@@ -1,9 +1,15 @@
 //! What a pass did, for logs, operators and exit codes.
 
+use std::collections::BTreeMap;
+
+use crate::domain::account::sum;
 use crate::domain::booking::BookingRef;
-use crate::domain::decision::Outcome;
+use crate::domain::decision::{Credits, Decision, Outcome};
+use crate::domain::fact::Fact;
+use crate::domain::id::{AccountId, RequestId};
 use crate::domain::plan::{Action, Plan, Problem, Step};
 use crate::domain::request::{Request, RequestState};
+use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
 
 /// A finished pass.
@@ -17,6 +23,8 @@ pub struct Report {
     pub calls: u64,
     pub dry_run: bool,
     pub steps: Vec<Reported>,
+    /// Of a dry run: what the accounts of requests to be confirmed could spend before and after.
+    pub balances: BTreeMap<RequestId, (Credits, Credits)>,
     pub problems: Vec<Problem>,
     /// There is more to do than this pass took on: look again at once.
     pub more: bool,
@@ -83,6 +91,36 @@ impl Report {
                 },
             })
             .collect()
+    }
+
+    /// What each account that pays could spend before and after the step, one step after the other.
+    pub fn balances(plan: &Plan, snapshot: &Snapshot) -> BTreeMap<RequestId, (Credits, Credits)> {
+        let mut now: BTreeMap<&AccountId, Credits> = BTreeMap::new();
+        let mut balances = BTreeMap::new();
+        for step in &plan.steps {
+            let Action::Send { facts, .. } = &step.action else {
+                continue;
+            };
+            let held: Credits = facts
+                .iter()
+                .filter_map(|fact| match fact {
+                    Fact::Hold { parts, .. } => Some(sum(parts)),
+                    _ => None,
+                })
+                .sum();
+            let account = step.request.account.as_ref();
+            let known = account.and_then(|id| snapshot.accounts.get_key_value(id));
+            let (Some((id, account)), Decision::Confirm) = (known, step.request.decision) else {
+                continue;
+            };
+            let before = now
+                .entry(id)
+                .or_insert_with(|| account.available(snapshot.now));
+            let after = before.saturating_sub(held);
+            balances.insert(step.request.id.clone(), (*before, after));
+            *before = after;
+        }
+        balances
     }
 
     /// Whether every step that was begun is finished.

@@ -2,7 +2,7 @@
 
 use super::layout::{Page, count, minute, title};
 use super::pass::who;
-use crate::control::protocol::{DecisionView, DecisionsView, StepView};
+use crate::control::protocol::{DecisionView, DecisionsView, RefundView, StepView};
 
 pub fn plain(view: &DecisionsView, page: &Page) -> String {
     if view.decisions.is_empty() {
@@ -19,14 +19,28 @@ pub fn plain(view: &DecisionsView, page: &Page) -> String {
 }
 
 fn row(view: &DecisionView) -> Vec<String> {
-    let DecisionView { decided, step, .. } = view;
+    let DecisionView {
+        decided,
+        step,
+        refunds,
+        ..
+    } = view;
     let who = who(step);
     let (title, start) = (title(&step.title), minute(&step.start));
     vec![
         minute(decided),
         step.request.clone(),
-        format!("{}\n{who}: {title} on {start}", how(step)),
+        format!("{}\n{who}: {title} on {start}{}", how(step), back(refunds)),
     ]
+}
+
+/// What came back of it since, and why.
+fn back(refunds: &[RefundView]) -> String {
+    let lines = refunds.iter().map(|refund| {
+        let credits = count(refund.credits, "credit");
+        format!("\n{credits} came back: {}", refund.reason)
+    });
+    lines.collect()
 }
 
 /// How it ended, or the decision while it has not ended; then why, or for how much.

@@ -188,7 +188,13 @@ fn effect(step: &StepView) -> String {
     let confirm = step.decision == "confirm";
     match step.outcome.as_str() {
         "planned" => match step.decision.as_str() {
-            "confirm" => format!("would be confirmed, for {credits}"),
+            "confirm" => match step.balance {
+                Some(balance) => format!(
+                    "would be confirmed, for {credits}; the balance goes from {} to {}",
+                    balance.before, balance.after
+                ),
+                None => format!("would be confirmed, for {credits}"),
+            },
             "decline" => "would be declined, and the booker told why".to_owned(),
             _ => "would be written down".to_owned(),
         },

@@ -1,8 +1,9 @@
 //! What was decided, and why.
 
 use super::parse;
-use crate::control::protocol::{Answer, DecisionsView, ExplainView, Refusal, SCHEMA};
+use crate::control::protocol::{Answer, DecisionView, DecisionsView, ExplainView, Refusal, SCHEMA};
 use crate::daemon::views::{self, facts};
+use crate::domain::decision::Decision;
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::request::{ChargeState, Request};
 use crate::domain::watch::MAX_CHAIN;
@@ -22,11 +23,32 @@ pub fn list(store: &dyn Store, since: Option<&str>, limit: u32) -> Result<Answer
         .map_err(|e| parse::store_failed(&e))?;
     let more = decided.len() > limit;
     decided.truncate(limit);
+    let decisions = decided.iter().map(|request| decision(store, request));
     Ok(Answer::Decisions(DecisionsView {
         schema: SCHEMA,
-        decisions: decided.iter().map(views::decision).collect(),
+        decisions: decisions.collect::<Result<_, Refusal>>()?,
         more,
     }))
+}
+
+/// A decision with what came back of it since, along the chain of its bookings.
+fn decision(store: &dyn Store, request: &Request) -> Result<DecisionView, Refusal> {
+    let mut view = views::decision(request);
+    if request.decision != Decision::Confirm {
+        return Ok(view);
+    }
+    for uid in chain(store, request)? {
+        let charge = store.charge(&uid).map_err(|e| parse::store_failed(&e))?;
+        if charge.is_none_or(|charge| charge.refunded == 0) {
+            continue;
+        }
+        let entries = history(store, &Subject::Booking(uid))?;
+        view.refunds
+            .extend(entries.iter().filter_map(facts::refund));
+    }
+    view.refunds.sort_by(|a, b| a.at.cmp(&b.at));
+    view.refunds.dedup();
+    Ok(view)
 }
 
 pub fn explain(store: &dyn Store, booking: &str) -> Result<Answer, Refusal> {
@@ -45,7 +67,7 @@ pub fn explain(store: &dyn Store, booking: &str) -> Result<Answer, Refusal> {
     entries.dedup();
     Ok(Answer::Explain(Box::new(ExplainView {
         schema: SCHEMA,
-        decision: views::decision(&request),
+        decision: decision(store, &request)?,
         findings: request.findings.iter().map(views::finding).collect(),
         told: request.text.clone(),
         review: request.review.as_ref().map(views::word),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::time;
-use crate::control::protocol::EntryView;
+use crate::control::protocol::{EntryView, RefundView};
 use crate::domain::account::sum;
 use crate::domain::fact::Fact;
 use crate::store::port::Written;
@@ -17,6 +17,24 @@ pub fn entry(written: &Written) -> EntryView {
         credits,
         booking,
         text,
+    }
+}
+
+/// A refund as a decision shows it.
+pub fn refund(written: &Written) -> Option<RefundView> {
+    match &written.fact {
+        Fact::Refund {
+            booking,
+            parts,
+            reason,
+            ..
+        } => Some(RefundView {
+            booking: booking.to_string(),
+            at: time(written.at),
+            credits: parts.iter().map(|part| part.credits).sum(),
+            reason: reason.clone(),
+        }),
+        _ => None,
     }
 }
 
