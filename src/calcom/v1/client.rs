@@ -1,6 +1,9 @@
 //! How v1 is spoken. Every write reads the booking first and does nothing unless it is in the state
 //! that the write is for, since the server would not mind; and reads it again afterwards.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::json;
@@ -19,13 +22,43 @@ use super::listing::{MAX_NARROWING, MAX_PAGES, TAKE, following, query, wanted};
 /// What the list takes from the budget; everything else takes 1.
 const LIST_COST: u32 = 2;
 
+/// Numbers remembered at once. When there are more, the listings to come tell them again.
+const MAX_NUMBERS: usize = 50_000;
+
 pub(in crate::calcom) struct Client {
     http: Sender,
+    /// By uid, of every row that a listing showed, in whatever state: v1 reads by number only, and
+    /// what a booking replaced is named by its uid.
+    numbers: Mutex<BTreeMap<BookingUid, i64>>,
 }
 
 impl Client {
     pub(in crate::calcom) fn new(http: Sender) -> Self {
-        Self { http }
+        Self {
+            http,
+            numbers: Mutex::default(),
+        }
+    }
+
+    /// The number that the server calls it by, as it stands in a path.
+    fn number(&self, booking: &BookingRef) -> Result<String, CallError> {
+        if booking.id.is_some() {
+            return number(booking);
+        }
+        let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        number(&BookingRef {
+            id: numbers.get(&booking.uid).copied(),
+            ..booking.clone()
+        })
+    }
+
+    fn remember(&self, bookings: &[Booking]) {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        if numbers.len() + bookings.len() > MAX_NUMBERS {
+            numbers.clear();
+        }
+        let known = bookings.iter();
+        numbers.extend(known.filter_map(|booking| Some((booking.uid.clone(), booking.id?))));
     }
 
     /// Rows `first..first + size` of a listing; `size` divides `first`.
@@ -103,7 +136,7 @@ impl Client {
         booking: &BookingRef,
         deadline: Option<Time>,
     ) -> Result<Reading, CallError> {
-        let mut call = call(Kind::Get, &["bookings", &number(booking)?]);
+        let mut call = call(Kind::Get, &["bookings", &self.number(booking)?]);
         call.query = vec![("expand", "team".to_owned())];
         call.booking = Some(&booking.uid);
         call.deadline = deadline;
@@ -135,7 +168,7 @@ impl Client {
         if !is_in(&before, from) {
             return Ok(Some(before));
         }
-        let mut call = call(kind, &["bookings", &number(booking)?]);
+        let mut call = call(kind, &["bookings", &self.number(booking)?]);
         call.method = Method::DELETE;
         call.query = vec![("cancellationReason", fit(reason))];
         call.booking = Some(&booking.uid);
@@ -174,6 +207,7 @@ impl Calendar for Client {
             }
             result => result?,
         };
+        self.remember(&rows.bookings);
         rows.bookings.retain(|booking| wanted(booking, select, now));
         let full = rows.count >= TAKE as usize;
         let next = if full { following(select, page) } else { None };
@@ -211,7 +245,7 @@ impl Calendar for Client {
         if !is_in(&before, &[Status::Pending]) {
             return Ok(Some(before));
         }
-        let mut call = call(Kind::Confirm, &["bookings", &number(booking)?]);
+        let mut call = call(Kind::Confirm, &["bookings", &self.number(booking)?]);
         call.method = Method::PATCH;
         call.body = Some(json!({ "status": "ACCEPTED" }));
         call.booking = Some(&booking.uid);
