@@ -33,7 +33,6 @@ mod opening;
 mod price;
 mod reader;
 mod report;
-mod suggest;
 mod terms;
 mod value;
 mod words;

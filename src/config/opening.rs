@@ -5,8 +5,8 @@ use chrono::NaiveTime;
 use super::parse::set;
 use super::reader::{Item, Table};
 use super::report::Report;
-use super::suggest;
 use crate::domain::criteria::opening::Opening;
+use crate::domain::near;
 
 /// Monday first.
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -76,7 +76,7 @@ fn like(first: &str, last: &str) -> Option<String> {
     let day = |word: &str| {
         let word = word.trim().to_lowercase();
         let whole = DAYS.into_iter().find(|day| word.starts_with(day));
-        whole.or_else(|| suggest::nearest(&word, DAYS))
+        whole.or_else(|| near::nearest(&word, DAYS))
     };
     match (day(first)?, day(last)?) {
         (day, same) if day == same => Some(day.to_owned()),

@@ -7,12 +7,12 @@ use super::gate;
 use super::opening;
 use super::reader::{Item, Table};
 use super::report::Report;
-use super::suggest;
 use super::value;
 use crate::domain::criteria::opening::Opening;
 use crate::domain::criteria::price::{MAX_PRICES, Price};
 use crate::domain::decision::MAX_CREDITS;
 use crate::domain::gate::EventTypeKey;
+use crate::domain::near;
 use crate::domain::time::Span;
 
 /// How long a booking may be.
@@ -137,7 +137,7 @@ fn like(guarded: &[EventTypeKey], key: &EventTypeKey) -> String {
         EventTypeKey::Id(_) => None,
     });
     let nearest = match key {
-        EventTypeKey::Slug(slug) => suggest::nearest(slug, slugs),
+        EventTypeKey::Slug(slug) => near::nearest(slug, slugs),
         EventTypeKey::Id(_) => None,
     };
     match nearest {

@@ -7,9 +7,10 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::hush;
 use super::report::Report;
-use super::{hush, suggest};
 use crate::domain::booking::Answer;
+use crate::domain::near;
 
 /// Where a key belongs that was written into the configuration.
 pub(super) const KEY_BELONGS: &str = "keep the API key out of this file (and make a new one if \
@@ -108,7 +109,7 @@ impl<'t> Table<'t> {
             }
             let path = join(&self.path, name);
             report.found(&path, key.span());
-            let nearest = suggest::nearest(name, self.known.iter().copied());
+            let nearest = near::nearest(name, self.known.iter().copied());
             if nearest.is_none() && hush::name(name) && !value.get_ref().is_table() {
                 let problem = "a secret does not belong into the configuration".to_owned();
                 report.error(&path, problem, self.secrets_belong);
@@ -196,7 +197,7 @@ impl<'t> Item<'t> {
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
             let shown = report.show(text);
-            let help = match suggest::nearest(text, known.iter().copied()) {
+            let help = match near::nearest(text, known.iter().copied()) {
                 Some(nearest) => format!("did you mean \"{nearest}\"?"),
                 None => choice,
             };

@@ -9,10 +9,11 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use humantime::format_duration;
 
 use super::every::{self, Every, Expression, ExpressionError};
+use super::hush;
 use super::reader::Item;
 use super::report::Report;
-use super::{hush, suggest};
 use crate::domain::id::MAX_NAME;
+use crate::domain::near;
 use crate::domain::time::{Span, Time};
 
 /// The longest name of a gate, a rule or a lookup: they stand in lines of the log and in tables.
@@ -191,7 +192,7 @@ fn like_zone(text: &str) -> Option<&'static str> {
     };
     let mut names = TZ_VARIANTS.iter().map(|zone| zone.name());
     let found = names.clone().find(|name| name.contains('/') && named(name));
-    found.or_else(|| suggest::nearest(text, &mut names))
+    found.or_else(|| near::nearest(text, &mut names))
 }
 
 /// A day, of which the first instant in the zone is meant, or an instant.

@@ -4,8 +4,8 @@ use super::model::Expect;
 use super::moment;
 use crate::config::reader::{Item, Table};
 use crate::config::report::Report;
-use crate::config::suggest;
 use crate::domain::decision::{CODES, Code, MAX_CREDITS};
+use crate::domain::near;
 
 /// Reasons that one decision may have.
 const MAX_REASONS: usize = 50;
@@ -78,7 +78,7 @@ fn code(item: &Item<'_>, report: &mut Report<'_>) -> Option<Code> {
     let code = Code::parse(text);
     if code.is_none() {
         let problem = format!("{} is no reason", report.show(text));
-        let help = match suggest::nearest(text, CODES.iter().map(|code| code.as_str())) {
+        let help = match near::nearest(text, CODES.iter().map(|code| code.as_str())) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => "`maitred policy test --verbose` shows the reasons that are given".to_owned(),
         };

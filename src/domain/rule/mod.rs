@@ -19,7 +19,6 @@ mod functions;
 pub mod inputs;
 mod interpret;
 mod lower;
-mod near;
 mod parse;
 mod pattern;
 pub mod schema;

@@ -3,9 +3,9 @@
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
 
 use super::Checker;
+use crate::domain::near::nearest;
 use crate::domain::rule::functions::{MACROS, OVERLOADS, Overload, Style};
 use crate::domain::rule::interpret;
-use crate::domain::rule::near::nearest;
 use crate::domain::rule::pattern::Pattern;
 use crate::domain::rule::types::Type;
 

@@ -3,7 +3,7 @@
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, SelectExpr};
 
 use super::{Checker, Variable};
-use crate::domain::rule::near::nearest;
+use crate::domain::near::nearest;
 use crate::domain::rule::schema;
 use crate::domain::rule::types::{Kind, Type};
 

@@ -8,8 +8,8 @@ use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, Value as Shown};
 
 use super::{ENGINE, MAX_TEMPLATE, context, render};
+use crate::domain::near::nearest;
 use crate::domain::rule::fault::Fault;
-use crate::domain::rule::near::nearest;
 use crate::domain::rule::schema::{self, Name};
 use crate::domain::rule::types::{Kind, Type};
 

@@ -5,7 +5,7 @@ const MAX_WORD: usize = 64;
 
 /// The known word that was most likely meant, if any is near enough: a third of its letters may be
 /// wrong. The first of equals wins.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > MAX_WORD {
         return None;
     }
