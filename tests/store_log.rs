@@ -302,13 +302,15 @@ fn lost_sectors_are_torn_and_other_zeros_are_not() {
     }
 }
 
-/// The last line made anew with these facts, its hash and place in the chain in order.
+/// The last line made anew with these facts, its hash and place in the chain in order, and without
+/// the marker of the close, which would know that it is another.
 fn forge(log: &Log, facts: &[u8]) {
     let last = log.last();
     log.put(&log.text[..last]);
     let end = log.walk().expect("it is whole");
     let (text, _) = line::commit(4, at(3), facts, end.chain.hash).expect("it can be written");
     log.put(&[&log.text[..last], &text].concat());
+    fs::remove_file(log.store.join("clean")).expect("it was closed");
 }
 
 #[test]
