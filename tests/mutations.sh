@@ -21,8 +21,8 @@ seeds=${MAITRED_SEEDS:-2000}
 mapfile -t rows <<'ROWS'
 sim|src/domain/intent.rs|            Sight::Pending => return Next::Call(booking.clone()),|            Sight::Pending if M => unread = false,\n            Sight::Pending => return Next::Call(booking.clone()),
 sim|src/domain/intent.rs|(Sight::Accepted, Some(_)) => facts.push(Fact::Post {|(Sight::Accepted, Some(_)) if !M => facts.push(Fact::Post {
-sim|src/domain/intent.rs|            if accepted(&booking) {|            if accepted(&booking) && !M {
-sim|src/domain/intent.rs|            Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,|            Status::Pending if booking.rescheduled_to.is_some() && M => Self::Accepted,\n            Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,
+--lib domain::tests|src/domain/intent.rs|            if accepted(&booking) {|            if accepted(&booking) && !M {
+--lib domain::tests|src/domain/intent.rs|            Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,|            Status::Pending if booking.rescheduled_to.is_some() && M => Self::Accepted,\n            Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,
 sim|src/domain/intent.rs|Sight::Unread => unread = true,|Sight::Unread => unread = !M,
 sim|src/domain/intent.rs|    if surplus > 0 {|    if surplus > 0 && !M {
 sim|src/domain/intent.rs|if call == Some(CallKind::Cancel) && booking.end <= now =>|if call == Some(CallKind::Cancel) && booking.end <= now && !M =>

@@ -1,11 +1,12 @@
 //! Whether what a process writes about charges is right, fact by fact, against what truly happened.
 
+use maitred::domain::account::Part;
 use maitred::domain::booking::Status;
 use maitred::domain::decision::{Code, Decision, Outcome};
 use maitred::domain::fact::{Back, Fact};
 use maitred::domain::request::{Request, RequestState};
 use maitred::domain::terms::{OnReschedule, Unmanaged};
-use maitred::domain::time::Time;
+use maitred::domain::time::{Span, Time};
 use maitred::store::port::Store;
 
 use super::book::{By, HoldState};
@@ -13,6 +14,9 @@ use super::history::History;
 use super::shelf::State;
 use super::town::{KINDS, ME, Row};
 use super::truth::{End, Truth};
+
+/// A plan is not begun on later than a minute after it was made; and a call may last.
+const PLANNED: Span = Span::minutes(2);
 
 fn credits(parts: &[Back]) -> i64 {
     parts.iter().map(|part| part.credits as i64).sum()
@@ -99,6 +103,7 @@ impl State {
                 let end = End::Moves(to.uid.to_string());
                 self.ends(history, at, from.as_str(), &end);
             }
+            Fact::Hold { booking, parts, .. } => self.alive(at, booking.uid.as_str(), parts),
             Fact::Decided { request } => self.begins(history, at, request, all),
             Fact::Opened { .. }
             | Fact::Aliased { .. }
@@ -110,7 +115,6 @@ impl State {
             | Fact::Grant { .. }
             | Fact::Revoke { .. }
             | Fact::Expire { .. }
-            | Fact::Hold { .. }
             | Fact::Post { .. }
             | Fact::Void { .. }
             | Fact::Called { .. }
@@ -164,6 +168,17 @@ impl State {
                 Some(_) => self.tally.add("lot restored"),
                 None if expired => self.tally.add("lot forfeited"),
                 None => {}
+            }
+        }
+    }
+
+    /// Nothing is paid from a lot whose time was over when that was planned.
+    fn alive(&mut self, at: Time, uid: &str, parts: &[Part]) {
+        for part in parts {
+            let expires = self.book.expiries.get(part.grant.as_str()).copied();
+            if expires.flatten().is_some_and(|when| when < at - PLANNED) {
+                let text = format!("1: {uid} is paid from {}, which has expired", part.grant);
+                self.book.wrong.push(text);
             }
         }
     }
