@@ -22,7 +22,7 @@ use crate::common::{HOST, HandClock, KEY, time};
 use crate::process::Daemon;
 
 /// Accounts opened in one commit: few commits, and each far below what one may hold.
-const AT_ONCE: usize = 5_000;
+const AT_ONCE: usize = 1_000;
 
 /// The store's folder.
 const LEDGER: &str = "ledger";

@@ -61,7 +61,9 @@ impl Daemon {
             .unwrap();
         let tell = child.stdin.take().unwrap();
         let says = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, tell, says }
+        let mut daemon = Self { child, tell, says };
+        daemon.hear();
+        daemon
     }
 
     /// It is so late now, and a second has passed: the pass or watch that is due runs to its end.
@@ -82,6 +84,10 @@ impl Daemon {
 
     fn ask(&mut self, what: &str) -> Numbers {
         writeln!(self.tell, "{what}").unwrap();
+        self.hear()
+    }
+
+    fn hear(&mut self) -> Numbers {
         loop {
             let line = self.says.next().expect("it lives").unwrap();
             if let Some(answer) = line.strip_prefix(ANSWER) {

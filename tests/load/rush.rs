@@ -8,8 +8,20 @@ use maitred::store::port::Store;
 use crate::common::time;
 use crate::house::{House, member};
 
-/// Accounts for each request.
+/// Accounts for each request, of many and of few.
 const ACCOUNTS: usize = 10;
+const FEW_ACCOUNTS: usize = 4;
+
+/// Requests from which they are many.
+const MANY: usize = 1_000;
+
+fn accounts(requests: usize) -> usize {
+    if requests < MANY {
+        FEW_ACCOUNTS * requests
+    } else {
+        ACCOUNTS * requests
+    }
+}
 
 /// Bookings that one page of a list shows.
 const PAGE: usize = 250;
@@ -45,8 +57,8 @@ fn ask(house: &House, requests: usize) -> Vec<Asked> {
         let (email, confirmed) = match n % 4 {
             0 => (format!("stranger{n}@example.com"), false),
             1 => (member(n), true),
-            2 => (member(n * ACCOUNTS), true),
-            _ => (member((n - 1) * ACCOUNTS), false),
+            2 => (member(n * FEW_ACCOUNTS), true),
+            _ => (member((n - 1) * FEW_ACCOUNTS), false),
         };
         Asked {
             uid: house.request(house.lesson, &email, start),
@@ -71,10 +83,10 @@ fn overlaps(house: &House) -> u64 {
 pub fn rush(requests: usize) {
     let house = House::new(30);
     let began = house.clock.now();
-    house.fill(requests * ACCOUNTS, 1);
+    house.fill(accounts(requests), 1);
     eprintln!(
         "{} accounts opened in {} s",
-        requests * ACCOUNTS,
+        accounts(requests),
         (house.clock.now() - began).num_seconds()
     );
     let asked = ask(&house, requests);
@@ -102,7 +114,7 @@ pub fn rush(requests: usize) {
     eprintln!(
         "{requests} requests, {} accounts: {passes} passes, {:.1} s, {:.0} requests/s, {sent} calls \
          ({listed} lists for overlaps; at most {most}), peak {} MiB",
-        requests * ACCOUNTS,
+        accounts(requests),
         ms as f64 / 1e3,
         count as f64 * 1e3 / ms as f64,
         peak / 1024
@@ -156,7 +168,7 @@ fn once(house: &House, asked: &[Asked]) {
 fn sums(house: &House, requests: usize) {
     let mut store = house.open();
     let now = house.clock.now();
-    let (mut accounts, mut available, mut posted) = (0, 0, 0);
+    let (mut count, mut available, mut posted) = (0, 0, 0);
     let mut after = None;
     loop {
         let page = store.accounts(after.as_ref(), 10_000).unwrap();
@@ -169,13 +181,13 @@ fn sums(house: &House, requests: usize) {
             let balance = account.balance(now);
             assert_eq!(balance.granted, balance.available + balance.posted);
             assert_eq!(balance.granted, 1, "{}", account.id);
-            accounts += 1;
+            count += 1;
             available += balance.available;
             posted += balance.posted;
         }
     }
-    let granted = (requests * ACCOUNTS) as u64;
-    assert_eq!(accounts, granted);
+    let granted = accounts(requests) as u64;
+    assert_eq!(count, granted);
     assert_eq!(available + posted, granted);
     assert_eq!(posted, confirmed(requests));
     let verified = store.verify(&mut |_| {}).unwrap();
