@@ -242,7 +242,8 @@ fn flat(days: &[Day]) {
     let third = days.len() / 3;
     let (middle, last) = (&days[third..2 * third], &days[days.len() - third..]);
     let most = |of: &[Day], what: fn(&Day) -> u64| of.iter().map(what).max().unwrap();
-    let rows: [(&str, fn(&Day) -> u64); 4] = [
+    type Row = (&'static str, fn(&Day) -> u64);
+    let rows: [Row; 4] = [
         ("memory", |day| day.rss),
         ("charges", |day| day.charges),
         ("notes", |day| day.notes),

@@ -26,28 +26,23 @@ pub(super) async fn accepted(
     let mut next = Some(0);
     while let Some(number) = next {
         if number >= MAX_ACCEPTED_PAGES {
-            let until = snapshot.accepted.iter().map(|b| b.start).max();
-            let until = until.unwrap_or(from);
-            let late: BTreeSet<RequestId> = bookings(snapshot)
-                .filter(|booking| booking.end > until)
-                .map(Booking::request)
-                .collect();
-            snapshot
-                .pending
-                .retain(|observed| !late.contains(&observed.booking.request()));
-            problems.push(Problem {
-                code: "too-many-accepted",
-                text: format!(
-                    "more than {MAX_ACCEPTED_PAGES} pages of accepted bookings until {to}: requests \
-                     that end after {until} are left for later"
-                ),
-            });
+            let why =
+                format!("more than {MAX_ACCEPTED_PAGES} pages of accepted bookings until {to}");
+            leave_late(snapshot, from, ("too-many-accepted", why), problems);
             break;
         }
         let page = ports
             .calendar
             .list(&Select::Upcoming { from, to }, number)
             .await?;
+        // What cannot be read may take somebody's time; an operator has to know.
+        problems.extend(page.unreadable.iter().map(|row| Problem {
+            code: "unreadable-booking",
+            text: format!(
+                "an accepted booking could not be read, so whether its time is free is not known: \
+                 {row}"
+            ),
+        }));
         let before = seen.len();
         for booking in page.bookings {
             if booking.status == Status::Accepted && seen.insert(booking.uid.clone()) {
@@ -56,7 +51,35 @@ pub(super) async fn accepted(
                 seen.insert(booking.uid);
             }
         }
-        next = page.next.filter(|_| seen.len() > before);
+        next = page.next;
+        if next.is_some() && seen.len() == before && page.unreadable.is_empty() {
+            let why = format!("page {number} of the accepted bookings brought nothing new");
+            leave_late(snapshot, from, ("page-repeated", why), problems);
+            break;
+        }
     }
     Ok(())
+}
+
+/// What ends behind the last accepted booking that was read is not decided: an overlap could not be
+/// seen.
+fn leave_late(
+    snapshot: &mut Snapshot,
+    from: Time,
+    (code, why): (&'static str, String),
+    problems: &mut Vec<Problem>,
+) {
+    let until = snapshot.accepted.iter().map(|b| b.start).max();
+    let until = until.unwrap_or(from);
+    let late: BTreeSet<RequestId> = bookings(snapshot)
+        .filter(|booking| booking.end > until)
+        .map(Booking::request)
+        .collect();
+    snapshot
+        .pending
+        .retain(|observed| !late.contains(&observed.booking.request()));
+    problems.push(Problem {
+        code,
+        text: format!("{why}: requests that end after {until} are left for later"),
+    });
 }
