@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use maitred::domain::fact::Fact;
 use maitred::domain::id::{AccountId, Reference};
-use maitred::domain::time::Time;
+use maitred::domain::time::{Span, Time};
 use maitred::sandbox::limit::Limits;
 use maitred::sandbox::model::EventType;
 use maitred::sandbox::server::Sandbox;
@@ -120,9 +120,10 @@ impl House {
         Daemon::start(&self.config(), self.clock.now())
     }
 
-    /// A booking asked for a minute ago.
+    /// A booking asked for a minute ago, and later than the one before it.
     pub fn request(&self, event_type: i64, email: &str, start: Time) -> String {
-        let made = self.clock.now() - maitred::domain::time::Span::minutes(1);
+        self.clock.advance(Span::milliseconds(1));
+        let made = self.clock.now() - Span::minutes(1);
         let mut world = self.sandbox.lock();
         world.request(made, event_type, email, start)
     }

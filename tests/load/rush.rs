@@ -32,7 +32,7 @@ const MORE_CALLS: u64 = 2;
 
 /// The most memory that the daemon may take, in KiB. Each booking that waits is held a few times over
 /// (as read, in the snapshot, in the plan and in the report), all at once: some tens of KiB.
-const BASE: u64 = 96 * 1024;
+const BASE: u64 = 192 * 1024;
 const EACH: u64 = 32;
 
 /// More passes than this mean that something does not come to its end.

@@ -11,7 +11,7 @@ use crate::process::{Daemon, Numbers};
 /// Passes of a day, each with a watch, and one booking before each: many when whole months are asked
 /// for, few otherwise.
 const A_DAY: usize = 100;
-const A_SHORT_DAY: usize = 24;
+const A_SHORT_DAY: usize = 12;
 
 /// Days from which growth can be told from the beginning.
 const ENOUGH: usize = 9;
@@ -46,8 +46,9 @@ const FOLD_EMPTY: u64 = 16 * 1024 * 1024;
 /// How much the last third may be above the middle one, in percent.
 const FLAT: u64 = 130;
 
-/// The most memory of this small house, in KiB.
-const MEMORY: u64 = 96 * 1024;
+/// The most memory of this small house, in KiB: the program itself is large without
+/// optimization, and its pages are counted.
+const MEMORY: u64 = 192 * 1024;
 
 /// What one day came to.
 #[derive(Debug, Clone, Copy)]
