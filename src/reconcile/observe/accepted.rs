@@ -11,8 +11,9 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
 use crate::reconcile::ports::{PassError, Ports};
 
-/// Pages of accepted bookings one pass reads to find overlaps.
-const MAX_ACCEPTED_PAGES: u32 = 20;
+/// Pages one pass reads to find overlaps: 20,000 bookings at 250 a page. The list shows pending ones
+/// too, and by start, so that those behind the last page are only left for later.
+const MAX_ACCEPTED_PAGES: u32 = 80;
 
 /// Accepted bookings in the window. When there are more pages than may be read, what lies behind
 /// the last one read is not decided: an overlap there could not be seen.
@@ -23,12 +24,16 @@ pub(super) async fn accepted(
     problems: &mut Vec<Problem>,
 ) -> Result<(), PassError> {
     let mut seen = BTreeSet::new();
+    let mut until = from;
+    // v1 lists in another order: then what is not read may be at any time.
+    let mut by_start = true;
     let mut next = Some(0);
     while let Some(number) = next {
         if number >= MAX_ACCEPTED_PAGES {
             let why =
                 format!("more than {MAX_ACCEPTED_PAGES} pages of accepted bookings until {to}");
-            leave_late(snapshot, from, ("too-many-accepted", why), problems);
+            let until = if by_start { until } else { from };
+            leave_late(snapshot, until, ("too-many-accepted", why), problems);
             break;
         }
         let page = ports
@@ -44,6 +49,10 @@ pub(super) async fn accepted(
             ),
         }));
         let before = seen.len();
+        for booking in &page.bookings {
+            by_start &= until <= booking.start.max(from);
+            until = until.max(booking.start);
+        }
         for booking in page.bookings {
             if booking.status == Status::Accepted && seen.insert(booking.uid.clone()) {
                 snapshot.accepted.push(booking);
@@ -54,23 +63,22 @@ pub(super) async fn accepted(
         next = page.next;
         if next.is_some() && seen.len() == before && page.unreadable.is_empty() {
             let why = format!("page {number} of the accepted bookings brought nothing new");
-            leave_late(snapshot, from, ("page-repeated", why), problems);
+            let until = if by_start { until } else { from };
+            leave_late(snapshot, until, ("page-repeated", why), problems);
             break;
         }
     }
     Ok(())
 }
 
-/// What ends behind the last accepted booking that was read is not decided: an overlap could not be
-/// seen.
+/// What ends behind the start of the last booking that was read is not decided: an overlap could not
+/// be seen.
 fn leave_late(
     snapshot: &mut Snapshot,
-    from: Time,
+    until: Time,
     (code, why): (&'static str, String),
     problems: &mut Vec<Problem>,
 ) {
-    let until = snapshot.accepted.iter().map(|b| b.start).max();
-    let until = until.unwrap_or(from);
     let late: BTreeSet<RequestId> = bookings(snapshot)
         .filter(|booking| booking.end > until)
         .map(Booking::request)
