@@ -240,10 +240,11 @@ fn bounded(days: &[Day], a_day: u64) {
 
 /// The last third is as the middle one.
 fn flat(days: &[Day]) {
+    type Row = (&'static str, fn(&Day) -> u64);
     let third = days.len() / 3;
     let (middle, last) = (&days[third..2 * third], &days[days.len() - third..]);
     let most = |of: &[Day], what: fn(&Day) -> u64| of.iter().map(what).max().unwrap();
-    let rows: [(&str, fn(&Day) -> u64); 4] = [
+    let rows: [Row; 4] = [
         ("memory", |day| day.rss),
         ("charges", |day| day.charges),
         ("notes", |day| day.notes),
