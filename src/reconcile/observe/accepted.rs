@@ -23,11 +23,14 @@ pub(super) async fn accepted(
     problems: &mut Vec<Problem>,
 ) -> Result<(), PassError> {
     let mut seen = BTreeSet::new();
+    // The list shows all that stands, also what waits: thousands that ask at once must not keep each
+    // other from ever being decided. How far it was read is known only where it goes by start, as
+    // v2's does; v1's goes by creation.
+    let (mut until, mut by_start) = (from, true);
     let mut next = Some(0);
     while let Some(number) = next {
         if number >= MAX_ACCEPTED_PAGES {
-            let until = snapshot.accepted.iter().map(|b| b.start).max();
-            let until = until.unwrap_or(from);
+            let until = if by_start { until } else { from };
             let late: BTreeSet<RequestId> = bookings(snapshot)
                 .filter(|booking| booking.end > until)
                 .map(Booking::request)
@@ -38,8 +41,8 @@ pub(super) async fn accepted(
             problems.push(Problem {
                 code: "too-many-accepted",
                 text: format!(
-                    "more than {MAX_ACCEPTED_PAGES} pages of accepted bookings until {to}: requests \
-                     that end after {until} are left for later"
+                    "more than {MAX_ACCEPTED_PAGES} pages of bookings that stand until {to}: \
+                     requests that end after {until} are left for later"
                 ),
             });
             break;
@@ -50,6 +53,8 @@ pub(super) async fn accepted(
             .await?;
         let before = seen.len();
         for booking in page.bookings {
+            by_start &= booking.start >= until || until == from;
+            until = until.max(booking.start);
             if booking.status == Status::Accepted && seen.insert(booking.uid.clone()) {
                 snapshot.accepted.push(booking);
             } else {
