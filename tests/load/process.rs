@@ -1,5 +1,6 @@
-//! The daemon in a process of its own: the real loop, client, store and schedule, with a clock that is
-//! told how late it is and a tick when it is told to. It is spoken to in lines of words and numbers.
+//! The daemon in a process of its own: the real loop, client, store and schedule, with a clock that
+//! is told how late it is and a tick when it is told to. It is spoken to in lines of words and
+//! numbers.
 
 use std::collections::BTreeMap;
 use std::fs;

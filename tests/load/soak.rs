@@ -8,8 +8,8 @@ use maitred::sandbox::model::Status;
 use crate::house::{House, member};
 use crate::process::{Daemon, Numbers};
 
-/// Passes of a day, each with a watch, and one booking before each: many when whole months are asked
-/// for, few otherwise.
+/// Passes of a day, each with a watch, and one booking before each: many when whole months are
+/// asked for, few otherwise.
 const A_DAY: usize = 100;
 const A_SHORT_DAY: usize = 12;
 
@@ -21,8 +21,8 @@ const DAY: i64 = 24 * 60;
 /// Between asking and the lesson.
 const AHEAD: Span = Span::days(2);
 
-/// A lesson that is moved begins so much later: when the one before it is over, and the next has not
-/// begun.
+/// A lesson that is moved begins so much later: when the one before it is over, and the next has
+/// not begun.
 const MOVED: Span = Span::minutes(7);
 const MINUTES: u32 = 5;
 

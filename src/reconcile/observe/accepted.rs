@@ -23,9 +23,9 @@ pub(super) async fn accepted(
     problems: &mut Vec<Problem>,
 ) -> Result<(), PassError> {
     let mut seen = BTreeSet::new();
-    // The list shows all that stands, also what waits: thousands that ask at once must not keep each
-    // other from ever being decided. How far it was read is known only where it goes by start, as
-    // v2's does; v1's goes by creation.
+    // The list shows all that stands, also what waits: thousands that ask at once must not keep
+    // each other from ever being decided. How far it was read is known only where it goes by start,
+    // as v2's does; v1's goes by creation.
     let (mut until, mut by_start) = (from, true);
     let mut next = Some(0);
     while let Some(number) = next {
