@@ -98,13 +98,16 @@ pub fn rush(requests: usize) {
         let before = overlaps(&house);
         house.clock.advance(Span::minutes(10));
         let pass = daemon.tick(house.clock.now());
+        let pass = pass.expect("a pass does not fail: its calls are counted");
         assert_eq!((pass["pass"], pass["unfinished"]), (1, 0));
         ms += pass["ms"];
         sent += pass["calls"];
         listed += overlaps(&house) - before;
         passes += 1;
         let watch = daemon.tick(house.clock.now());
-        assert_eq!((watch["watch"], watch["changes"]), (1, 0));
+        if let Some(watch) = &watch {
+            assert_eq!((watch["watch"], watch["changes"]), (1, 0));
+        }
         eprintln!("pass {passes}: {pass:?}; {watch:?}");
     }
     let peak = daemon.measure()["peak"];
