@@ -1,6 +1,6 @@
-//! Load. Ten thousand requests that wait at once, with a hundred thousand accounts; and a month of a
-//! house's life. The daemon's own loop, client, store and schedule run in a process of their own, whose
-//! memory is measured; the sandbox is served by this one, and so is not counted.
+//! Load. Ten thousand requests that wait at once, with a hundred thousand accounts; and a month of
+//! a house's life. The daemon's own loop, client, store and schedule run in a process of their own,
+//! whose memory is measured; the sandbox is served by this one, and so is not counted.
 //!
 //! By default both are small. `MAITRED_LOAD=10000` asks for so many requests (and ten times as many
 //! accounts), `MAITRED_SOAK_DAYS=30` for so many days; `--nocapture` shows the numbers.

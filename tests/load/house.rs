@@ -1,5 +1,6 @@
 //! A house under load: the sandbox in this process, and a folder with configuration and ledger for
-//! the daemon, which runs in a process of its own so that its memory can be told from the sandbox's.
+//! the daemon, which runs in a process of its own so that its memory can be told from the
+//! sandbox's.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

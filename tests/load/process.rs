@@ -1,5 +1,6 @@
-//! The daemon in a process of its own: the real loop, client, store and schedule, with a clock that is
-//! told how late it is and a tick when it is told to. It is spoken to in lines of words and numbers.
+//! The daemon in a process of its own: the real loop, client, store and schedule, with a clock that
+//! is told how late it is and a tick when it is told to. It is spoken to in lines of words and
+//! numbers.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +16,7 @@ use maitred::daemon::serve::open_store;
 use maitred::daemon::wake::{QUEUE, Wake};
 use maitred::daemon::{calendar, lookups};
 use maitred::domain::time::Time;
-use maitred::reconcile::ports::Stop;
+use maitred::reconcile::ports::{PassError, Stop};
 use maitred::reconcile::report::{Ended, Report};
 use maitred::reconcile::watch::Watched;
 use maitred::store::handle::StoreHandle;
@@ -35,6 +36,9 @@ const ANSWER: &str = "> ";
 /// The longest that a pass or a watch may take, on a busy machine and without optimization.
 const PATIENCE: Duration = Duration::from_secs(900);
 
+/// Passes and watches of one process that may fail.
+const MAX_FAILURES: u32 = 5;
+
 /// More of a kind than any load brings.
 const ALL: usize = 10_000_000;
 
@@ -46,6 +50,7 @@ pub struct Daemon {
     child: Child,
     tell: ChildStdin,
     says: Lines<BufReader<ChildStdout>>,
+    failures: u32,
 }
 
 impl Daemon {
@@ -61,14 +66,26 @@ impl Daemon {
             .unwrap();
         let tell = child.stdin.take().unwrap();
         let says = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut daemon = Self { child, tell, says };
+        let mut daemon = Self {
+            child,
+            tell,
+            says,
+            failures: 0,
+        };
         daemon.hear();
         daemon
     }
 
     /// It is so late now, and a second has passed: the pass or watch that is due runs to its end.
-    pub fn tick(&mut self, now: Time) -> Numbers {
-        self.ask(&format!("tick {}", now.to_rfc3339()))
+    /// `None` when it failed, which few may: a connection that was idle is closed while it is used.
+    pub fn tick(&mut self, now: Time) -> Option<Numbers> {
+        let told = self.ask(&format!("tick {}", now.to_rfc3339()));
+        if told.contains_key("failed") {
+            self.failures += 1;
+            assert!(self.failures <= MAX_FAILURES, "too many failures");
+            return None;
+        }
+        Some(told)
     }
 
     /// Memory (KiB), what is open, and the number of the last commit.
@@ -196,8 +213,8 @@ impl Inside {
         let end = tokio::time::timeout(PATIENCE, self.ends.recv()).await;
         let end = end.expect("something is due, and ends").unwrap();
         let told = match &end {
-            Wake::PassEnded { result, .. } => passed(result.as_ref().unwrap()),
-            Wake::WatchEnded { result, .. } => watched(result.as_ref().unwrap()),
+            Wake::PassEnded { result, .. } => result.as_ref().map_or_else(failed, passed),
+            Wake::WatchEnded { result, .. } => result.as_ref().map_or_else(failed, watched),
             other => panic!("{other:?}"),
         };
         self.wakes.send(end).await.unwrap();
@@ -225,6 +242,12 @@ impl Inside {
         let mut store = self.thread.join().unwrap();
         store.close().unwrap();
     }
+}
+
+/// The loop tries again, ever later.
+fn failed(error: &PassError) -> String {
+    eprintln!("failed: {error:?}");
+    "failed=1".to_owned()
 }
 
 fn passed(report: &Report) -> String {
