@@ -248,10 +248,6 @@ fn flat(days: &[Day]) {
     let third = days.len() / 3;
     let (middle, last) = (&days[third..2 * third], &days[days.len() - third..]);
     let most = |of: &[Day], what: fn(&Day) -> u64| of.iter().map(what).max().unwrap();
-<<<<<<< HEAD
-    type Row = (&'static str, fn(&Day) -> u64);
-=======
->>>>>>> load
     let rows: [Row; 4] = [
         ("memory", |day| day.rss),
         ("charges", |day| day.charges),
