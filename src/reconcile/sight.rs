@@ -59,7 +59,8 @@ pub async fn look(
     Ok(found)
 }
 
-/// Pages on as long as a page shows enough of what is wanted to be worth its call.
+/// Pages on as long as a page shows something of what is wanted, or reading each by name would cost
+/// so many more calls than the pages so far: the oldest that wait may be none of these.
 async fn list(
     ports: &Ports<'_>,
     wanted: &[BookingRef],
@@ -82,7 +83,10 @@ async fn list(
             }
         }
         let missing = wanted.len() - found.len();
-        next = page.next.filter(|_| hits > 0 && missing >= LIST_FROM);
+        let worth = |next: u32| hits > 0 || next as usize * LIST_FROM < missing;
+        next = page
+            .next
+            .filter(|next| missing >= LIST_FROM && worth(*next));
     }
     Ok(())
 }
