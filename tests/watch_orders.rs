@@ -382,6 +382,24 @@ async fn requests_that_vanished_or_ended_are_closed() {
     }
 }
 
+/// What others accepted and is over is not asked for again by every short watch.
+#[tokio::test]
+async fn what_has_ended_is_looked_at_once_between_audits() {
+    let mut house = House::new(Dialect::V2).await;
+    for gate in &mut house.policy.gates {
+        gate.unknown_booker = Effect::Review;
+    }
+    house.grant(BO, 1).await;
+    let booking = house.request(house.kinds.lesson, "who@example.com", START);
+    look(&mut house, &[Look::Pass, Look::Watch]).await;
+    act(&house, Action::HostAccepts { booking });
+    house.clock.advance(Span::days(8));
+    house.watch(false).await;
+    house.clock.advance(Span::minutes(5));
+    // The one list of what has changed, and nothing else.
+    assert_eq!(house.watch(false).await.calls, 1);
+}
+
 /// What came back stands with the decision, under whatever name the booking has by then.
 #[tokio::test]
 async fn decisions_show_what_came_back_and_why() {

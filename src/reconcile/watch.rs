@@ -129,7 +129,7 @@ pub async fn watch(
     }
     if !ports.stop.is_set() {
         unmanaged::unmanaged(ports, policy, session, me, &seen, &mut watched).await?;
-        notes::notes(ports, &seen, &mut watched).await?;
+        notes::notes(ports, look.since, &seen, &mut watched).await?;
     }
     watched.finished = (ports.clock)();
     watched.calls = ports.calendar.calls() - calls;

@@ -13,7 +13,7 @@ use crate::domain::plan::Problem;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::time::{Span, Time};
 use crate::domain::watch::What;
-use crate::domain::watch::unmanaged::ended;
+use crate::domain::watch::unmanaged;
 use crate::reconcile::observe::ends_the_pass;
 use crate::reconcile::ports::{PassError, Ports};
 use crate::store::port::CommitError;
@@ -25,13 +25,16 @@ const MAX_NOTES: usize = 200;
 /// what its charge waits for.
 const KEPT_ACCEPTED: Span = Span::days(31);
 
-/// Closes what is over, and in an audit also what was answered by others or is gone.
+/// Closes what has ended since the last watch, each once; an audit looks at all, also for what was
+/// answered by others or is gone.
 pub(super) async fn notes(
     ports: &Ports<'_>,
+    since: Option<Time>,
     seen: &Seen,
     watched: &mut Watched,
 ) -> Result<(), PassError> {
     let now = watched.started;
+    let ended = |note: &Request| note.end <= now && since.is_none_or(|since| note.end > since);
     let open = ports
         .store
         .with(|store| store.open_notes(None, MAX_NOTES))
@@ -39,7 +42,7 @@ pub(super) async fn notes(
         .map_err(PassError::Store)?;
     let due: Vec<Request> = open
         .into_iter()
-        .filter(|note| watched.audit || note.end <= now)
+        .filter(|note| watched.audit || ended(note))
         .collect();
     if due.is_empty() {
         return Ok(());
@@ -65,6 +68,8 @@ pub(super) async fn notes(
             Ok(Fate::Waits) => {}
             Ok(Fate::Ended(why)) => close(ports, &note, why, watched).await?,
             Err(error) if ends_the_pass(&error) => return Err(error.into()),
+            // Each of the others would wait for its answer as long.
+            Err(error @ CallError::Unreachable(_)) => return Err(error.into()),
             Err(error) => watched.problems.push(Problem {
                 code: "unread-note",
                 text: format!("request {} could not be read: {error}", note.id),
@@ -162,7 +167,7 @@ async fn close(
                 code: Code::Over,
                 text: why.to_owned(),
             };
-            match store.commit(now, ended(&record, reason), &[]) {
+            match store.commit(now, unmanaged::ended(&record, reason), &[]) {
                 Ok(_) => Ok(true),
                 Err(CommitError::Violation(misfit)) => {
                     tracing::warn!(request = %record.id, %misfit, "could not be closed");
