@@ -41,7 +41,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use control::Outcome;
-use cuts::Doing;
+use cuts::{Cut, Doing};
 use disk::Disk;
 use kept::Keep;
 use ledger::{End, How};
@@ -58,6 +58,10 @@ const OF_EACH: u64 = 32;
 
 /// Images below which not every part of the ledger's life need have been met.
 const ENOUGH: u64 = 60;
+
+/// Parts of the ledger's life ([`Doing`]), and ways in which it opens ([`How`]).
+const PARTS: usize = 8;
+const WAYS: usize = 4;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -192,7 +196,11 @@ fn every_image_holds_all_that_was_acknowledged() {
     assert!(tally.failed.is_empty(), "{:#?}", tally.failed);
     if images >= ENOUGH {
         let (doing, how) = (tally.doing.len(), tally.how.len());
-        assert_eq!((doing, how), (8, 4), "every part of its life was met");
+        assert_eq!(
+            (doing, how),
+            (PARTS, WAYS),
+            "every part of its life was met"
+        );
     }
 }
 
@@ -258,7 +266,8 @@ fn after_a_cut(rng: &mut Rng) -> (Recording, u64) {
     let Recorded {
         mut begins, ops, ..
     } = recorded(Recording::new(), 0, rng);
-    let (step, _) = cuts::choose(&ops, 1, rng)[0];
+    let cuts = cuts::by_chance(&ops, PARTS, rng);
+    let step = rng.pick(&cuts).step;
     for op in &ops[..step] {
         begins.follow(op);
     }
@@ -295,12 +304,15 @@ fn look_at(recorded: Recorded, count: u64, rng: &mut Rng, tally: &Mutex<Tally>) 
     let whole = ledger::log(&recording.disk());
     let cuts = cuts::choose(&ops, usize::try_from(count).unwrap(), rng);
     let mut done = 0;
-    for (image, (step, doing)) in cuts.into_iter().enumerate() {
+    for (image, Cut { step, doing, keep }) in cuts.into_iter().enumerate() {
         for op in &ops[done..step] {
             begins.follow(op);
         }
         done = step;
-        let tree = begins.cut(rng);
+        let tree = match keep {
+            None => begins.cut(rng),
+            Some(_) => begins.keeping(keep, rng),
+        };
         let folder = shim::scratch();
         disk::write(&tree, folder.path());
         let known = cuts::acknowledged(&ops[..step]).unwrap_or(known);
@@ -315,7 +327,7 @@ fn look_at(recorded: Recorded, count: u64, rng: &mut Rng, tally: &Mutex<Tally>) 
             Ok(how) => *tally.how.entry(how).or_default() += 1,
             Err(wrong) => {
                 let kept = if tally.keeps {
-                    keep(&tree, image).display().to_string()
+                    put_by(&tree, image).display().to_string()
                 } else {
                     "not kept".to_owned()
                 };
@@ -327,7 +339,7 @@ fn look_at(recorded: Recorded, count: u64, rng: &mut Rng, tally: &Mutex<Tally>) 
 }
 
 /// Keeps an image that failed.
-fn keep(tree: &disk::Tree, image: usize) -> PathBuf {
+fn put_by(tree: &disk::Tree, image: usize) -> PathBuf {
     let folder = tempfile::Builder::new()
         .prefix(&format!("power-cut-{image}-"))
         .disable_cleanup(true)
@@ -356,7 +368,7 @@ fn the_control_in_plain_sled_breaks() {
         control::record(&recording, &mut rng);
         let ops = trace::read(&fs::read(recording.trace()).unwrap());
         let mut done = 0;
-        for (step, _) in cuts::choose(&ops, usize::try_from(count).unwrap(), &mut rng) {
+        for Cut { step, .. } in cuts::by_chance(&ops, usize::try_from(count).unwrap(), &mut rng) {
             for op in &ops[done..step] {
                 disk.follow(op);
             }

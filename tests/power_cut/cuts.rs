@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::kept::Keep;
 use super::rng::Rng;
 use super::trace::Op;
 
@@ -86,21 +87,68 @@ fn next(now: Doing, op: &Op, path: Option<&Path>) -> Doing {
     }
 }
 
-/// Numbers of steps after which the power is cut, in order, each with what was going on.
-pub fn choose(ops: &[Op], count: usize, rng: &mut Rng) -> Vec<(usize, Doing)> {
+/// A moment at which the power is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// The last step that is still done, counted from 1.
+    pub step: usize,
+    pub doing: Doing,
+    /// What is kept of all that was not synced, where that is not left to chance.
+    pub keep: Option<Keep>,
+}
+
+/// So many moments, in order: three of which the outcome is known (see [`certain`]), the others by
+/// chance. Chance alone would leave out a way to open now and then.
+pub fn choose(ops: &[Op], count: usize, rng: &mut Rng) -> Vec<Cut> {
+    let mut cuts = certain(ops);
+    cuts.truncate(count);
+    cuts.extend(by_chance(ops, count - cuts.len(), rng));
+    cuts.sort_by_key(|cut| cut.step);
+    cuts
+}
+
+/// So many moments, in order: one in each part of the ledger's life, then in any.
+pub fn by_chance(ops: &[Op], count: usize, rng: &mut Rng) -> Vec<Cut> {
     let mut by_doing: BTreeMap<Doing, Vec<usize>> = BTreeMap::new();
     for (step, doing) in doing(ops).into_iter().enumerate() {
         by_doing.entry(doing).or_default().push(step + 1);
     }
     let parts: Vec<(Doing, Vec<usize>)> = by_doing.into_iter().collect();
-    let mut cuts: Vec<(usize, Doing)> = (0..count)
-        .map(|_| {
-            let (doing, steps) = rng.pick(&parts);
-            (*rng.pick(steps), *doing)
+    let mut cuts: Vec<Cut> = (0..count)
+        .map(|n| {
+            let (doing, steps) = parts.get(n).unwrap_or_else(|| rng.pick(&parts));
+            Cut {
+                step: *rng.pick(steps),
+                doing: *doing,
+                keep: None,
+            }
         })
         .collect();
-    cuts.sort_unstable();
+    cuts.sort_by_key(|cut| cut.step);
     cuts
+}
+
+/// Moments of which it is known how the ledger opens after them, where a recording has them: closed
+/// in peace, when there was nothing yet, and with a line of the log of which only the length is there.
+fn certain(ops: &[Op]) -> Vec<Cut> {
+    let doing = doing(ops);
+    let cut = |wanted: &dyn Fn(&Op, Doing) -> bool, keep| {
+        let found = (0..ops.len()).rfind(|n| wanted(&ops[*n], doing[*n]))?;
+        Some(Cut {
+            step: found + 1,
+            doing: doing[found],
+            keep: Some(keep),
+        })
+    };
+    let is_closed = |op: &Op, _| matches!(op, Op::Note(note) if note == "closed");
+    let is_made = |_: &Op, doing| doing == Doing::Making;
+    let is_line = |op: &Op, doing| doing == Doing::Line && matches!(op, Op::Write { .. });
+    let found = [
+        cut(&is_closed, Keep::Nothing),
+        cut(&is_made, Keep::Nothing),
+        cut(&is_line, Keep::Length),
+    ];
+    found.into_iter().flatten().collect()
 }
 
 /// Of all syncs of the trace, in order and counted from 1, those that are not the fold's.
