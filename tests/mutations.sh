@@ -34,8 +34,8 @@ sim|src/domain/ledger/charging.rs|            Some(there) => there.credits += pa
 sim|src/domain/ledger/charging.rs|        charge.state = ChargeState::Refunded;|        charge.state = if M { ChargeState::Open } else { ChargeState::Refunded };
 --lib domain::tests::ledgers|src/domain/ledger.rs|    holds_ended(records, &record)?;|    if !M { holds_ended(records, &record)?; }
 sim|src/domain/ledger.rs|    account.version += 1;|    account.version += u64::from(!M);
-sim|src/domain/account.rs|let credits = lot.left.min(missing);|let credits = if M { missing } else { lot.left.min(missing) };
-sim|src/domain/account.rs|self.left > 0 && self.expires.is_none_or(|self.left > 0 && M \|\| self.left > 0 && self.expires.is_none_or(
+sim|src/domain/purse.rs|let credits = missing.min(*left);|let credits = if M { missing } else { missing.min(*left) };
+sim|src/domain/account.rs|        self.expires.is_none_or(|        M \|\| self.expires.is_none_or(
 sim|src/domain/watch.rs|    if case.now < end {|    if case.now < end && !M {
 sim|src/domain/watch.rs|    if booking.absent_host {|    if booking.absent_host && !M {
 sim|src/domain/watch.rs|forgive\| case.forgiven < forgive.times|forgive\| case.forgiven < forgive.times + u32::from(M)
@@ -68,7 +68,7 @@ sim|src/reconcile/deliver.rs|            Some((*n, call, at + max_age))|        
 sim|src/reconcile/deliver.rs|        Err(CommitError::Violation(_)) => {}|        Err(CommitError::Violation(_)) if !M => {}
 sim|src/reconcile/sight.rs|                found.insert(booking.uid.clone(), (Sight::of_booking(booking), at));|                let sight = if M { Sight::Pending } else { Sight::of_booking(booking) };\n                found.insert(booking.uid.clone(), (sight, at));
 sim|src/reconcile/pass.rs|    if dry_run {|    if dry_run && !M {
-sim|src/domain/plan.rs|        account.spend(&parts);|        if !M { account.spend(&parts); }
+sim|src/domain/plan.rs|        purse.spend(&parts);|        if !M { purse.spend(&parts); }
 sim|src/domain/plan.rs|        if self.is_begun(&group) {|        if self.is_begun(&group) && !M {
 sim|src/domain/plan.rs|        if self.records(group).any(settled) {|        if self.records(group).any(settled) && !M {
 sim|src/domain/plan/finish.rs|            facts.extend(hold);|            if !M { facts.extend(hold); }

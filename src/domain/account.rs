@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::Credits;
 use super::id::{AccountId, Address, Reference};
+use super::purse::Purse;
 use super::time::Time;
 
 /// Lots one account may have alive at once. A member with more is a mistake in an import, and every
@@ -92,17 +93,6 @@ impl Account {
         }
     }
 
-    /// The lots and sums alone: enough to try what could be spent, without all that is noted of the
-    /// member.
-    pub fn purse(&self) -> Self {
-        Self {
-            version: self.version,
-            lots: self.lots.clone(),
-            totals: self.totals,
-            ..Self::new(self.id.clone(), self.opened)
-        }
-    }
-
     /// What could be spent at `now`.
     pub fn available(&self, now: Time) -> Credits {
         self.lots
@@ -128,31 +118,7 @@ impl Account {
 
     /// Which lots would pay `credits` at `now`, without taking them; `None` when there are too few.
     pub fn pick(&self, credits: Credits, now: Time) -> Option<Vec<Part>> {
-        let mut missing = credits;
-        let mut parts = Vec::new();
-        for lot in self.lots.iter().filter(|lot| lot.alive(now)) {
-            if missing == 0 {
-                break;
-            }
-            let credits = lot.left.min(missing);
-            missing -= credits;
-            parts.push(Part {
-                grant: lot.grant.clone(),
-                credits,
-            });
-        }
-        (missing == 0).then_some(parts)
-    }
-
-    /// Takes the parts from their lots without booking where they go, as a plan does to see what
-    /// the next request may still spend.
-    pub fn spend(&mut self, parts: &[Part]) {
-        for part in parts {
-            if let Some(lot) = self.lot(&part.grant) {
-                lot.left = lot.left.saturating_sub(part.credits);
-            }
-        }
-        self.sweep();
+        Purse::of(self).pick(credits, now)
     }
 
     /// Promise 1: granted + refunded = available + held + posted + expired + revoked.
@@ -181,7 +147,12 @@ impl Account {
 
 impl Lot {
     pub fn alive(&self, now: Time) -> bool {
-        self.left > 0 && self.expires.is_none_or(|at| now < at)
+        self.left > 0 && self.lasts(now)
+    }
+
+    /// Its time has not come.
+    pub fn lasts(&self, now: Time) -> bool {
+        self.expires.is_none_or(|at| now < at)
     }
 
     fn pays_before(&self, other: &Self) -> bool {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::criteria::terms::Rule;
 use super::decision::Finding;
 use super::phrase::Name;
+use super::rule::inputs::Kept;
 
 /// The findings of one request, in the order in which the rules were looked at. Cheap to clone.
 #[derive(Clone, Default)]
@@ -43,7 +44,7 @@ pub struct Room {
     said: Vec<Finding>,
     after: usize,
     ends: Vec<(End, u16)>,
-    kept: Vec<u8>,
+    kept: Kept,
 }
 
 impl Room {
@@ -59,25 +60,28 @@ impl Room {
 
     /// The next rule, in the order of the two lists, holds or not; `keep` writes down what it looked
     /// at.
-    pub fn holds(&mut self, holds: bool, keep: impl FnOnce(&mut Vec<u8>)) {
+    pub fn holds(&mut self, holds: bool, keep: impl FnOnce(&mut Kept)) {
         let end = if holds { End::Holds } else { End::HoldsNot };
         self.end(end, keep);
     }
 
     /// Why it cannot be told of the next rule.
     pub fn failed(&mut self, why: &str) {
-        self.end(End::Failed, |kept| kept.extend_from_slice(why.as_bytes()));
+        let longest = usize::from(u16::MAX);
+        let whole = |end: &usize| why.is_char_boundary(*end);
+        let end = (0..=why.len().min(longest)).rev().find(whole);
+        self.end(End::Failed, |kept| kept.text(&why[..end.unwrap_or(0)]));
     }
 
-    fn end(&mut self, end: End, keep: impl FnOnce(&mut Vec<u8>)) {
+    fn end(&mut self, end: End, keep: impl FnOnce(&mut Kept)) {
         if self.ends.is_empty() {
             self.after = self.said.len();
         }
-        let from = self.kept.len();
+        let from = self.kept.bytes().len();
         keep(&mut self.kept);
         // Far more than what is ever kept of one rule.
-        self.kept.truncate(from + usize::from(u16::MAX));
-        let length = u16::try_from(self.kept.len() - from).unwrap_or(u16::MAX);
+        let length = u16::try_from(self.kept.bytes().len() - from);
+        let length = length.expect("what is kept of one rule is short");
         self.ends.push((end, length));
     }
 
@@ -88,7 +92,7 @@ impl Room {
                 after: self.after,
                 rules: rules(),
                 ends: self.ends.as_slice().into(),
-                kept: self.kept.as_slice().into(),
+                kept: self.kept.bytes().into(),
             })
         });
         Findings {
@@ -103,11 +107,11 @@ impl Expressions {
         let rules = self.rules.iter().flat_map(|list| list.iter());
         let mut at = 0;
         rules.zip(&self.ends).map(move |(rule, (end, length))| {
-            let kept = &self.kept[at..at + usize::from(*length)];
-            at += usize::from(*length);
+            let part = at..at + usize::from(*length);
+            at = part.end;
             let detail = match end {
-                End::Holds | End::HoldsNot => rule.require.inputs_of(kept).to_string(),
-                End::Failed => String::from_utf8_lossy(kept).into_owned(),
+                End::Holds | End::HoldsNot => rule.require.inputs_of(&self.kept, part).to_string(),
+                End::Failed => String::from_utf8_lossy(&self.kept[part]).into_owned(),
             };
             Finding {
                 rule: Name::Shared(Arc::clone(&rule.name)),

@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod near;
 pub mod phrase;
 pub mod plan;
+pub mod purse;
 pub mod request;
 pub mod rule;
 pub mod snapshot;

@@ -5,12 +5,13 @@
 mod finish;
 mod note;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono_tz::Tz;
+use foldhash::HashMap;
 
-use super::account::{Account, Part};
+use super::account::Account;
 use super::booking::{Booking, BookingRef, Observed, Status};
 use super::decision::{Code, Credits, Decision, Outcome, Reason};
 use super::fact::Fact;
@@ -19,6 +20,7 @@ use super::gate::{Gate, Policy, RefuseWith};
 use super::group::{Group, groups};
 use super::id::{AccountId, Address, BookingUid, RequestId};
 use super::judge::{Asked, Judged, judge_with};
+use super::purse::Purse;
 use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
 use super::snapshot::{Earlier, Series, Snapshot, Standing};
 use super::taken::Taken;
@@ -105,7 +107,7 @@ struct Planner<'a> {
     /// As it is kept: what is written down must be equal when it is read again.
     now: Time,
     /// The purses of accounts that steps so far take credits from, as they leave them.
-    spent: HashMap<&'a AccountId, Account>,
+    spent: HashMap<&'a AccountId, Purse<'a>>,
     /// Room for the findings of one request after the other.
     findings: Room,
     /// Accounts that a step so far gives credits back to.
@@ -138,7 +140,7 @@ impl<'a> Planner<'a> {
             snapshot,
             policy,
             now: kept(snapshot.now),
-            spent: HashMap::new(),
+            spent: HashMap::with_capacity_and_hasher(snapshot.accounts.len(), Default::default()),
             findings: Room::default(),
             returning: BTreeSet::new(),
             taken: taken(snapshot, &open),
@@ -153,7 +155,7 @@ impl<'a> Planner<'a> {
                 .filter_map(|request| request.carries.clone())
                 .collect(),
             counts: policy.counts(),
-            standing: HashMap::new(),
+            standing: HashMap::default(),
             asked: BTreeMap::new(),
             plan: Plan {
                 steps: Vec::new(),
@@ -165,8 +167,10 @@ impl<'a> Planner<'a> {
 
     /// What the account could still spend after the steps so far.
     fn available(&self, account: &Account) -> Credits {
-        let purse = self.spent.get(&account.id).unwrap_or(account);
-        purse.available(self.now)
+        match self.spent.get(&account.id) {
+            Some(purse) => purse.available(self.now),
+            None => account.available(self.now),
+        }
     }
 
     fn decide(&mut self, group: Group<'a>) {
@@ -489,14 +493,15 @@ impl<'a> Planner<'a> {
         booking: &Booking,
         credits: Credits,
     ) -> Option<Vec<Fact>> {
-        let account = self.spent.entry(&known.id).or_insert_with(|| known.purse());
-        let parts = account.pick(credits, self.now)?;
-        let mut facts = write_off(account, self.now);
-        account.spend(&parts);
+        let fresh = || Purse::of(known);
+        let purse = self.spent.entry(&known.id).or_insert_with(fresh);
+        let parts = purse.pick(credits, self.now)?;
+        let mut facts = purse.write_off(self.now);
+        purse.spend(&parts);
         facts.push(Fact::Hold {
             booking: booking.reference(),
             request: request.id.clone(),
-            account: account.id.clone(),
+            account: known.id.clone(),
             parts,
             event_type: booking.event_type.as_ref().map(|kind| kind.id),
             host: booking.host_id(),
@@ -548,24 +553,4 @@ fn taken(snapshot: &Snapshot, open: &BTreeSet<&RequestId>) -> Taken {
         }
     }
     taken
-}
-
-/// Entries for what is left of lots whose time has come; the account is left as they leave it.
-pub fn write_off(account: &mut Account, now: Time) -> Vec<Fact> {
-    let gone: Vec<Part> = account
-        .lots
-        .iter()
-        .filter(|lot| lot.left > 0 && !lot.alive(now))
-        .map(|lot| Part {
-            grant: lot.grant.clone(),
-            credits: lot.left,
-        })
-        .collect();
-    account.spend(&gone);
-    gone.into_iter()
-        .map(|part| Fact::Expire {
-            account: account.id.clone(),
-            part,
-        })
-        .collect()
 }

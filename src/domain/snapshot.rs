@@ -1,6 +1,7 @@
 //! All that a plan may look at. Observing fills it; the plan reads nothing else, so that the same
 //! snapshot gives the same plan.
 
+use foldhash::HashMap;
 use std::collections::BTreeMap;
 
 use super::account::Account;
@@ -24,9 +25,9 @@ pub struct Snapshot {
     pub accepted: Vec<Booking>,
     /// Event types of the pending bookings; `None` when the calendar does not describe one.
     pub event_types: BTreeMap<EventTypeId, Option<EventType>>,
-    pub accounts: BTreeMap<AccountId, Account>,
+    pub accounts: HashMap<AccountId, Account>,
     /// Which account an address leads to.
-    pub names: BTreeMap<Address, AccountId>,
+    pub names: HashMap<Address, AccountId>,
     /// What was decided before of the pending bookings, by the request they were decided with.
     pub records: BTreeMap<RequestId, Request>,
     /// Decisions begun and not finished.

@@ -1,5 +1,6 @@
 //! What the store knows of a snapshot's bookings: gathered in one visit to the store's thread each.
 
+use foldhash::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::account::Account;
@@ -35,8 +36,8 @@ pub struct People {
 
 #[derive(Debug, Default)]
 pub struct Found {
-    pub accounts: BTreeMap<AccountId, Account>,
-    pub names: BTreeMap<Address, AccountId>,
+    pub accounts: HashMap<AccountId, Account>,
+    pub names: HashMap<Address, AccountId>,
     pub carried: BTreeMap<BookingUid, Charge>,
 }
 

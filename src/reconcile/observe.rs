@@ -9,6 +9,7 @@ mod pins;
 mod series;
 mod session;
 
+use foldhash::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::before;
@@ -73,8 +74,8 @@ pub async fn observe(
         series: BTreeMap::new(),
         accepted: Vec::new(),
         event_types: BTreeMap::new(),
-        accounts: BTreeMap::new(),
-        names: BTreeMap::new(),
+        accounts: HashMap::default(),
+        names: HashMap::default(),
         records: known.records,
         carried: BTreeMap::new(),
         standing: BTreeMap::new(),

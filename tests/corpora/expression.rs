@@ -8,6 +8,7 @@ use maitred::domain::account::Account;
 use maitred::domain::booking::{Answer, Booker, Booking, EventTypeRef, Host, Payment, Status};
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
 use maitred::domain::rule::expression::{Expression, STACK};
+use maitred::domain::rule::inputs::Kept;
 use maitred::domain::rule::scope::{Counts, Scope};
 use maitred::domain::rule::template::{MAX_RENDERED, Template};
 use maitred::domain::time::{Span, Time};
@@ -46,11 +47,16 @@ fn rule(text: &str) {
         reference.clone().ok(),
         "{text:?}: {ours:?} {reference:?}"
     );
-    let mut kept = Vec::new();
-    compiled.keep_inputs(&scope, &mut kept);
-    let shown = compiled.inputs_of(&kept).to_string();
-    assert_eq!(shown, compiled.inputs(&scope).to_string(), "{text:?}");
-    assert!(!shown.contains("4711"), "{text:?}");
+    let expected = compiled.inputs(&scope).to_string();
+    // The second time refers to the first.
+    let mut kept = Kept::default();
+    for _ in 0..2 {
+        let from = kept.bytes().len();
+        compiled.keep_inputs(&scope, &mut kept);
+        let shown = compiled.inputs_of(kept.bytes(), from..kept.bytes().len());
+        assert_eq!(shown.to_string(), expected, "{text:?}");
+    }
+    assert!(!expected.contains("4711"), "{text:?}");
 }
 
 fn template(text: &str) {

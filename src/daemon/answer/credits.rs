@@ -11,7 +11,7 @@ use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Reference};
 use crate::domain::ledger::{Given, GivenKind};
-use crate::domain::plan::write_off;
+use crate::domain::purse::Purse;
 use crate::domain::time::Time;
 use crate::store::port::{Store, Subject};
 
@@ -59,7 +59,7 @@ pub fn grant(store: &mut dyn Store, now: Time, asked: &Grant) -> Result<Answer, 
 }
 
 pub fn revoke(store: &mut dyn Store, now: Time, asked: &Revoke) -> Result<Answer, Refusal> {
-    let mut account = parse::account(store, &asked.account)?;
+    let account = parse::account(store, &asked.account)?;
     let credits = parse::credits(asked.credits)?;
     let id = account.id.clone();
     let wanted = Given {
@@ -75,8 +75,9 @@ pub fn revoke(store: &mut dyn Store, now: Time, asked: &Revoke) -> Result<Answer
         same(&there, &wanted)?;
         return shown(store, &there, true, now);
     }
-    let mut facts = write_off(&mut account, now);
-    let Some(parts) = account.pick(credits, now) else {
+    let mut purse = Purse::of(&account);
+    let mut facts = purse.write_off(now);
+    let Some(parts) = purse.pick(credits, now) else {
         return Err(parse::refused(
             "short-of-credit",
             format!(
@@ -142,7 +143,7 @@ pub(super) fn expired(
     let there = store
         .account(account)
         .map_err(|e| parse::store_failed(&e))?;
-    Ok(there.map_or_else(Vec::new, |mut there| write_off(&mut there, now)))
+    Ok(there.map_or_else(Vec::new, |there| Purse::of(&there).write_off(now)))
 }
 
 pub(super) fn existing(store: &dyn Store, reference: &Reference) -> Result<Option<Given>, Refusal> {

@@ -10,6 +10,7 @@ use crate::domain::decision::Decision;
 use crate::domain::fact::Fact;
 use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, Next, Sight};
+use crate::domain::purse::Purse;
 use crate::domain::request::{MAX_OCCURRENCES, Request};
 use crate::domain::snapshot::OpenIntent;
 
@@ -134,8 +135,8 @@ impl<'a> Planner<'a> {
         }
         let account = self.account_of(request);
         let before = account.map(|known| match self.spent.get(&known.id) {
-            Some(purse) => purse.clone(),
-            None => known.purse(),
+            Some(purse) => (&known.id, purse.clone()),
+            None => (&known.id, Purse::of(known)),
         });
         let policy = self.policy;
         let mut gates = policy.gates.iter();
@@ -150,11 +151,7 @@ impl<'a> Planner<'a> {
             let hold =
                 account.and_then(|account| self.hold(request, account, booking, price(booking)));
             let Some(hold) = hold else {
-                if let Some(before) = before
-                    && let Some(account) = self.spent.get_mut(&before.id)
-                {
-                    *account = before;
-                }
+                self.spent.extend(before);
                 return Err("the series grew beyond the booker's credit");
             };
             facts.extend(hold);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
@@ -9,7 +10,7 @@ use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 use super::check;
 use super::fault::Fault;
 use super::field::Field;
-use super::inputs::{self, Inputs, Path};
+use super::inputs::{Inputs, Kept, Path};
 use super::interpret::{self, Reference};
 use super::lower;
 use super::parse;
@@ -87,19 +88,20 @@ impl Expression {
 
     /// What the expression looks at, as it is in this scope.
     pub fn inputs(&self, scope: &Scope<'_>) -> Inputs {
-        let mut kept = Vec::new();
+        let mut kept = Kept::default();
         self.keep_inputs(scope, &mut kept);
-        self.inputs_of(&kept)
+        let bytes = kept.bytes();
+        self.inputs_of(bytes, 0..bytes.len())
     }
 
     /// What the expression looks at, as bytes for `inputs_of`: a few for each name.
-    pub fn keep_inputs(&self, scope: &Scope<'_>, kept: &mut Vec<u8>) {
-        inputs::capture(&self.inner.paths, scope, kept);
+    pub fn keep_inputs(&self, scope: &Scope<'_>, kept: &mut Kept) {
+        kept.capture(&self.inner.paths, scope);
     }
 
-    /// What `keep_inputs` wrote, to be shown.
-    pub fn inputs_of(&self, kept: &[u8]) -> Inputs {
-        Inputs::of(&self.inner.paths, kept)
+    /// What `keep_inputs` wrote, to be shown: all bytes, and which part is this expression's.
+    pub fn inputs_of(&self, kept: &[u8], part: Range<usize>) -> Inputs {
+        Inputs::of(&self.inner.paths, kept, part)
     }
 
     /// The lookups that it names, in order.

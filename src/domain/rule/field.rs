@@ -57,6 +57,11 @@ pub(super) enum Field {
     Lookups,
 }
 
+impl Field {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::Lookups as usize + 1;
+}
+
 /// What the name stands for in this scope.
 pub(super) fn read<'a>(field: Field, scope: &Scope<'a>) -> Value<'a> {
     let booking = scope.booking;

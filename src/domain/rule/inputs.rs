@@ -2,6 +2,7 @@
 //! words are made of it only when somebody asks.
 
 use std::fmt::{self, Write};
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::DateTime;
@@ -61,29 +62,81 @@ impl Path {
 #[derive(Clone)]
 pub struct Inputs {
     paths: Arc<[Path]>,
+    /// Up to the end of this expression's part.
     kept: Box<[u8]>,
+    /// Where its part begins.
+    from: usize,
 }
 
 impl Inputs {
-    pub(super) fn of(paths: &Arc<[Path]>, kept: &[u8]) -> Self {
+    pub(super) fn of(paths: &Arc<[Path]>, kept: &[u8], part: Range<usize>) -> Self {
         Self {
             paths: Arc::clone(paths),
-            kept: kept.into(),
+            kept: kept[..part.end].into(),
+            from: part.start,
         }
     }
 }
 
-/// Writes down what the paths lead to in this scope.
-pub(super) fn capture(paths: &[Path], scope: &Scope<'_>, kept: &mut Vec<u8>) {
-    let from = kept.len();
-    for path in paths {
-        match path.read(scope) {
-            Some(value) => keep(value, kept, false),
-            None => kept.push(Tag::Absent as u8),
+/// Room in which is written down what the rules looked at, for one request after the other. What
+/// several of them look at is written once.
+pub struct Kept {
+    bytes: Vec<u8>,
+    /// For each field where its value stands, counted from 1; 0 where it does not yet.
+    places: [u16; Field::COUNT],
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            places: [0; Field::COUNT],
         }
-        if kept.len() - from > MAX_KEPT {
-            break;
+    }
+}
+
+impl Kept {
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.places = [0; Field::COUNT];
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// A text in place of values.
+    pub fn text(&mut self, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+
+    /// Writes down what the paths lead to in this scope.
+    pub(super) fn capture(&mut self, paths: &[Path], scope: &Scope<'_>) {
+        let from = self.bytes.len();
+        for path in paths {
+            if path.keys.is_empty() {
+                self.field(path.field, scope);
+            } else {
+                match path.read(scope) {
+                    Some(value) => keep(value, &mut self.bytes, false),
+                    None => self.bytes.push(Tag::Absent as u8),
+                }
+            }
+            if self.bytes.len() - from > MAX_KEPT {
+                break;
+            }
         }
+    }
+
+    fn field(&mut self, field: Field, scope: &Scope<'_>) {
+        let place = &mut self.places[field as usize];
+        if let Some(there) = place.checked_sub(1) {
+            let [low, high] = there.to_le_bytes();
+            self.bytes.extend_from_slice(&[Tag::Above as u8, low, high]);
+            return;
+        }
+        *place = u16::try_from(self.bytes.len() + 1).unwrap_or_default();
+        keep(field::read(field, scope), &mut self.bytes, false);
     }
 }
 
@@ -102,10 +155,12 @@ enum Tag {
     Time,
     List,
     Map,
+    /// It stands further up, at the place that follows.
+    Above,
 }
 
 impl Tag {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Absent,
         Self::Null,
         Self::No,
@@ -118,6 +173,7 @@ impl Tag {
         Self::Time,
         Self::List,
         Self::Map,
+        Self::Above,
     ];
 }
 
@@ -137,8 +193,9 @@ fn keep(value: Value<'_>, kept: &mut Vec<u8>, within: bool) {
 }
 
 fn number(tag: Tag, bytes: [u8; 8], kept: &mut Vec<u8>) {
-    kept.push(tag as u8);
-    kept.extend(bytes);
+    let mut all = [tag as u8; 9];
+    all[1..].copy_from_slice(&bytes);
+    kept.extend_from_slice(&all);
 }
 
 fn length(of: usize) -> [u8; 8] {
@@ -153,9 +210,8 @@ fn text(of: &str, kept: &mut Vec<u8>) {
     } else {
         Tag::Text
     };
-    kept.push(tag as u8);
-    kept.push(u8::try_from(end).unwrap_or(u8::MAX));
-    kept.extend(&of.as_bytes()[..end]);
+    kept.extend_from_slice(&[tag as u8, u8::try_from(end).unwrap_or(u8::MAX)]);
+    kept.extend_from_slice(&of.as_bytes()[..end]);
 }
 
 /// The length and the first elements; of a list in a list only the length.
@@ -173,12 +229,16 @@ fn list(of: Seq<'_>, kept: &mut Vec<u8>, within: bool) {
 }
 
 /// Reads back what was kept.
-struct Reader<'a>(&'a [u8]);
+struct Reader<'a> {
+    rest: &'a [u8],
+    /// What may stand above.
+    all: &'a [u8],
+}
 
 impl<'a> Reader<'a> {
     fn take(&mut self, length: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(length.min(self.0.len()));
-        self.0 = rest;
+        let (taken, rest) = self.rest.split_at(length.min(self.rest.len()));
+        self.rest = rest;
         taken
     }
 
@@ -216,8 +276,16 @@ impl<'a> Reader<'a> {
                 None => out.write_str("absent"),
             },
             Tag::Map => write!(out, "{{{} entries}}", self.int()),
+            Tag::Above => self.show_above(out),
             Tag::List => self.show_list(out),
         }
+    }
+
+    /// What stands above never stands further above.
+    fn show_above(&mut self, out: &mut String) -> fmt::Result {
+        let place = u16::from_le_bytes(self.take(2).try_into().unwrap_or_default());
+        let rest = self.all.get(usize::from(place)..).unwrap_or_default();
+        Reader { rest, all: &[] }.show(out)
     }
 
     fn show_list(&mut self, out: &mut String) -> fmt::Result {
@@ -269,12 +337,15 @@ pub(super) fn compact(span: Span) -> String {
 impl fmt::Display for Inputs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = String::new();
-        let mut reader = Reader(&self.kept);
+        let mut reader = Reader {
+            rest: &self.kept[self.from..],
+            all: &self.kept,
+        };
         for path in self.paths.iter() {
             if !out.is_empty() {
                 out.push_str(", ");
             }
-            if reader.0.is_empty() {
+            if reader.rest.is_empty() {
                 out.push('…');
                 break;
             }

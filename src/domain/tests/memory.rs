@@ -40,7 +40,7 @@ impl Memory {
     /// granted.
     pub fn of(snapshot: &Snapshot) -> Self {
         let mut memory = Self {
-            accounts: snapshot.accounts.clone(),
+            accounts: snapshot.accounts.clone().into_iter().collect(),
             requests: snapshot.records.clone(),
             ..Self::default()
         };

@@ -7,7 +7,7 @@ use crate::domain::fact::Fact;
 use crate::domain::findings::Findings;
 use crate::domain::gate::Gate;
 use crate::domain::id::RequestId;
-use crate::domain::plan::write_off;
+use crate::domain::purse::Purse;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::text;
 use crate::domain::time::{Time, kept};
@@ -15,10 +15,9 @@ use crate::domain::time::{Time, kept};
 /// Takes credits from the account's lots: the parts, and entries for what had expired. `None` when
 /// there are too few.
 pub fn takes(account: &Account, credits: Credits, now: Time) -> Option<(Vec<Part>, Vec<Fact>)> {
-    let mut account = account.clone();
-    let parts = account.pick(credits, now)?;
-    let facts = write_off(&mut account, now);
-    Some((parts, facts))
+    let mut purse = Purse::of(account);
+    let parts = purse.pick(credits, now)?;
+    Some((parts, purse.write_off(now)))
 }
 
 /// The decision as it would have been made, held, spent and settled in one.

@@ -2,6 +2,7 @@
 
 use super::make::{World, at, rule, world};
 use crate::domain::rule::field;
+use crate::domain::rule::inputs::Kept;
 use crate::domain::rule::schema::NAMES;
 use crate::domain::rule::types::Type;
 
@@ -423,6 +424,36 @@ fn inputs_say_what_was_looked_at() {
         assert_eq!(inputs.to_string(), expect, "{text}");
         assert_eq!(inputs, rule.clone().inputs(&world().scope()));
     }
+}
+
+#[test]
+fn what_several_rules_look_at_is_kept_once_and_shown_of_each() {
+    let rules = [
+        "member.tier in [\"gold\"] && size(booking.title) > 3",
+        "booking.title != \"\" && member.tags.exists(t, t == \"x\")",
+        "size(member.tags) > 1 || member.tier == \"x\" || booking.answers.half > 1.0",
+    ]
+    .map(rule);
+    let (world, mut kept) = (world(), Kept::default());
+    let parts = rules.each_ref().map(|rule| {
+        let from = kept.bytes().len();
+        rule.keep_inputs(&world.scope(), &mut kept);
+        from..kept.bytes().len()
+    });
+    for (rule, part) in rules.iter().zip(&parts) {
+        let shown = rule.inputs_of(kept.bytes(), part.clone());
+        assert_eq!(shown, rule.inputs(&world.scope()), "{}", rule.text());
+    }
+    let title = world.booking.title.as_bytes();
+    let times = kept.bytes().windows(title.len());
+    assert_eq!(times.filter(|bytes| *bytes == title).count(), 1);
+    // Of the next request nothing is known.
+    kept.clear();
+    let mut other = self::world();
+    other.account = None;
+    rules[0].keep_inputs(&other.scope(), &mut kept);
+    let shown = rules[0].inputs_of(kept.bytes(), 0..kept.bytes().len());
+    assert_eq!(shown, rules[0].inputs(&other.scope()));
 }
 
 #[test]
