@@ -202,6 +202,8 @@ fn confirmed(
     let mut facts = Vec::new();
     let mut problem = None;
     let mut any = false;
+    // What joined a successor later has no predecessor.
+    let successor = request.carries.as_ref().zip(request.bookings.first());
     for booking in &request.bookings {
         let seen = sight(&booking.uid);
         let held = charges
@@ -221,7 +223,7 @@ fn confirmed(
         }
         if seen == Sight::Accepted {
             any = true;
-            if let Some(from) = &request.carries {
+            if let Some((from, _)) = successor.filter(|(_, first)| first.uid == booking.uid) {
                 facts.extend(take_over(request, booking, from, carried, &mut problem));
             }
         }

@@ -297,6 +297,14 @@ impl Run {
     pub fn end(mut self) -> (Tally, Vec<String>) {
         self.check();
         let state = self.shelf.state();
+        if std::env::var_os("MAITRED_SHOW").is_some() {
+            for (at, facts) in &state.commits {
+                eprintln!("{at}");
+                for fact in facts {
+                    eprintln!("    {fact:?}");
+                }
+            }
+        }
         let mut again = MemoryStore::new();
         for (at, facts) in &state.commits {
             again.commit(*at, facts.clone(), &[]).unwrap();

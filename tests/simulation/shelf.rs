@@ -404,6 +404,7 @@ impl Store for Shelf {
             }
             return Err(CommitError::Indeterminate(broken("simulated")));
         }
+        let asked = format!("{facts:?}");
         let written = state.write(By::Process, at, facts, expected);
         if let Err(error) = &written {
             match error {
@@ -418,7 +419,7 @@ impl Store for Shelf {
                 | CommitError::Indeterminate(_)
                 | CommitError::Failed(_) => {
                     let source = std::error::Error::source(error).map(ToString::to_string);
-                    let text = format!("a pass wrote what cannot be: {source:?}");
+                    let text = format!("a pass wrote what cannot be: {source:?}: {asked:?}");
                     state.book.wrong.push(text);
                 }
             }

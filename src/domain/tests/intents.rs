@@ -249,6 +249,22 @@ fn a_successor_takes_the_charge_over_and_gets_back_what_it_costs_less() {
     }
 }
 
+/// Once it stopped every pass: each occurrence wanted to take over what can be taken over once.
+#[test]
+fn occurrences_that_join_a_successor_take_nothing_over() {
+    let (request, _, old) = carrying(3, 3, false);
+    let request = but(request, |r| {
+        r.bookings = ["b", "c", "d"].map(named).to_vec();
+    });
+    let charges = held(&["c", "d"]);
+    let all = |b| seen(&[("b", b), ("c", Sight::Accepted), ("d", Sight::Accepted)]);
+    let end = || settled("b", Outcome::Confirmed);
+    let together = facts(next(&request, &charges, Some(&old), &all(Sight::Accepted)));
+    assert_eq!(together, [moved(), post("c"), post("d"), end()]);
+    let alone = facts(next(&request, &charges, Some(&old), &all(Sight::Cancelled)));
+    assert_eq!(alone, [post("c"), post("d"), end()]);
+}
+
 #[test]
 fn a_successor_that_was_not_accepted_leaves_the_charge_where_it_is() {
     for sight in [Sight::Rejected, Sight::Cancelled, Sight::Gone] {
