@@ -110,6 +110,10 @@ pub trait Calendar: Send + Sync {
     /// there checks a state). What they return is then that reading.
     fn reads_before_acting(&self) -> bool;
 
+    /// Whether a booking that was moved names the one it was moved to (v2, but for occurrences of a
+    /// series). Where it does not (v1), only the successor names what it replaced.
+    fn names_successors(&self) -> bool;
+
     /// Confirms, unless the call could only be sent after the deadline. The reading is of the
     /// booking after the call where the server gave one; `None` when it said yes without showing
     /// it.

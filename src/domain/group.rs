@@ -60,18 +60,23 @@ fn series_group<'a>(
     bookings.sort_by(|a, b| (a.start, &a.uid).cmp(&(b.start, &b.uid)));
     let mut seen = BTreeSet::new();
     bookings.retain(|booking| seen.insert(&booking.uid));
+    // Occurrences that turn up after the series was answered are a request of their own, without what
+    // is over: a refusal by cancelling leaves that pending for ever, and nobody pays for it now.
+    let to_come = |booking: &&Booking| booking.end > snapshot.now;
+    let known = snapshot.records.get(id);
+    let answered = known.is_some_and(|record| {
+        let mut left = bookings.iter().copied().filter(to_come).peekable();
+        matches!(record.state, RequestState::Settled { .. })
+            && left.peek().is_some()
+            && left.all(|booking| !contains(record, &booking.uid))
+    });
+    if answered {
+        bookings.retain(to_come);
+    }
     let oldest = bookings
         .iter()
         .min_by_key(|booking| (booking.created, &booking.uid))?;
     let newest = bookings.iter().map(|booking| booking.created).max()?;
-    // Occurrences that turn up after the series was answered are a request of their own.
-    let known = snapshot.records.get(id);
-    let answered = known.is_some_and(|record| {
-        matches!(record.state, RequestState::Settled { .. })
-            && bookings
-                .iter()
-                .all(|booking| !contains(record, &booking.uid))
-    });
     Some(Group {
         id: if answered {
             RequestId::from(&oldest.uid)

@@ -68,6 +68,24 @@ impl Sight {
         }
     }
 
+    /// The same of an occurrence, from its series as it was read. A moved occurrence names nobody
+    /// (`calcom/api.md` 6.1): that it was confirmed too late is seen by who replaced it.
+    pub fn in_series(
+        series: &[Booking],
+        uid: &BookingUid,
+        call: Option<CallKind>,
+        now: Time,
+    ) -> Self {
+        let Some(booking) = series.iter().find(|one| one.uid == *uid) else {
+            return Self::Gone;
+        };
+        let replaces = |one: &Booking| one.rescheduled_from.as_ref() == Some(uid);
+        match Self::for_call(booking, call, now) {
+            Self::Accepted if series.iter().any(replaces) => Self::AcceptedAfterMove,
+            sight => sight,
+        }
+    }
+
     /// Whether it takes its host's time, or may do so before anybody knows.
     pub fn may_stand(self) -> bool {
         match self {

@@ -97,17 +97,14 @@ pub fn holds(
 
 /// What an intent's bookings are, from its series as it was read whole.
 pub fn sight_series(open: &mut OpenIntent, all: Vec<Booking>) {
-    let sight = |read: &Booking| Sight::for_call(read, open.request.call, open.at);
     for booking in &open.request.bookings {
-        let sight = all
-            .iter()
-            .find(|read| read.uid == booking.uid)
-            .map_or(Sight::Gone, sight);
+        let sight = Sight::in_series(&all, &booking.uid, open.request.call, open.at);
         open.sights.insert(booking.uid.clone(), sight);
     }
     open.grown = all
         .into_iter()
-        .filter(|read| read.status == Status::Pending)
+        // What is over may have been refused before, and nobody pays for it now.
+        .filter(|read| read.status == Status::Pending && read.end > open.at)
         .filter(|read| !open.sights.contains_key(&read.uid))
         .collect();
 }

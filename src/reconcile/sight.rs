@@ -7,7 +7,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use super::observe::ends_the_pass;
 use super::ports::{PassError, Ports};
 use crate::calcom::port::{CallError, Select};
-use crate::domain::booking::BookingRef;
+use crate::domain::booking::{BookingRef, Reading};
 use crate::domain::id::BookingUid;
 use crate::domain::intent::Sight;
 use crate::domain::request::Request;
@@ -101,14 +101,12 @@ pub async fn all(
     request: &Request,
     mut sights: BTreeMap<BookingUid, Sight>,
 ) -> Result<BTreeMap<BookingUid, Sight>, CallError> {
+    let at = (ports.clock)();
     if let Some(series) = &request.series
         && let Some(read) = ports.calendar.series(&series.uid()).await?
     {
         for booking in &request.bookings {
-            let sight = read
-                .iter()
-                .find(|read| read.uid == booking.uid)
-                .map_or(Sight::Gone, Sight::of_booking);
+            let sight = Sight::in_series(&read, &booking.uid, request.call, at);
             sights.insert(booking.uid.clone(), sight);
         }
         return Ok(sights);
@@ -116,7 +114,11 @@ pub async fn all(
     for booking in &request.bookings {
         if !sights.contains_key(&booking.uid) {
             let reading = ports.calendar.get(booking).await?;
-            sights.insert(booking.uid.clone(), Sight::of(&reading));
+            let sight = match &reading {
+                Reading::Gone => Sight::Gone,
+                Reading::Is(read) => Sight::for_call(read, request.call, at),
+            };
+            sights.insert(booking.uid.clone(), sight);
         }
     }
     Ok(sights)

@@ -53,6 +53,9 @@ pub struct Begun {
     pub outcome: Option<Outcome>,
 }
 
+/// What is said of a booking that no open intent is about.
+pub const NOT_DECIDED: &str = "no open intent";
+
 /// Who writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
@@ -362,7 +365,7 @@ impl Book {
     }
 
     pub fn is_held(&self, uid: &str) -> Result<(), String> {
-        let begun = self.intent_of(uid).ok_or("no open intent")?;
+        let begun = self.intent_of(uid).ok_or(NOT_DECIDED)?;
         if begun.decision != Decision::Confirm {
             return Err("the decision is another".to_owned());
         }

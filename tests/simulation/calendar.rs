@@ -14,6 +14,7 @@ use maitred::domain::booking::{Booking, BookingRef, EventType, Reading, Status};
 use maitred::domain::id::{BookingUid, EventTypeId, HostId};
 use maitred::domain::time::{Clock, Span, Time};
 
+use super::book::NOT_DECIDED;
 use super::list::page;
 use super::rng::Rng;
 use super::shelf::Shelf;
@@ -360,6 +361,12 @@ impl Line {
                 && sim.town.at_start.contains(uid)
                 && let Err(why) = self.shelf.is_held(uid)
             {
+                // The one call reaches every occurrence that waits; for what was over before, and is
+                // none of the decision, nobody pays.
+                if why == NOT_DECIDED && sim.town.row(uid).is_some_and(|row| row.end <= now) {
+                    sim.tally.add("over, and confirmed with its series");
+                    continue;
+                }
                 sim.wrong.push(format!("2: {uid} confirmed: {why}"));
             }
         }
@@ -453,6 +460,10 @@ impl Calendar for Line {
             (_, true, _) => Err(CallError::Unknown("an odd shape".to_owned())),
             (all, ..) => Ok(Some(all)),
         }
+    }
+
+    fn names_successors(&self) -> bool {
+        !self.shared.sim().town.legacy
     }
 
     fn reads_before_acting(&self) -> bool {

@@ -232,6 +232,10 @@ impl Calendar for Client {
         Ok(None)
     }
 
+    fn names_successors(&self) -> bool {
+        false
+    }
+
     fn reads_before_acting(&self) -> bool {
         true
     }

@@ -88,6 +88,10 @@ impl Calendar for Client {
         answers::series(&answer, series, self.http.redactor()).map(Some)
     }
 
+    fn names_successors(&self) -> bool {
+        true
+    }
+
     fn reads_before_acting(&self) -> bool {
         false
     }

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{FutureExt, StreamExt, stream};
 
+use super::HORIZON;
 use crate::calcom::port::{CallError, Select};
 use crate::domain::booking::{Booking, BookingRef, Reading, Status};
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::request::Charge;
+use crate::domain::time::Time;
 use crate::domain::watch::{ChainEnd, MAX_CHAIN};
 use crate::reconcile::observe::ends_the_pass;
 use crate::reconcile::ports::{PassError, Ports};
@@ -27,6 +29,8 @@ pub(super) struct Seen {
     successors: BTreeMap<BookingUid, BookingUid>,
     /// Series that were read, and whether that could be done.
     series: BTreeMap<RequestId, bool>,
+    /// From when on everything was listed to find what only its successor would tell.
+    listed_from: Option<Time>,
 }
 
 /// A charged booking with its successors.
@@ -225,9 +229,37 @@ impl Seen {
         {
             return Ok(Successor::Unread);
         }
+        if booking.status == Status::Cancelled
+            && !self.successors.contains_key(&booking.uid)
+            && !ports.calendar.names_successors()
+        {
+            self.list_since(ports, booking.created, problems).await?;
+        }
         let named = self.successors.get(&booking.uid);
         let named = named.and_then(|uid| self.bookings.get(uid));
         Ok(named.map_or(Successor::Nobody, |one| Successor::Is(one.reference())))
+    }
+
+    /// Lists all that may have replaced a booking that was made then: a successor was made later, so
+    /// it ends later, but it may have been over long before the booking it replaced would have been.
+    async fn list_since(
+        &mut self,
+        ports: &Ports<'_>,
+        from: Time,
+        problems: &mut Vec<Problem>,
+    ) -> Result<(), PassError> {
+        if self.listed_from.is_some_and(|listed| listed <= from) {
+            return Ok(());
+        }
+        self.listed_from = Some(from);
+        let now = (ports.clock)();
+        let past = Select::Past { from, to: now };
+        self.list(ports, &past, problems).await?;
+        let upcoming = Select::Upcoming {
+            from: now,
+            to: now + HORIZON,
+        };
+        self.list(ports, &upcoming, problems).await
     }
 
     /// Reads a series once; `false` when it could not be. Without it a moved occurrence would be
