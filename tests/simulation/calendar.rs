@@ -365,6 +365,7 @@ impl Line {
                 // none of the decision, nobody pays.
                 if why == NOT_DECIDED && sim.town.row(uid).is_some_and(|row| row.end <= now) {
                     sim.tally.add("over, and confirmed with its series");
+                    sim.town.ours.entry(uid.clone()).or_default().over = true;
                     continue;
                 }
                 sim.wrong.push(format!("2: {uid} confirmed: {why}"));

@@ -248,7 +248,7 @@ impl Run {
             let ours = sim.town.ours.get(&row.uid).cloned().unwrap_or_default();
             let hold = state.book.holds.get(&row.uid);
             let stands = row.status == Status::Accepted && row.to.is_none();
-            if stands && ours.confirmed > 0 {
+            if stands && ours.confirmed > 0 && !ours.over {
                 match hold.map(|hold| hold.state) {
                     Some(HoldState::Final | HoldState::Refunded) => {}
                     None => self.tally.add("accepted without a hold"),

@@ -69,6 +69,8 @@ pub struct Row {
 #[derive(Default, Clone)]
 pub struct Ours {
     pub confirmed: u32,
+    /// It was over when it was confirmed with the rest of its series, and none of the decision.
+    pub over: bool,
     pub refused: u32,
     /// Refusals that reached the server, whatever they changed: each mails the booker.
     pub refusals_mailed: u32,
