@@ -57,7 +57,7 @@ const ENOUGH: u64 = 10;
 /// Seeds that failed once, and what they found. A seed means another run as soon as the simulation
 /// asks chance for anything more; then only a hand-written row elsewhere keeps the case, and a seed
 /// that finds it again takes the place of this one.
-const REGRESSIONS: [(u64, &str); 8] = [
+const REGRESSIONS: [(u64, &str); 14] = [
     (
         61,
         "a refusal by cancelling of what was over meanwhile was tried again for ever",
@@ -89,6 +89,31 @@ const REGRESSIONS: [(u64, &str); 8] = [
     (
         4846,
         "a chain was charged twice: a successor paid for itself, and the one before it too",
+    ),
+    (
+        4033,
+        "an occurrence that a confirmation revived after its move was charged beside its successor",
+    ),
+    (
+        8107,
+        "occurrences that joined a successor wanted to take over its charge too: every pass failed",
+    ),
+    (
+        11_892,
+        "v1: a move to an earlier time that was over before anybody looked was taken for a \
+         cancellation",
+    ),
+    (
+        20_726,
+        "what was over of a series was cancelled in vain before each of its other occurrences",
+    ),
+    (
+        28_807,
+        "what was over of a refused series was decided again with what joined it later",
+    ),
+    (
+        33_527,
+        "a pass that had enough in hand did not say that there was more behind it",
     ),
 ];
 

@@ -80,6 +80,17 @@ pub struct Problem {
     pub text: String,
 }
 
+impl Plan {
+    /// Whether anything is written down by it.
+    pub fn writes(&self) -> bool {
+        self.steps.iter().any(|step| match &step.action {
+            Action::Send { .. } | Action::Settle { .. } => true,
+            Action::Note { write } => *write,
+            Action::Postpone { .. } => false,
+        })
+    }
+}
+
 /// Plans a pass.
 pub fn plan(snapshot: &Snapshot, policy: &Policy) -> Plan {
     let mut planner = Planner::new(snapshot, policy);
@@ -119,6 +130,8 @@ struct Planner<'a> {
     open: BTreeSet<&'a RequestId>,
     /// The bookings of open intents.
     begun: BTreeSet<&'a BookingUid>,
+    /// Of occurrences that were decided together with others, the request they were decided with.
+    together: HashMap<&'a BookingUid, &'a Request>,
     /// Charges that a step already takes over: a booking has one successor.
     carried: BTreeSet<BookingUid>,
     /// Whether anything asks how many bookings a member has.
@@ -150,6 +163,12 @@ impl<'a> Planner<'a> {
             begun: intents()
                 .flat_map(|request| &request.bookings)
                 .map(|booking| &booking.uid)
+                .collect(),
+            together: snapshot
+                .records
+                .values()
+                .filter(|record| record.series.is_some() && record.state != RequestState::Noted)
+                .flat_map(|record| record.bookings.iter().map(move |one| (&one.uid, record)))
                 .collect(),
             carried: intents()
                 .filter_map(|request| request.carries.clone())
@@ -201,12 +220,18 @@ impl<'a> Planner<'a> {
                 .any(|record| record.state == RequestState::Recorded)
     }
 
-    /// What was decided of it before: under its name, and of late occurrences under their own.
+    /// What was decided of it before: under its name, of late occurrences under their own, and under
+    /// that of another which was decided together with them.
     fn records(&self, group: &Group<'a>) -> impl Iterator<Item = &'a Request> {
         let records = &self.snapshot.records;
-        let own = |booking: &&Booking| records.get(&RequestId::from(&booking.uid));
+        let own = |booking: &&'a Booking| records.get(&RequestId::from(&booking.uid));
+        let together = |booking: &&'a Booking| self.together.get(&booking.uid).copied();
         let late: Vec<&Request> = match group.series {
-            Some(_) => group.bookings.iter().filter_map(own).collect(),
+            Some(_) => {
+                let all = group.bookings.iter();
+                all.flat_map(|one| own(one).into_iter().chain(together(one)))
+                    .collect()
+            }
             None => Vec::new(),
         };
         records.get(&group.id).into_iter().chain(late)

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::observe::ends_the_pass;
 use super::ports::{PassError, Ports, Session};
 use crate::calcom::port::CallError;
-use crate::domain::booking::{BookingRef, Reading};
+use crate::domain::booking::{Booking, BookingRef, Reading};
 use crate::domain::id::BookingUid;
 use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, ChargeState};
@@ -61,6 +61,21 @@ impl Session {
         Ok(Before::Nothing)
     }
 
+    /// Remembers what bookings that were seen had replaced: v1 cannot read one by its name alone.
+    pub(super) fn learn<'a>(&mut self, bookings: impl Iterator<Item = &'a Booking>) {
+        let moved = bookings.filter(|booking| booking.rescheduled_from.is_some());
+        for booking in moved {
+            self.remember(booking.uid.clone(), booking.rescheduled_from.clone());
+        }
+    }
+
+    fn remember(&mut self, uid: BookingUid, from: Option<BookingUid>) {
+        if self.links.len() >= MAX_LINKS {
+            self.links.clear();
+        }
+        self.links.insert(uid, from);
+    }
+
     /// What the booking replaced; `None` when it cannot be read.
     async fn replaced_by(
         &mut self,
@@ -88,10 +103,7 @@ impl Session {
                 return Ok(None);
             }
         };
-        if self.links.len() >= MAX_LINKS {
-            self.links.clear();
-        }
-        self.links.insert(uid, from.clone());
+        self.remember(uid, from.clone());
         Ok(Some(from))
     }
 }

@@ -41,8 +41,8 @@ pub struct Found {
     pub carried: BTreeMap<BookingUid, Charge>,
 }
 
-/// The decisions about these bookings: by the request they would be, and by their own name, which
-/// is the request of an occurrence that turned up late.
+/// The decisions about these bookings: by the request they would be, by their own name, which is the
+/// request of an occurrence that turned up late, and the one that held credits for them once.
 pub fn records(
     store: &mut dyn Store,
     asked: &[(RequestId, BookingUid)],
@@ -54,6 +54,12 @@ pub fn records(
             if let Some(record) = store.request(id)? {
                 records.insert(id.clone(), record);
             }
+        }
+        if let Some(charge) = store.charge(booking)?
+            && !records.contains_key(&charge.request)
+            && let Some(record) = store.request(&charge.request)?
+        {
+            records.insert(charge.request, record);
         }
     }
     Ok(Known {

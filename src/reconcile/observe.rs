@@ -45,6 +45,8 @@ pub struct Observation {
     pub problems: Vec<Problem>,
     /// Pending bookings seen, whoever's they are.
     pub seen: usize,
+    /// The next pass has something to look at, beside what the plan leaves to it.
+    pub more: bool,
 }
 
 /// Reads all that is needed and plans.
@@ -59,7 +61,7 @@ pub async fn observe(
     let me = session.me(ports).await?.id;
     let mut problems = Vec::new();
     let mut given = Given::default();
-    let (mut pending, known) = pending(ports, policy, me, &mut problems).await?;
+    let (mut pending, known, behind) = pending(ports, policy, me, &mut problems).await?;
     for observed in &mut pending {
         given.take(policy, &mut observed.booking);
     }
@@ -110,19 +112,21 @@ pub async fn observe(
     // Accepted bookings matter only where something would be confirmed: an idle door with people
     // who wait for credit costs one call a pass.
     let draft = plan(&snapshot, policy);
-    let mut plan = match window {
+    let plan = match window {
         Some((from, to)) if confirms(&draft) => {
             accepted(ports, &mut snapshot, (from, to), &mut problems).await?;
             plan(&snapshot, policy)
         }
         Some(_) | None => draft,
     };
-    plan.more |= more;
+    // What lies behind is reached by the next pass, unless that would find the same in front of it.
+    let more = more || (behind && plan.writes());
     Ok(Observation {
         snapshot,
         plan,
         problems,
         seen,
+        more,
     })
 }
 

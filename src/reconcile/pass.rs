@@ -45,7 +45,7 @@ pub async fn pass(
         let end = execute(ports, limits, planned_at, observation.plan, &mut done).await;
         report.steps = done.steps;
         report.problems.extend(done.problems);
-        report.more = done.more;
+        report.more = done.more || observation.more;
         if let Err(error) = end {
             // A rate limit that outlasts the pass is no failure of it: the next one goes on.
             if !matches!(error, PassError::Limited { .. }) {

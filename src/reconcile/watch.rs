@@ -127,6 +127,7 @@ pub async fn watch(
             settle::settle(ports, policy, charge, chain, &mut watched).await?;
         }
     }
+    session.learn(seen.bookings());
     if !ports.stop.is_set() {
         unmanaged::unmanaged(ports, policy, session, me, &seen, &mut watched).await?;
         notes::notes(ports, look.since, &seen, &mut watched).await?;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::make::*;
-use crate::domain::booking::{Reading, Status};
+use crate::domain::booking::{Booking, Reading, Status};
 use crate::domain::decision::{Decision, Outcome};
 use crate::domain::fact::{Back, Fact};
 use crate::domain::id::BookingUid;
@@ -370,6 +370,29 @@ fn what_a_booking_is_seen_as() {
         assert_eq!((Sight::of_booking(&booking), read), (expect, expect));
     }
     assert_eq!(Sight::of(&Reading::Gone), Sight::Gone);
+}
+
+/// A moved occurrence names nobody, also when a confirmation met it too late and revived it.
+#[test]
+fn an_occurrence_is_seen_with_who_replaced_it() {
+    let of = |status| with_status(occurrence("s", "a", 1), status);
+    let successor = but(occurrence("s", "b", 2), |b| {
+        b.rescheduled_from = Some(uid("a"));
+    });
+    let see = |series: &[Booking], call| Sight::in_series(series, &uid("a"), call, now());
+    let rows = [
+        (Status::Accepted, Sight::AcceptedAfterMove, Sight::Accepted),
+        (Status::Cancelled, Sight::Cancelled, Sight::Cancelled),
+        (Status::Pending, Sight::Pending, Sight::Pending),
+    ];
+    for (status, moved, alone) in rows {
+        let pair = [successor.clone(), of(status)];
+        assert_eq!(see(&pair, None), moved);
+        assert_eq!(see(&pair[1..], None), alone);
+        assert_eq!(see(&pair[..1], None), Sight::Gone);
+    }
+    let over = but(of(Status::Pending), |b| b.end = now());
+    assert_eq!(see(&[over], Some(CallKind::Cancel)), Sight::Gone);
 }
 
 #[test]

@@ -455,6 +455,24 @@ fn late_occurrences_are_named_by_the_one_that_was_first_asked_for() {
     check(&snapshot, &policy(), &expect);
 }
 
+/// A refusal by cancelling leaves pending what is over: that neither names what turns up later nor
+/// joins it, and does not keep it from being decided.
+#[test]
+fn what_is_over_of_an_answered_series_is_none_of_what_turns_up_later() {
+    let refused = |start| {
+        let mut all = three()[..2].to_vec();
+        (all[0].start, all[0].end) = (start, start + Span::minutes(30));
+        but(series("s", all, vec![bo(3)]), |s| {
+            let before = settled(Outcome::Declined);
+            remember(s, record("s", &["o0"], Decision::Decline, before));
+        })
+    };
+    let alone = ["o1 confirm enough confirm o1, hold o1 1"];
+    check(&refused(at(-60)), &policy(), &alone);
+    let waits = ["s leave decided-before seen"];
+    check(&refused(at(60)), &policy(), &waits);
+}
+
 /// Late occurrences that were decided under their own name stay decided when others join them.
 #[test]
 fn a_late_occurrence_that_was_decided_is_not_judged_again_with_another() {

@@ -15,17 +15,19 @@ use crate::reconcile::ports::{PassError, Ports};
 const MAX_PENDING_PAGES: u32 = 40;
 
 /// Lists what waits, oldest request first, until enough undecided requests are in hand or the list
-/// ends: bookings that are left alone must never hide newer ones behind them.
+/// ends: bookings that are left alone must never hide newer ones behind them. Gives also whether
+/// there is more behind what is in hand.
 pub(super) async fn pending(
     ports: &Ports<'_>,
     policy: &Policy,
     me: HostId,
     problems: &mut Vec<Problem>,
-) -> Result<(Vec<Observed>, Known), PassError> {
+) -> Result<(Vec<Observed>, Known, bool), PassError> {
     let mut seen: BTreeSet<BookingUid> = BTreeSet::new();
     let mut pending = Vec::new();
     let mut known = Known::default();
     let mut fresh: BTreeSet<RequestId> = BTreeSet::new();
+    let mut behind = false;
     let mut next = Some(0);
     while let Some(number) = next {
         if number >= MAX_PENDING_PAGES {
@@ -72,6 +74,7 @@ pub(super) async fn pending(
         pending.extend(new.into_iter().map(|booking| Observed { booking, at }));
         next = page.next;
         if fresh.len() >= policy.limits.requests_per_pass {
+            behind = next.is_some();
             break;
         }
     }
@@ -79,7 +82,7 @@ pub(super) async fn pending(
         let empty = ports.store.with(|store| store.is_empty()).await;
         known.ledger_is_empty = empty.map_err(PassError::Store)?;
     }
-    Ok((pending, known))
+    Ok((pending, known, behind))
 }
 
 fn unreadable(rows: &[String], problems: &mut Vec<Problem>) {
