@@ -47,6 +47,8 @@ pub struct Begun {
     pub call: Option<CallKind>,
     pub series: Option<String>,
     pub bookings: BTreeSet<String>,
+    /// The gate that it was decided by.
+    pub gate: Option<String>,
     pub carries: Option<String>,
     /// What others accepted is cancelled.
     pub unmanaged: bool,
@@ -276,6 +278,7 @@ impl Book {
             series: request.series.as_ref().map(ToString::to_string),
             bookings: uids.collect(),
             carries: request.carries.as_ref().map(ToString::to_string),
+            gate: request.gate.clone(),
             unmanaged: request.reasons.iter().any(|r| r.code == Code::Unmanaged),
             outcome: None,
         };

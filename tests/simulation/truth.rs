@@ -247,13 +247,15 @@ impl Truth<'_> {
         let own = self.history.last(charged);
         let before = self.history.ancestors(charged).into_iter();
         let before = before.filter(|row| self.book.holds.contains_key(&row.uid));
+        let mut rows = std::iter::once(row).chain(own).chain(before);
         // What joined a series was held for with the others, whatever it is itself.
-        let begun = self.book.begun.values();
-        let begun = begun.filter(|begun| begun.bookings.iter().any(|uid| uid == charged));
-        let beside = begun.flat_map(|begun| &begun.bookings);
-        let beside = beside.filter_map(|uid| self.history.last(uid));
-        let mut rows = std::iter::once(row).chain(own).chain(before).chain(beside);
-        let gate = rows.find_map(|row| self.gate(row));
+        let joined = || {
+            let mut begun = self.book.begun.values();
+            let begun = begun.find(|begun| begun.bookings.contains(charged))?;
+            let named = |gate: &&Gate| Some(&gate.name) == begun.gate.as_ref();
+            self.policy.gates.iter().find(named)
+        };
+        let gate = rows.find_map(|row| self.gate(row)).or_else(joined);
         &gate.expect("a charged booking was gated once").terms
     }
 
