@@ -57,7 +57,7 @@ const ENOUGH: u64 = 10;
 /// Seeds that failed once, and what they found. A seed means another run as soon as the simulation
 /// asks chance for anything more; then only a hand-written row elsewhere keeps the case, and a seed
 /// that finds it again takes the place of this one.
-const REGRESSIONS: [(u64, &str); 14] = [
+const REGRESSIONS: [(u64, &str); 16] = [
     (
         61,
         "a refusal by cancelling of what was over meanwhile was tried again for ever",
@@ -110,6 +110,14 @@ const REGRESSIONS: [(u64, &str); 14] = [
     (
         28_807,
         "what was over of a refused series was decided again with what joined it later",
+    ),
+    (
+        71_453,
+        "what was given up with a series was decided again under the name of another occurrence",
+    ),
+    (
+        90_435,
+        "the same, and held for a second time: every pass failed",
     ),
     (
         33_527,
