@@ -42,7 +42,7 @@ pub struct Found {
 }
 
 /// The decisions about these bookings: by the request they would be, by their own name, which is the
-/// request of an occurrence that turned up late, and the one that held credits for them once.
+/// request of an occurrence that turned up late, and the one that they were decided with.
 pub fn records(
     store: &mut dyn Store,
     asked: &[(RequestId, BookingUid)],
@@ -55,11 +55,11 @@ pub fn records(
                 records.insert(id.clone(), record);
             }
         }
-        if let Some(charge) = store.charge(booking)?
-            && !records.contains_key(&charge.request)
-            && let Some(record) = store.request(&charge.request)?
+        if let Some(id) = store.request_of(booking)?
+            && !records.contains_key(&id)
+            && let Some(record) = store.request(&id)?
         {
-            records.insert(charge.request, record);
+            records.insert(id, record);
         }
     }
     Ok(Known {

@@ -247,15 +247,22 @@ impl Truth<'_> {
         let own = self.history.last(charged);
         let before = self.history.ancestors(charged).into_iter();
         let before = before.filter(|row| self.book.holds.contains_key(&row.uid));
-        let mut rows = std::iter::once(row).chain(own).chain(before);
+        let mut rows = std::iter::once(row).chain(own);
         // What joined a series was held for with the others, whatever it is itself.
-        let joined = || {
-            let mut begun = self.book.begun.values();
-            let begun = begun.find(|begun| begun.bookings.contains(charged))?;
+        let decided_by = |uid: &str| {
+            let mut begun = self
+                .book
+                .begun
+                .values()
+                .filter(|begun| begun.gate.is_some());
+            let begun = begun.find(|begun| begun.bookings.contains(uid))?;
             let named = |gate: &&Gate| Some(&gate.name) == begun.gate.as_ref();
             self.policy.gates.iter().find(named)
         };
-        let gate = rows.find_map(|row| self.gate(row)).or_else(joined);
+        let uids = std::iter::once(charged).chain(before.map(|row| row.uid.as_str()));
+        let gate = rows
+            .find_map(|row| self.gate(row))
+            .or_else(|| uids.into_iter().find_map(decided_by));
         &gate.expect("a charged booking was gated once").terms
     }
 
