@@ -258,7 +258,8 @@ impl Run {
                     }
                 }
             }
-            if ours.refused > 0 && hold.is_some_and(|hold| hold.credits > 0) {
+            let paid = hold.is_some_and(|hold| hold.credits > 0 && hold.state != HoldState::Voided);
+            if ours.refused > 0 && paid {
                 let text = format!("2: {} was refused and is charged", row.uid);
                 self.wrong.push(text);
             }
