@@ -89,6 +89,17 @@ impl Plan {
             Action::Postpone { .. } => false,
         })
     }
+
+    /// The requests, or their series, of which nothing is done and nothing new is written down.
+    pub fn left_without_a_note(&self) -> BTreeSet<RequestId> {
+        let left = self.steps.iter().filter(|step| match step.action {
+            Action::Note { write } => !write,
+            Action::Send { .. } | Action::Settle { .. } | Action::Postpone { .. } => false,
+        });
+        let name = |step: &Step| step.request.series.clone();
+        left.map(|step| name(step).unwrap_or_else(|| step.request.id.clone()))
+            .collect()
+    }
 }
 
 /// Plans a pass.

@@ -61,7 +61,8 @@ pub async fn observe(
     let me = session.me(ports).await?.id;
     let mut problems = Vec::new();
     let mut given = Given::default();
-    let (mut pending, known, behind) = pending(ports, policy, me, &mut problems).await?;
+    let (mut pending, known, behind) =
+        pending(ports, policy, me, &session.left, &mut problems).await?;
     for observed in &mut pending {
         given.take(policy, &mut observed.booking);
     }
@@ -120,7 +121,10 @@ pub async fn observe(
         Some(_) | None => draft,
     };
     // What lies behind is reached by the next pass, unless that would find the same in front of it.
-    let more = more || (behind && plan.writes());
+    let left = plan.left_without_a_note();
+    let news = plan.writes() || left != session.left;
+    session.left = left;
+    let more = more || (behind && news);
     Ok(Observation {
         snapshot,
         plan,

@@ -1,6 +1,6 @@
 //! What a pass is given: the two ports, the clock, and the word to stop. And why it can fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -51,6 +51,8 @@ pub struct Session {
     pub(super) pins: Remembered,
     /// The request that waits and was asked about last, when there were too many to ask about all.
     pub(super) asked_about: Option<(Time, RequestId)>,
+    /// Requests that the last plan left alone without a note, so that they are not taken for new.
+    pub(super) left: BTreeSet<RequestId>,
 }
 
 /// Why a pass did not come to its end.

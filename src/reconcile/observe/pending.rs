@@ -21,6 +21,7 @@ pub(super) async fn pending(
     ports: &Ports<'_>,
     policy: &Policy,
     me: HostId,
+    left: &BTreeSet<RequestId>,
     problems: &mut Vec<Problem>,
 ) -> Result<(Vec<Observed>, Known, bool), PassError> {
     let mut seen: BTreeSet<BookingUid> = BTreeSet::new();
@@ -67,7 +68,7 @@ pub(super) async fn pending(
             .await;
         known.extend(found.map_err(PassError::Store)?);
         for (request, _) in guarded {
-            if !known.records.contains_key(&request) {
+            if !known.records.contains_key(&request) && !left.contains(&request) {
                 fresh.insert(request);
             }
         }
