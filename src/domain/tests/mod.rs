@@ -9,6 +9,7 @@ mod ledgers;
 mod ledgers_random;
 mod make;
 mod memory;
+mod moves;
 mod plans;
 mod plans_finish;
 mod plans_random;

@@ -1,0 +1,96 @@
+//! A charged booking that was moved, by what its successor has of its own.
+
+use std::collections::BTreeMap;
+
+use super::make::*;
+use crate::domain::account::Account;
+use crate::domain::booking::{Booking, Status};
+use crate::domain::decision::Credits;
+use crate::domain::fact::Fact;
+use crate::domain::request::{Charge, ChargeState};
+use crate::domain::watch::{Case, ChainEnd, Verdict, What, watch};
+
+/// `a` was moved to `b`, which stands.
+fn chain() -> Vec<Booking> {
+    let old = but(with_status(booking("a"), Status::Cancelled), |b| {
+        b.rescheduled_to = Some(uid("b"));
+    });
+    let new = but(with_status(booking("b"), Status::Accepted), |b| {
+        b.rescheduled_from = Some(uid("a"));
+    });
+    vec![old, new]
+}
+
+fn of(successor: Option<&Charge>, account: &Account, cost: Credits) -> Verdict {
+    let (charge, gate, chain) = (charge("a", ChargeState::Open), gate(), chain());
+    watch(&Case {
+        charge: &charge,
+        chain: &chain,
+        end: ChainEnd::Whole,
+        first_gate: Some(&gate),
+        last_gate: Some(&gate),
+        last_cost: Some(cost),
+        account,
+        expiries: &BTreeMap::new(),
+        forgiven: 0,
+        successor,
+        request: None,
+        now: now(),
+        policy: "policy",
+    })
+}
+
+/// What is written of it, in a word; `None`: nothing yet.
+fn word(verdict: &Verdict) -> Option<(What, Vec<&'static str>)> {
+    let Verdict::Write { facts, what, .. } = verdict else {
+        return None;
+    };
+    let words = facts.iter().map(|fact| match fact {
+        Fact::Move { .. } => "move",
+        Fact::Refund { close: true, .. } => "refund all",
+        Fact::Refund { .. } => "refund",
+        Fact::Decided { .. } | Fact::Hold { .. } | Fact::Post { .. } => "charge",
+        _ => "other",
+    });
+    Some((*what, words.collect()))
+}
+
+#[test]
+fn nobody_pays_twice_for_a_booking_that_was_moved() {
+    let bo = account("bo@example.com", 5);
+    let of_its_own = |state| charge("b", state);
+    let another = but(of_its_own(ChargeState::Open), |c| {
+        c.account = acc("al@example.com");
+    });
+    let gone = |state| but(of_its_own(state), |c| c.parts.clear());
+    let rows = [
+        (None, 1, Some((What::Moved, vec!["move"]))),
+        // An intent is about to decide: its hold is its own.
+        (Some(of_its_own(ChargeState::Held)), 1, None),
+        // Both are the member's: they join, and what is too much comes back.
+        (
+            Some(of_its_own(ChargeState::Open)),
+            1,
+            Some((What::Moved, vec!["move", "refund"])),
+        ),
+        (
+            Some(of_its_own(ChargeState::Open)),
+            2,
+            Some((What::Moved, vec!["move"])),
+        ),
+        // It was paid for by itself, for good or by somebody else.
+        (
+            Some(of_its_own(ChargeState::Final)),
+            1,
+            Some((What::Refunded, vec!["refund all"])),
+        ),
+        (Some(another), 1, Some((What::Refunded, vec!["refund all"]))),
+        // What it had came back: it goes on under the old name, and is to come.
+        (Some(gone(ChargeState::Refunded)), 1, None),
+        (Some(gone(ChargeState::Void)), 1, None),
+    ];
+    for (successor, cost, expect) in rows {
+        let verdict = of(successor.as_ref(), &bo, cost);
+        assert_eq!(word(&verdict), expect, "{successor:?}: {verdict:?}");
+    }
+}
