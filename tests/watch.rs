@@ -11,9 +11,7 @@ use maitred::domain::fact::Fact;
 use maitred::domain::gate::{EventTypeKey, Gate, RefuseWith};
 use maitred::domain::id::{AccountId, Reference};
 use maitred::domain::request::ChargeState;
-use maitred::domain::terms::{
-    Blame, ExpiredRefund, Forgive, LateMove, NoShow, Terms, Unmanaged, Window,
-};
+use maitred::domain::terms::{Blame, ExpiredRefund, Forgive, LateMove, NoShow, Terms, Unmanaged};
 use maitred::domain::time::Span;
 use maitred::domain::watch::What;
 use maitred::reconcile::watch::Watched;
@@ -104,16 +102,7 @@ async fn cancellations_refund_by_who_and_how_late() {
             let what = format!("{who} {hours} h before, audit {audit}");
             let (mut house, uid) = confirmed(Dialect::V2, true).await;
             terms(&mut house, |terms| {
-                terms.refund = vec![
-                    Window {
-                        before: Span::hours(24),
-                        percent: 100,
-                    },
-                    Window {
-                        before: Span::hours(2),
-                        percent: 50,
-                    },
-                ];
+                terms.refund = common::graded();
             });
             let until = time(START) - Span::hours(hours) - house.clock.now();
             house.clock.advance(until - Span::minutes(5));
@@ -612,6 +601,28 @@ async fn a_successor_refused_with_a_cancellation_is_given_back() {
         assert_eq!(whats(&house.watch(false).await), [What::Refunded]);
         assert_eq!(house.balance(BO).await, (5, 0, 1), "{dialect:?}");
         nothing_more(&mut house, "refused").await;
+    }
+}
+
+/// A move to an earlier time that was over long before anybody looked again, nor knew when somebody
+/// had looked last: in v1 only the successor tells of it, and the charge was taken for a cancelled one.
+#[tokio::test]
+async fn a_move_to_an_earlier_time_is_found_long_after() {
+    for dialect in [Dialect::V2, Dialect::V1] {
+        let (mut house, uid) = confirmed(dialect, false).await;
+        let start = house.clock.now() + Span::hours(3);
+        let last = act(&house, Action::HostMoves(Shift::to(&uid, start))).remove(0);
+        assert_eq!(house.status(&last), "accepted", "{dialect:?}");
+        house.clock.advance(Span::days(5));
+        house.watched = None;
+        assert_eq!(
+            whats(&house.watch(true).await),
+            [What::Moved],
+            "{dialect:?}"
+        );
+        assert_eq!(whats(&house.watch(true).await), [What::Kept], "{dialect:?}");
+        assert_eq!(house.balance(BO).await, (4, 0, 1), "{dialect:?}");
+        nothing_more(&mut house, "moved and over").await;
     }
 }
 

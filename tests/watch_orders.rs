@@ -13,7 +13,7 @@ use maitred::domain::criteria::opening::Opening;
 use maitred::domain::criteria::price::Price;
 use maitred::domain::decision::Outcome;
 use maitred::domain::request::{ChargeState, RequestState};
-use maitred::domain::terms::{NoShow, OnReschedule, Window};
+use maitred::domain::terms::{NoShow, OnReschedule};
 use maitred::domain::time::Span;
 use maitred::domain::watch::What;
 use maitred::sandbox::actions::{Action, Said, Shift};
@@ -164,16 +164,7 @@ async fn each_pair_of_changes_in_each_order_of_sight() {
             for gate in &mut house.policy.gates {
                 gate.cost = 4;
                 gate.terms.no_show = NoShow::Keep;
-                gate.terms.refund = vec![
-                    Window {
-                        before: Span::hours(24),
-                        percent: 100,
-                    },
-                    Window {
-                        before: Span::hours(2),
-                        percent: 50,
-                    },
-                ];
+                gate.terms.refund = common::graded();
             }
             house.grant(BO, 4).await;
             let uid = house.request(house.kinds.lesson, BO, START);

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::HashMap;
+
 use super::booking::{Booking, Observed, Status};
 use super::id::{BookingUid, RequestId};
 use super::request::{Request, RequestState};
@@ -37,8 +39,11 @@ pub fn groups(snapshot: &Snapshot) -> Vec<Group<'_>> {
             }),
         }
     }
-    for (id, listed) in series {
-        groups.extend(series_group(snapshot, id, listed));
+    if !series.is_empty() {
+        let decided = snapshot.decided_with();
+        for (id, listed) in series {
+            groups.extend(series_group(snapshot, &decided, id, listed));
+        }
     }
     groups.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
     groups
@@ -47,6 +52,7 @@ pub fn groups(snapshot: &Snapshot) -> Vec<Group<'_>> {
 /// One confirm answers every pending occurrence of a series, also those that the list hides.
 fn series_group<'a>(
     snapshot: &'a Snapshot,
+    decided: &HashMap<&BookingUid, &Request>,
     id: &'a RequestId,
     listed: Vec<&'a Booking>,
 ) -> Option<Group<'a>> {
@@ -60,19 +66,24 @@ fn series_group<'a>(
     bookings.sort_by(|a, b| (a.start, &a.uid).cmp(&(b.start, &b.uid)));
     let mut seen = BTreeSet::new();
     bookings.retain(|booking| seen.insert(&booking.uid));
-    // Occurrences that turn up after the series was answered are a request of their own, without what
-    // is over: a refusal by cancelling leaves that pending for ever, and nobody pays for it now.
-    let to_come = |booking: &&Booking| booking.end > snapshot.now;
+    // A refusal by cancelling cannot reach what is over, and leaves it pending for ever: with it in
+    // hand, occurrences that turn up later would never be decided.
+    let is_settled = |record: &Request| matches!(record.state, RequestState::Settled { .. });
+    let left_over = |booking: &&Booking| {
+        let record = decided.get(&booking.uid);
+        booking.end <= snapshot.now && record.is_some_and(|record| is_settled(record))
+    };
+    if !bookings.iter().all(left_over) {
+        bookings.retain(|booking| !left_over(&booking));
+    }
+    // Occurrences that turn up after the series was answered are a request of their own.
     let known = snapshot.records.get(id);
     let answered = known.is_some_and(|record| {
-        let mut left = bookings.iter().copied().filter(to_come).peekable();
-        matches!(record.state, RequestState::Settled { .. })
-            && left.peek().is_some()
-            && left.all(|booking| !contains(record, &booking.uid))
+        is_settled(record)
+            && bookings
+                .iter()
+                .all(|booking| !contains(record, &booking.uid))
     });
-    if answered {
-        bookings.retain(to_come);
-    }
     let oldest = bookings
         .iter()
         .min_by_key(|booking| (booking.created, &booking.uid))?;

@@ -141,8 +141,8 @@ struct Planner<'a> {
     open: BTreeSet<&'a RequestId>,
     /// The bookings of open intents.
     begun: BTreeSet<&'a BookingUid>,
-    /// Of occurrences that were decided together with others, the request they were decided with.
-    together: HashMap<&'a BookingUid, &'a Request>,
+    /// What was decided before, by booking.
+    decided: HashMap<&'a BookingUid, &'a Request>,
     /// Charges that a step already takes over: a booking has one successor.
     carried: BTreeSet<BookingUid>,
     /// Whether anything asks how many bookings a member has.
@@ -175,12 +175,7 @@ impl<'a> Planner<'a> {
                 .flat_map(|request| &request.bookings)
                 .map(|booking| &booking.uid)
                 .collect(),
-            together: snapshot
-                .records
-                .values()
-                .filter(|record| record.series.is_some() && record.state != RequestState::Noted)
-                .flat_map(|record| record.bookings.iter().map(move |one| (&one.uid, record)))
-                .collect(),
+            decided: snapshot.decided_with(),
             carried: intents()
                 .filter_map(|request| request.carries.clone())
                 .collect(),
@@ -236,7 +231,7 @@ impl<'a> Planner<'a> {
     fn records(&self, group: &Group<'a>) -> impl Iterator<Item = &'a Request> {
         let records = &self.snapshot.records;
         let own = |booking: &&'a Booking| records.get(&RequestId::from(&booking.uid));
-        let together = |booking: &&'a Booking| self.together.get(&booking.uid).copied();
+        let together = |booking: &&'a Booking| self.decided.get(&booking.uid).copied();
         let late: Vec<&Request> = match group.series {
             Some(_) => {
                 let all = group.bookings.iter();

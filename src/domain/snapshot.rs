@@ -8,7 +8,7 @@ use super::account::Account;
 use super::booking::{Answer, Booking, EventType, Observed};
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
 use super::intent::Sight;
-use super::request::{Charge, Request};
+use super::request::{Charge, Request, RequestState};
 use super::time::Time;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +44,17 @@ pub struct Snapshot {
     pub lookups: BTreeMap<RequestId, Lookups>,
     /// No account was ever opened.
     pub ledger_is_empty: bool,
+}
+
+impl Snapshot {
+    /// Of the bookings that were decided, alone or with others, the request that was.
+    pub fn decided_with(&self) -> HashMap<&BookingUid, &Request> {
+        let decided = self.records.values();
+        let decided = decided.filter(|record| record.state != RequestState::Noted);
+        decided
+            .flat_map(|record| record.bookings.iter().map(move |one| (&one.uid, record)))
+            .collect()
+    }
 }
 
 /// A booking of a member that is held or charged.

@@ -7,7 +7,7 @@ use crate::domain::account::Account;
 use crate::domain::booking::{Booking, Status};
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::intent::Sight;
-use crate::domain::request::{Charge, ChargeState, Request};
+use crate::domain::request::{Charge, ChargeState, Request, RequestState};
 use crate::domain::snapshot::OpenIntent;
 use crate::store::port::{Store, StoreError};
 
@@ -109,10 +109,26 @@ pub fn sight_series(open: &mut OpenIntent, all: Vec<Booking>) {
     }
     open.grown = all
         .into_iter()
-        // What is over may have been refused before, and nobody pays for it now.
-        .filter(|read| read.status == Status::Pending && read.end > open.at)
+        .filter(|read| read.status == Status::Pending)
         .filter(|read| !open.sights.contains_key(&read.uid))
         .collect();
+}
+
+/// Those of the bookings that are part of a decision which is settled.
+pub fn settled(
+    store: &mut dyn Store,
+    bookings: &[BookingUid],
+) -> Result<BTreeSet<BookingUid>, StoreError> {
+    let mut settled = BTreeSet::new();
+    for booking in bookings {
+        if let Some(id) = store.request_of(booking)?
+            && let Some(record) = store.request(&id)?
+            && matches!(record.state, RequestState::Settled { .. })
+        {
+            settled.insert(booking.clone());
+        }
+    }
+    Ok(settled)
 }
 
 /// Whom to look up for these bookings.

@@ -16,6 +16,7 @@ use maitred::domain::fact::Fact;
 use maitred::domain::gate::{EventTypeKey, Gate, Limits, Policy, RefuseWith};
 use maitred::domain::id::{AccountId, BookingUid, Reference, RequestId};
 use maitred::domain::request::{Charge, Request};
+use maitred::domain::terms::Window;
 use maitred::domain::time::{Clock, Span, Time, kept};
 use maitred::lookup::desk::Desk;
 use maitred::reconcile::pass::pass;
@@ -89,6 +90,15 @@ pub struct Kinds {
     pub priced: i64,
     /// Of another host.
     pub foreign: i64,
+}
+
+/// Refund windows: all of it until a day before the start, half until two hours before.
+pub fn graded() -> Vec<Window> {
+    let window = |(hours, percent)| Window {
+        before: Span::hours(hours),
+        percent,
+    };
+    [(24, 100), (2, 50)].map(window).to_vec()
 }
 
 pub struct House {

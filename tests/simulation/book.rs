@@ -70,6 +70,8 @@ pub struct Book {
     pub sums: BTreeMap<String, Sums>,
     pub holds: BTreeMap<String, Hold>,
     pub begun: BTreeMap<String, Begun>,
+    /// Bookings whose note was closed, because they ended undecided.
+    pub closed: BTreeSet<String>,
     pub names: BTreeMap<String, String>,
     pub frozen: BTreeSet<String>,
     /// When what a grant gave expires.
@@ -270,6 +272,10 @@ impl Book {
             request.decision,
             Decision::Wait { .. } | Decision::Review | Decision::Leave
         );
+        if closes {
+            let all = request.bookings.iter().map(|b| b.uid.to_string());
+            self.closed.extend(all);
+        }
         let decided = request.bookings.iter().filter(|_| !closes);
         let uids = decided.map(|b| b.uid.to_string());
         let begun = Begun {

@@ -361,9 +361,10 @@ impl Line {
                 && sim.town.at_start.contains(uid)
                 && let Err(why) = self.shelf.is_held(uid)
             {
-                // The one call reaches every occurrence that waits; for what was over before, and is
-                // none of the decision, nobody pays.
-                if why == NOT_DECIDED && sim.town.row(uid).is_some_and(|row| row.end <= now) {
+                // The one call reaches every occurrence that waits, also one that is over and that an
+                // earlier refusal by cancelling could not reach, or that was closed: nobody pays for it.
+                let is_over = sim.town.row(uid).is_some_and(|row| row.end <= now);
+                if why == NOT_DECIDED && is_over && self.shelf.was_decided(uid) {
                     sim.tally.add("over, and confirmed with its series");
                     sim.town.ours.entry(uid.clone()).or_default().over = true;
                     continue;

@@ -339,6 +339,13 @@ impl Shelf {
             .is_some_and(|begun| begun.unmanaged)
     }
 
+    /// Whether it was decided before, or closed undecided, and that is settled.
+    pub fn was_decided(&self, uid: &str) -> bool {
+        let state = self.state();
+        let mut settled = state.book.begun.values().filter(|b| b.outcome.is_some());
+        state.book.closed.contains(uid) || settled.any(|begun| begun.bookings.contains(uid))
+    }
+
     pub fn is_held(&self, uid: &str) -> Result<(), String> {
         self.state().book.is_held(uid)
     }
@@ -404,7 +411,7 @@ impl Store for Shelf {
             }
             return Err(CommitError::Indeterminate(broken("simulated")));
         }
-        let asked = format!("{facts:?}");
+        let asked = facts.clone();
         let written = state.write(By::Process, at, facts, expected);
         if let Err(error) = &written {
             match error {

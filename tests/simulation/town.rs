@@ -69,7 +69,7 @@ pub struct Row {
 #[derive(Default, Clone)]
 pub struct Ours {
     pub confirmed: u32,
-    /// It was over when it was confirmed with the rest of its series, and none of the decision.
+    /// It was refused in vain, for it was over, and then confirmed with the rest of its series.
     pub over: bool,
     pub refused: u32,
     /// Refusals that reached the server, whatever they changed: each mails the booker.

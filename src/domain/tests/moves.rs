@@ -8,6 +8,7 @@ use crate::domain::booking::{Booking, Status};
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
 use crate::domain::request::{Charge, ChargeState};
+use crate::domain::time::{Span, Time};
 use crate::domain::watch::{Case, ChainEnd, Verdict, What, watch};
 
 /// `a` was moved to `b`, which stands.
@@ -21,7 +22,7 @@ fn chain() -> Vec<Booking> {
     vec![old, new]
 }
 
-fn of(successor: Option<&Charge>, account: &Account, cost: Credits) -> Verdict {
+fn of(successor: Option<&Charge>, account: &Account, cost: Credits, now: Time) -> Verdict {
     let (charge, gate, chain) = (charge("a", ChargeState::Open), gate(), chain());
     watch(&Case {
         charge: &charge,
@@ -35,7 +36,7 @@ fn of(successor: Option<&Charge>, account: &Account, cost: Credits) -> Verdict {
         forgiven: 0,
         successor,
         request: None,
-        now: now(),
+        now,
         policy: "policy",
     })
 }
@@ -90,7 +91,10 @@ fn nobody_pays_twice_for_a_booking_that_was_moved() {
         (Some(gone(ChargeState::Void)), 1, None),
     ];
     for (successor, cost, expect) in rows {
-        let verdict = of(successor.as_ref(), &bo, cost);
+        let verdict = of(successor.as_ref(), &bo, cost, now());
         assert_eq!(word(&verdict), expect, "{successor:?}: {verdict:?}");
-    }
+    } // Whatever the time is: what an intent holds is its own to end.
+    let held = of_its_own(ChargeState::Held);
+    let late = of(Some(&held), &bo, 1, now() + Span::days(30));
+    assert_eq!(word(&late), None, "{late:?}");
 }

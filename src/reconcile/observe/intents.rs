@@ -5,6 +5,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use super::{READS_AT_ONCE, ends_the_pass};
 use crate::calcom::port::CallError;
 use crate::domain::booking::{Observed, Reading};
+use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, Sight};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::OpenIntent;
@@ -70,6 +71,7 @@ async fn sight(
         Some(series) => match ports.calendar.series(&series.uid()).await {
             Ok(Some(all)) => {
                 known::sight_series(&mut open, all);
+                without_left_over(ports, &mut open).await?;
                 return Ok((open, None));
             }
             Ok(None) => Ok(()),
@@ -92,6 +94,22 @@ async fn sight(
             Ok((open, Some(problem)))
         }
     }
+}
+
+/// What is over and was refused before stays pending for ever; nobody is to pay for it now.
+async fn without_left_over(ports: &Ports<'_>, open: &mut OpenIntent) -> Result<(), PassError> {
+    let over = open.grown.iter().filter(|one| one.end <= open.at);
+    let over: Vec<BookingUid> = over.map(|one| one.uid.clone()).collect();
+    if over.is_empty() {
+        return Ok(());
+    }
+    let settled = ports
+        .store
+        .with(move |store| known::settled(store, &over))
+        .await;
+    let settled = settled.map_err(PassError::Store)?;
+    open.grown.retain(|one| !settled.contains(&one.uid));
+    Ok(())
 }
 
 async fn sight_each(
