@@ -55,7 +55,7 @@ fn read(path: &Path) -> Result<String, LoadError> {
 fn hint(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::NotFound => {
-            " (copy config.toml from the distribution there, or name another with --config)"
+            " (write one with `maitred init --config FILE`, or name another with --config)"
         }
         io::ErrorKind::PermissionDenied => " (the user that runs maitred must be able to read it)",
         _ => "",
@@ -74,11 +74,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let large = "#".repeat(usize::try_from(MAX_BYTES).unwrap() + 1);
         let rows: [(&str, Option<&[u8]>, &str); 4] = [
-            (
-                "none",
-                None,
-                "(copy config.toml from the distribution there",
-            ),
+            ("none", None, "(write one with `maitred init --config FILE`"),
             (
                 "large",
                 Some(large.as_bytes()),
