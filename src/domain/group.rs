@@ -74,7 +74,7 @@ fn series_group<'a>(
         booking.end <= snapshot.now && record.is_some_and(|record| is_settled(record))
     };
     if !bookings.iter().all(left_over) {
-        bookings.retain(|booking| !left_over(&booking));
+        bookings.retain(|booking| !left_over(booking));
     }
     // Occurrences that turn up after the series was answered are a request of their own.
     let known = snapshot.records.get(id);
