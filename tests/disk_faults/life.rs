@@ -25,8 +25,8 @@ const SEGMENT: u64 = 8_000;
 const COMMITS: u64 = 8;
 const BEFORE: u64 = 5;
 
-/// How long one life may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long one life may take on a busy machine, with a minute in which sled is waited for.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What stands there when the life begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -51,7 +51,7 @@ impl<'a> Beneath<'a> {
             put.extend(asked.map(|row| self.state.hash_one((row.tree, &row.key[..]))));
         }
         self.fold.write_new(new)?;
-        self.fold.write_part(&over)
+        self.fold.write_part(over)
     }
 
     /// Writes the last rows, and with them that everything up to `applied` is there.

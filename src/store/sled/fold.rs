@@ -98,31 +98,23 @@ impl Fold {
     /// When sled fails.
     pub fn write(&self, mut rows: Vec<Row>, applied: &Applied) -> Result<(), StoreError> {
         rows.push(Row::put(Tree::Meta, keys::APPLIED, applied.text()));
-        self.write_part(&rows)
+        self.write_part(rows)
     }
 
     /// Writes rows of what is not complete yet. After an error it is in doubt.
     ///
     /// # Errors
     /// When sled fails.
-    pub fn write_part(&self, rows: &[Row]) -> Result<(), StoreError> {
-        for rows in rows.chunks(MAX_ROWS) {
-            self.used(|| {
-                let transaction = self.sled.trees.as_slice().transaction(|trees| {
-                    for row in rows {
-                        parts::put(trees, row)?;
-                    }
-                    Ok::<(), ConflictableTransactionError<()>>(())
-                });
-                match transaction {
-                    Ok(()) => Ok(()),
-                    Err(TransactionError::Storage(error)) => Err(error),
-                    Err(TransactionError::Abort(())) => unreachable!("nothing aborts it"),
-                }
-            })?;
+    pub fn write_part(&self, rows: Vec<Row>) -> Result<(), StoreError> {
+        let mut rows = rows.into_iter();
+        loop {
+            let some: Vec<Row> = rows.by_ref().take(MAX_ROWS).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            self.done(|| self.sled.write(move |trees| put_all(trees, &some)))?;
             self.flush_when_due()?;
         }
-        Ok(())
     }
 
     fn flush_when_due(&self) -> Result<(), StoreError> {
@@ -153,7 +145,11 @@ impl Fold {
             batches.entry(row.tree).or_default().insert(row.key, first);
         }
         for (tree, batch) in batches {
-            self.used(|| self.tree(tree).apply_batch(batch))?;
+            let index = tree.index();
+            self.done(|| {
+                self.sled
+                    .write(move |trees| trees[index].apply_batch(batch))
+            })?;
             self.flush_when_due()?;
         }
         Ok(())
@@ -164,7 +160,7 @@ impl Fold {
     /// # Errors
     /// When sled fails.
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.used(|| self.sled.flush())?;
+        self.done(|| self.sled.flush())?;
         self.unflushed.set(0);
         Ok(())
     }
@@ -245,7 +241,7 @@ impl Fold {
     }
 
     pub(super) fn tree(&self, tree: Tree) -> &::sled::Tree {
-        &self.sled.trees[tree.index()]
+        &self.sled.trees()[tree.index()]
     }
 
     pub(super) fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -292,15 +288,34 @@ impl Fold {
         self.doubt().expect("it was just put in doubt")
     }
 
-    /// Runs something of sled's unless the fold is in doubt; puts it in doubt when that fails.
+    /// Reads something of sled's unless the fold is in doubt; puts it in doubt when that fails.
     pub(super) fn used<T>(
         &self,
         run: impl FnOnce() -> Result<T, ::sled::Error>,
     ) -> Result<T, StoreError> {
+        self.done(|| guarded(run))
+    }
+
+    fn done<T>(&self, run: impl FnOnce() -> Result<T, FoldError>) -> Result<T, StoreError> {
         if let Some(error) = self.doubt() {
             return Err(error);
         }
-        guarded(run).map_err(|error| self.doubted(refusal(&error).text))
+        run().map_err(|error| self.doubted(refusal(&error).text))
+    }
+}
+
+/// Puts or removes the rows, all or none.
+fn put_all(trees: &[::sled::Tree], rows: &[Row]) -> Result<(), ::sled::Error> {
+    let transaction = trees.transaction(|trees| {
+        for row in rows {
+            parts::put(trees, row)?;
+        }
+        Ok::<(), ConflictableTransactionError<()>>(())
+    });
+    match transaction {
+        Ok(()) => Ok(()),
+        Err(TransactionError::Storage(error)) => Err(error),
+        Err(TransactionError::Abort(())) => unreachable!("nothing aborts it"),
     }
 }
 

@@ -1,5 +1,6 @@
-//! sled under guard: opened, used and let go of so that none of its panics goes further.
+//! sled under guard: opened, used and let go of so that none of its panics goes further and nobody waits for it for ever.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use super::super::disk::{self, DiskError};
 use super::keys::TREES;
+use super::worker::{NoAnswer, Worker};
 
 /// sled's cache, in bytes. It takes four to five times as much; the daemon is to stay small.
 const CACHE: u64 = 4 * 1024 * 1024;
@@ -16,6 +18,9 @@ const CACHE: u64 = 4 * 1024 * 1024;
 const RELEASE_TRIES: u32 = 200;
 const RELEASE_PAUSE: Duration = Duration::from_millis(10);
 
+/// How long sled may take for one thing. A busy disk takes seconds; see [`Worker`] for what never ends.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Why the fold cannot be used. Never a reason to lose anything: it can be made anew.
 #[derive(Debug, thiserror::Error)]
 pub enum FoldError {
@@ -23,51 +28,107 @@ pub enum FoldError {
     Sled(#[from] ::sled::Error),
     #[error("use the fold: sled panicked")]
     Panicked,
+    #[error(
+        "use the fold: sled has not answered for {}, as happens when the disk fails or is full (make \
+         room, or see the kernel's log)",
+        humantime::format_duration(*.0)
+    )]
+    Stuck(Duration),
+    #[error("use the fold: there is no thread for it")]
+    Thread(#[source] std::io::Error),
+    #[error("use the fold: it was let go of")]
+    Gone,
     #[error("use the fold: sled does not let go of its files")]
     NotReleased,
     #[error("use the fold's files")]
     Disk(#[from] DiskError),
 }
 
-/// What sled gave us, let go of under guard wherever that happens: its own drop panics when the disk
+/// What sled gave us. Whatever writes is done by a thread of its own, which may be left behind; and
+/// all of it is let go of under guard wherever that happens: sled's own drop panics when the disk
 /// refuses its last sync.
 pub struct Guarded {
+    worker: Worker,
     /// `None` once let go of.
-    db: Option<::sled::Db>,
-    pub trees: Vec<::sled::Tree>,
+    sled: Option<Sled>,
+    /// To let go of it would wait for ever, too.
+    stuck: Cell<bool>,
+}
+
+/// sled and the trees of [`TREES`]. A clone is another hold on the same.
+#[derive(Clone)]
+struct Sled {
+    db: ::sled::Db,
+    trees: Vec<::sled::Tree>,
+}
+
+impl Sled {
+    fn open(path: &Path) -> Result<Self, ::sled::Error> {
+        let config = ::sled::Config::new();
+        let config = config.path(path).cache_capacity(CACHE).flush_every_ms(None);
+        let db = config.open()?;
+        let trees = TREES.iter().map(|tree| db.open_tree(tree.name()));
+        let trees = trees.collect::<Result<_, _>>()?;
+        Ok(Self { db, trees })
+    }
 }
 
 impl Guarded {
     /// Opens the folder, or makes it, with a tree for each in [`TREES`].
     pub fn open(path: &Path) -> Result<Self, FoldError> {
-        let mut sled = Self {
-            db: None,
-            trees: Vec::new(),
-        };
-        guarded(|| {
-            let config = ::sled::Config::new();
-            let config = config.path(path).cache_capacity(CACHE).flush_every_ms(None);
-            let db = sled.db.insert(config.open()?);
-            for tree in TREES {
-                sled.trees.push(db.open_tree(tree.name())?);
-            }
-            Ok(())
-        })?;
-        Ok(sled)
+        let worker = Worker::start(PATIENCE).map_err(FoldError::Thread)?;
+        let path = path.to_owned();
+        let sled = answered(worker.run(move || Sled::open(&path)))?;
+        Ok(Self {
+            worker,
+            sled: Some(sled),
+            stuck: Cell::new(false),
+        })
     }
 
-    pub fn flush(&self) -> Result<(), ::sled::Error> {
-        self.db.as_ref().map_or(Ok(()), |db| db.flush().map(|_| ()))
+    /// Its trees, to read from.
+    pub fn trees(&self) -> &[::sled::Tree] {
+        self.sled.as_ref().map_or(&[], |sled| &sled.trees)
+    }
+
+    /// Does something that may write.
+    pub fn write(
+        &self,
+        write: impl FnOnce(&[::sled::Tree]) -> Result<(), ::sled::Error> + Send + 'static,
+    ) -> Result<(), FoldError> {
+        self.work(move |sled| write(&sled.trees))
+    }
+
+    pub fn flush(&self) -> Result<(), FoldError> {
+        self.work(|sled| sled.db.flush().map(|_| ()))
+    }
+
+    fn work(
+        &self,
+        work: impl FnOnce(&Sled) -> Result<(), ::sled::Error> + Send + 'static,
+    ) -> Result<(), FoldError> {
+        let sled = self.sled.clone().ok_or(FoldError::Gone)?;
+        let done = answered(self.worker.run(move || work(&sled)));
+        if matches!(done, Err(FoldError::Stuck(_))) {
+            self.stuck.set(true);
+        }
+        done
     }
 
     /// Lets go of it now.
     pub fn release(&mut self) -> Result<(), FoldError> {
-        let (db, trees) = (self.db.take(), std::mem::take(&mut self.trees));
-        guarded(move || {
-            drop(trees);
-            drop(db);
+        let Some(sled) = self.sled.take() else {
+            return Ok(());
+        };
+        if self.stuck.get() {
+            // The process is to end anyway.
+            std::mem::forget(sled);
+            return Err(FoldError::NotReleased);
+        }
+        answered(self.worker.run(move || {
+            drop(sled);
             Ok(())
-        })
+        }))
     }
 }
 
@@ -79,8 +140,16 @@ impl Drop for Guarded {
     }
 }
 
-/// Runs something of sled's, which may panic. Nothing of ours is left half done by that: whoever
-/// gets the error does not use the fold again.
+fn answered<T>(done: Result<Result<T, ::sled::Error>, NoAnswer>) -> Result<T, FoldError> {
+    match done {
+        Ok(result) => Ok(result?),
+        Err(NoAnswer::Panicked) => Err(FoldError::Panicked),
+        Err(NoAnswer::Stuck(patience)) => Err(FoldError::Stuck(patience)),
+    }
+}
+
+/// Reads from sled, which may panic. Nothing of ours is left half done by that: whoever gets the
+/// error does not use the fold again.
 pub fn guarded<T>(run: impl FnOnce() -> Result<T, ::sled::Error>) -> Result<T, FoldError> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(result) => Ok(result?),
@@ -108,4 +177,38 @@ pub fn released(path: &Path) -> Result<(), FoldError> {
         std::thread::sleep(RELEASE_PAUSE);
     }
     Err(FoldError::NotReleased)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_ends_is_left_behind() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut sled = Guarded::open(dir.path()).expect("it opens");
+        sled.worker = Worker::start(Duration::from_millis(20)).expect("a thread");
+        let error = sled.write(|_| {
+            loop {
+                std::thread::park();
+            }
+        });
+        let text = error.expect_err("it never ends").to_string();
+        assert!(text.contains("has not answered for 20ms"), "{text}");
+        let error = sled.release().expect_err("that would never end, too");
+        assert!(matches!(error, FoldError::NotReleased), "{error}");
+        drop(sled);
+    }
+
+    #[test]
+    fn a_panic_goes_no_further() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut sled = Guarded::open(dir.path()).expect("it opens");
+        let panics = |_: &[::sled::Tree]| panic!("as sled does on a disk that fails");
+        let error = sled.write(panics).expect_err("it panics");
+        assert!(matches!(error, FoldError::Panicked), "{error}");
+        sled.flush().expect("the thread is still there");
+        sled.release().expect("all holds on it are let go of");
+        released(dir.path()).expect("its files, too");
+    }
 }

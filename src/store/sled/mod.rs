@@ -6,7 +6,7 @@
 //! durable; at most 16 commits lie between two of its flushes, because more have made it hang.
 //!
 //! `keys` names the trees and their keys, `values` writes records, `rows` turns changes into rows,
-//! `guard` keeps sled's panics in, `fold` reads and writes rows, `parts` those that are too long for
+//! `guard` keeps sled's panics in and `worker` its endless waits, `fold` reads and writes rows, `parts` those that are too long for
 //! one, `ask` finds records by them, `catch_up` brings them up to the log, `beneath` is the fold while
 //! that is done, `print` tells whether anything touched the files meanwhile.
 
@@ -20,3 +20,4 @@ pub mod parts;
 pub mod print;
 pub mod rows;
 pub mod values;
+pub mod worker;
