@@ -21,7 +21,18 @@ pub(super) enum Before {
     Open(Box<Charge>),
     /// No, or what was paid is over.
     Nothing,
+    /// Not as far as it can be followed: what was replaced, v1 does not show by its name.
+    Hidden,
     /// What it replaced could not be read.
+    Unread,
+}
+
+/// What a booking replaced.
+#[derive(Debug, Clone)]
+enum Link {
+    From(BookingUid),
+    Nothing,
+    Hidden,
     Unread,
 }
 
@@ -37,6 +48,13 @@ impl Session {
         let mut next = Some(booking.clone());
         while let Some(uid) = next {
             if seen.len() >= MAX_CHAIN || !seen.insert(uid.clone()) {
+                problems.push(Problem {
+                    code: "chain-too-long",
+                    text: format!(
+                        "what booking {booking} replaced was itself moved more than {MAX_CHAIN} \
+                         times, or in a circle: what was paid for it is not looked for"
+                    ),
+                });
                 return Ok(Before::Unread);
             }
             let asked = uid.clone();
@@ -54,8 +72,10 @@ impl Session {
                 });
             }
             next = match self.replaced_by(ports, uid, problems).await? {
-                Some(from) => from,
-                None => return Ok(Before::Unread),
+                Link::From(from) => Some(from),
+                Link::Nothing => None,
+                Link::Hidden => return Ok(Before::Hidden),
+                Link::Unread => return Ok(Before::Unread),
             };
         }
         Ok(Before::Nothing)
@@ -76,15 +96,14 @@ impl Session {
         self.links.insert(uid, from);
     }
 
-    /// What the booking replaced; `None` when it cannot be read.
     async fn replaced_by(
         &mut self,
         ports: &Ports<'_>,
         uid: BookingUid,
         problems: &mut Vec<Problem>,
-    ) -> Result<Option<Option<BookingUid>>, PassError> {
+    ) -> Result<Link, PassError> {
         if let Some(known) = self.links.get(&uid) {
-            return Ok(Some(known.clone()));
+            return Ok(known.clone().map_or(Link::Nothing, Link::From));
         }
         let reference = BookingRef {
             uid: uid.clone(),
@@ -92,18 +111,19 @@ impl Session {
         };
         let from = match ports.calendar.get(&reference).await {
             Ok(Reading::Is(booking)) => booking.rescheduled_from,
-            // v1 cannot read by this name alone: what is not shown is as good as gone.
-            Ok(Reading::Gone) | Err(CallError::Refused(_)) => None,
+            Ok(Reading::Gone) if ports.calendar.names_successors() => None,
+            // v1 cannot read by this name alone.
+            Ok(Reading::Gone) | Err(CallError::Refused(_)) => return Ok(Link::Hidden),
             Err(error) if ends_the_pass(&error) => return Err(error.into()),
             Err(error) => {
                 problems.push(Problem {
                     code: "unread-booking",
-                    text: format!("what booking {uid} replaced could not be read: {error}"),
+                    text: format!("what booking {uid} replaced could not be read, so what goes on with it is left for later: {error}"),
                 });
-                return Ok(None);
+                return Ok(Link::Unread);
             }
         };
         self.remember(uid, from.clone());
-        Ok(Some(from))
+        Ok(from.map_or(Link::Nothing, Link::From))
     }
 }

@@ -161,12 +161,27 @@ async fn people(
         .filter(|booking| !snapshot.carried.contains_key(&booking.uid))
         .filter_map(|booking| Some((booking.uid.clone(), booking.rescheduled_from.clone()?)))
         .collect();
+    let mut unread = BTreeSet::new();
     for (booking, from) in moved {
-        let before = session.charge_before(ports, &from, problems).await?;
-        if let Before::Open(charge) = before {
-            snapshot.carried.insert(booking, *charge);
+        match session.charge_before(ports, &from, problems).await? {
+            Before::Open(charge) => {
+                snapshot.carried.insert(booking, *charge);
+            }
+            Before::Unread => {
+                unread.insert(booking);
+            }
+            Before::Nothing | Before::Hidden => {}
         }
     }
+    // Whoever paid for it before is not to be refused now: what it replaced has been reported, and
+    // the next pass reads it again.
+    let later: BTreeSet<RequestId> = bookings(snapshot)
+        .filter(|booking| unread.contains(&booking.uid))
+        .map(Booking::request)
+        .collect();
+    snapshot
+        .pending
+        .retain(|observed| !later.contains(&observed.booking.request()));
     Ok(())
 }
 

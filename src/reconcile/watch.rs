@@ -198,7 +198,8 @@ async fn past_lists(
     let from = missing().map(|charge| charge.start).min().unwrap_or(now);
     let to = missing().map(|charge| charge.end).max().unwrap_or(now);
     let select = Select::Past { from, to };
-    seen.list(ports, &select, &mut watched.problems).await
+    seen.list(ports, &select, &mut watched.problems).await?;
+    Ok(())
 }
 
 /// All that stands or stood lately: for the open charges, and to find what others accepted.
@@ -220,5 +221,6 @@ async fn audit_lists(
         from: oldest.min(last),
         to: now,
     };
-    seen.list(ports, &past, &mut watched.problems).await
+    seen.list(ports, &past, &mut watched.problems).await?;
+    Ok(())
 }

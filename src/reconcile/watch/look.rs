@@ -31,6 +31,10 @@ pub(super) struct Seen {
     series: BTreeMap<RequestId, bool>,
     /// From when on everything was listed to find what only its successor would tell.
     listed_from: Option<Time>,
+    /// Whether that was more than may be listed.
+    cut: bool,
+    /// Whether something that was looked for could not be read.
+    unread: bool,
 }
 
 /// A charged booking with its successors.
@@ -72,13 +76,18 @@ impl Seen {
         names.filter(|uid| !self.has(uid)).cloned().collect()
     }
 
-    /// Adds every page of a listing.
+    /// Whether every chain that was asked for was read to its end.
+    pub fn is_whole(&self) -> bool {
+        !self.unread
+    }
+
+    /// Adds every page of a listing; `false` when there are more than may be read.
     pub async fn list(
         &mut self,
         ports: &Ports<'_>,
         select: &Select,
         problems: &mut Vec<Problem>,
-    ) -> Result<(), PassError> {
+    ) -> Result<bool, PassError> {
         let mut next = Some(0);
         while let Some(number) = next {
             if number >= MAX_PAGES {
@@ -89,7 +98,7 @@ impl Seen {
                          the rest by name"
                     ),
                 });
-                break;
+                return Ok(false);
             }
             let page = ports.calendar.list(select, number).await?;
             for row in &page.unreadable {
@@ -103,7 +112,7 @@ impl Seen {
                 .for_each(|booking| self.add(booking));
             next = page.next;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Reads by name the bookings of those charges that no listing has shown.
@@ -141,6 +150,17 @@ impl Seen {
 
     /// The booking and what replaced it, one after the other.
     pub async fn chain(
+        &mut self,
+        ports: &Ports<'_>,
+        first: &BookingRef,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Chain, PassError> {
+        let chain = self.follow(ports, first, problems).await?;
+        self.unread |= matches!(chain.end, ChainEnd::Unread);
+        Ok(chain)
+    }
+
+    async fn follow(
         &mut self,
         ports: &Ports<'_>,
         first: &BookingRef,
@@ -234,6 +254,9 @@ impl Seen {
             && !ports.calendar.names_successors()
         {
             self.list_since(ports, booking.created, problems).await?;
+            if self.cut && !self.successors.contains_key(&booking.uid) {
+                return Ok(Successor::Unread);
+            }
         }
         let named = self.successors.get(&booking.uid);
         let named = named.and_then(|uid| self.bookings.get(uid));
@@ -254,12 +277,13 @@ impl Seen {
         self.listed_from = Some(from);
         let now = (ports.clock)();
         let past = Select::Past { from, to: now };
-        self.list(ports, &past, problems).await?;
+        self.cut |= !self.list(ports, &past, problems).await?;
         let upcoming = Select::Upcoming {
             from: now,
             to: now + HORIZON,
         };
-        self.list(ports, &upcoming, problems).await
+        self.cut |= !self.list(ports, &upcoming, problems).await?;
+        Ok(())
     }
 
     /// Reads a series once; `false` when it could not be. Without it a moved occurrence would be
