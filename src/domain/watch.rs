@@ -229,6 +229,10 @@ fn accepted(case: &Case<'_>, terms: &Terms, booking: &Booking) -> Verdict {
         .forgive
         .is_some_and(|forgive| case.forgiven < forgive.times);
     match terms.no_show {
+        // Nothing to forgive, so that what is to be forgiven is left for another time.
+        NoShow::Keep | NoShow::Review if case.charge.credits() == 0 => {
+            kept(case, "the booker did not come; nothing was paid".to_owned())
+        }
         NoShow::Keep | NoShow::Review if forgives => refund(case, terms, 100, FORGIVEN),
         NoShow::Keep => kept(case, "the booker did not come".to_owned()),
         NoShow::Refund => refund(case, terms, 100, "the booker did not come"),

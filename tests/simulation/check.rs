@@ -33,9 +33,7 @@ impl State {
                 self.is_right(&history, at, fact, facts);
             }
             self.book.apply(fact, by, &mut self.tally);
-            if let Some((to, paid)) = before {
-                self.moved.push((to, paid));
-            }
+            self.moved.extend(before);
         }
         if by == By::Process {
             self.moved_right(&history, at);
@@ -44,13 +42,14 @@ impl State {
         self.moved.clear();
     }
 
-    fn moved_before(&self, fact: &Fact) -> Option<(String, i64)> {
+    /// From where, to where, and what was paid for both.
+    fn moved_before(&self, fact: &Fact) -> Option<(String, String, i64)> {
         let Fact::Move { from, to, .. } = fact else {
             return None;
         };
         let credits = |uid: &str| self.book.holds.get(uid).map_or(0, |hold| hold.credits);
         let paid = credits(from.as_str()) + credits(to.uid.as_str());
-        Some((to.uid.to_string(), paid))
+        Some((from.to_string(), to.uid.to_string(), paid))
     }
 
     fn truth<'a>(&'a self, history: &'a History, at: Time) -> Truth<'a> {
@@ -310,18 +309,15 @@ impl State {
 
     /// A move neither charges twice nor gives back what the successor costs.
     fn moved_right(&mut self, history: &History, at: Time) {
-        for (to, before) in std::mem::take(&mut self.moved) {
+        for (from, to, before) in std::mem::take(&mut self.moved) {
             let Some(row) = history.last(&to) else {
                 continue;
             };
-            let cost = self
-                .truth(history, at)
-                .gate(row)
-                .map(|gate| gate.cost as i64);
+            let cost = self.truth(history, at).gate_after(row, &from).cost as i64;
             let Some(hold) = self.book.holds.get(&to) else {
                 continue;
             };
-            let must = cost.map_or(before, |cost| cost.min(before));
+            let must = cost.min(before);
             if hold.credits != must {
                 let text = format!(
                     "3: {to} was moved to and pays {}, must {must}",
@@ -329,7 +325,7 @@ impl State {
                 );
                 self.book.wrong.push(text);
             }
-            if cost.is_some_and(|cost| hold.credits < cost) {
+            if hold.credits < cost {
                 self.tally.add("moved: not all could be charged");
             }
         }

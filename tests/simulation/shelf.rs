@@ -41,8 +41,8 @@ pub struct State {
     pub looked_from: usize,
     /// Why charges ended.
     pub why: BTreeMap<String, &'static str>,
-    /// Where charges were moved to by the commit at hand, and what they paid before.
-    pub moved: Vec<(String, i64)>,
+    /// From and to where charges were moved by the commit at hand, and what was paid before.
+    pub moved: Vec<(String, String, i64)>,
     rng: Rng,
     given: u64,
     /// After an indeterminate commit this process may write nothing more.

@@ -191,6 +191,9 @@ impl Truth<'_> {
         if !(last.absent && named && !self.legacy) {
             return vec![(End::Kept, "over")];
         }
+        if paid == 0 && terms.no_show != NoShow::Refund {
+            return vec![(End::Kept, "the booker did not come: nothing was paid")];
+        }
         let account = &self.book.holds[uid].account;
         let forgives = terms.forgive.is_some_and(|forgive| {
             let since = self.at - forgive.per;
@@ -242,8 +245,12 @@ impl Truth<'_> {
         self.policy.gates.iter().find(named)
     }
 
-    /// The terms of its gate, or else of the one that the charged booking was decided by.
     fn terms(&self, row: &Row, charged: &str) -> &Terms {
+        &self.gate_after(row, charged).terms
+    }
+
+    /// Its gate, or else that of the charged booking, or else the one that decided about that.
+    pub fn gate_after(&self, row: &Row, charged: &str) -> &Gate {
         let own = self.history.last(charged);
         let before = self.history.ancestors(charged).into_iter();
         let before = before.filter(|row| self.book.holds.contains_key(&row.uid));
@@ -263,7 +270,7 @@ impl Truth<'_> {
         let gate = rows
             .find_map(|row| self.gate(row))
             .or_else(|| uids.into_iter().find_map(decided_by));
-        &gate.expect("a charged booking was gated once").terms
+        gate.expect("a charged booking was gated once")
     }
 
     /// Until when a lot of its own lasts for what comes back to a lot that has expired, if one is

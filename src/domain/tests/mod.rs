@@ -1,5 +1,6 @@
 //! The core held to its promises: tables by precedence, and properties over random worlds.
 
+mod absences;
 mod asked;
 mod criteria;
 mod gates;

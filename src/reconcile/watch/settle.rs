@@ -152,10 +152,10 @@ fn judge(
         return Ok(None);
     };
     let named = decided_by(store, charge)?;
-    let known = policy.gate_of(charge, named.as_deref());
-    let gate = |booking: Option<&Booking>| booking.and_then(|b| policy.gate(b)).or(known);
-    let first_gate = gate(chain.bookings.first());
-    let last_gate = gate(chain.bookings.last());
+    let gate = |booking: Option<&Booking>| booking.and_then(|booking| policy.gate(booking));
+    let known = || policy.gate_of(charge, named.as_deref());
+    let first_gate = gate(chain.bookings.first()).or_else(known);
+    let last_gate = gate(chain.bookings.last()).or(first_gate);
     // An occurrence costs what it does as one of its series.
     let occurrences = request_of(store, &charge.booking.uid)?
         .map_or(1, |request| request.bookings.len())
