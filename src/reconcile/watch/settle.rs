@@ -205,17 +205,8 @@ pub(super) fn request_of(
     store: &dyn Store,
     uid: &BookingUid,
 ) -> Result<Option<Request>, StoreError> {
-    let own = RequestId::from(uid);
-    let Some(id) = store.request_of(uid)? else {
-        return store.request(&own);
-    };
-    let found = store.request(&id)?;
-    // A note may have named an occurrence that was accepted or moved before the rest was decided.
-    let names = |request: &Request| request.bookings.iter().any(|one| one.uid == *uid);
-    match found.filter(names) {
-        None if id != own => store.request(&own),
-        found => Ok(found),
-    }
+    let id = store.request_of(uid)?;
+    store.request(&id.unwrap_or_else(|| RequestId::from(uid)))
 }
 
 /// How many absences of the account were forgiven within the time that counts. Looked up only for
