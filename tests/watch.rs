@@ -470,6 +470,42 @@ async fn accepted_by_others_is_reported_charged_or_cancelled() {
     }
 }
 
+/// Moved twice and then accepted by hand, while only the last of it is seen: v1 does not show by its
+/// name what that one replaced, so nobody is cancelled before an audit has looked at every charge.
+#[tokio::test]
+async fn what_was_paid_for_before_several_moves_is_not_cancelled() {
+    for dialect in [Dialect::V2, Dialect::V1] {
+        let (mut house, first) = confirmed(dialect, true).await;
+        terms(&mut house, |terms| {
+            terms.unmanaged = Unmanaged::Cancel;
+            terms.late_move = LateMove::Carry;
+        });
+        let mut last = first;
+        for day in [4, 8] {
+            let start = house.clock.now() + Span::days(day);
+            last = act(&house, Action::BookerMoves(Shift::to(&last, start))).remove(0);
+        }
+        // More than v1 shows of what was written lately: the move before the last is not among it.
+        for minute in 0..520 {
+            let start = house.clock.now() + Span::days(20) + Span::minutes(minute * 30);
+            let booking = house.request(house.kinds.open, BO, &start.to_rfc3339());
+            act(&house, Action::HostAccepts { booking });
+        }
+        house.watched = Some(house.clock.now());
+        house.clock.advance(Span::hours(1));
+        let booking = last.clone();
+        act(&house, Action::HostAccepts { booking });
+        house.watch(false).await;
+        assert_eq!(house.status(&last), "accepted", "{dialect:?}");
+        house.watch(true).await;
+        assert_eq!(house.status(&last), "accepted", "{dialect:?}");
+        let charge = house.charge(&last).await.expect("what was paid moved on");
+        assert_eq!(charge.state, ChargeState::Open, "{dialect:?}");
+        assert_eq!(house.balance(BO).await, (2, 0, 3), "{dialect:?}");
+        nothing_more(&mut house, "moved twice").await;
+    }
+}
+
 #[tokio::test]
 async fn bookings_from_before_the_date_are_not_looked_at() {
     let mut house = House::new(Dialect::V2).await;
