@@ -37,6 +37,8 @@ pub enum Code {
     SeriesSettling,
     /// The series could not be read whole.
     SeriesUnreadable,
+    /// What it replaced could not be read, so what was paid for that is not known.
+    PredecessorUnreadable,
     /// Nobody can be named as the booker for certain.
     NoBooker,
     /// Decided before, and pending again.
@@ -88,7 +90,7 @@ pub enum Code {
 }
 
 /// Every code, in the order of the declaration.
-pub const CODES: [Code; 34] = [
+pub const CODES: [Code; 35] = [
     Code::Ungated,
     Code::ForeignHost,
     Code::NoEventType,
@@ -99,6 +101,7 @@ pub const CODES: [Code; 34] = [
     Code::Over,
     Code::SeriesSettling,
     Code::SeriesUnreadable,
+    Code::PredecessorUnreadable,
     Code::NoBooker,
     Code::DecidedBefore,
     Code::EmptyLedger,
@@ -138,6 +141,7 @@ impl Code {
             Self::Over => "over",
             Self::SeriesSettling => "series-settling",
             Self::SeriesUnreadable => "series-unreadable",
+            Self::PredecessorUnreadable => "predecessor-unreadable",
             Self::NoBooker => "no-booker",
             Self::DecidedBefore => "decided-before",
             Self::EmptyLedger => "empty-ledger",

@@ -249,6 +249,10 @@ impl<'a> Planner<'a> {
         if self.records(group).any(settled) {
             return Some(Code::DecidedBefore);
         }
+        let unread = &self.snapshot.unread;
+        if group.bookings.iter().any(|one| unread.contains(&one.uid)) {
+            return Some(Code::PredecessorUnreadable);
+        }
         let series = group.series?;
         // The one call would answer every one of them.
         let guards = |booking: &&Booking| self.policy.guards(self.snapshot.me, booking).err();

@@ -2,7 +2,7 @@
 //! snapshot gives the same plan.
 
 use foldhash::HashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::Account;
 use super::booking::{Answer, Booking, EventType, Observed};
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub intents: Vec<OpenIntent>,
     /// The charge that a pending booking would take over from the one it replaced.
     pub carried: BTreeMap<BookingUid, Charge>,
+    /// Pending bookings that replaced one which could not be read.
+    pub unread: BTreeSet<BookingUid>,
     /// The bookings of members that stand: from well before the pending ones on.
     pub standing: BTreeMap<AccountId, Vec<Standing>>,
     /// What bookers have asked for lately, whatever became of it.

@@ -44,6 +44,8 @@ pub struct Case<'a> {
     /// The last booking's own charge and what was decided of it, when it is not the charged one.
     pub successor: Option<&'a Charge>,
     pub request: Option<&'a Request>,
+    /// Whether an intent that is open takes it over, whatever is seen of the chain.
+    pub taken_over: bool,
     pub now: Time,
     /// The hash of the policy.
     pub policy: &'a str,
@@ -114,17 +116,15 @@ pub type Problem = super::plan::Problem;
 pub fn watch(case: &Case<'_>) -> Verdict {
     let defaults = Terms::default();
     let terms = case.last_gate.map_or(&defaults, |gate| &gate.terms);
+    if case.taken_over {
+        return open("what replaced its booking is being decided, and takes it over".to_owned());
+    }
     let Some(last) = case.chain.last() else {
         return lost(case, terms);
     };
     let begun = case
         .request
-        .filter(|request| request.state == RequestState::Recorded && case.chain.len() > 1);
-    let decided = || open(format!("moved to {}, which is being decided", last.uid));
-    // What an intent takes over is its own to end, whatever the move was.
-    if begun.is_some_and(|request| request.carries.as_ref() == Some(&case.charge.booking.uid)) {
-        return decided();
-    }
+        .is_some_and(|request| request.state == RequestState::Recorded && case.chain.len() > 1);
     if let Some(verdict) = cancelled::late_move(case) {
         return verdict;
     }
@@ -132,8 +132,8 @@ pub fn watch(case: &Case<'_>) -> Verdict {
         ChainEnd::Whole => {}
         ChainEnd::Gone | ChainEnd::Unread => return lost(case, terms),
     }
-    if begun.is_some() {
-        return decided();
+    if begun {
+        return open(format!("moved to {}, which is being decided", last.uid));
     }
     match &last.status {
         // With `refuse-with = "cancel"`, and in v1, a cancellation is how it was declined.

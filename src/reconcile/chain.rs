@@ -118,7 +118,7 @@ impl Session {
             Err(error) => {
                 problems.push(Problem {
                     code: "unread-booking",
-                    text: format!("what booking {uid} replaced could not be read, so what goes on with it is left for later: {error}"),
+                    text: format!("what booking {uid} replaced could not be read: {error}"),
                 });
                 return Ok(Link::Unread);
             }

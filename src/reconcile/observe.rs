@@ -81,6 +81,7 @@ pub async fn observe(
         names: HashMap::default(),
         records: known.records,
         carried: BTreeMap::new(),
+        unread: BTreeSet::new(),
         standing: BTreeMap::new(),
         asked: BTreeMap::new(),
         pins: BTreeMap::new(),
@@ -161,27 +162,18 @@ async fn people(
         .filter(|booking| !snapshot.carried.contains_key(&booking.uid))
         .filter_map(|booking| Some((booking.uid.clone(), booking.rescheduled_from.clone()?)))
         .collect();
-    let mut unread = BTreeSet::new();
     for (booking, from) in moved {
         match session.charge_before(ports, &from, problems).await? {
             Before::Open(charge) => {
                 snapshot.carried.insert(booking, *charge);
             }
+            // Whoever may have paid for it before is not to be refused now.
             Before::Unread => {
-                unread.insert(booking);
+                snapshot.unread.insert(booking);
             }
             Before::Nothing | Before::Hidden => {}
         }
     }
-    // Whoever paid for it before is not to be refused now: what it replaced has been reported, and
-    // the next pass reads it again.
-    let later: BTreeSet<RequestId> = bookings(snapshot)
-        .filter(|booking| unread.contains(&booking.uid))
-        .map(Booking::request)
-        .collect();
-    snapshot
-        .pending
-        .retain(|observed| !later.contains(&observed.booking.request()));
     Ok(())
 }
 

@@ -98,6 +98,7 @@ pub async fn watch(
         seen.list(ports, &select, &mut watched.problems).await?;
     }
     let open = open_charges(ports).await?;
+    let taken = taken_over(ports).await?;
     let wanted = if look.audit {
         audit_lists(ports, look, &open, started, &mut seen, &mut watched).await?;
         open
@@ -124,7 +125,8 @@ pub async fn watch(
             let problems = &mut watched.problems;
             let chain = seen.chain(ports, &charge.booking, problems).await?;
             watched.checked += 1;
-            settle::settle(ports, policy, charge, chain, &mut watched).await?;
+            let sight = (chain, taken.contains(&charge.booking.uid));
+            settle::settle(ports, policy, charge, sight, &mut watched).await?;
         }
     }
     session.learn(seen.bookings());
@@ -154,6 +156,13 @@ async fn open_charges(ports: &Ports<'_>) -> Result<Vec<Charge>, PassError> {
             return Ok(all);
         }
     }
+}
+
+/// The charges that open intents take over. No pass begins one while a watch is under way.
+async fn taken_over(ports: &Ports<'_>) -> Result<BTreeSet<BookingUid>, PassError> {
+    let open = ports.store.with(|store| store.open_intents(usize::MAX));
+    let open = open.await.map_err(PassError::Store)?;
+    Ok(open.into_iter().filter_map(|one| one.carries).collect())
 }
 
 /// The open charges that a short watch looks at: those that something was seen of, and those whose

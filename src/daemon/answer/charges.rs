@@ -147,6 +147,7 @@ pub fn settle(
             expiries: &expiries,
             forgiven: 0,
             successor: None,
+            taken_over: false,
             request: None,
             now,
             policy: &policy.hash,

@@ -104,6 +104,7 @@ fn snapshot(
         records: BTreeMap::new(),
         intents: Vec::new(),
         carried: found.carried,
+        unread: Default::default(),
         standing: BTreeMap::new(),
         asked: BTreeMap::new(),
         pins: BTreeMap::new(),

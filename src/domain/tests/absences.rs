@@ -45,6 +45,7 @@ fn of(paid: bool, no_show: NoShow, forgiven: u32) -> Option<(What, String)> {
         expiries: &BTreeMap::new(),
         forgiven,
         successor: None,
+        taken_over: false,
         request: None,
         now,
         policy: "policy",

@@ -1,6 +1,6 @@
 //! Test data, short to write: a name makes a thing, `but` changes what matters in the row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
 
@@ -247,6 +247,7 @@ pub fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
         records: BTreeMap::new(),
         intents: Vec::new(),
         carried: BTreeMap::new(),
+        unread: BTreeSet::new(),
         standing: BTreeMap::new(),
         asked: BTreeMap::new(),
         pins: BTreeMap::new(),

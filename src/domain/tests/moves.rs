@@ -8,6 +8,7 @@ use crate::domain::booking::{Booking, Status};
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
 use crate::domain::request::{Charge, ChargeState};
+use crate::domain::terms::LateMove;
 use crate::domain::time::{Span, Time};
 use crate::domain::watch::{Case, ChainEnd, Verdict, What, watch};
 
@@ -35,6 +36,7 @@ fn of(successor: Option<&Charge>, account: &Account, cost: Credits, now: Time) -
         expiries: &BTreeMap::new(),
         forgiven: 0,
         successor,
+        taken_over: false,
         request: None,
         now,
         policy: "policy",
@@ -93,8 +95,50 @@ fn nobody_pays_twice_for_a_booking_that_was_moved() {
     for (successor, cost, expect) in rows {
         let verdict = of(successor.as_ref(), &bo, cost, now());
         assert_eq!(word(&verdict), expect, "{successor:?}: {verdict:?}");
-    } // Whatever the time is: what an intent holds is its own to end.
+    }
+    // Whatever the time is: what an intent holds is its own to end.
     let held = of_its_own(ChargeState::Held);
     let late = of(Some(&held), &bo, 1, now() + Span::days(30));
     assert_eq!(word(&late), None, "{late:?}");
+}
+
+/// What an open intent takes over is its own to end, whatever else it looks like: a late move, a
+/// cancellation of which nobody sees the successor (v1), a booking that is over or was deleted.
+#[test]
+fn what_is_being_taken_over_is_left_to_its_intent() {
+    let gate = but(gate(), |gate| gate.terms.late_move = LateMove::Cancellation);
+    let cancelled = with_status(booking("a"), Status::Cancelled);
+    let stands = with_status(booking("a"), Status::Accepted);
+    let late = but(chain(), |chain| {
+        chain[1].created = chain[0].start - Span::hours(1);
+        chain[1].status = Status::Pending;
+    });
+    let rows = [
+        ("a late move", late, ChainEnd::Whole),
+        ("cancelled", vec![cancelled], ChainEnd::Whole),
+        ("over", vec![stands], ChainEnd::Whole),
+        ("deleted", Vec::new(), ChainEnd::Gone),
+    ];
+    for (what, chain, end) in rows {
+        for taken_over in [false, true] {
+            let verdict = watch(&Case {
+                charge: &charge("a", ChargeState::Open),
+                chain: &chain,
+                end,
+                first_gate: Some(&gate),
+                last_gate: Some(&gate),
+                last_cost: Some(1),
+                account: &account("bo@example.com", 5),
+                expiries: &BTreeMap::new(),
+                forgiven: 0,
+                successor: None,
+                request: None,
+                taken_over,
+                now: booking("a").end + Span::days(30),
+                policy: "policy",
+            });
+            let ends = matches!(verdict, Verdict::Write { .. });
+            assert_eq!(ends, !taken_over, "{what}: {verdict:?}");
+        }
+    }
 }

@@ -519,6 +519,22 @@ fn a_successor_takes_over_the_charge_of_its_predecessor() {
     }
 }
 
+/// Who may have paid for it before is neither refused nor charged again.
+#[test]
+fn what_replaced_something_unread_is_left() {
+    for credits in [0, 5] {
+        let pending = vec![asked("b", "bo@example.com", 0, -3)];
+        let snapshot = but(snapshot(pending, vec![bo(credits)]), |s| {
+            s.unread.insert(uid("b"));
+        });
+        check(
+            &snapshot,
+            &policy(),
+            &["b leave predecessor-unreadable seen"],
+        );
+    }
+}
+
 #[test]
 fn a_charge_is_taken_over_once() {
     let pending = vec![

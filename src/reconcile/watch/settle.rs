@@ -67,7 +67,7 @@ pub(super) async fn settle(
     ports: &Ports<'_>,
     policy: &Policy,
     charge: &Charge,
-    chain: Chain,
+    (chain, taken_over): (Chain, bool),
     watched: &mut Watched,
 ) -> Result<(), PassError> {
     let now = (ports.clock)();
@@ -75,7 +75,7 @@ pub(super) async fn settle(
     let policy = policy.clone();
     let done = ports
         .store
-        .with(move |store| settle_one(store, &policy, &uid, &chain, now))
+        .with(move |store| settle_one(store, &policy, &uid, (&chain, taken_over), now))
         .await?;
     let Some((account, verdict)) = done else {
         return Ok(());
@@ -108,14 +108,14 @@ fn settle_one(
     store: &mut dyn Store,
     policy: &Policy,
     uid: &BookingUid,
-    chain: &Chain,
+    sight: (&Chain, bool),
     now: Time,
 ) -> Result<Option<(AccountId, Verdict)>, PassError> {
     let charge = store.charge(uid).map_err(PassError::Store)?;
     let Some(charge) = charge.filter(|charge| charge.state == ChargeState::Open) else {
         return Ok(None);
     };
-    let verdict = judge(store, policy, &charge, chain, now).map_err(PassError::Store)?;
+    let verdict = judge(store, policy, &charge, sight, now).map_err(PassError::Store)?;
     let Some((verdict, version)) = verdict else {
         return Ok(None);
     };
@@ -145,7 +145,7 @@ fn judge(
     store: &dyn Store,
     policy: &Policy,
     charge: &Charge,
-    chain: &Chain,
+    (chain, taken_over): (&Chain, bool),
     now: Time,
 ) -> Result<Option<(Verdict, u64)>, StoreError> {
     let Some(account) = store.account(&charge.account)? else {
@@ -193,6 +193,7 @@ fn judge(
         expiries: &expiries,
         forgiven,
         successor: successor.as_ref(),
+        taken_over,
         request: request.as_ref(),
         now,
         policy: &policy.hash,
