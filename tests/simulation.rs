@@ -57,7 +57,7 @@ const ENOUGH: u64 = 10;
 /// Seeds that failed once, and what they found. A seed means another run as soon as the simulation
 /// asks chance for anything more; then only a hand-written row elsewhere keeps the case, and a seed
 /// that finds it again takes the place of this one.
-const REGRESSIONS: [(u64, &str); 21] = [
+const REGRESSIONS: [(u64, &str); 23] = [
     (
         61,
         "a refusal by cancelling of what was over meanwhile was tried again for ever",
@@ -142,6 +142,14 @@ const REGRESSIONS: [(u64, &str); 21] = [
     (
         160_039,
         "moved to what no gate guards, an occurrence went by its series' gate and not by its own",
+    ),
+    (
+        232_216,
+        "what a pass does nothing about hid what lay behind it",
+    ),
+    (
+        440_149,
+        "with v1, a charge that an intent was taking over was given back as cancelled",
     ),
 ];
 

@@ -90,15 +90,23 @@ impl Plan {
         })
     }
 
-    /// The requests, or their series, of which nothing is done and nothing new is written down.
-    pub fn left_without_a_note(&self) -> BTreeSet<RequestId> {
-        let left = self.steps.iter().filter(|step| match step.action {
-            Action::Note { write } => !write,
-            Action::Send { .. } | Action::Settle { .. } | Action::Postpone { .. } => false,
-        });
-        let name = |step: &Step| step.request.series.clone();
-        left.map(|step| name(step).unwrap_or_else(|| step.request.id.clone()))
-            .collect()
+    /// The requests, or their series, of these pending bookings of which nothing is done and nothing
+    /// new is written down.
+    pub fn left_without_a_note(&self, pending: &[Observed]) -> BTreeSet<RequestId> {
+        let mut left: BTreeSet<RequestId> = pending
+            .iter()
+            .map(|observed| observed.booking.request())
+            .collect();
+        for step in &self.steps {
+            let acts = match step.action {
+                Action::Note { write } => write,
+                Action::Send { .. } | Action::Settle { .. } | Action::Postpone { .. } => true,
+            };
+            if acts {
+                left.remove(step.request.series.as_ref().unwrap_or(&step.request.id));
+            }
+        }
+        left
     }
 }
 

@@ -122,7 +122,7 @@ pub async fn observe(
         Some(_) | None => draft,
     };
     // What lies behind is reached by the next pass, unless that would find the same in front of it.
-    let left = plan.left_without_a_note();
+    let left = plan.left_without_a_note(&snapshot.pending);
     let news = plan.writes() || left != session.left;
     session.left = left;
     let more = more || (behind && news);
