@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{House, KEY, client, ended, time};
 use maitred::calcom::port::Dialect;
 use maitred::domain::criteria::effect::Effect;
@@ -14,6 +16,7 @@ use maitred::domain::gate::RefuseWith;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use maitred::domain::request::{ChargeState, RequestState, Verdict};
 use maitred::domain::time::Span;
+use maitred::reconcile::deliver::write_all;
 use maitred::reconcile::execute::{Executed, execute};
 use maitred::reconcile::observe::observe;
 use maitred::reconcile::ports::{PassError, Ports};
@@ -21,6 +24,8 @@ use maitred::sandbox::actions::{Action, Said, Shift};
 use maitred::sandbox::faults::{Fault, RowFault, Rule, Stage, Times};
 use maitred::sandbox::journal::{Kind, MailKind, Recipient};
 use maitred::sandbox::script::Trigger;
+use maitred::store::memory::MemoryStore;
+use maitred::store::port::Store;
 
 const BOTH: [Dialect; 2] = [Dialect::V2, Dialect::V1];
 
@@ -785,4 +790,25 @@ async fn a_plan_tells_the_effect_on_balances() {
     assert_eq!(balance(&second), Some((2, 1)));
     assert_eq!(balance(&third), None, "it is declined");
     assert_eq!(house.balance("bo@example.com").await, (5, 0, 0));
+}
+
+/// An operator may end meanwhile the charge that one of the intents takes over.
+#[test]
+fn an_end_that_does_not_fit_keeps_no_other_from_being_written() {
+    let at = time("2026-12-01T09:00:00Z");
+    let account = |name| AccountId::parse(name).unwrap();
+    let fits = |name| {
+        let account = account(name);
+        vec![Fact::Opened { account }]
+    };
+    let booking = BookingUid::parse("unknown").unwrap();
+    let misfit = vec![Fact::Post { booking }];
+    let mut store = MemoryStore::default();
+    let ends = vec![fits("al"), misfit, fits("bo")];
+    let misfits = write_all(&mut store, at, ends).unwrap();
+    assert_eq!(misfits, BTreeSet::from([1]));
+    for name in ["al", "bo"] {
+        let found = store.account(&account(name)).unwrap();
+        assert!(found.is_some(), "{name}");
+    }
 }

@@ -435,9 +435,13 @@ fn write(
     Ok(Ends { versions, misfits })
 }
 
-/// All in one commit. Where an operator ended meanwhile the charge that one of them takes over,
-/// each by itself: gives the numbers of those that do not fit, which the next pass reads anew.
-fn write_all(
+/// Writes the ends of intents, all in one commit. Where an operator ended meanwhile the charge that
+/// one of them takes over, each by itself: gives the numbers of those that do not fit, which the next
+/// pass reads anew.
+///
+/// # Errors
+/// When the store fails.
+pub fn write_all(
     store: &mut dyn Store,
     at: Time,
     ends: Vec<Vec<Fact>>,
@@ -460,31 +464,4 @@ fn write_all(
         }
     }
     Ok(misfits)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::id::BookingUid;
-    use crate::store::memory::MemoryStore;
-
-    #[test]
-    fn an_end_that_does_not_fit_keeps_no_other_from_being_written() {
-        let now = Time::from_timestamp_millis(0).expect("in range");
-        let account = |name| AccountId::parse(name).expect("a name");
-        let fits = |name| {
-            let account = account(name);
-            vec![Fact::Opened { account }]
-        };
-        let booking = BookingUid::parse("unknown").expect("a uid");
-        let misfit = vec![Fact::Post { booking }];
-        let mut store = MemoryStore::default();
-        let ends = vec![fits("al"), misfit, fits("bo")];
-        let written = write(&mut store, now, ends, BTreeMap::new()).expect("the store works");
-        assert_eq!(written.misfits, BTreeSet::from([1]));
-        for name in ["al", "bo"] {
-            let found = store.account(&account(name)).expect("it reads");
-            assert!(found.is_some(), "{name}");
-        }
-    }
 }
