@@ -224,7 +224,7 @@ fn snapshot() -> Snapshot {
         records: BTreeMap::new(),
         intents: Vec::new(),
         carried: BTreeMap::new(),
-        unread: Default::default(),
+        unclear: Default::default(),
         standing: BTreeMap::new(),
         asked: BTreeMap::new(),
         pins: BTreeMap::new(),

@@ -57,7 +57,7 @@ sim|src/reconcile/watch/look.rs|                false\n            }\n        };
 --test store_model|src/store/overlay.rs|        let gone = \|uid: &BookingUid\| !joined.contains(uid);|        let gone = \|uid: &BookingUid\| !M && !joined.contains(uid);
 sim|src/reconcile/watch/unmanaged.rs|.is_some_and(\|since\| booking.created < since)|.is_some_and(\|since\| (booking.created < since) != M)
 sim|src/reconcile/watch/unmanaged.rs|        Ok(Reading::Is(now)) if now.status == Status::Accepted => {|        Ok(Reading::Is(now)) if now.status == Status::Accepted \|\| M => {
-sim|src/reconcile/watch/unmanaged.rs|                Before::Open(_) \| Before::Hidden \| Before::Unread => continue,|                Before::Open(_) \| Before::Unread if M => {}\n                Before::Open(_) \| Before::Hidden \| Before::Unread => continue,
+sim|src/reconcile/watch/unmanaged.rs|                Before::Open(_) \| Before::Undecided \| Before::Hidden \| Before::Unread => continue,|                Before::Open(_) \| Before::Unread if M => {}\n                Before::Open(_) \| Before::Undecided \| Before::Hidden \| Before::Unread => continue,
 sim|src/reconcile/watch/unmanaged.rs|                Before::Hidden if watched.audit && seen.is_whole() => {}|                Before::Hidden if M \|\| watched.audit && seen.is_whole() => {}
 sim|src/reconcile/watch/settle.rs|    let last_gate = gate(chain.bookings.last()).or(first_gate);|    let last_gate = gate(chain.bookings.last()).or(if M { known() } else { first_gate });
 --lib domain::tests::absences|src/domain/watch.rs|        NoShow::Keep \| NoShow::Review if case.charge.credits() == 0 => {|        NoShow::Keep \| NoShow::Review if case.charge.credits() == 0 && !M => {

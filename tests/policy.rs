@@ -91,7 +91,7 @@ fn the_examples_cover_what_a_policy_can_say() {
         "event-type-not-shown",
         "series-settling",
         "series-unreadable",
-        "predecessor-unreadable",
+        "predecessor-unclear",
         "decided-before",
         "decline-limit",
         "unmanaged",

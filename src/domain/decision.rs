@@ -37,8 +37,8 @@ pub enum Code {
     SeriesSettling,
     /// The series could not be read whole.
     SeriesUnreadable,
-    /// What it replaced could not be read, so what was paid for that is not known.
-    PredecessorUnreadable,
+    /// What it replaced is still being decided or could not be read, so what was paid is not known.
+    PredecessorUnclear,
     /// Nobody can be named as the booker for certain.
     NoBooker,
     /// Decided before, and pending again.
@@ -101,7 +101,7 @@ pub const CODES: [Code; 35] = [
     Code::Over,
     Code::SeriesSettling,
     Code::SeriesUnreadable,
-    Code::PredecessorUnreadable,
+    Code::PredecessorUnclear,
     Code::NoBooker,
     Code::DecidedBefore,
     Code::EmptyLedger,
@@ -141,7 +141,7 @@ impl Code {
             Self::Over => "over",
             Self::SeriesSettling => "series-settling",
             Self::SeriesUnreadable => "series-unreadable",
-            Self::PredecessorUnreadable => "predecessor-unreadable",
+            Self::PredecessorUnclear => "predecessor-unclear",
             Self::NoBooker => "no-booker",
             Self::DecidedBefore => "decided-before",
             Self::EmptyLedger => "empty-ledger",

@@ -257,9 +257,9 @@ impl<'a> Planner<'a> {
         if self.records(group).any(settled) {
             return Some(Code::DecidedBefore);
         }
-        let unread = &self.snapshot.unread;
-        if group.bookings.iter().any(|one| unread.contains(&one.uid)) {
-            return Some(Code::PredecessorUnreadable);
+        let unclear = &self.snapshot.unclear;
+        if group.bookings.iter().any(|one| unclear.contains(&one.uid)) {
+            return Some(Code::PredecessorUnclear);
         }
         let series = group.series?;
         // The one call would answer every one of them.

@@ -34,8 +34,8 @@ pub struct Snapshot {
     pub intents: Vec<OpenIntent>,
     /// The charge that a pending booking would take over from the one it replaced.
     pub carried: BTreeMap<BookingUid, Charge>,
-    /// Pending bookings that replaced one which could not be read.
-    pub unread: BTreeSet<BookingUid>,
+    /// Pending bookings of which it is not known what was paid for the one that they replaced.
+    pub unclear: BTreeSet<BookingUid>,
     /// The bookings of members that stand: from well before the pending ones on.
     pub standing: BTreeMap<AccountId, Vec<Standing>>,
     /// What bookers have asked for lately, whatever became of it.

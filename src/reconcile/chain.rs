@@ -19,6 +19,8 @@ const MAX_LINKS: usize = 10_000;
 #[derive(Debug)]
 pub(super) enum Before {
     Open(Box<Charge>),
+    /// An intent holds for it: whether that is charged or comes back is not known yet.
+    Undecided,
     /// No, or what was paid is over.
     Nothing,
     /// Not as far as it can be followed: what was replaced, v1 does not show by its name.
@@ -64,8 +66,8 @@ impl Session {
             {
                 return Ok(match charge.state {
                     ChargeState::Open => Before::Open(Box::new(charge)),
-                    ChargeState::Held
-                    | ChargeState::Void
+                    ChargeState::Held => Before::Undecided,
+                    ChargeState::Void
                     | ChargeState::Final
                     | ChargeState::Refunded
                     | ChargeState::Moved { .. } => Before::Nothing,
@@ -109,11 +111,12 @@ impl Session {
             uid: uid.clone(),
             id: None,
         };
+        let hides = !ports.calendar.names_successors();
         let from = match ports.calendar.get(&reference).await {
             Ok(Reading::Is(booking)) => booking.rescheduled_from,
-            Ok(Reading::Gone) if ports.calendar.names_successors() => None,
             // v1 cannot read by this name alone.
-            Ok(Reading::Gone) | Err(CallError::Refused(_)) => return Ok(Link::Hidden),
+            Ok(Reading::Gone) | Err(CallError::Refused(_)) if hides => return Ok(Link::Hidden),
+            Ok(Reading::Gone) => None,
             Err(error) if ends_the_pass(&error) => return Err(error.into()),
             Err(error) => {
                 problems.push(Problem {

@@ -81,7 +81,7 @@ pub async fn observe(
         names: HashMap::default(),
         records: known.records,
         carried: BTreeMap::new(),
-        unread: BTreeSet::new(),
+        unclear: BTreeSet::new(),
         standing: BTreeMap::new(),
         asked: BTreeMap::new(),
         pins: BTreeMap::new(),
@@ -100,7 +100,7 @@ pub async fn observe(
     hidden(ports, &mut snapshot).await?;
     let window = window(guarded(policy, &snapshot).map(|(_, booking)| booking));
     people(ports, policy, session, &mut snapshot, &mut problems).await?;
-    past(ports, policy, &mut snapshot, &mut problems).await?;
+    let crowded = past(ports, policy, &mut snapshot, &mut problems).await?;
     let mut more = pins(
         ports,
         policy,
@@ -122,7 +122,8 @@ pub async fn observe(
         Some(_) | None => draft,
     };
     // What lies behind is reached by the next pass, unless that would find the same in front of it.
-    let left = plan.left_without_a_note(&snapshot.pending);
+    let mut left = plan.left_without_a_note(&snapshot.pending);
+    left.extend(crowded);
     let news = plan.writes() || left != session.left;
     session.left = left;
     let more = more || (behind && news);
@@ -168,8 +169,8 @@ async fn people(
                 snapshot.carried.insert(booking, *charge);
             }
             // Whoever may have paid for it before is not to be refused now.
-            Before::Unread => {
-                snapshot.unread.insert(booking);
+            Before::Undecided | Before::Unread => {
+                snapshot.unclear.insert(booking);
             }
             Before::Nothing | Before::Hidden => {}
         }
@@ -177,13 +178,14 @@ async fn people(
     Ok(())
 }
 
-/// What members have and bookers asked for, where something looks at it.
+/// What members have and bookers asked for, where something looks at it. The answer is whose requests
+/// are left because that is more than is counted.
 async fn past(
     ports: &Ports<'_>,
     policy: &Policy,
     snapshot: &mut Snapshot,
     problems: &mut Vec<Problem>,
-) -> Result<(), PassError> {
+) -> Result<BTreeSet<RequestId>, PassError> {
     let wanted = before::wanted(policy, snapshot, guarded(policy, snapshot));
     let found = ports
         .store
@@ -206,8 +208,13 @@ async fn past(
             ),
         });
     }
-    put_off(snapshot, &crowded.into_iter().collect());
-    Ok(())
+    let crowded: BTreeSet<BookingUid> = crowded.into_iter().collect();
+    let left = bookings(snapshot)
+        .filter(|booking| crowded.contains(&booking.uid))
+        .map(Booking::request)
+        .collect();
+    put_off(snapshot, &crowded);
+    Ok(left)
 }
 
 /// Takes bookings out of the snapshot, with the requests that they are part of: what is not seen is

@@ -440,6 +440,27 @@ async fn who_has_too_many_to_be_counted_is_left_alone() {
     assert!(!report.problems[0].text.contains('@'));
 }
 
+/// They fill the first page, and more is not taken in hand: whoever asked later is not kept waiting.
+#[tokio::test]
+async fn what_is_left_alone_hides_nobody_behind_it() {
+    let mut house = House::new(BOTH[0]).await;
+    house.policy.house.caps = vec![cap(5_000, Period::Open)];
+    house.policy.limits.requests_per_pass = 1;
+    house.grant("bo@example.com", 2_000).await;
+    house.grant("cy@example.com", 1).await;
+    crowd(&mut house, 1_000).await;
+    let lesson = house.kinds.lesson;
+    for n in 0..300 {
+        let start = house.clock.now() + Span::days(2) + Span::minutes(30 * n);
+        house.request(lesson, "bo@example.com", &start.to_rfc3339());
+    }
+    let cy = house.request(lesson, "cy@example.com", "2027-01-20T10:00:00Z");
+    let report = house.pass().await;
+    assert!(report.more, "there is more behind");
+    house.pass().await;
+    assert_eq!(decided(&house, &cy).await, CONFIRM);
+}
+
 /// Charges of bo, as confirmed bookings have them: copies of one that was confirmed.
 async fn crowd(house: &mut House, count: usize) {
     let lesson = house.kinds.lesson;

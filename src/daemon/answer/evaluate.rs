@@ -104,7 +104,7 @@ fn snapshot(
         records: BTreeMap::new(),
         intents: Vec::new(),
         carried: found.carried,
-        unread: Default::default(),
+        unclear: Default::default(),
         standing: BTreeMap::new(),
         asked: BTreeMap::new(),
         pins: BTreeMap::new(),

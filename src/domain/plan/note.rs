@@ -129,8 +129,8 @@ fn why_left(code: Code) -> &'static str {
         }
         Code::SeriesSettling => "the series is so young that more of it may follow",
         Code::SeriesUnreadable => "the series could not be read whole",
-        Code::PredecessorUnreadable => {
-            "what it replaced could not be read, so what was paid for that is not known"
+        Code::PredecessorUnclear => {
+            "what it replaced is still being decided or could not be read, so what was paid is not known"
         }
         Code::EventTypeNotShown
         | Code::Priced

@@ -247,7 +247,7 @@ pub fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
         records: BTreeMap::new(),
         intents: Vec::new(),
         carried: BTreeMap::new(),
-        unread: BTreeSet::new(),
+        unclear: BTreeSet::new(),
         standing: BTreeMap::new(),
         asked: BTreeMap::new(),
         pins: BTreeMap::new(),

@@ -521,17 +521,13 @@ fn a_successor_takes_over_the_charge_of_its_predecessor() {
 
 /// Who may have paid for it before is neither refused nor charged again.
 #[test]
-fn what_replaced_something_unread_is_left() {
+fn what_replaced_something_unclear_is_left() {
     for credits in [0, 5] {
         let pending = vec![asked("b", "bo@example.com", 0, -3)];
         let snapshot = but(snapshot(pending, vec![bo(credits)]), |s| {
-            s.unread.insert(uid("b"));
+            s.unclear.insert(uid("b"));
         });
-        check(
-            &snapshot,
-            &policy(),
-            &["b leave predecessor-unreadable seen"],
-        );
+        check(&snapshot, &policy(), &["b leave predecessor-unclear seen"]);
     }
 }
 

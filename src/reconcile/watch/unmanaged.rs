@@ -91,7 +91,7 @@ pub(super) async fn unmanaged(
                 // Had one of all the charges led here, it would have moved just now.
                 Before::Hidden if watched.audit && seen.is_whole() => {}
                 // It was paid for under another name, or may have been: the charge moves first.
-                Before::Open(_) | Before::Hidden | Before::Unread => continue,
+                Before::Open(_) | Before::Undecided | Before::Hidden | Before::Unread => continue,
             }
         }
         let (now, one, of) = ((ports.clock)(), booking.clone(), gate.clone());
