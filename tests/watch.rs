@@ -10,6 +10,7 @@ use maitred::calcom::port::Dialect;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{EventTypeKey, Gate, RefuseWith};
 use maitred::domain::id::{AccountId, Reference};
+use maitred::domain::plan::Problem;
 use maitred::domain::request::ChargeState;
 use maitred::domain::terms::{Blame, ExpiredRefund, Forgive, LateMove, NoShow, Terms, Unmanaged};
 use maitred::domain::time::Span;
@@ -660,6 +661,36 @@ async fn a_move_to_an_earlier_time_is_found_long_after() {
         assert_eq!(house.balance(BO).await, (4, 0, 1), "{dialect:?}");
         nothing_more(&mut house, "moved and over").await;
     }
+}
+
+/// In v1 only a successor tells of a move, and there are more bookings since than are listed: the
+/// charge stays and that is said. Another that was made later is not kept from being given back.
+#[tokio::test]
+async fn a_cancellation_that_cannot_be_told_from_a_move_is_left_and_said() {
+    let (mut house, first) = confirmed(Dialect::V1, false).await;
+    act(&house, Action::HostCancels(Said::nothing(&first)));
+    // They are over in a day or two.
+    let others = |house: &mut House, count: i64| {
+        for n in 0..count {
+            let start = house.clock.now() + Span::minutes(10) + Span::seconds(n);
+            house.request(house.kinds.open, BO, &start.to_rfc3339());
+        }
+        house.clock.advance(Span::days(2));
+    };
+    others(&mut house, 400);
+    let second = house.request(house.kinds.lesson, BO, "2026-12-02T09:00:00Z");
+    house.pass().await;
+    assert_eq!(house.status(&second), "accepted");
+    others(&mut house, 4_900);
+    act(&house, Action::HostCancels(Said::nothing(&second)));
+    let watched = house.watch(true).await;
+    let told = |problem: &Problem| problem.code == "unread-charge" && problem.text.contains(&first);
+    assert!(watched.problems.iter().any(told), "{:?}", watched.problems);
+    assert_eq!(house.charge(&first).await.unwrap().state, ChargeState::Open);
+    assert_eq!(
+        house.charge(&second).await.unwrap().state,
+        ChargeState::Refunded
+    );
 }
 
 /// The successor was charged as a request of its own, and that charge is over: what was paid for

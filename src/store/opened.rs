@@ -30,11 +30,12 @@ pub const LOG: &str = "log";
 /// The store on disk.
 pub struct LogStore {
     dir: PathBuf,
-    _lock: Lock,
     log: Appender,
     /// `None` once closed.
     fold: Option<Fold>,
     applied: Applied,
+    /// The last to be let go of: until then the fold is still being written.
+    _lock: Lock,
 }
 
 impl LogStore {

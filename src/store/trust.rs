@@ -12,6 +12,7 @@ use super::opened::LOG;
 use super::port::StoreError;
 use super::sled::catch_up::{CatchUpError, Caught, catch_up};
 use super::sled::fold::{self, Fold};
+use super::sled::guard::FoldError;
 use super::sled::print;
 
 /// Folders of folds in doubt that are kept for whoever wants to know what happened. They can be
@@ -44,7 +45,10 @@ pub fn open_fold(
         },
     };
     marker::remove(path)?;
-    let trusted = trusted.and_then(|marker| Ok((open_clean(path, &marker)?, marker.applied)));
+    let trusted = match trusted {
+        Ok(marker) => open_clean(path, &marker)?.map(|fold| (fold, marker.applied)),
+        Err(why) => Err(why),
+    };
     let why = match trusted {
         Ok((fold, applied)) if applied.seq == end.chain.seq => return Ok((fold, applied)),
         Ok((fold, mut applied)) => {
@@ -85,18 +89,25 @@ pub fn open_fold(
     Ok((fold, applied))
 }
 
-/// Opens the fold that the marker vouches for; the error says why it is not to be trusted.
-fn open_clean(path: &Path, marker: &Marker) -> Result<Fold, String> {
-    let fold = Fold::open(&path.join(fold::NAME), &path.join(LOG));
-    let fold = fold.map_err(|error| {
-        let why = fold::refusal(&error);
-        format!("could not be opened ({why})")
-    })?;
-    match fold.applied() {
+/// Opens the fold that the marker vouches for, or says why it is not to be trusted.
+///
+/// # Errors
+/// When sled does not come to an end with it: whatever it may still write there would meet the files
+/// of a fold made anew.
+fn open_clean(path: &Path, marker: &Marker) -> Result<Result<Fold, String>, OpenError> {
+    let fold = match Fold::open(&path.join(fold::NAME), &path.join(LOG)) {
+        Ok(fold) => fold,
+        Err(error @ FoldError::Stuck(_)) => return Err(not_made(path, &fold::refusal(&error))),
+        Err(error) => {
+            let why = fold::refusal(&error);
+            return Ok(Err(format!("could not be opened ({why})")));
+        }
+    };
+    Ok(match fold.applied() {
         Ok(Some(applied)) if applied == marker.applied => Ok(fold),
         Ok(_) => Err("is older than it was left".to_owned()),
         Err(error) => Err(format!("could not be read ({error})")),
-    }
+    })
 }
 
 fn open_new(path: &Path) -> Result<Fold, OpenError> {
@@ -110,7 +121,7 @@ fn open_new(path: &Path) -> Result<Fold, OpenError> {
 fn not_made(path: &Path, error: &StoreError) -> OpenError {
     let folder = path.join(fold::NAME);
     OpenError::Fold(StoreError {
-        text: format!("make {}: {error}", folder.display()),
+        text: format!("open or make {}: {error}", folder.display()),
         source: None,
     })
 }

@@ -15,7 +15,8 @@ use crate::domain::watch::{ChainEnd, MAX_CHAIN};
 use crate::reconcile::observe::ends_the_pass;
 use crate::reconcile::ports::{PassError, Ports};
 
-/// Pages of one listing: 10,000 bookings at 250 a page. An audit reads by name what lies behind.
+/// Pages of one listing: 10,000 bookings at 250 a page, 5,120 in v1. An audit reads by name what lies
+/// behind.
 const MAX_PAGES: u32 = 40;
 
 /// Reads that are under way at once.
@@ -31,9 +32,9 @@ pub(super) struct Seen {
     series: BTreeMap<RequestId, bool>,
     /// From when on everything was listed to find what only its successor would tell.
     listed_from: Option<Time>,
-    /// Whether that was more than may be listed.
-    cut: bool,
-    /// Whether something that was looked for could not be read.
+    /// The latest time from which on there is more than may be listed.
+    cut_from: Option<Time>,
+    /// Whether something that was looked for, or a row of a listing, could not be read.
     unread: bool,
 }
 
@@ -76,7 +77,7 @@ impl Seen {
         names.filter(|uid| !self.has(uid)).cloned().collect()
     }
 
-    /// Whether every chain that was asked for was read to its end.
+    /// Whether every row could be read, and every chain that was asked for to its end.
     pub fn is_whole(&self) -> bool {
         !self.unread
     }
@@ -101,6 +102,7 @@ impl Seen {
                 return Ok(false);
             }
             let page = ports.calendar.list(select, number).await?;
+            self.unread |= !page.unreadable.is_empty();
             for row in &page.unreadable {
                 problems.push(Problem {
                     code: "unreadable-booking",
@@ -156,7 +158,7 @@ impl Seen {
         problems: &mut Vec<Problem>,
     ) -> Result<Chain, PassError> {
         let chain = self.follow(ports, first, problems).await?;
-        self.unread |= matches!(chain.end, ChainEnd::Unread);
+        self.unread |= chain.end != ChainEnd::Whole;
         Ok(chain)
     }
 
@@ -253,8 +255,17 @@ impl Seen {
             && !self.successors.contains_key(&booking.uid)
             && !ports.calendar.names_successors()
         {
-            self.list_since(ports, booking.created, problems).await?;
-            if self.cut && !self.successors.contains_key(&booking.uid) {
+            let whole = self.list_since(ports, booking.created, problems).await?;
+            if !whole && !self.successors.contains_key(&booking.uid) {
+                problems.push(Problem {
+                    code: "unread-charge",
+                    text: format!(
+                        "whether booking {0} was moved or cancelled cannot be told: v1 does not say, \
+                         and there are too many bookings since it was made; `maitred charges settle \
+                         {0} keep` or `refund`",
+                        booking.uid
+                    ),
+                });
                 return Ok(Successor::Unread);
             }
         }
@@ -265,25 +276,34 @@ impl Seen {
 
     /// Lists all that may have replaced a booking that was made then: a successor was made later, so
     /// it ends later, but it may have been over long before the booking it replaced would have been.
+    /// `false` when that is more than may be listed, which is not tried again from before then.
     async fn list_since(
         &mut self,
         ports: &Ports<'_>,
         from: Time,
         problems: &mut Vec<Problem>,
-    ) -> Result<(), PassError> {
+    ) -> Result<bool, PassError> {
         if self.listed_from.is_some_and(|listed| listed <= from) {
-            return Ok(());
+            return Ok(true);
         }
-        self.listed_from = Some(from);
+        if self.cut_from.is_some_and(|cut| from <= cut) {
+            return Ok(false);
+        }
         let now = (ports.clock)();
         let past = Select::Past { from, to: now };
-        self.cut |= !self.list(ports, &past, problems).await?;
+        let mut whole = self.list(ports, &past, problems).await?;
         let upcoming = Select::Upcoming {
             from: now,
             to: now + HORIZON,
         };
-        self.cut |= !self.list(ports, &upcoming, problems).await?;
-        Ok(())
+        whole &= self.list(ports, &upcoming, problems).await?;
+        let known = if whole {
+            &mut self.listed_from
+        } else {
+            &mut self.cut_from
+        };
+        *known = Some(from);
+        Ok(whole)
     }
 
     /// Reads a series once; `false` when it could not be. Without it a moved occurrence would be

@@ -1,4 +1,5 @@
-//! sled under guard: opened, used and let go of so that none of its panics goes further and nobody waits for it for ever.
+//! sled under guard: opened, used and let go of so that none of its panics goes further, and nobody
+//! waits for ever for it to write.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -63,13 +64,22 @@ struct Sled {
 }
 
 impl Sled {
-    fn open(path: &Path) -> Result<Self, ::sled::Error> {
+    fn open(path: &Path) -> Result<Self, FoldError> {
         let config = ::sled::Config::new();
         let config = config.path(path).cache_capacity(CACHE).flush_every_ms(None);
-        let db = config.open()?;
-        let trees = TREES.iter().map(|tree| db.open_tree(tree.name()));
-        let trees = trees.collect::<Result<_, _>>()?;
-        Ok(Self { db, trees })
+        let db = guarded(|| config.open())?;
+        let trees = || TREES.iter().map(|tree| db.open_tree(tree.name())).collect();
+        match guarded(trees) {
+            Ok(trees) => Ok(Self { db, trees }),
+            Err(error) => {
+                // Its drop may panic as well: what went wrong first is what is told.
+                drop(guarded(|| {
+                    drop(db);
+                    Ok(())
+                }));
+                Err(error)
+            }
+        }
     }
 }
 
@@ -127,7 +137,7 @@ impl Guarded {
         }
         answered(self.worker.run(move || {
             drop(sled);
-            Ok(())
+            Ok::<(), FoldError>(())
         }))
     }
 }
@@ -140,7 +150,10 @@ impl Drop for Guarded {
     }
 }
 
-fn answered<T>(done: Result<Result<T, ::sled::Error>, NoAnswer>) -> Result<T, FoldError> {
+fn answered<T, E>(done: Result<Result<T, E>, NoAnswer>) -> Result<T, FoldError>
+where
+    FoldError: From<E>,
+{
     match done {
         Ok(result) => Ok(result?),
         Err(NoAnswer::Panicked) => Err(FoldError::Panicked),

@@ -6,9 +6,10 @@
 //! durable; at most 16 commits lie between two of its flushes, because more have made it hang.
 //!
 //! `keys` names the trees and their keys, `values` writes records, `rows` turns changes into rows,
-//! `guard` keeps sled's panics in and `worker` its endless waits, `fold` reads and writes rows, `parts` those that are too long for
-//! one, `ask` finds records by them, `catch_up` brings them up to the log, `beneath` is the fold while
-//! that is done, `print` tells whether anything touched the files meanwhile.
+//! `guard` keeps sled's panics in, and `worker` the endless waits of its writes; `fold` reads and
+//! writes rows, `parts` those that are too long for one, `ask` finds records by them, `catch_up` brings
+//! them up to the log, `beneath` is the fold while that is done, `print` tells whether anything touched
+//! the files meanwhile.
 
 pub mod ask;
 pub mod beneath;
