@@ -59,6 +59,9 @@ sim|src/reconcile/watch/unmanaged.rs|.is_some_and(\|since\| booking.created < si
 sim|src/reconcile/watch/unmanaged.rs|        Ok(Reading::Is(now)) if now.status == Status::Accepted => {|        Ok(Reading::Is(now)) if now.status == Status::Accepted \|\| M => {
 sim|src/reconcile/watch/unmanaged.rs|                Before::Open(_) \| Before::Undecided \| Before::Hidden \| Before::Unread => continue,|                Before::Open(_) \| Before::Unread if M => {}\n                Before::Open(_) \| Before::Undecided \| Before::Hidden \| Before::Unread => continue,
 sim|src/reconcile/watch/unmanaged.rs|                Before::Hidden if watched.audit && seen.is_whole() => {}|                Before::Hidden if M \|\| watched.audit && seen.is_whole() => {}
+--test pass what_replaced|src/reconcile/chain.rs|ChargeState::Held => Before::Undecided,|ChargeState::Held if M => Before::Nothing,\n                    ChargeState::Held => Before::Undecided,
+--test rules hides_nobody|src/reconcile/observe.rs|    left.extend(crowded);|    if !M { left.extend(crowded); }
+--test watch cannot_be_told|src/reconcile/watch/look.rs|            if !whole && !self.successors|            if !whole && !M && !self.successors
 sim|src/reconcile/watch/settle.rs|    let last_gate = gate(chain.bookings.last()).or(first_gate);|    let last_gate = gate(chain.bookings.last()).or(if M { known() } else { first_gate });
 --lib domain::tests::absences|src/domain/watch.rs|        NoShow::Keep \| NoShow::Review if case.charge.credits() == 0 => {|        NoShow::Keep \| NoShow::Review if case.charge.credits() == 0 && !M => {
 sim|src/reconcile/watch.rs|            all.retain(\|charge\| charge.state == ChargeState::Open);|            all.retain(\|charge\| charge.state == ChargeState::Open && !M);

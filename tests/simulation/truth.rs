@@ -253,7 +253,12 @@ impl Truth<'_> {
     pub fn gate_after(&self, row: &Row, charged: &str) -> &Gate {
         let own = self.history.last(charged);
         let before = self.history.ancestors(charged).into_iter();
-        let before = before.filter(|row| self.book.holds.contains_key(&row.uid));
+        // What was held in vain paid for nothing that came after it.
+        let paid = |uid: &String| {
+            let hold = self.book.holds.get(uid);
+            hold.is_some_and(|hold| hold.state != HoldState::Voided)
+        };
+        let before = before.filter(|row| paid(&row.uid));
         let mut rows = std::iter::once(row).chain(own);
         // What joined a series was held for with the others, whatever it is itself.
         let decided_by = |uid: &str| {
