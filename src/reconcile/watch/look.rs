@@ -158,7 +158,7 @@ impl Seen {
         problems: &mut Vec<Problem>,
     ) -> Result<Chain, PassError> {
         let chain = self.follow(ports, first, problems).await?;
-        self.unread |= chain.end != ChainEnd::Whole;
+        self.unread |= chain.end == ChainEnd::Unread;
         Ok(chain)
     }
 

@@ -90,6 +90,14 @@ pub(super) async fn unmanaged(
                 Before::Nothing => {}
                 // Had one of all the charges led here, it would have moved just now.
                 Before::Hidden if watched.audit && seen.is_whole() => {}
+                Before::Hidden if watched.audit => {
+                    reports.push(format!(
+                        "booking {} was accepted by others, and whether it was paid for under another \
+                         name cannot be told: not every charge could be followed",
+                        booking.uid
+                    ));
+                    continue;
+                }
                 // It was paid for under another name, or may have been: the charge moves first.
                 Before::Open(_) | Before::Undecided | Before::Hidden | Before::Unread => continue,
             }
