@@ -129,7 +129,11 @@ async fn passes(
         clock,
         stop,
     };
-    let result = look_once(config, &ports, mode).await;
+    let result = tokio::select! {
+        result = look_once(config, &ports, mode) => result,
+        // Its thread is left where it waits.
+        stuck = store.stuck() => return Err(Failure::Store(stuck.to_string())),
+    };
     drop(store);
     match thread.join().map(|mut store| store.close()) {
         Ok(Ok(())) => {}

@@ -53,7 +53,7 @@ pub async fn serve(config: Config, config_path: PathBuf, clock: Clock) -> Result
         version = env!("CARGO_PKG_VERSION"),
         "maitred is up"
     );
-    let ended = run(
+    let running = run(
         Daemon {
             config,
             config_path,
@@ -66,8 +66,12 @@ pub async fn serve(config: Config, config_path: PathBuf, clock: Clock) -> Result
             stop: Stop::default(),
         },
         queue,
-    )
-    .await;
+    );
+    let ended = tokio::select! {
+        ended = running => ended,
+        // In no order: whoever waits for the store would wait for ever.
+        stuck = store.stuck() => return Err(Failure::Store(stuck.to_string())),
+    };
     drop(stop_clients);
     signals.close();
     if let Err(error) = ticks.shutdown().await {

@@ -2,6 +2,7 @@
 //! a pass which waits for Cal.com never keeps an operator from being answered.
 
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -9,6 +10,29 @@ use super::port::Store;
 
 /// Pieces of work that may wait; more senders wait their turn.
 const QUEUE: usize = 64;
+
+/// How often it is asked whether it still answers, and how long it may take to: nothing that it does
+/// takes minutes, but a read from sled may wait for ever on a disk that has failed.
+const PULSE: Pulse = Pulse {
+    every: Duration::from_secs(60),
+    patience: Duration::from_secs(300),
+};
+
+#[derive(Clone, Copy)]
+struct Pulse {
+    every: Duration,
+    patience: Duration,
+}
+
+/// The store's thread waits for something that does not come. Nothing wakes it: the process is to
+/// end, and that thread with it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the store has not answered for {}, as happens when the disk fails or is full (see the kernel's \
+     log); nothing that was acknowledged is lost, and the next start makes the fold anew",
+    humantime::format_duration(*.0)
+)]
+pub struct Stuck(Duration);
 
 type Work = Box<dyn FnOnce(&mut dyn Store) + Send>;
 
@@ -57,5 +81,60 @@ impl StoreHandle {
             "the store's thread is running"
         );
         wait.await.expect("the store's thread answers")
+    }
+
+    /// Waits until the store does not answer any more; for ever, while it does.
+    pub async fn stuck(&self) -> Stuck {
+        self.without_pulse(PULSE).await
+    }
+
+    async fn without_pulse(&self, pulse: Pulse) -> Stuck {
+        loop {
+            tokio::time::sleep(pulse.every).await;
+            if tokio::time::timeout(pulse.patience, self.with(|_| ()))
+                .await
+                .is_err()
+            {
+                return Stuck(pulse.patience);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::memory::MemoryStore;
+    use super::*;
+
+    const QUICK: Pulse = Pulse {
+        every: Duration::from_millis(1),
+        patience: Duration::from_millis(50),
+    };
+
+    #[tokio::test]
+    async fn a_store_that_waits_for_ever_is_noticed() {
+        let (store, _thread) = StoreHandle::start(Box::new(MemoryStore::new())).expect("a thread");
+        let waits = store.with(|_| {
+            loop {
+                std::thread::park();
+            }
+        });
+        let stuck = tokio::select! {
+            () = waits => unreachable!("it waits for ever"),
+            stuck = store.without_pulse(QUICK) => stuck,
+        };
+        let text = stuck.to_string();
+        assert!(text.contains("has not answered for 50ms"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_answers_is_let_be() {
+        let (store, _thread) = StoreHandle::start(Box::new(MemoryStore::new())).expect("a thread");
+        let quick = Pulse {
+            patience: Duration::from_secs(60),
+            ..QUICK
+        };
+        let noticed = tokio::time::timeout(Duration::from_millis(200), store.without_pulse(quick));
+        assert!(noticed.await.is_err(), "it answers");
     }
 }

@@ -40,6 +40,8 @@ pub struct Hold {
     pub state: HoldState,
     /// An operator ended it.
     pub by_hand: bool,
+    /// It was not held for itself: what another booking paid for moved here.
+    pub taken_over: bool,
 }
 
 pub struct Begun {
@@ -192,6 +194,7 @@ impl Book {
             credits,
             state: HoldState::Held,
             by_hand: false,
+            taken_over: false,
         };
         self.holds.insert(uid, hold);
     }
@@ -251,6 +254,7 @@ impl Book {
             credits: 0,
             state: HoldState::Posted,
             by_hand: false,
+            taken_over: true,
         });
         new.credits += credits;
         if new.state != HoldState::Posted || new.account != account {

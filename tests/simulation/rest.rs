@@ -266,8 +266,12 @@ impl Run {
         }
         for begun in state.book.begun.values() {
             let refused = begun.outcome == Some(Outcome::Declined);
-            let charged = |uid: &String| state.book.holds.contains_key(uid);
-            if refused && begun.bookings.iter().any(charged) {
+            // What others accepted all the same goes on with what was paid for the booking before it.
+            let held = |uid: &String| {
+                let hold = state.book.holds.get(uid);
+                hold.is_some_and(|hold| !hold.taken_over)
+            };
+            if refused && begun.bookings.iter().any(held) {
                 self.wrong.push("2: declined and held for".to_owned());
             }
         }

@@ -57,7 +57,8 @@ impl Truth<'_> {
             // watch looked, or that could not be read, was not seen.
             for len in 1..chain.len() {
                 let next = chain[len];
-                if self.legacy && (next.odd || self.history.born(&next.uid) > from) {
+                let young = self.history.born(&next.uid) > from;
+                if self.legacy && (next.odd || young) || next.series.is_some() && young {
                     ends.extend(self.ends_of(&chain[..len], false, uid, paid));
                 }
             }
