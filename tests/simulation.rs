@@ -39,13 +39,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use run::{Point, Summary};
 use tally::Tally;
 use tokio::runtime::Runtime;
 
 /// Seeds run when nothing else is asked for.
 const SEEDS: u64 = 2_000;
 
-/// Seeds of the runs that are stopped at every place.
+/// Seeds of the runs that are stopped at every place; `MAITRED_STOPPED` for more.
 const STOPPED: u64 = 20;
 
 /// Places at which one pass is stopped at most; none has so many.
@@ -174,9 +175,13 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Runs one seed; a panic is a broken promise like any other.
-fn one(runtime: &Runtime, seed: u64) -> (Tally, Vec<String>) {
+fn one(runtime: &Runtime, seed: u64) -> Summary {
     let run = AssertUnwindSafe(|| runtime.block_on(run::whole(seed)));
-    catch_unwind(run).unwrap_or_else(|_| (Tally::default(), vec!["panicked".to_owned()]))
+    catch_unwind(run).unwrap_or_else(|_| Summary {
+        tally: Tally::default(),
+        wrong: vec!["panicked".to_owned()],
+        commits: Vec::new(),
+    })
 }
 
 /// What all threads together have found.
@@ -204,7 +209,11 @@ fn run_all(seeds: &[u64], more: std::ops::Range<u64>) -> Found {
             let known = usize::try_from(number).ok().and_then(|n| seeds.get(n));
             let further = || more.start + number - seeds.len() as u64;
             let seed = known.copied().unwrap_or_else(further);
-            let (reached, wrong) = one(&runtime, seed);
+            let Summary {
+                tally: reached,
+                wrong,
+                ..
+            } = one(&runtime, seed);
             tally.extend(&reached);
             let mut found = found.lock().unwrap();
             found.runs += 1;
@@ -256,43 +265,67 @@ fn every_seed_keeps_every_promise() {
 fn a_seed_gives_the_same_run_twice() {
     let runtime = runtime();
     for seed in 0..50 {
-        let first = one(&runtime, seed).0.0;
-        assert_eq!(one(&runtime, seed).0.0, first, "seed {seed}");
+        let first = one(&runtime, seed);
+        let again = one(&runtime, seed);
+        assert_eq!(again.tally.0, first.tally.0, "seed {seed}");
+        assert_eq!(again.commits, first.commits, "seed {seed}");
+        assert_eq!(again.wrong, first.wrong, "seed {seed}");
+        assert!(!first.commits.is_empty(), "seed {seed}");
     }
+}
+
+/// Runs each seed with the process ending at its first point, its second, and so on.
+fn stopped_everywhere<F>(seeds: u64, run: impl Fn(u64, u64) -> F) -> u64
+where
+    F: Future<Output = Option<Summary>>,
+{
+    let runtime = runtime();
+    let mut points = 0;
+    for seed in 0..seeds {
+        for point in 1.. {
+            assert!(point < MAX_POINTS, "seed {seed} never comes to its end");
+            let Some(Summary { wrong, .. }) = runtime.block_on(run(seed, point)) else {
+                break;
+            };
+            points += 1;
+            assert!(wrong.is_empty(), "seed {seed}, point {point}: {wrong:#?}");
+        }
+    }
+    points
+}
+
+fn stopped() -> u64 {
+    number("MAITRED_STOPPED").unwrap_or(STOPPED)
 }
 
 #[test]
 fn a_watch_stopped_at_any_place_is_finished_by_the_next() {
-    let runtime = runtime();
-    let mut places = 0;
-    for seed in 0..STOPPED {
-        for point in 1..MAX_POINTS {
-            let ended = runtime.block_on(run::watch_stopped_at(seed, point));
-            let Some((_, wrong)) = ended else {
-                break;
-            };
-            places += 1;
-            assert!(wrong.is_empty(), "seed {seed}, place {point}: {wrong:#?}");
-        }
-    }
+    let run = |seed, n| run::watch_stopped_at(seed, Point::Place(n));
+    let places = stopped_everywhere(stopped(), run);
     eprintln!("{places} places of a watch");
     assert!(places > 100, "only {places} places");
 }
 
 #[test]
 fn a_pass_stopped_at_any_place_is_finished_by_the_next() {
-    let runtime = runtime();
-    let mut places = 0;
-    for seed in 0..STOPPED {
-        for point in 1..MAX_POINTS {
-            let ended = runtime.block_on(run::stopped_at(seed, point));
-            let Some((_, wrong)) = ended else {
-                break;
-            };
-            places += 1;
-            assert!(wrong.is_empty(), "seed {seed}, place {point}: {wrong:#?}");
-        }
-    }
+    let run = |seed, n| run::stopped_at(seed, Point::Place(n));
+    let places = stopped_everywhere(stopped(), run);
     eprintln!("{places} places");
     assert!(places > 100, "only {places} places");
+}
+
+#[test]
+fn a_pass_dropped_at_any_await_is_finished_by_the_next() {
+    let run = |seed, n| run::stopped_at(seed, Point::Wait(n));
+    let waits = stopped_everywhere(stopped(), run);
+    eprintln!("{waits} waits");
+    assert!(waits > 300, "only {waits} waits");
+}
+
+#[test]
+fn a_watch_dropped_at_any_await_is_finished_by_the_next() {
+    let run = |seed, n| run::watch_stopped_at(seed, Point::Wait(n));
+    let waits = stopped_everywhere(stopped(), run);
+    eprintln!("{waits} waits of a watch");
+    assert!(waits > 300, "only {waits} waits");
 }

@@ -48,6 +48,7 @@ pub struct Shared {
     stop_at: AtomicU64,
     /// The process is gone: what it still tries has no effect.
     ended: AtomicBool,
+    pub always_waits: AtomicBool,
     pub stopped: Notify,
 }
 
@@ -59,6 +60,7 @@ impl Shared {
             points: AtomicU64::new(0),
             stop_at: AtomicU64::new(0),
             ended: AtomicBool::new(false),
+            always_waits: AtomicBool::new(false),
             stopped: Notify::new(),
         }
     }
@@ -147,7 +149,8 @@ impl Line {
                     self.shelf.operate(&mut sim.rng, &mut sim.tally, now);
                 }
             }
-            sim.rng.below(3)
+            // Dropped at any await: then each call waits at least once on both of its ways.
+            sim.rng.below(3) + u64::from(self.shared.always_waits.load(Ordering::Relaxed))
         };
         for _ in 0..turns {
             tokio::task::yield_now().await;

@@ -4,7 +4,7 @@ use maitred::domain::account::Part;
 use maitred::domain::booking::Status;
 use maitred::domain::decision::{Code, Decision, Outcome};
 use maitred::domain::fact::{Back, Fact};
-use maitred::domain::request::{Request, RequestState};
+use maitred::domain::request::{CallKind, Request, RequestState};
 use maitred::domain::terms::{OnReschedule, Unmanaged};
 use maitred::domain::time::{Span, Time};
 use maitred::store::port::Store;
@@ -103,7 +103,10 @@ impl State {
                 self.ends(history, at, from.as_str(), &end);
             }
             Fact::Hold { booking, parts, .. } => self.alive(at, booking.uid.as_str(), parts),
-            Fact::Decided { request } => self.begins(history, at, request, all),
+            Fact::Decided { request } => {
+                self.begins(history, at, request, all);
+                self.has_the_time(history, at, request, all);
+            }
             Fact::Opened { .. }
             | Fact::Aliased { .. }
             | Fact::Unaliased { .. }
@@ -128,7 +131,7 @@ impl State {
         let may = self.truth(history, at).ends(uid, hold.credits);
         match may.iter().find(|(may, _)| may == end) {
             Some((_, why)) => {
-                self.tally.add(why);
+                self.tally.add(*why);
                 self.why.insert(uid.to_owned(), why);
             }
             None => {
@@ -247,6 +250,53 @@ impl State {
         if account.is_some_and(|account| self.book.frozen.contains(&account)) && !carries {
             let text = format!("11: {} confirmed though frozen", request.id);
             self.book.wrong.push(text);
+        }
+    }
+
+    /// Nobody is let in at a time that somebody else has: within one plan never, and beside what was
+    /// accepted before whenever the lists told all. What is over is not listed, and in nobody's way.
+    fn has_the_time(&mut self, history: &History, at: Time, request: &Request, all: &[Fact]) {
+        let lets_in = |request: &Request| request.call == Some(CallKind::Confirm);
+        if !lets_in(request) || request.state != RequestState::Recorded {
+            return;
+        }
+        let of = |request: &Request| -> Vec<String> {
+            let bookings = request.bookings.iter();
+            bookings.map(|booking| booking.uid.to_string()).collect()
+        };
+        let own = of(request);
+        let mut others: Vec<String> = Vec::new();
+        for fact in all {
+            if let Fact::Decided { request: other } = fact
+                && lets_in(other)
+                && other.id != request.id
+            {
+                others.extend(of(other));
+            }
+        }
+        if self.trouble == 0 {
+            let stands = |row: &&Row| {
+                row.status == Status::Accepted
+                    && row.host == ME
+                    && row.to.is_none()
+                    && !row.odd
+                    && row.end > at
+            };
+            others.extend(history.now().filter(stands).map(|row| row.uid.clone()));
+            let begun = self.book.open().map(|(_, begun)| begun);
+            let begun = begun.filter(|begun| begun.call == Some(CallKind::Confirm));
+            others.extend(begun.flat_map(|begun| begun.bookings.iter().cloned()));
+        }
+        let now = |uid: &String| history.at(uid, history.moment());
+        for row in own.iter().filter_map(now) {
+            let overlaps = |other: &&Row| row.start < other.end && other.start < row.end;
+            let others = others.iter().filter(|uid| !own.contains(uid));
+            let stands = |row: &&Row| matches!(row.status, Status::Pending | Status::Accepted);
+            let mut others = others.filter_map(now).filter(stands).filter(overlaps);
+            if let Some(other) = others.next() {
+                let text = format!("11: {} is confirmed beside {}", row.uid, other.uid);
+                self.book.wrong.push(text);
+            }
         }
     }
 

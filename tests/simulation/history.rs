@@ -98,6 +98,12 @@ impl History {
         moments.into_iter().collect()
     }
 
+    /// Every booking that is there.
+    pub fn now(&self) -> impl Iterator<Item = &Row> {
+        let last = self.rows.values().filter_map(|known| known.last());
+        last.filter_map(|(_, row)| row.as_ref())
+    }
+
     /// Every booking there ever was, as it was last.
     pub fn all(&self) -> impl Iterator<Item = &Row> {
         self.rows.keys().filter_map(|uid| self.last(uid))

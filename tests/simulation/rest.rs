@@ -13,9 +13,8 @@ use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
 
 use super::book::HoldState;
-use super::run::Run;
+use super::run::{Run, Summary};
 use super::shelf::State;
-use super::tally::Tally;
 use super::town::{KINDS, ME, Row};
 use super::truth::OLD_NAME;
 
@@ -299,9 +298,9 @@ impl Run {
     }
 
     /// Promise 9, and the sum of everything.
-    pub fn end(mut self) -> (Tally, Vec<String>) {
+    pub fn end(mut self) -> Summary {
         self.check();
-        let state = self.shelf.state();
+        let mut state = self.shelf.state();
         if std::env::var_os("MAITRED_SHOW").is_some() {
             for (at, facts) in &state.commits {
                 eprintln!("{at}");
@@ -331,8 +330,13 @@ impl Run {
         self.tally.extend(&state.tally);
         self.tally.extend(&self.shared.sim().tally);
         let unique: BTreeSet<String> = self.wrong.drain(..).collect();
+        let commits = std::mem::take(&mut state.commits);
         drop(state);
-        (self.tally, unique.into_iter().collect())
+        Summary {
+            tally: self.tally,
+            wrong: unique.into_iter().collect(),
+            commits,
+        }
     }
 }
 

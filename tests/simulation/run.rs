@@ -2,10 +2,15 @@
 //! everything must come to rest (`rest.rs`).
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 use maitred::calcom::port::Calendar;
 use maitred::domain::booking::Status;
+use maitred::domain::fact::Fact;
 use maitred::domain::gate::{Policy, RefuseWith};
 use maitred::domain::plan::plan;
 use maitred::domain::time::{Span, Time};
@@ -38,13 +43,54 @@ pub struct Run {
     stop: Stop,
     /// When the last watch that came to its end began, as the daemon remembers it.
     since: Option<Time>,
+    /// Times that what runs may wait before it is dropped.
+    waits: u64,
     pub rng: Rng,
     pub tally: Tally,
     pub wrong: Vec<String>,
 }
 
-/// Runs a seed; gives what was exercised and the promises that were broken.
-pub async fn whole(seed: u64) -> (Tally, Vec<String>) {
+/// Where the process ends.
+#[derive(Debug, Clone, Copy)]
+pub enum Point {
+    /// Before or after the `n`th call or commit.
+    Place(u64),
+    /// When it waits for the `n`th time, for whatever it is.
+    Wait(u64),
+}
+
+const NOWHERE: Point = Point::Place(0);
+
+/// Drops what runs when it waits for the `n`th time.
+async fn until<T>(waits: u64, what: impl Future<Output = T>) -> Option<T> {
+    let mut what = pin!(what);
+    let mut waited = 0;
+    poll_fn(|context| match what.as_mut().poll(context) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending => {
+            waited += 1;
+            if waited == waits {
+                Poll::Ready(None)
+            } else {
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+/// What a run came to.
+pub struct Summary {
+    /// What was exercised.
+    pub tally: Tally,
+    /// The promises that were broken, in words.
+    pub wrong: Vec<String>,
+    /// All that was written.
+    pub commits: Vec<(Time, Vec<Fact>)>,
+}
+
+/// Runs a seed.
+pub async fn whole(seed: u64) -> Summary {
     let mut run = Run::new(seed);
     let turns = 3 + run.rng.below(TURNS);
     let trouble = *run.rng.pick(&[0, 30, 80, 150]);
@@ -58,7 +104,7 @@ pub async fn whole(seed: u64) -> (Tally, Vec<String>) {
 }
 
 /// The first pass ends at its `point`th place; the rest is quiet. `None` when the pass has fewer.
-pub async fn stopped_at(seed: u64, point: u64) -> Option<(Tally, Vec<String>)> {
+pub async fn stopped_at(seed: u64, point: Point) -> Option<Summary> {
     let mut run = Run::new(seed);
     for _ in 0..3 {
         run.events();
@@ -73,7 +119,7 @@ pub async fn stopped_at(seed: u64, point: u64) -> Option<(Tally, Vec<String>)> {
 }
 
 /// The same for a watch, of bookings to which much has happened.
-pub async fn watch_stopped_at(seed: u64, point: u64) -> Option<(Tally, Vec<String>)> {
+pub async fn watch_stopped_at(seed: u64, point: Point) -> Option<Summary> {
     let mut run = Run::new(seed);
     for _ in 0..3 {
         run.events();
@@ -157,10 +203,22 @@ impl Run {
             session: Session::default(),
             stop: Stop::default(),
             since: None,
+            waits: 0,
             rng,
             tally,
             wrong: Vec::new(),
         }
+    }
+
+    fn stop_at(&mut self, point: Point) {
+        let (place, waits) = match point {
+            Point::Place(n) => (n, 0),
+            Point::Wait(n) => (0, n),
+        };
+        self.shared.stop_after(place);
+        let always_waits = &self.shared.always_waits;
+        always_waits.store(waits > 0, Ordering::Relaxed);
+        self.waits = waits;
     }
 
     pub fn trouble(&self, trouble: u64) {
@@ -224,7 +282,7 @@ impl Run {
             1 => self.repeated_plan().await,
             2 | 3 => {
                 let point = 1 + self.rng.below(50);
-                self.stopped_pass(point).await;
+                self.stopped_pass(Point::Place(point)).await;
             }
             4 => {}
             _ => {
@@ -235,7 +293,7 @@ impl Run {
         match self.rng.below(6) {
             0 => {
                 let point = 1 + self.rng.below(40);
-                self.stopped_watch(audit, point).await;
+                self.stopped_watch(audit, Point::Place(point)).await;
             }
             1..=3 => {
                 self.whole_watch(audit).await;
@@ -281,11 +339,11 @@ impl Run {
         }
     }
 
-    async fn stopped_watch(&mut self, audit: bool, point: u64) -> bool {
-        self.shared.stop_after(point);
+    async fn stopped_watch(&mut self, audit: bool, point: Point) -> bool {
+        self.stop_at(point);
         let ended = self.watch(audit).await;
         self.store.with(|_| ()).await;
-        self.shared.stop_after(0);
+        self.stop_at(NOWHERE);
         if let Some(ended) = ended {
             self.watch_ended(ended);
             return false;
@@ -356,7 +414,7 @@ impl Run {
         let ended = tokio::select! {
             biased;
             () = self.shared.stopped.notified() => None,
-            ended = watch(&ports, &self.policy, &mut self.session, look) => Some(ended),
+            ended = until(self.waits, watch(&ports, &self.policy, &mut self.session, look)) => ended,
         };
         let ended = ended.filter(|_| !self.shared.has_ended());
         self.check();
@@ -364,12 +422,12 @@ impl Run {
     }
 
     /// Whether the pass was stopped, which is a new process with nothing in its head.
-    async fn stopped_pass(&mut self, point: u64) -> bool {
-        self.shared.stop_after(point);
+    async fn stopped_pass(&mut self, point: Point) -> bool {
+        self.stop_at(point);
         let ended = self.pass(false).await;
-        // What it sent to the store's thread last comes to nothing there before it is a new process.
+        // What it sent to the store's thread last comes to an end there before it is a new process.
         self.store.with(|_| ()).await;
-        self.shared.stop_after(0);
+        self.stop_at(NOWHERE);
         if let Some(ended) = ended {
             self.ended(ended);
             return false;
@@ -440,7 +498,7 @@ impl Run {
         let ended = tokio::select! {
             biased;
             () = self.shared.stopped.notified() => None,
-            ended = pass(&ports, &self.policy, &mut self.session, dry_run) => Some(ended),
+            ended = until(self.waits, pass(&ports, &self.policy, &mut self.session, dry_run)) => ended,
         };
         // The store's thread may have let it run a little further, without any effect.
         let ended = ended.filter(|_| !self.shared.has_ended());
@@ -448,6 +506,11 @@ impl Run {
         if let Some(Ok(report)) = &ended {
             let mut seen = BTreeSet::new();
             for step in &report.steps {
+                for reason in &step.request.reasons {
+                    let decision = step.request.decision.as_str();
+                    self.tally
+                        .add(format!("judged: {decision}, {}", reason.code));
+                }
                 if !seen.insert(&step.request.id) {
                     let text = format!("{} stands twice in a report", step.request.id);
                     self.wrong.push(text);

@@ -122,6 +122,7 @@ impl State {
 
     /// That every charge is in the ledger what it is in the book.
     pub fn compare_charges(&mut self) {
+        self.compare_names();
         for (uid, hold) in &self.book.holds {
             let name = BookingUid::parse(uid).unwrap();
             let charge = self.store.charge(&name).unwrap().unwrap();
@@ -140,6 +141,30 @@ impl State {
                 let text = format!("3: the charge of {uid} is {is:?}, must be {must:?}");
                 self.book.wrong.push(text);
             }
+        }
+    }
+
+    /// That the ledger has no charge and no account that the book has not.
+    fn compare_names(&mut self) {
+        let open = self.store.open_charges(None, 10_000).unwrap();
+        for charge in open {
+            let hold = self.book.holds.get(charge.booking.uid.as_str());
+            if !hold.is_some_and(|hold| matches!(hold.state, HoldState::Held | HoldState::Posted)) {
+                let text = format!(
+                    "3: nothing is known of the charge of {}",
+                    charge.booking.uid
+                );
+                self.book.wrong.push(text);
+            }
+        }
+        let accounts = self.store.accounts(None, 100).unwrap();
+        if accounts.len() != self.book.sums.len() {
+            let text = format!(
+                "1: {} accounts, must be {}",
+                accounts.len(),
+                self.book.sums.len()
+            );
+            self.book.wrong.push(text);
         }
     }
 

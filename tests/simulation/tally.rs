@@ -1,12 +1,13 @@
 //! What a run exercised. A simulation that never reached a state proves nothing about it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 #[derive(Default)]
-pub struct Tally(pub BTreeMap<&'static str, u64>);
+pub struct Tally(pub BTreeMap<Cow<'static, str>, u64>);
 
 /// What the default run must have reached at least once.
-pub const MUST_REACH: [&str; 98] = [
+pub const MUST_REACH: [&str; 126] = [
     "absence taken back",
     "accepted without a hold",
     "account frozen",
@@ -41,6 +42,34 @@ pub const MUST_REACH: [&str; 98] = [
     "host marked absent",
     "intent resumed",
     "late move",
+    "judged: confirm, carried",
+    "judged: confirm, enough",
+    "judged: decline, short-of-credit",
+    "judged: decline, taken",
+    "judged: decline, unknown-booker",
+    "judged: decline, unmanaged",
+    "judged: decline, waited-too-long",
+    "judged: leave, decided-before",
+    "judged: leave, decline-limit",
+    "judged: leave, empty-ledger",
+    "judged: leave, event-type-not-shown",
+    "judged: leave, foreign-host",
+    "judged: leave, not-pending",
+    "judged: leave, predecessor-unclear",
+    "judged: leave, priced",
+    "judged: leave, seated",
+    "judged: leave, series-settling",
+    "judged: leave, series-unreadable",
+    "judged: leave, taken",
+    "judged: leave, ungated",
+    "judged: leave, unknown-booker",
+    "judged: review, frozen",
+    "judged: review, no-booker",
+    "judged: review, short-of-credit",
+    "judged: review, unknown-booker",
+    "judged: wait, short-of-credit",
+    "judged: wait, taken",
+    "judged: wait, unknown-booker",
     "list of the watch: stale",
     "list: row missing",
     "list: shuffled",
@@ -108,13 +137,13 @@ pub const MUST_REACH: [&str; 98] = [
 ];
 
 impl Tally {
-    pub fn add(&mut self, what: &'static str) {
-        *self.0.entry(what).or_default() += 1;
+    pub fn add(&mut self, what: impl Into<Cow<'static, str>>) {
+        *self.0.entry(what.into()).or_default() += 1;
     }
 
     pub fn extend(&mut self, other: &Self) {
         for (what, count) in &other.0 {
-            *self.0.entry(what).or_default() += count;
+            *self.0.entry(what.clone()).or_default() += count;
         }
     }
 
