@@ -402,6 +402,33 @@ async fn of_requests_for_one_time_the_first_to_ask_gets_it() {
 }
 
 #[tokio::test]
+async fn a_full_calendar_is_read_to_its_end() {
+    let mut house = House::new(Dialect::V2).await;
+    house.grant("bo@example.com", 5).await;
+    let lesson = house.kinds.lesson;
+    let first = time("2026-11-26T09:00:00Z");
+    // More than twenty pages, after which every request was once left for later.
+    let slots = 21 * 250;
+    let slot = |n: i64| first + Span::minutes(30 * n);
+    for n in 1..=slots {
+        let made = house.clock.now() - Span::minutes(1);
+        let mut world = house.sandbox.lock();
+        let booking = world.request(made, lesson, "al@example.com", slot(n));
+        let accepts = Action::HostAccepts { booking };
+        world.act(made, accepts).unwrap();
+    }
+    let ask = |n: i64| house.request(lesson, "bo@example.com", &slot(n).to_rfc3339());
+    let (early, taken, late) = (ask(0), ask(slots), ask(slots + 1));
+    let report = house.pass().await;
+    assert_eq!(report.problems, []);
+    assert_eq!(house.status(&early), "accepted");
+    assert_eq!(house.status(&taken), "rejected");
+    assert_eq!(house.status(&late), "accepted");
+    let record = house.record(&taken).await.unwrap();
+    assert_eq!(record.reasons[0].code, Code::Taken);
+}
+
+#[tokio::test]
 async fn waits_end_with_credit_or_at_the_deadline() {
     let mut house = House::new(Dialect::V2).await;
     for gate in &mut house.policy.gates {

@@ -110,6 +110,7 @@ pub fn rush(requests: usize) {
         }
         eprintln!("pass {passes}: {pass:?}; {watch:?}");
     }
+    assert_eq!(passes, 1, "all are answered by one pass");
     let peak = daemon.measure()["peak"];
     once(&house, &asked);
     let count = requests as u64;

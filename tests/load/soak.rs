@@ -258,6 +258,11 @@ fn flat(days: &[Day]) {
         let (was, is) = (most(middle, of), most(last, of));
         assert!(is * 100 <= was * FLAT, "{what}: {is} after {was}");
     }
+    // The fold grows with the log, and no faster. It is made of segments, so this is a rough measure.
+    let fold = |of: &[Day]| of.iter().map(|day| day.fold * 100 / day.log).max().unwrap();
+    let (was, is) = (fold(middle), fold(last));
+    eprintln!("the fold is {was}, then {is} hundredths of the log");
+    assert!(is * 100 <= was * FLAT, "fold: {is} after {was}");
     // What the log takes for one decision stays the same.
     let each = |of: &[Day]| {
         let grown = of[of.len() - 1].log - of[0].log;
