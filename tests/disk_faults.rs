@@ -1,5 +1,5 @@
 //! Disks that fail. A short life of the ledger is lived on a disk whose n-th call fails, for every n:
-//! full, or broken, once or from there on. It never panics and never lies: what was acknowledged is
+//! full, broken, unreadable or read-only, once or from there on. It never panics and never lies: what was acknowledged is
 //! there when the disk is well again, what was refused is not, after a failed write nothing more is
 //! written, and each message names the file and what to do.
 //!
@@ -21,7 +21,7 @@ mod load;
 mod shim;
 mod store_support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use house::{House, RICH};
@@ -31,9 +31,18 @@ use shim::Fail;
 /// Errors of the system.
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
+const EROFS: i32 = 30;
 
-/// How often each disk fails when not everything is asked for.
+/// Letters of calls, see `shim.c`: opening and changing, only changing (to open for it is as good), and
+/// only reading what was opened.
+const ANY: &str = "coatwsrumd";
+const WRITING: &str = "catwsrumd";
+const READING: &str = "plek";
+
+/// How often each disk fails when not everything is asked for; one that only cannot be read, or a run
+/// of the whole binary on one.
 const SOME: u64 = 8;
+const FEW: u64 = 4;
 
 /// A way of failing.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +55,7 @@ struct Disk {
 }
 
 /// On a full disk nothing is made and nothing grows; what is there can be read, and removed.
-const DISKS: [Disk; 4] = [
+const DISKS: [Disk; 7] = [
     Disk {
         what: "full",
         errno: ENOSPC,
@@ -64,14 +73,35 @@ const DISKS: [Disk; 4] = [
     Disk {
         what: "broken once",
         errno: EIO,
-        kinds: "cotwsrumd",
+        kinds: ANY,
         stays: false,
         part: false,
     },
     Disk {
         what: "broken for good",
         errno: EIO,
-        kinds: "cotwsrumd",
+        kinds: ANY,
+        stays: true,
+        part: false,
+    },
+    Disk {
+        what: "unreadable once",
+        errno: EIO,
+        kinds: READING,
+        stays: false,
+        part: false,
+    },
+    Disk {
+        what: "unreadable for good",
+        errno: EIO,
+        kinds: READING,
+        stays: true,
+        part: false,
+    },
+    Disk {
+        what: "read-only",
+        errno: EROFS,
+        kinds: WRITING,
         stays: true,
         part: false,
     },
@@ -101,50 +131,92 @@ fn as_a_child_process() {
     }
 }
 
+fn asked() -> Option<String> {
+    std::env::var("MAITRED_DISK_FAULTS").ok()
+}
+
+fn is_all() -> bool {
+    asked().is_some_and(|what| what == "all")
+}
+
+fn is_one() -> bool {
+    asked().is_some_and(|what| what.parse::<u64>().is_ok())
+}
+
 /// Some of the numbers from 1 to the last, or all of them, or one.
-fn numbers(last: u64) -> Vec<u64> {
-    if let Some(one) = std::env::var("MAITRED_DISK_FAULTS")
-        .ok()
-        .and_then(|what| what.parse().ok())
-    {
+fn numbers(last: u64, some: u64) -> Vec<u64> {
+    if let Some(one) = asked().and_then(|what| what.parse().ok()) {
         return vec![one];
     }
-    let all = std::env::var("MAITRED_DISK_FAULTS").is_ok_and(|what| what == "all");
-    let step = if all { 1 } else { (last / SOME).max(1) };
+    let step = if is_all() { 1 } else { (last / some).max(1) };
     (1..=last).step_by(usize::try_from(step).unwrap()).collect()
 }
 
 #[test]
 fn on_a_failing_disk_it_never_panics_and_never_lies() {
     let mut mix: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut failed: BTreeMap<&str, BTreeSet<char>> = BTreeMap::new();
     let mut wrong = Vec::new();
     for (begins, disk) in BEGINNINGS.iter().flat_map(|b| DISKS.map(|disk| (*b, disk))) {
         let well = Lived::new(begins, disk.fails(u64::MAX >> 1));
         assert_eq!(ending(&well), "not noticed", "{:#?}", well.lines);
         assert!(well.counted > 20, "{} calls", well.counted);
-        for at in numbers(well.counted) {
+        assert_eq!(well.failed, "", "nothing fails before it is due");
+        let some = if disk.kinds == READING { FEW } else { SOME };
+        for at in numbers(well.counted, some) {
             let lived = Lived::new(begins, disk.fails(at));
             *mix.entry((disk.what, ending(&lived))).or_default() += 1;
+            failed
+                .entry(disk.what)
+                .or_default()
+                .extend(lived.failed.chars());
             if let Err(error) = lived.check(begins, disk.errno) {
                 let lines = &lived.lines;
                 wrong.push(format!("{begins:?}, {disk:?} at {at}: {error} {lines:#?}"));
+            } else if lived.failed.is_empty() && lived.counted > at {
+                wrong.push(format!("{begins:?}, {disk:?} at {at}: no call failed"));
             }
         }
     }
-    eprintln!("{} lives: {mix:?}", mix.values().sum::<u64>());
+    eprintln!("{} lives: {mix:?}, {failed:?}", mix.values().sum::<u64>());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    if !is_one() {
+        DISKS
+            .iter()
+            .for_each(|disk| check_mix(*disk, &mix, &failed));
+    }
 }
 
-/// Runs of the binary on a full disk.
-#[test]
-fn the_binary_on_a_full_disk_says_so_and_calls_nobody() {
+/// Whether each way of failing was one: calls did fail, the ledger often saw it, and, when every
+/// call was gone through, calls of each kind did.
+fn check_mix(
+    disk: Disk,
+    mix: &BTreeMap<(&str, &str), u64>,
+    failed: &BTreeMap<&str, BTreeSet<char>>,
+) {
+    let what = disk.what;
+    let of = mix.iter().filter(|((of, _), _)| *of == what);
+    let noticed: u64 = of
+        .filter(|((_, ending), _)| *ending != "not noticed")
+        .map(|(_, lives)| lives)
+        .sum();
+    assert!(noticed > 2, "{what}: noticed in {noticed} lives: {mix:?}");
+    let letters = &failed[what];
+    let wanted: BTreeSet<char> = disk.kinds.chars().collect();
+    let all = if is_all() { wanted.len() } else { 2 };
+    assert!(letters.len() >= all, "{what}: {letters:?} of {wanted:?}");
+}
+
+/// Runs of the binary on such a disk, which fails at some of so many calls: either it has done its
+/// work, or it says what is wrong and has called nobody without writing that down. Gives how many
+/// failed.
+fn runs_on(disk: Disk, calls: u64, some: u64, helps: &[&str]) -> usize {
     let mut house = House::new();
-    let full = DISKS[0];
-    let mut seen = 0;
-    for at in numbers(RUN_CALLS) {
+    let mut failed = 0;
+    for at in numbers(calls, some) {
         house.ask(RICH);
         let (calls, decisions) = (house.calls(), house.decisions());
-        let (code, said) = house.start_on(full.fails(at), &["run", "--once"]).said();
+        let (code, said) = house.start_on(disk.fails(at), &["run", "--once"]).said();
         let called = house.calls() - calls;
         let decided = house.decisions() - decisions;
         assert!(
@@ -155,8 +227,8 @@ fn the_binary_on_a_full_disk_says_so_and_calls_nobody() {
             // It fails so late that all is done: only the fold is not marked as whole.
             Some(0) => {}
             Some(1) => {
-                seen += 1;
-                assert!(said.contains("make room"), "{at}: {said}");
+                failed += 1;
+                assert!(helps.iter().any(|text| said.contains(text)), "{at}: {said}");
                 assert!(said.contains("ledger"), "{at}: {said}");
             }
             other => panic!("{at}: {other:?} {said}"),
@@ -164,7 +236,53 @@ fn the_binary_on_a_full_disk_says_so_and_calls_nobody() {
         house.finish();
         assert_eq!(house.check(), [""; 0], "{at}");
     }
-    assert!(seen > 2, "{seen} runs failed");
+    failed
+}
+
+#[test]
+fn the_binary_on_a_full_disk_says_so_and_calls_nobody() {
+    let failed = runs_on(DISKS[0], RUN_CALLS, SOME, &["make room"]);
+    assert!(failed > 2 || is_one(), "{failed} runs failed");
+}
+
+/// From the middle on, as after an error with which the system itself stops all writing, the log has
+/// no remedy of its own to name: its error says what is the matter.
+#[test]
+fn the_binary_on_a_read_only_file_system_says_so_and_calls_nobody() {
+    let helps = [WRITABLE, "see why first): Read-only file system"];
+    let failed = runs_on(DISKS[6], RUN_CALLS, FEW, &helps);
+    assert!(failed > 1 || is_one(), "{failed} runs failed");
+}
+
+/// What nobody may write to from the start: whoever wants the ledger is told what to do, with the
+/// code of an operation that failed, and nothing is changed.
+#[test]
+fn on_a_read_only_file_system_each_command_names_the_remedy() {
+    let mut house = House::new();
+    house.ask(RICH);
+    let commands: [&[&str]; 4] = [
+        &["run"],
+        &["run", "--once"],
+        &["credits", "grant", RICH, "7", "--reference", "read-only"],
+        &["account", "show", RICH],
+    ];
+    for command in commands {
+        let (code, said) = house.start_on(DISKS[6].fails(1), command).said();
+        assert_eq!(code, Some(1), "{command:?}: {said}");
+        assert!(
+            said.contains(WRITABLE) && said.contains("ledger"),
+            "{command:?}: {said}"
+        );
+    }
+    assert_eq!(house.calls(), 0, "nothing leaves before it is written down");
+    house.finish();
+    assert_eq!(house.check(), [""; 0]);
+}
+
+#[test]
+fn the_binary_on_a_disk_that_cannot_be_read_says_so_and_calls_nobody() {
+    let failed = runs_on(DISKS[5], RUN_READS, FEW, &["the disk does not work"]);
+    assert!(failed > 1 || is_one(), "{failed} runs failed");
 }
 
 /// A full disk under the log alone, from the next commit on.
@@ -213,5 +331,9 @@ fn an_operator_is_told_of_a_full_disk_and_the_next_need_ends_the_daemon() {
     assert_eq!(house.check(), [""; 0]);
 }
 
-/// About how many calls of a full disk's kinds one run makes.
+/// The remedy of a read-only file system.
+const WRITABLE: &str = "mount the file system writable";
+
+/// About how many calls of a full disk's kinds one run makes, and how many that read.
 const RUN_CALLS: u64 = 40;
+const RUN_READS: u64 = 200;

@@ -18,11 +18,21 @@ mod door;
 mod memory;
 #[path = "hostile_peers/mutate.rs"]
 mod mutate;
+#[path = "hostile_peers/names.rs"]
+mod names;
+#[path = "hostile_peers/pages.rs"]
+mod pages;
 #[path = "hostile_peers/passes.rs"]
 mod passes;
 #[path = "hostile_peers/peer.rs"]
 mod peer;
+#[path = "hostile_peers/slow.rs"]
+mod slow;
 #[path = "hostile_peers/tls.rs"]
 mod tls;
+#[path = "hostile_peers/watch_lists.rs"]
+mod watch_lists;
+#[path = "hostile_peers/watches.rs"]
+mod watches;
 #[path = "corpora/wire.rs"]
 mod wire;

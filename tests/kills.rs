@@ -3,41 +3,50 @@
 //! started again. It must come to the same end as if nobody had disturbed it: each booking decided,
 //! mailed and charged once.
 //!
-//! `MAITRED_KILLS=300` kills so often; by default few, from another place on for each
-//! `MAITRED_KILL_SEED`.
+//! `MAITRED_KILLS=300` kills so often: at every change at least once, and as often in each way as the
+//! number goes. By default few, at other places for each `MAITRED_KILL_SEED`.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(clippy::print_stderr, reason = "the seed and the mix are printed")]
 
 #[path = "common/house.rs"]
 mod house;
+#[path = "kills/places.rs"]
+mod places;
 #[path = "simulation/rng.rs"]
 mod rng;
 #[path = "common/shim.rs"]
 mod shim;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use house::{House, POOR, RICH, Running, STRANGER};
+use maitred::daemon::clock;
 use maitred::sandbox::journal::Kind;
+use places::{BYS, Part, Place};
 use rng::Rng;
-use shim::{By, Kill};
+use shim::{Kill, Shim};
 
 /// Kills when nothing else is asked for.
 const KILLS: u64 = 30;
 
-/// Kills among which each kind must have been met.
-const ENOUGH: u64 = 100;
+/// Kills from which on every change must have been met.
+const ENOUGH: u64 = 300;
 
 /// Of a hundred kills, this many are at an instant that the ledger does not know of.
-const ANY_INSTANT_PERCENT: u64 = 30;
+const ANY_INSTANT_PERCENT: u64 = 25;
 
-/// The longest that one waits for such an instant, and that a daemon gets for its work.
+/// The longest that one waits for such an instant, in milliseconds.
 const INSTANT: u64 = 400;
-const DAEMON: Duration = Duration::from_secs(10);
+
+/// Changes of a run that clears up after a kill, about.
+const CLEARING: u64 = 120;
+
+/// Kills in one house. In an old one the fold makes changes that a young one does not.
+const OF_ONE_HOUSE: usize = 25;
 
 const SIGKILL: i32 = 9;
 
@@ -59,54 +68,61 @@ fn is_killed(status: ExitStatus) -> bool {
     status.signal() == Some(SIGKILL)
 }
 
-/// The places to be killed at, in turn: as far apart as it takes to come past all of them.
-struct Places {
-    next: u64,
-    step: u64,
-    by: usize,
+/// So many that every change must have been met.
+fn is_whole() -> bool {
+    kills() >= ENOUGH
 }
 
-const BYS: [By; 3] = [By::Before, By::Half, By::After];
+fn at_any_instant() -> u64 {
+    (kills() * ANY_INSTANT_PERCENT).div_ceil(100)
+}
 
-impl Places {
-    fn new(kills: u64, rng: &mut Rng) -> Self {
-        // A run makes somewhat over a hundred changes.
-        let step = (150 / kills.max(1)).max(1);
-        Self {
-            next: 1 + rng.below(step),
-            step,
-            by: rng.index(BYS.len()),
+#[test]
+fn killed_at_each_change_it_comes_to_the_same_end() {
+    let mut rng = seeded();
+    let kills = kills() - at_any_instant();
+    let last = places::undisturbed();
+    let schedule = places::schedule(&last, kills, &mut rng);
+    let mut met: BTreeMap<Part, BTreeSet<u64>> = BTreeMap::new();
+    let mut mix: BTreeMap<String, u64> = BTreeMap::new();
+    let mut missed = Vec::new();
+    let parts = schedule.chunk_by(|one, next| one.part == next.part);
+    for some in parts.flat_map(|part| part.chunks(OF_ONE_HOUSE)) {
+        let mut house = places::house();
+        for place in some {
+            if !places::meet(&mut house, *place) {
+                missed.push(*place);
+            }
+            let Place { part, kill } = *place;
+            met.entry(part).or_default().insert(kill.at);
+            *mix.entry(format!("{part:?} {:?}", kill.by)).or_default() += 1;
+            let wrong = house.check();
+            assert!(wrong.is_empty(), "after {place:?}: {wrong:#?}");
         }
     }
-
-    fn kill(&self) -> Kill {
-        Kill {
-            at: self.next,
-            by: BYS[self.by % BYS.len()],
-            kinds: None,
-        }
+    let places: u64 = last.values().sum();
+    let furthest = met.iter().map(|(part, met)| (*part, *met.last().unwrap()));
+    let furthest: BTreeMap<Part, u64> = furthest.collect();
+    eprintln!(
+        "{} kills at {places} places ({last:?}), up to {furthest:?}: {mix:?}",
+        schedule.len()
+    );
+    assert!(missed.is_empty(), "not killed there: {missed:?}");
+    if kills >= places || is_whole() {
+        let all = met.values().map(|met| met.len() as u64).sum::<u64>();
+        assert_eq!((all, furthest), (places, last), "every change was met");
     }
-
-    /// Was it killed there? When not, it has fewer changes, and it begins again.
-    fn went(&mut self, killed: bool) {
-        if killed {
-            self.next += self.step;
-            self.by += 1;
-        } else {
-            self.next = 1 + (self.next + 1) % self.step;
-            self.by += 1;
-        }
+    if kills >= places * BYS.len() as u64 {
+        assert_eq!(schedule.len() as u64, places * BYS.len() as u64);
     }
 }
 
 #[test]
-fn killed_anywhere_it_comes_to_the_same_end() {
-    let (kills, mut rng) = (kills(), seeded());
+fn killed_at_any_instant_it_comes_to_the_same_end() {
+    let (kills, mut rng) = (at_any_instant(), seeded());
     let mut house = House::new();
-    let mut mix: BTreeMap<String, u64> = BTreeMap::new();
-    let mut once = Places::new(kills / 2, &mut rng);
-    let mut daemon = Places::new(kills / 2, &mut rng);
-    let (mut done, mut furthest) = (0, 0);
+    let mut mix: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut done = 0;
     while done < kills {
         if rng.chance(300) {
             house.cancel();
@@ -118,42 +134,37 @@ fn killed_anywhere_it_comes_to_the_same_end() {
         if rng.chance(300) {
             house.answer_slowly(&[Kind::Confirm, Kind::Decline, Kind::List], 150);
         }
+        let is_daemon = rng.chance(500);
+        let args = if is_daemon { &["run"][..] } else { &ONCE };
+        let instant = Duration::from_millis(rng.below(INSTANT));
+        if kill_after(house.start(args, None), instant) {
+            done += 1;
+            let who = if is_daemon { "daemon" } else { "once" };
+            *mix.entry(who).or_default() += 1;
+        }
         // Sometimes those that clear up are killed, too.
-        for again in 0..=rng.below(2) {
-            let is_daemon = again == 0 && rng.chance(400);
-            let args = if is_daemon {
-                &["run"][..]
-            } else {
-                &["run", "--once", "--watch"]
+        for _ in 0..rng.below(3) {
+            let kill = Kill {
+                at: 1 + rng.below(CLEARING),
+                by: *rng.pick(&BYS),
+                kinds: None,
             };
-            let places = if is_daemon { &mut daemon } else { &mut once };
-            let killed = if rng.below(100) < ANY_INSTANT_PERCENT {
-                let instant = Duration::from_millis(rng.below(INSTANT));
-                let killed = kill_after(house.start(args, None), instant);
-                killed.then(|| "at any instant".to_owned())
-            } else {
-                let kill = places.kill();
-                let killed = kill_at(&house, house.start(args, Some(kill)), is_daemon);
-                places.went(killed);
-                furthest = furthest.max(if killed { kill.at } else { 0 });
-                killed.then(|| format!("{:?}", kill.by).to_lowercase())
-            };
-            if let Some(how) = killed {
-                done += 1;
-                let who = if is_daemon { "daemon" } else { "once" };
-                *mix.entry(format!("{who} {how}")).or_default() += 1;
+            if is_killed(house.start(&ONCE, Some(kill)).ended()) {
+                *mix.entry("clearing up").or_default() += 1;
             }
         }
         house.finish();
         let wrong = house.check();
         assert!(wrong.is_empty(), "after {done} kills: {wrong:#?}");
     }
-    let asked = house.asked();
-    eprintln!("{done} kills, {asked} bookings, up to change {furthest}: {mix:?}");
-    if kills >= ENOUGH {
-        assert_eq!(mix.len(), 8, "every kind of kill was met: {mix:?}");
+    eprintln!("{done} kills, {} bookings: {mix:?}", house.asked());
+    if is_whole() {
+        assert_eq!(mix.len(), 3, "every kind of kill was met: {mix:?}");
     }
 }
+
+/// A pass and a watch.
+const ONCE: [&str; 3] = ["run", "--once", "--watch"];
 
 /// Kills it after that long, unless it is done before.
 fn kill_after(mut running: Running, instant: Duration) -> bool {
@@ -162,42 +173,78 @@ fn kill_after(mut running: Running, instant: Duration) -> bool {
     ended.is_none()
 }
 
-/// Looks, some milliseconds apart, at a daemon that has answered everybody: it still has to write
-/// down how that went.
-const AT_REST: u32 = 40;
-
-/// Waits until the shim has killed it. One that never comes to that place ends by itself or, when it
-/// is a daemon and has done its work, is killed at rest.
-fn kill_at(house: &House, mut running: Running, is_daemon: bool) -> bool {
-    if !is_daemon {
-        return is_killed(running.ended());
-    }
-    let mut looks = 0;
-    let ended = running.ended_within(DAEMON, || {
-        looks += u32::from(house.is_answered());
-        looks > AT_REST
-    });
-    running.kill();
-    ended.is_some_and(is_killed)
-}
-
 #[test]
 fn a_command_that_was_killed_and_is_repeated_counts_once() {
     let mut rng = seeded();
     let house = House::new();
-    let mut places = Places::new(kills() / 3, &mut rng);
+    let kills = kills() / 3;
+    let last = changes_of_a_grant(&house);
+    let last = BTreeMap::from([(Part::Once, last)]);
+    let schedule = places::schedule(&last, kills, &mut rng);
     let mut credits = available(&house);
     let mut killed = 0;
-    while killed < kills() / 3 {
-        let reference = format!("grant {killed} {}", places.next);
+    for &Place { kill, .. } in &schedule {
+        let reference = format!("grant {kill:?}");
         let grant = ["credits", "grant", RICH, "2", "--reference", &reference];
-        let was_killed = is_killed(house.start(&grant, Some(places.kill())).ended());
-        places.went(was_killed);
-        killed += u64::from(was_killed);
+        killed += u64::from(is_killed(house.start(&grant, Some(kill)).ended()));
         house.ok(&grant);
         credits += 2;
         assert_eq!(available(&house), credits, "{reference}");
     }
+    let kills = schedule.len() as u64;
+    eprintln!("{killed} commands killed, of {kills} that were to be, at {last:?}");
+    // sled writes now more, now less: one may come to its end before.
+    assert!(killed * 10 >= kills * 9, "{killed} of {kills} were killed");
+    house.ok(&["ledger", "verify"]);
+}
+
+/// The least that some grants come to when nobody disturbs them.
+fn changes_of_a_grant(house: &House) -> u64 {
+    let count = house.path("count");
+    let counted = ["first", "second", "third"].map(|reference| {
+        let shim = Shim {
+            count: Some(count.clone()),
+            ..Shim::default()
+        };
+        let grant = ["credits", "grant", RICH, "2", "--reference", reference];
+        // What was opened before is as it will be when they are killed.
+        available(house);
+        assert!(house.start_under(&grant, shim).ended().success());
+        shim::counted(&count).0
+    });
+    counted.into_iter().min().unwrap()
+}
+
+/// The daemon lives; the command that asks it is killed, before it has asked or while it waits for
+/// the answer.
+#[test]
+fn a_command_that_was_killed_while_it_asked_a_daemon_counts_once() {
+    let mut rng = seeded();
+    let house = House::new();
+    let mut daemon = house.start(&["run"], None);
+    house.answers();
+    let mut credits = available(&house);
+    let (mut killed, mut counted) = (0, 0);
+    for n in 0..kills() / 3 {
+        let reference = format!("asked {n}");
+        let grant = ["credits", "grant", RICH, "2", "--reference", &reference];
+        // As long as a command takes in all, so that each part of it is met.
+        let began = clock::now();
+        house.ok(&["account", "show", RICH]);
+        let takes = (clock::now() - began).to_std().unwrap();
+        let instant = takes * u32::try_from(rng.below(100)).unwrap() / 100;
+        if kill_after(house.start(&grant, None), instant) {
+            killed += 1;
+            counted += u64::from(available(&house) > credits);
+        }
+        house.ok(&grant);
+        credits += 2;
+        assert_eq!(available(&house), credits, "{reference}");
+    }
+    eprintln!("{killed} commands killed beside a daemon, {counted} had been counted");
+    assert!(killed > 0, "none was killed");
+    daemon.terminate();
+    assert!(daemon.ended().success());
     house.ok(&["ledger", "verify"]);
 }
 

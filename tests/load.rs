@@ -18,6 +18,8 @@ mod rush;
 #[path = "load/soak.rs"]
 mod soak;
 
+use maitred::domain::time::Span;
+
 /// What the binary runs on too: memory is to be measured as it will be.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -35,6 +37,24 @@ fn as_a_child_process() {
 #[test]
 fn all_who_wait_at_once_are_answered_once() {
     rush::rush(number("MAITRED_LOAD", 500));
+}
+
+/// What was due at an hour that the clock has gone back from does not wait until it comes again.
+#[test]
+fn a_clock_that_was_set_back_is_followed() {
+    let house = house::House::new(30);
+    house.fill(1, 1);
+    let now = house.clock.now() + Span::minutes(10);
+    let mut daemon = house.daemon();
+    let mut ended = |now| {
+        let told = daemon.tick(now).unwrap();
+        (told.contains_key("pass"), told.contains_key("watch"))
+    };
+    let (pass, watch) = ((true, false), (false, true));
+    assert_eq!([ended(now), ended(now)], [pass, watch]);
+    let back = now - Span::hours(2);
+    assert_eq!([ended(back), ended(back)], [pass, watch]);
+    daemon.end();
 }
 
 #[test]

@@ -429,6 +429,46 @@ async fn a_full_calendar_is_read_to_its_end() {
 }
 
 #[tokio::test]
+async fn a_booking_at_the_end_of_all_years_holds_up_nobody() {
+    for dialect in BOTH {
+        let mut house = House::new(dialect).await;
+        house.grant("bo@example.com", 5).await;
+        let lesson = house.kinds.lesson;
+        let last = house.request(lesson, "bo@example.com", "9999-12-31T23:15:00Z");
+        let bo = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+        house.pass().await;
+        assert_eq!(house.status(&bo), "accepted", "{dialect:?}");
+        assert_eq!(house.status(&last), "accepted", "{dialect:?}");
+    }
+}
+
+/// Nobody pays for a time that was past when the server was well again.
+#[tokio::test]
+async fn what_is_over_before_it_could_be_confirmed_is_given_back() {
+    for dialect in BOTH {
+        let mut house = House::new(dialect).await;
+        house.grant("bo@example.com", 5).await;
+        let lesson = house.kinds.lesson;
+        let uid = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+        let fault = Fault::Error {
+            stage: Stage::Before,
+        };
+        let rule = Rule::next(Kind::Confirm, fault);
+        house.sandbox.lock().add_fault(rule).unwrap();
+        house.pass().await;
+        assert_eq!(house.balance("bo@example.com").await, (4, 1, 0));
+        let over = time("2026-12-01T09:30:00Z") - house.clock.now();
+        house.clock.advance(over);
+        let report = house.pass().await;
+        assert_eq!(ended(&report, &uid), "superseded", "{dialect:?}");
+        assert_eq!(house.status(&uid), "pending", "{dialect:?}");
+        assert_eq!(house.balance("bo@example.com").await, (5, 0, 0));
+        assert_eq!(mails(&house, &uid, MailKind::Confirmed), 0);
+        assert!(house.pass().await.steps.is_empty(), "it is left alone");
+    }
+}
+
+#[tokio::test]
 async fn waits_end_with_credit_or_at_the_deadline() {
     let mut house = House::new(Dialect::V2).await;
     for gate in &mut house.policy.gates {

@@ -59,8 +59,11 @@ const OF_EACH: u64 = 32;
 /// Images below which not every part of the ledger's life need have been met.
 const ENOUGH: u64 = 60;
 
+/// Of so many cuts one at least is in a rebuild of the fold: each part has its share.
+const FEW: u64 = 32;
+
 /// Parts of the ledger's life ([`Doing`]), and ways in which it opens ([`How`]).
-const PARTS: usize = 8;
+const PARTS: usize = 9;
 const WAYS: usize = 4;
 
 fn number(name: &str) -> Option<u64> {
@@ -201,6 +204,8 @@ fn every_image_holds_all_that_was_acknowledged() {
             (PARTS, WAYS),
             "every part of its life was met"
         );
+        let rebuilds = tally.doing[&Doing::Rebuilding];
+        assert!(rebuilds * FEW >= images, "{rebuilds} cuts in a rebuild");
     }
 }
 
@@ -352,9 +357,9 @@ fn put_by(tree: &disk::Tree, image: usize) -> PathBuf {
 /// How long the control may take over one image before it counts as hung.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
-/// Of a hundred images of plain sled, so many at least are broken. When this fails, the power cuts
+/// Of a hundred images of plain sled, more than this are broken: most. When this fails, the power cuts
 /// have lost their bite, whatever the other tests say.
-const BROKEN_PERCENT: u64 = 40;
+const BROKEN_PERCENT: u64 = 50;
 
 #[test]
 fn the_control_in_plain_sled_breaks() {
@@ -389,5 +394,5 @@ fn the_control_in_plain_sled_breaks() {
     eprintln!("{images} images of plain sled: {outcomes:?}");
     let whole = outcomes.get(&Outcome::Whole).copied().unwrap_or(0);
     let broken = images - whole;
-    assert!(broken * 100 >= images * BROKEN_PERCENT, "{outcomes:?}");
+    assert!(broken * 100 > images * BROKEN_PERCENT, "{outcomes:?}");
 }

@@ -7,6 +7,7 @@ mod common;
 
 use common::{House, time};
 use maitred::calcom::port::Dialect;
+use maitred::domain::decision::{Code, Decision};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{EventTypeKey, Gate, RefuseWith};
 use maitred::domain::id::{AccountId, Reference};
@@ -282,6 +283,67 @@ async fn a_late_move_can_be_a_cancellation_in_either_order() {
         );
         nothing_more(&mut house, "late").await;
     }
+}
+
+/// An occurrence names nobody who moved it: the terms say whose doing that counts as.
+#[tokio::test]
+async fn a_late_move_by_nobody_knows_whom_counts_as_configured() {
+    for (unknown, expect) in [(Blame::Host, What::Moved), (Blame::Booker, What::Kept)] {
+        let mut house = House::new(Dialect::V2).await;
+        house.grant(BO, 5).await;
+        let uids = house.series(house.kinds.lesson, BO, START, 2);
+        terms(&mut house, |terms| {
+            terms.late_move = LateMove::Cancellation;
+            terms.unknown_cancels = unknown;
+        });
+        house.pass().await;
+        house.watch(true).await;
+        let late = time(START) - Span::hours(2) - house.clock.now();
+        house.clock.advance(late);
+        let start = time("2027-01-20T15:00:00Z");
+        act(&house, Action::HostMoves(Shift::to(&uids[0], start)));
+        let watched = house.watch(false).await;
+        assert_eq!(whats(&watched), [expect], "{unknown:?}");
+        assert_eq!(house.balance(BO).await, (3, 0, 2));
+        nothing_more(&mut house, "moved").await;
+    }
+}
+
+/// What several bookings of one series paid comes back only when their successors are answered, so
+/// these are not declined for want of it.
+#[tokio::test]
+async fn occurrences_moved_together_are_not_short_of_what_they_paid() {
+    let mut house = House::new(Dialect::V2).await;
+    house.grant(BO, 2).await;
+    let uids = house.series(house.kinds.lesson, BO, START, 2);
+    house.pass().await;
+    assert_eq!(house.balance(BO).await, (0, 0, 2));
+    let mut moved = Vec::new();
+    for (uid, to) in uids
+        .iter()
+        .zip(["2027-01-20T15:00:00Z", "2027-01-21T15:00:00Z"])
+    {
+        moved.extend(act(&house, Action::BookerMoves(Shift::to(uid, time(to)))));
+    }
+    house.clock.advance(Span::minutes(1));
+    house.pass().await;
+    for uid in &moved {
+        assert_eq!(house.status(uid), "pending");
+        let record = house.record(uid).await.unwrap();
+        assert_eq!(record.decision, Decision::Review);
+        assert_eq!(record.reasons[0].code, Code::ShortOfCredit);
+    }
+    house.watch(true).await;
+    assert_eq!(house.balance(BO).await, (0, 0, 2));
+    // The host answers the series by hand: both go on with what was paid.
+    let booking = moved[0].clone();
+    act(&house, Action::HostAccepts { booking });
+    house.watch(false).await;
+    assert_eq!(house.balance(BO).await, (0, 0, 2));
+    for uid in &moved {
+        assert_eq!(house.charge(uid).await.unwrap().state, ChargeState::Open);
+    }
+    nothing_more(&mut house, "moved together").await;
 }
 
 #[tokio::test]

@@ -17,10 +17,13 @@ use crate::config::model::Config;
 use crate::control::protocol::status::WatchHead;
 use crate::control::protocol::{PassHead, PassView, Response};
 use crate::domain::gate::Policy;
-use crate::domain::time::{Clock, Time};
+use crate::domain::time::{Clock, Span, Time};
 use crate::lookup::desk::Desk;
 use crate::reconcile::ports::{Session, Stop};
 use crate::store::handle::StoreHandle;
+
+/// A clock that goes back further than this was set, and does not only keep itself right.
+const SET_BACK: Span = Span::seconds(10);
 
 mod asked;
 mod passes;
@@ -83,6 +86,8 @@ struct Loop {
     started: Time,
     paused: bool,
     last_begun: Option<Time>,
+    /// When the last tick came, by the wall clock.
+    last_tick: Time,
     due: Time,
     backoff: Backoff,
     watching: Watching,
@@ -120,6 +125,7 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
         started: now,
         paused: false,
         last_begun: None,
+        last_tick: now,
         due: now,
         backoff: Backoff::default(),
         watching,
@@ -179,8 +185,23 @@ impl Loop {
         self.look_again = self.session.is_none();
     }
 
+    /// What was to come at an instant that the clock has gone back from would come far too late.
+    fn follow_the_clock(&mut self, now: Time) {
+        let back = self.last_tick - now;
+        self.last_tick = now;
+        if back > SET_BACK {
+            tracing::warn!(
+                seconds = back.num_seconds(),
+                "the clock was set back: looking at once"
+            );
+            self.due = self.due.min(now);
+            self.watch_rests = None;
+        }
+    }
+
     fn tick(&mut self) {
         let now = (self.daemon.clock)();
+        self.follow_the_clock(now);
         if self.session.is_none() || self.shutting_down {
             return;
         }

@@ -34,6 +34,8 @@ pub enum Sight {
     Cancelled,
     /// There is no such booking any more, or it is in a state that cannot be answered.
     Gone,
+    /// Nobody answered it before it was over.
+    Over,
     /// Not known.
     Unread,
 }
@@ -60,10 +62,15 @@ impl Sight {
     }
 
     /// As an intent with this call sees it. Every server refuses for ever to cancel what is over
-    /// (`calcom/api.md` 5.1): nobody can answer that any more.
+    /// (`calcom/api.md` 5.1), so nobody can answer that any more. To confirm it is possible (6.6), but
+    /// would charge for a time that is past.
     pub fn for_call(booking: &Booking, call: Option<CallKind>, now: Time) -> Self {
+        let answers = |call| match call {
+            CallKind::Confirm | CallKind::Cancel => booking.end > now,
+            CallKind::Decline => true,
+        };
         match Self::of_booking(booking) {
-            Self::Pending if call == Some(CallKind::Cancel) && booking.end <= now => Self::Gone,
+            Self::Pending if call.is_some_and(|call| !answers(call)) => Self::Over,
             sight => sight,
         }
     }
@@ -90,7 +97,7 @@ impl Sight {
     pub fn may_stand(self) -> bool {
         match self {
             Self::Pending | Self::Accepted | Self::AcceptedAfterMove | Self::Unread => true,
-            Self::Rejected | Self::Cancelled | Self::Gone => false,
+            Self::Rejected | Self::Cancelled | Self::Gone | Self::Over => false,
         }
     }
 
@@ -103,6 +110,7 @@ impl Sight {
             Self::Rejected => "was declined",
             Self::Cancelled => "was cancelled",
             Self::Gone => "is gone",
+            Self::Over => "was over before it was answered",
             Self::Unread => "could not be read",
         }
     }
@@ -142,7 +150,8 @@ pub fn next(
             | Sight::AcceptedAfterMove
             | Sight::Rejected
             | Sight::Cancelled
-            | Sight::Gone => {}
+            | Sight::Gone
+            | Sight::Over => {}
         }
     }
     if unread {
@@ -195,11 +204,12 @@ pub fn give_up(
     (outcome, facts)
 }
 
-/// Whether an intent that failed before may be tried again at `now`.
+/// Whether an intent that failed before may be tried again at `now`. A failure that is to come is one
+/// from before the clock was set back.
 pub fn due(request: &Request, now: Time) -> bool {
     request
         .last_failure
-        .is_none_or(|last| now >= last + pause(request.failures))
+        .is_none_or(|last| now >= last + pause(request.failures) || now + FIRST_PAUSE < last)
 }
 
 fn pause(failures: u32) -> Span {

@@ -54,6 +54,9 @@ pub struct Asked<'a> {
     pub taken_by: Option<&'a str>,
     /// The charge it would take over.
     pub carried: Option<&'a Charge>,
+    /// Several bookings are decided together, and some of them replaced what is paid for. That comes
+    /// back when this is answered, and not before.
+    pub moved_together: bool,
     pub ledger_is_empty: bool,
     /// When it was judged for the first time.
     pub first: Time,
@@ -398,6 +401,10 @@ fn credit(asked: &Asked<'_>, to_hold: Credits) -> Said {
         return Said::Fine(detail.into());
     }
     let text = text::short_of_credit(to_hold, available, asked.bookings.len());
-    let decision = asked.decision(asked.gate.short_of_credit);
-    objects(decision, Code::ShortOfCredit, text)
+    // Nobody loses a time that was paid for because the credits are still in the one before it.
+    let effect = match asked.gate.short_of_credit {
+        Effect::Decline if asked.moved_together => Effect::Review,
+        effect => effect,
+    };
+    objects(asked.decision(effect), Code::ShortOfCredit, text)
 }

@@ -310,6 +310,7 @@ impl<'a> Planner<'a> {
             review: record.and_then(|record| record.review.as_ref()),
             taken_by,
             carried,
+            moved_together: self.moved_together(group, account),
             ledger_is_empty: self.snapshot.ledger_is_empty,
             first: record.map_or(self.now, |record| record.first),
             now: self.now,
@@ -407,6 +408,14 @@ impl<'a> Planner<'a> {
             // The watch closes the charge as that of a cancelled booking, before this or after it.
             .filter(|charge| !gate.terms.is_late_move(charge.start, only))
             .filter(|charge| account.is_some_and(|account| account.id == charge.account))
+    }
+
+    fn moved_together(&self, group: &Group<'a>, account: Option<&Account>) -> bool {
+        let paid = |booking: &&Booking| {
+            let charge = self.snapshot.carried.get(&booking.uid);
+            charge.is_some_and(|charge| account.is_some_and(|own| own.id == charge.account))
+        };
+        group.bookings.len() > 1 && group.bookings.iter().any(paid)
     }
 
     fn confirm(

@@ -134,6 +134,12 @@ impl Who {
     }
 }
 
+/// Who moved a booking, by what replaced it. An occurrence of a series, and what came through the API,
+/// names nobody (`calcom/api.md` 4.2).
+pub fn who_moved(successor: &Booking) -> Who {
+    Who::of(successor, successor.rescheduled_by.as_ref())
+}
+
 impl Default for Terms {
     fn default() -> Self {
         Self {
@@ -175,10 +181,10 @@ impl Terms {
 
     /// Whether moving a booking that starts then, at `at`, counts as cancelling it late.
     pub fn is_late_move(&self, start: Time, successor: &Booking) -> bool {
-        let by = Who::of(successor, successor.rescheduled_by.as_ref());
+        let by = who_moved(successor);
         self.late_move == LateMove::Cancellation
             && by != Who::Host
-            && self.percent(Who::Booker, start - successor.created) < 100
+            && self.percent(by, start - successor.created) < 100
     }
 }
 

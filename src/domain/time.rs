@@ -19,7 +19,35 @@ pub fn kept(at: Time) -> Time {
     at.trunc_subsecs(3)
 }
 
+/// The first and the last instant with a year of four digits: what others can read, and the log.
+const FIRST: Time = Time::from_timestamp_millis(-62_167_219_200_000).unwrap();
+const LAST: Time = Time::from_timestamp_millis(253_402_300_799_999).unwrap();
+
+/// The nearest instant with a year of four digits.
+pub fn in_four_digits(at: Time) -> Time {
+    at.clamp(FIRST, LAST)
+}
+
 /// Whether two half-open stretches of time share an instant. Back to back is not an overlap.
 pub fn overlap(a: (Time, Time), b: (Time, Time)) -> bool {
     a.0 < b.1 && b.0 < a.1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn years_have_four_digits() {
+        for (at, kept) in [
+            ("+10000-01-01T12:00:00Z", "9999-12-31T23:59:59.999Z"),
+            ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
+            ("2026-12-01T09:00:00Z", "2026-12-01T09:00:00Z"),
+            ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00Z"),
+            ("-0001-12-31T23:00:00Z", "0000-01-01T00:00:00Z"),
+        ] {
+            let at: Time = at.parse().unwrap();
+            assert_eq!(in_four_digits(at), kept.parse::<Time>().unwrap(), "{at}");
+        }
+    }
 }

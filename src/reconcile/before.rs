@@ -114,7 +114,7 @@ fn limits_requests(policy: &Policy, gate: &Gate) -> bool {
 fn ended(snapshot: &Snapshot) -> BTreeSet<BookingUid> {
     let sights = snapshot.intents.iter().flat_map(|open| &open.sights);
     let ended = sights.filter(|(_, sight)| match sight {
-        Sight::Rejected | Sight::Cancelled | Sight::Gone => true,
+        Sight::Rejected | Sight::Cancelled | Sight::Gone | Sight::Over => true,
         Sight::Pending | Sight::Accepted | Sight::AcceptedAfterMove | Sight::Unread => false,
     });
     let mut ended: BTreeSet<BookingUid> = ended.map(|(booking, _)| booking.clone()).collect();

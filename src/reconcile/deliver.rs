@@ -123,7 +123,12 @@ async fn round(ports: &Ports<'_>, max_age: Span, ways: &mut [Way]) -> Result<(),
             .iter()
             .map(|n| ways[*n].delivery.call.booking.clone())
             .collect();
-        let looked = look(ports, &wanted).await?;
+        // Nothing is sent yet: what waits stays so.
+        let looked = tokio::select! {
+            biased;
+            () = ports.stop.told() => return Ok(()),
+            looked = look(ports, &wanted) => looked?,
+        };
         for n in &waiting {
             let way = &mut ways[*n];
             match looked.get(&way.delivery.call.booking.uid) {

@@ -10,5 +10,6 @@ pub mod pass;
 pub mod pin;
 pub mod ports;
 pub mod report;
+mod room;
 pub mod sight;
 pub mod watch;

@@ -17,6 +17,7 @@ use super::chain::Before;
 use super::known;
 use super::pin::Given;
 use super::ports::{PassError, Ports, Session};
+use super::room::{ROOM, Room};
 use crate::calcom::port::CallError;
 use crate::domain::booking::{Booking, Status};
 use crate::domain::decision::Decision;
@@ -61,12 +62,13 @@ pub async fn observe(
     let me = session.me(ports).await?.id;
     let mut problems = Vec::new();
     let mut given = Given::default();
+    let mut room = Room::of(ROOM);
     let (mut pending, known, behind) =
-        pending(ports, policy, me, &session.left, &mut problems).await?;
+        pending(ports, policy, me, &session.left, &mut room, &mut problems).await?;
     for observed in &mut pending {
         given.take(policy, &mut observed.booking);
     }
-    let mut intents = intents(ports, &pending, &mut problems).await?;
+    let mut intents = intents(ports, &pending, &mut room, &mut problems).await?;
     for grown in intents.iter_mut().flat_map(|open| &mut open.grown) {
         given.take(policy, grown);
     }
@@ -90,7 +92,7 @@ pub async fn observe(
         pending,
         intents,
     };
-    snapshot.series = series(ports, policy, &snapshot, &mut problems).await?;
+    snapshot.series = series(ports, policy, &snapshot, &mut room, &mut problems).await?;
     for series in snapshot.series.values_mut() {
         if let Series::Whole(all) = series {
             all.iter_mut()

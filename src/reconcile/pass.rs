@@ -22,18 +22,30 @@ pub async fn pass(
 ) -> Result<Report, PassError> {
     let started = (ports.clock)();
     let calls = ports.calendar.calls();
-    let observation = observe(ports, policy, session).await?;
     let mut report = Report {
         started,
         finished: started,
-        observed: observation.seen,
+        observed: 0,
         calls: 0,
         dry_run,
         steps: Vec::new(),
         balances: BTreeMap::new(),
-        problems: observation.problems,
+        problems: Vec::new(),
         more: false,
     };
+    // Looking writes nothing, so that it may be given up at any place.
+    let observation = tokio::select! {
+        biased;
+        observation = observe(ports, policy, session) => observation?,
+        () = ports.stop.told() => {
+            report.more = true;
+            report.finished = (ports.clock)();
+            report.calls = ports.calendar.calls() - calls;
+            return Ok(report);
+        }
+    };
+    report.observed = observation.seen;
+    report.problems = observation.problems;
     if dry_run {
         report.steps = Report::of_plan(&observation.plan);
         report.balances = Report::balances(&observation.plan, &observation.snapshot);

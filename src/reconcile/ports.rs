@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::Notify;
+
 use crate::calcom::port::{Calendar, CallError, Me};
 use crate::domain::booking::EventType;
 use crate::domain::id::{BookingUid, EventTypeId, RequestId};
@@ -26,15 +28,25 @@ pub struct Ports<'a> {
 
 /// Set once, from anywhere: the step in hand is finished and settled, nothing new is begun.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<(AtomicBool, Notify)>);
 
 impl Stop {
     pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.0.store(true, Ordering::SeqCst);
+        self.0.1.notify_waiters();
     }
 
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.0.load(Ordering::SeqCst)
+    }
+
+    /// Waits for the word: a server may keep each of many calls just below its time limit.
+    pub async fn told(&self) {
+        // Made before it is looked, so that a word said in between is heard.
+        let told = self.0.1.notified();
+        if !self.is_set() {
+            told.await;
+        }
     }
 }
 

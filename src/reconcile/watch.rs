@@ -23,6 +23,10 @@ use look::Seen;
 /// How far before the last watch changes are asked for: clocks differ, and a write may show late.
 const OVERLAP: Span = Span::minutes(5);
 
+/// Calls that are spent on what bookings seen had replaced. Each may name another one; the audit finds
+/// the charges behind them by name.
+const LOOKED_BACK: u64 = 500;
+
 /// Charges read and settled in one go, before it is looked whether to stop.
 const CHUNK: usize = 64;
 
@@ -104,10 +108,23 @@ pub async fn watch(
         open
     } else {
         let mut roots = seen.roots();
+        let asked = ports.calendar.calls();
         for from in seen.replaced() {
-            let before = session
-                .charge_before(ports, &from, &mut watched.problems)
-                .await?;
+            if ports.calendar.calls() - asked >= LOOKED_BACK {
+                watched.problems.push(Problem {
+                    code: "too-many-changes",
+                    text: format!(
+                        "more than {LOOKED_BACK} calls to find what moved bookings replaced; the \
+                         audit reads the rest by name"
+                    ),
+                });
+                break;
+            }
+            let before = tokio::select! {
+                biased;
+                () = ports.stop.told() => break,
+                before = session.charge_before(ports, &from, &mut watched.problems) => before?,
+            };
             if let Before::Open(charge) = before {
                 roots.insert(charge.booking.uid);
             }
@@ -122,6 +139,9 @@ pub async fn watch(
         }
         seen.read(ports, chunk, &mut watched.problems).await?;
         for charge in chunk {
+            if ports.stop.is_set() {
+                break;
+            }
             let problems = &mut watched.problems;
             let chain = seen.chain(ports, &charge.booking, problems).await?;
             watched.checked += 1;

@@ -71,8 +71,13 @@ pub fn remedy(error: &io::Error) -> &'static str {
 
 /// Makes the directory and those above it that are missing, and makes them durable.
 pub fn make_dir(path: &Path) -> Result<(), DiskError> {
-    if path.is_dir() {
-        return Ok(());
+    match path.metadata() {
+        Ok(meta) if meta.is_dir() => return Ok(()),
+        // What cannot be looked at may well be there.
+        Err(error) if error.raw_os_error() == Some(EIO) => {
+            return at("look at the directory", path, Err(error));
+        }
+        Ok(_) | Err(_) => {}
     }
     let parent = parent(path);
     make_dir(parent)?;

@@ -451,8 +451,10 @@ mod tests {
         fold.write(noise, &store.applied)
             .expect("sled takes anything");
         let error = store.accounts(None, 9).expect_err("that is no account");
-        let expect = "the fold's accounts cannot be read; start maitred again: it is rebuilt from \
-                      the log";
+        let expect = format!(
+            "the fold's accounts cannot be read; start maitred again: {} is rebuilt from the log",
+            dir.path().join("fold").display()
+        );
         assert_eq!(error.text, expect);
         assert_eq!(store.is_empty().expect_err("in doubt").text, expect);
         let error = store

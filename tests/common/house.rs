@@ -153,15 +153,21 @@ impl House {
 
     /// Starts the binary, to be killed by the shim if that is wanted.
     pub fn start(&self, args: &[&str], kill: Option<Kill>) -> Running {
-        let mut command = self.command(args);
-        if kill.is_some() {
-            let shim = Shim {
-                dir: self.path("ledger"),
-                kill,
-                ..Shim::default()
-            };
-            shim.apply(&mut command);
+        if kill.is_none() {
+            return Running(self.command(args).spawn().unwrap());
         }
+        let shim = Shim {
+            kill,
+            ..Shim::default()
+        };
+        self.start_under(args, shim)
+    }
+
+    /// Starts the binary under a shim that looks at the ledger.
+    pub fn start_under(&self, args: &[&str], shim: Shim) -> Running {
+        let mut command = self.command(args);
+        let dir = self.path("ledger");
+        Shim { dir, ..shim }.apply(&mut command);
         Running(command.spawn().unwrap())
     }
 
@@ -367,6 +373,12 @@ impl Running {
             }
             std::thread::park_timeout(LOOK);
         }
+    }
+
+    /// Asks it to end, as the service manager does.
+    pub fn terminate(&self) {
+        let id = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
     }
 
     pub fn kill(&mut self) {

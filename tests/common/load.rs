@@ -185,12 +185,20 @@ pub fn check(store: &dyn Store, commits: u64) -> Result<(), String> {
     if !verified.differences.is_empty() || verified.commits != commits {
         return Err(format!("verified: {verified:?}"));
     }
-    let mut expected = expected(commits);
     let accounts = store.accounts(None, usize::MAX);
-    for account in accounts.map_err(|error| error.to_string())? {
+    check_accounts(&accounts.map_err(|error| error.to_string())?, commits)
+}
+
+/// What is wrong with these, if they are to be all accounts after so many commits.
+///
+/// # Errors
+/// Says what is wrong.
+pub fn check_accounts(accounts: &[Account], commits: u64) -> Result<(), String> {
+    let mut expected = expected(commits);
+    for account in accounts {
         let name = account.id.as_str();
         let right = expected.remove(name);
-        if !account.adds_up() || right != Some(sums(&account)) {
+        if !account.adds_up() || right != Some(sums(account)) {
             return Err(format!("{name} has {:?}, not {right:?}", account.totals));
         }
     }

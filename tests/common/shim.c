@@ -2,6 +2,7 @@
  *
  * It writes down every change and every sync, in the order in which they happened, with the data; it
  * kills the process at the n-th of them, or lets the n-th fail, as a full or a broken disk would.
+ * Reading changes nothing and is not written down, but can be made to fail like the rest.
  * One lock is held from before each call until it is written down, so the order in the trace is the
  * order in which the kernel saw them. The test then replays the trace and compares the outcome with
  * the real directory, byte for byte: what is missed here is seen there.
@@ -10,9 +11,11 @@
  *   MAITRED_SHIM_DIR      the directory
  *   MAITRED_SHIM_TRACE    where to write the trace; none: nothing is written down
  *   MAITRED_SHIM_NOTES    a file whose writes go into the trace as notes; it is never touched else
- *   MAITRED_SHIM_COUNT    a file that is told at the end how many calls counted
+ *   MAITRED_SHIM_COUNT    a file that is told at the end how many calls counted, and then the letters
+ *                         of those that were made to fail
  *   MAITRED_SHIM_KINDS    which calls count, by letter (see below); none: all that change something
  *   MAITRED_SHIM_ONLY     of those, only the ones about a path that has this in it
+ *   MAITRED_SHIM_FROM     and only since this file has been there
  *   MAITRED_SHIM_KILL_AT  SIGKILL at the n-th
  *   MAITRED_SHIM_KILL_BY  "before" it, "half" of it (of a write), or "after" it
  *   MAITRED_SHIM_FAIL_AT  the n-th fails
@@ -20,8 +23,9 @@
  *   MAITRED_SHIM_STAY     "1": and all that follow, too
  *   MAITRED_SHIM_PART     "1": the n-th, when it is a write, takes half before the next one fails
  *
- * Letters: c make a file, o open one, t change its length, w write, s sync, r rename, u unlink,
- * m make a directory, d remove one.
+ * Letters: c make a file, o open one to read, a open one to write in it, t change its length,
+ * w write, s sync, r rename, u unlink, m make a directory, d remove one. Of what only reads: p read
+ * a file, l look at one (stat), e list a directory, k lock a file.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -36,6 +40,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -44,7 +49,8 @@
 #include <unistd.h>
 
 #define FDS 65536
-enum { OTHER, BELOW, NOTES };
+/* A LISTED one is a directory that is only read: the trace never heard of it. */
+enum { OTHER, BELOW, NOTES, LISTED };
 
 /* One record of the trace: this, then the two texts, then the data. Read by `trace.rs`. */
 struct record {
@@ -63,7 +69,8 @@ static size_t dir_len;
 static int trace = -1;
 static unsigned char what[FDS];
 
-static const char *kinds = "ctwsrumd", *only;
+static const char *kinds = "ctwsrumd", *only, *from;
+static char failed[32];
 static long count, kill_at, fail_at, turn;
 static char kill_by;
 static int fail_errno, stays, part;
@@ -112,6 +119,7 @@ __attribute__((constructor)) static void begin_process(void) {
     if ((text = getenv("MAITRED_SHIM_NOTES")) && strlen(text) < sizeof notes) strcpy(notes, text);
     if ((text = getenv("MAITRED_SHIM_KINDS"))) kinds = text;
     only = getenv("MAITRED_SHIM_ONLY");
+    from = getenv("MAITRED_SHIM_FROM");
     kill_at = number("MAITRED_SHIM_KILL_AT");
     if ((text = getenv("MAITRED_SHIM_KILL_BY"))) kill_by = text[0];
     fail_at = number("MAITRED_SHIM_FAIL_AT");
@@ -130,7 +138,7 @@ __attribute__((destructor)) static void end_process(void) {
     const char *path = getenv("MAITRED_SHIM_COUNT");
     FILE *file = path ? fopen(path, "w") : NULL;
     if (!file) return;
-    fprintf(file, "%ld", count);
+    fprintf(file, "%ld %s", count, failed);
     fclose(file);
 }
 
@@ -138,6 +146,7 @@ __attribute__((destructor)) static void end_process(void) {
 static int allowed(char kind, const char *path) {
     turn = 0;
     if (!strchr(kinds, kind) || (only && !strstr(path, only))) return 1;
+    if (from && syscall(SYS_faccessat, AT_FDCWD, from, F_OK)) return 1;
     count++;
     if (kill_at && count == kill_at) {
         if (kill_by == 'b') die();
@@ -145,6 +154,7 @@ static int allowed(char kind, const char *path) {
     }
     if (fail_at && (count == fail_at || (stays && count > fail_at))) {
         if (part && kind == 'w' && count == fail_at) return 1;
+        if (!strchr(failed, kind)) failed[strlen(failed)] = kind;
         errno = fail_errno;
         return 0;
     }
@@ -183,6 +193,11 @@ static int below(int at, const char *path, char *out) {
 
 static int of(int fd) {
     return fd >= 0 && fd < FDS ? what[fd] : OTHER;
+}
+
+/* `fstat` itself is one of the calls that stand here, and would wait for the lock. */
+static int state_of(int fd, struct stat *stat) {
+    return (int)syscall(SYS_fstat, fd, stat);
 }
 
 static void name_of(int fd, char *out) {
@@ -232,8 +247,9 @@ static int open_at(int at, const char *path, int flags, mode_t mode) {
     pthread_mutex_lock(&lock);
     int existed = !syscall(SYS_faccessat, AT_FDCWD, full, F_OK);
     int makes = (flags & O_CREAT) && !existed;
-    int cuts = (flags & O_TRUNC) && existed && (flags & O_ACCMODE) != O_RDONLY;
-    if (refused(makes ? 'c' : cuts ? 't' : 'o', full, -1)) {
+    int writes = (flags & O_ACCMODE) != O_RDONLY;
+    int cuts = (flags & O_TRUNC) && existed && writes;
+    if (refused(makes ? 'c' : cuts ? 't' : writes ? 'a' : 'o', full, -1)) {
         fd = -1;
     } else {
         fd = real_openat(at, path, flags, mode);
@@ -241,7 +257,7 @@ static int open_at(int at, const char *path, int flags, mode_t mode) {
     if (fd >= 0) {
         if (fd < FDS) what[fd] = BELOW;
         if ((flags & O_TMPFILE) == O_TMPFILE) note('?', 0, fd, 0, NULL, "O_TMPFILE", NULL, NULL, 0);
-        fstat(fd, &stat);
+        state_of(fd, &stat);
         note('o', (uint8_t)(makes | cuts << 1), fd, 0, &stat, full, NULL, NULL, 0);
         done();
     }
@@ -362,11 +378,11 @@ static ssize_t write_at(int fd, const void *data, size_t length, off64_t offset,
     } else if (!refused('w', NULL, fd)) {
         if (moves) {
             offset = lseek64(fd, 0, SEEK_CUR);
-            if (fcntl(fd, F_GETFL) & O_APPEND && !fstat(fd, &stat)) offset = stat.st_size;
+            if (fcntl(fd, F_GETFL) & O_APPEND && !state_of(fd, &stat)) offset = stat.st_size;
         }
         length = taken(length);
         wrote = moves ? real_write(fd, data, length) : real_pwrite64(fd, data, length, offset);
-        if (wrote > 0 && !fstat(fd, &stat))
+        if (wrote > 0 && !state_of(fd, &stat))
             note('w', 0, fd, (uint64_t)offset, &stat, NULL, NULL, data, (size_t)wrote);
         done();
     }
@@ -405,7 +421,7 @@ static int cut(int fd, off64_t length) {
     int result = -1;
     if (!refused('t', NULL, fd)) {
         result = real_ftruncate64(fd, length);
-        if (!result && !fstat(fd, &stat))
+        if (!result && !state_of(fd, &stat))
             note('t', 0, fd, (uint64_t)length, &stat, NULL, NULL, NULL, 0);
         done();
     }
@@ -517,6 +533,85 @@ int renameat(int from_at, const char *from, int to_at, const char *to) {
 }
 int rename(const char *from, const char *to) {
     return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+/* --- reading --- */
+
+/* Whether a call that only reads is to fail. Should it go well it is made without the lock: it has
+ * no place in the order of changes, and whoever waits for a lock of the kernel's must not hold ours. */
+static int unreadable(char kind, const char *path, int fd) {
+    pthread_mutex_lock(&lock);
+    int is_refused = refused(kind, path, fd);
+    done();
+    pthread_mutex_unlock(&lock);
+    return is_refused;
+}
+static int fd_unreadable(char kind, int fd) {
+    if (!strchr(kinds, kind)) return 0;
+    return (of(fd) == BELOW || of(fd) == LISTED) && unreadable(kind, NULL, fd);
+}
+static int path_unreadable(char kind, int at, const char *path, int flags) {
+    char full[PATH_MAX];
+    if (!strchr(kinds, kind)) return 0;
+    if (flags & AT_EMPTY_PATH && path && !*path) return fd_unreadable(kind, at);
+    return below(at, path, full) && unreadable(kind, full, -1);
+}
+
+#define READ(result, name, types, names)                                                           \
+    result name types {                                                                            \
+        static result(*real) types;                                                                \
+        if (!real) real = (result(*) types)dlsym(RTLD_NEXT, #name);                                \
+        return fd_unreadable('p', fd) ? -1 : real names;                                           \
+    }
+READ(ssize_t, read, (int fd, void *data, size_t n), (fd, data, n))
+READ(ssize_t, pread, (int fd, void *data, size_t n, off_t at), (fd, data, n, at))
+READ(ssize_t, pread64, (int fd, void *data, size_t n, off64_t at), (fd, data, n, at))
+READ(ssize_t, readv, (int fd, const struct iovec *v, int n), (fd, v, n))
+READ(ssize_t, preadv, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at))
+READ(ssize_t, preadv64, (int fd, const struct iovec *v, int n, off64_t at), (fd, v, n, at))
+
+#define LOOK(name, at, path, flags, types, names)                                                  \
+    int name types {                                                                               \
+        static int(*real) types;                                                                   \
+        if (!real) real = (int (*) types)dlsym(RTLD_NEXT, #name);                                  \
+        return path_unreadable('l', at, path, flags) ? -1 : real names;                            \
+    }
+LOOK(stat, AT_FDCWD, path, 0, (const char *path, struct stat *out), (path, out))
+LOOK(stat64, AT_FDCWD, path, 0, (const char *path, struct stat64 *out), (path, out))
+LOOK(lstat, AT_FDCWD, path, 0, (const char *path, struct stat *out), (path, out))
+LOOK(lstat64, AT_FDCWD, path, 0, (const char *path, struct stat64 *out), (path, out))
+LOOK(fstat, fd, "", AT_EMPTY_PATH, (int fd, struct stat *out), (fd, out))
+LOOK(fstat64, fd, "", AT_EMPTY_PATH, (int fd, struct stat64 *out), (fd, out))
+LOOK(fstatat, at, path, flags, (int at, const char *path, struct stat *out, int flags),
+     (at, path, out, flags))
+LOOK(fstatat64, at, path, flags, (int at, const char *path, struct stat64 *out, int flags),
+     (at, path, out, flags))
+LOOK(statx, at, path, flags,
+     (int at, const char *path, int flags, unsigned mask, struct statx *out),
+     (at, path, flags, mask, out))
+
+DIR *opendir(const char *path) {
+    REAL(DIR *, opendir, const char *);
+    char full[PATH_MAX];
+    if (path_unreadable('e', AT_FDCWD, path, 0)) return NULL;
+    DIR *stream = real_opendir(path);
+    int fd = stream ? dirfd(stream) : -1;
+    if (fd >= 0 && fd < FDS && below(AT_FDCWD, path, full)) what[fd] = LISTED;
+    return stream;
+}
+struct dirent *readdir(DIR *stream) {
+    REAL(struct dirent *, readdir, DIR *);
+    return fd_unreadable('e', dirfd(stream)) ? NULL : real_readdir(stream);
+}
+struct dirent64 *readdir64(DIR *stream) {
+    REAL(struct dirent64 *, readdir64, DIR *);
+    return fd_unreadable('e', dirfd(stream)) ? NULL : real_readdir64(stream);
+}
+
+int flock(int fd, int operation) {
+    REAL(int, flock, int, int);
+    if (!(operation & LOCK_UN) && fd_unreadable('k', fd)) return -1;
+    return real_flock(fd, operation);
 }
 
 /* --- what is not understood, so that it cannot go by unseen --- */

@@ -18,8 +18,10 @@ pub struct Shim {
     pub trace: Option<PathBuf>,
     /// Writes to this file become notes in the trace.
     pub notes: Option<PathBuf>,
-    /// Told at the end how many calls counted.
+    /// Told at the end how many calls counted, see [`counted`].
     pub count: Option<PathBuf>,
+    /// Calls count only since this file has been there.
+    pub from: Option<PathBuf>,
     pub kill: Option<Kill>,
     pub fail: Option<Fail>,
 }
@@ -70,6 +72,9 @@ impl Shim {
         if let Some(count) = &self.count {
             command.env("MAITRED_SHIM_COUNT", count);
         }
+        if let Some(from) = &self.from {
+            command.env("MAITRED_SHIM_FROM", from);
+        }
         if let Some(kill) = self.kill {
             command.env("MAITRED_SHIM_KILL_AT", kill.at.to_string());
             command.env("MAITRED_SHIM_KILL_BY", kill.by.word());
@@ -88,6 +93,14 @@ impl Shim {
             command.env("MAITRED_SHIM_PART", if fail.part { "1" } else { "0" });
         }
     }
+}
+
+/// What the file `count` was told: the calls that counted, and the letters of those that failed. Of a
+/// process that was killed it is told nothing.
+pub fn counted(count: &Path) -> (u64, String) {
+    let told = fs::read_to_string(count).unwrap_or_default();
+    let (counted, failed) = told.split_once(' ').unwrap_or_default();
+    (counted.parse().unwrap_or(0), failed.to_owned())
 }
 
 impl By {

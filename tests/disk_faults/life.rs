@@ -8,12 +8,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use maitred::store::open::{self, Create, Limits, OpenError, Opened};
-use maitred::store::port::{CommitError, Store};
+use maitred::store::port::{CommitError, Store, StoreError, Subject};
 
 use crate::child::{self, Notes};
 use crate::load;
-use crate::shim::{Fail, Shim, scratch};
-use crate::store_support::{at, chain};
+use crate::shim::{Fail, Shim, counted, scratch};
+use crate::store_support::{account, at, chain};
 
 /// The role of the process.
 pub const ROLE: &str = "ledger";
@@ -73,11 +73,21 @@ pub fn live(path: &Path) -> ! {
 
 fn commit_all(mut store: impl Store, say: &dyn Fn(String)) {
     say(format!("there are {}", store.head().seq));
+    let mut all_went_well = true;
     for _ in 0..COMMITS {
-        match commit(&mut store) {
+        let made = commit(&mut store);
+        all_went_well &= made.is_ok();
+        match made {
             Ok(seq) => say(format!("there are {seq}")),
             Err(CommitError::Indeterminate(error)) => say(format!("perhaps: {}", chain(&error))),
             Err(error) => say(format!("refused: {}", chain(&error))),
+        }
+    }
+    if all_went_well {
+        match read(&store) {
+            Ok(Ok(())) => say("all was read".to_owned()),
+            Ok(Err(wrong)) => say(format!("lied: {wrong}")),
+            Err(error) => say(format!("not read: {}", chain(&error))),
         }
     }
     match store.close() {
@@ -86,11 +96,39 @@ fn commit_all(mut store: impl Store, say: &dyn Fn(String)) {
     }
 }
 
+/// Reads all that there is, in each way there is. What is read must be right; that it cannot be read
+/// is another thing.
+fn read(store: &dyn Store) -> Result<Result<(), String>, StoreError> {
+    let commits = store.head().seq;
+    let verified = store.verify()?;
+    if !verified.differences.is_empty() || verified.commits != commits {
+        return Ok(Err(format!("verified: {verified:?}")));
+    }
+    let member = Subject::Account(account("member0@example.com"));
+    let history = store.history(&member, None, usize::MAX)?;
+    if history.len() < 2 {
+        return Ok(Err(format!("history: {history:?}")));
+    }
+    let accounts = store.accounts(None, usize::MAX)?;
+    Ok(load::check_accounts(&accounts, commits))
+}
+
 /// A life, and what it said.
 pub struct Lived {
     folder: tempfile::TempDir,
     pub lines: Vec<String>,
     pub counted: u64,
+    /// The letters of the calls that were made to fail.
+    pub failed: String,
+}
+
+/// Folds that were in doubt before: so many that the life removes one.
+fn put_doubtful(path: &Path) {
+    for number in [1, 2] {
+        let old = path.join(format!("fold.doubtful-{number}"));
+        fs::create_dir(&old).unwrap();
+        fs::write(old.join("db"), "old").unwrap();
+    }
 }
 
 impl Lived {
@@ -108,6 +146,8 @@ impl Lived {
             }
             if begins == Begins::Closed {
                 store.close().unwrap();
+            } else {
+                put_doubtful(&path);
             }
         }
         let (notes, count) = (folder.path().join("notes"), folder.path().join("count"));
@@ -126,11 +166,12 @@ impl Lived {
         if code != Some(0) {
             lines.push(format!("it ended with {code:?}"));
         }
-        let counted = fs::read_to_string(count).unwrap_or_default();
+        let (counted, failed) = counted(&count);
         Self {
             folder,
             lines,
-            counted: counted.parse().unwrap_or(0),
+            counted,
+            failed,
         }
     }
 
@@ -153,10 +194,13 @@ impl Lived {
         if self.lines.last().map(String::as_str) != Some("done") {
             return Err("it did not end in order".to_owned());
         }
+        if let Some(wrong) = self.starting("lied: ").next() {
+            return Err(format!("it read what is not so: {wrong}"));
+        }
         let acknowledged = self.acknowledged(begins);
         let perhaps = self.starting("perhaps: ").count() as u64;
-        // A fold that is not closed is made anew, and sled may say nothing but that it panicked.
-        let messages = ["not opened: ", "perhaps: ", "refused: "];
+        // Not that it was not closed: that is no more than a fold which the next start makes anew.
+        let messages = ["not opened: ", "perhaps: ", "refused: ", "not read: "];
         for message in messages.iter().flat_map(|kind| self.starting(kind)) {
             self.check_message(message, errno)?;
         }
@@ -185,16 +229,15 @@ impl Lived {
         load::check(&store, found + 1)
     }
 
-    /// A message names a file, and what to do; or it says that an earlier one did.
+    /// A message names a file, and what to do; or it says that an earlier one did. sled may say
+    /// nothing but that it panicked: then what helps is a start, which makes the fold anew.
     fn check_message(&self, message: &str, errno: i32) -> Result<(), String> {
-        let again = [
-            "an earlier write failed; start maitred again",
-            "; start maitred again: it is",
-        ];
-        let is_later = again.iter().any(|text| message.contains(text));
         let names = message.contains(&*self.folder.path().to_string_lossy());
+        let is_later = message.contains("an earlier write failed; start maitred again")
+            || (names && message.contains("; start maitred again: "));
         let words = match errno {
             crate::ENOSPC => ["make room", "make room"],
+            crate::EROFS => ["mount the file system writable", "see why first"],
             _ => ["the disk does not work", "see why first"],
         };
         let helps = words.iter().any(|word| message.contains(word));
@@ -213,6 +256,8 @@ pub fn ending(lived: &Lived) -> &'static str {
         "a commit indeterminate"
     } else if has("refused: ") {
         "a commit refused"
+    } else if has("not read: ") {
+        "not read"
     } else if has("not closed: ") {
         "not closed"
     } else {

@@ -112,15 +112,39 @@ pub fn serve(
 
 /// Whatever a server sends, the paths that are asked of it are made of plain segments.
 fn assert_spelt(asked: &Asked) {
+    assert!(spelt(asked), "{}", asked.target);
+}
+
+/// Whether the path is made of plain segments.
+pub fn spelt(asked: &Asked) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
     let mut segments = asked.path().trim_start_matches('/').split('/');
-    assert!(
-        segments.all(|part| !part.is_empty()
-            && part.chars().all(plain)
-            && part.chars().any(|c| c != '.')),
-        "{}",
-        asked.target
-    );
+    segments
+        .all(|part| !part.is_empty() && part.chars().all(plain) && part.chars().any(|c| c != '.'))
+}
+
+/// These rows as they stand, in every list and by name; of a series all that belong to it.
+pub fn shown(dialect: Dialect, rows: &[Value], asked: &Asked) -> Vec<u8> {
+    let mut world = World {
+        rows: rows.to_vec(),
+        status: BTreeMap::new(),
+        listed: true,
+    };
+    let (plain, target) = (asked.path().to_owned(), asked.target.as_str());
+    let waits = target.contains("status=unconfirmed");
+    if plain.ends_with("/bookings") && !waits {
+        let body = match dialect {
+            Dialect::V2 => json!({"status": "success", "data": rows}),
+            Dialect::V1 => json!({"bookings": rows}),
+        };
+        return json_answer("200 OK", &body.to_string());
+    }
+    let step = match plain.split('/').nth(2) {
+        Some("me") => Step::Me,
+        Some("event-types") => Step::EventTypes,
+        _ => Step::Look,
+    };
+    world.answer(dialect, step, asked)
 }
 
 impl World {
@@ -206,6 +230,16 @@ impl World {
 
     fn named(&self, name: &str) -> Option<Value> {
         let number = name.parse::<i64>().ok();
+        let of_series = |row: &&Value| row["recurringBookingUid"].as_str() == Some(name);
+        let series: Vec<Value> = self
+            .rows
+            .iter()
+            .filter(of_series)
+            .map(|row| self.now(row))
+            .collect();
+        if !series.is_empty() {
+            return Some(json!(series));
+        }
         let named = |row: &&Value| {
             row["uid"].as_str() == Some(name) || (number.is_some() && row["id"].as_i64() == number)
         };

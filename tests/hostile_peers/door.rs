@@ -9,10 +9,13 @@ use maitred::calcom::port::{Calendar, Dialect};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{Policy, RefuseWith};
 use maitred::domain::id::{AccountId, Reference};
+use maitred::domain::plan::Problem;
+use maitred::domain::time::{Clock, Span};
 use maitred::lookup::desk::Desk;
 use maitred::reconcile::pass::pass;
 use maitred::reconcile::ports::{PassError, Ports, Session, Stop};
 use maitred::reconcile::report::Report;
+use maitred::reconcile::watch::{Look, Watched, watch};
 use maitred::store::handle::StoreHandle;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
@@ -28,8 +31,17 @@ pub const HASTY: Duration = Duration::from_secs(1);
 pub struct Door {
     pub calendar: Arc<dyn Calendar>,
     pub store: StoreHandle,
-    clock: HandClock,
-    policy: Policy,
+    pub clock: HandClock,
+    pub policy: Policy,
+    pub stop: Stop,
+    dialect: Dialect,
+}
+
+/// What a watch did.
+pub struct Watching {
+    pub result: Result<Watched, PassError>,
+    /// All that it says: its error with causes, or its problems.
+    pub said: Vec<String>,
 }
 
 pub fn client(address: &str, dialect: Dialect, timeout: Duration) -> Arc<dyn Calendar> {
@@ -74,26 +86,51 @@ impl Door {
                 ..policy()
             },
             clock,
+            stop: Stop::default(),
+            dialect,
         }
     }
 
     /// The same house before another server.
-    pub fn facing(mut self, address: &str, dialect: Dialect) -> Self {
-        self.calendar = client(address, dialect, PATIENT);
+    pub fn facing(mut self, address: &str) -> Self {
+        self.turn_to(address, PATIENT);
         self
+    }
+
+    /// The same, with another time limit for a call.
+    pub fn turn_to(&mut self, address: &str, timeout: Duration) {
+        self.calendar = client(address, self.dialect, timeout);
     }
 
     /// A pass of a process that remembers nothing.
     pub async fn pass(&self) -> Result<Report, PassError> {
-        let (clock, stop) = (self.clock.clock(), Stop::default());
-        let ports = Ports {
+        let (clock, lookups) = (self.clock.clock(), Desk::default());
+        let ports = self.ports(&clock, &lookups);
+        pass(&ports, &self.policy, &mut Session::default(), false).await
+    }
+
+    /// A watch of such a process; the last one began an hour ago.
+    pub async fn watch(&self, audit: bool) -> Watching {
+        let (clock, lookups) = (self.clock.clock(), Desk::default());
+        let since = Some(self.clock.now() - Span::hours(1));
+        let look = Look { since, audit };
+        let ports = self.ports(&clock, &lookups);
+        let result = watch(&ports, &self.policy, &mut Session::default(), look).await;
+        let said = match &result {
+            Ok(watched) => watched.problems.iter().map(line).collect(),
+            Err(error) => vec![chain(error)],
+        };
+        Watching { result, said }
+    }
+
+    fn ports<'a>(&'a self, clock: &'a Clock, lookups: &'a Desk) -> Ports<'a> {
+        Ports {
             calendar: self.calendar.as_ref(),
             store: &self.store,
-            lookups: &Desk::default(),
-            clock: &clock,
-            stop: &stop,
-        };
-        pass(&ports, &self.policy, &mut Session::default(), false).await
+            lookups,
+            clock,
+            stop: &self.stop,
+        }
     }
 
     /// Commits in the ledger; the grant is the first.
@@ -118,19 +155,21 @@ fn bo() -> AccountId {
 /// All that a pass says: its error with causes, or its problems.
 pub fn told(result: &Result<Report, PassError>) -> Vec<String> {
     match result {
-        Ok(report) => report
-            .problems
-            .iter()
-            .map(|problem| format!("{}: {}", problem.code, problem.text))
-            .collect(),
-        Err(error) => {
-            let mut text = error.to_string();
-            let mut source = std::error::Error::source(error);
-            while let Some(cause) = source {
-                text = format!("{text}: {cause}");
-                source = cause.source();
-            }
-            vec![text]
-        }
+        Ok(report) => report.problems.iter().map(line).collect(),
+        Err(error) => vec![chain(error)],
     }
+}
+
+fn line(problem: &Problem) -> String {
+    format!("{}: {}", problem.code, problem.text)
+}
+
+fn chain(error: &PassError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }

@@ -5,12 +5,20 @@ use std::process::Command;
 use std::time::Duration;
 
 use maitred::calcom::port::{Dialect, Select};
+use serde_json::{Value, json as value};
 
-use super::door::client;
+use super::cal::{self, Step, good};
+use super::door::{Door, PATIENT, client, told};
+use super::mutate::all;
+use super::pages::{list, skipped};
 use super::peer::{Peer, Reply, gzip_of_blanks, json, whole};
+use super::wire;
 
 /// Where the child finds the peer.
 const CHILD: &str = "MAITRED_TEST_PEER";
+
+/// What the child does there.
+const WORK: &str = "MAITRED_TEST_WORK";
 
 /// What one answer may cost: the body of 8 MiB, twice while it grows, the 64 MiB that its values may
 /// take, and as much again for its texts and for what the allocator keeps.
@@ -81,21 +89,27 @@ fn no_answer_takes_more_memory_than_its_limit_allows() {
     for (what, reply) in rows {
         let peer = Peer::start(move |_| reply.clone());
         let name = "memory::no_answer_takes_more_memory_than_its_limit_allows";
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--nocapture"])
-            .env(CHILD, &peer.address)
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&child.stdout).into_owned();
-        assert!(child.status.success(), "{what}: {said}");
-        let grown = said
-            .lines()
-            .find_map(|line| line.strip_prefix("grown by KiB: "));
-        let grown: u64 = grown.expect("the measure").parse().unwrap();
+        let grown = child(name, &peer, "list");
         println!("{what}: {grown} KiB");
         assert_eq!(peer.asked().len(), CALLS, "{what}");
         assert!(grown < MAX_GROWTH_KIB, "{what}: {grown} KiB");
     }
+}
+
+/// Runs this test again in a process that faces the peer, and gives by how many KiB that grew.
+fn child(name: &str, peer: &Peer, work: &str) -> u64 {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, &peer.address)
+        .env(WORK, work)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout).into_owned();
+    assert!(child.status.success(), "{work}: {said}");
+    let grown = said
+        .lines()
+        .find_map(|line| line.strip_prefix("grown by KiB: "));
+    grown.expect("the measure").parse().unwrap()
 }
 
 /// The child: lists what waits, some times over, and tells how much its memory grew.
@@ -110,4 +124,138 @@ fn measure(address: &str) {
         }
     }
     println!("grown by KiB: {}", peak() - before);
+}
+
+/// What a whole pass or watch may cost: what it may keep of all pages, and one more answer.
+const MAX_WHOLE_KIB: u64 = 96 * 1024 + MAX_GROWTH_KIB;
+
+/// Bytes of a page, as near to the 8 MiB that the client takes as rows of this size come.
+const PAGE: usize = 8 * 1024 * 1024 - 64 * 1024;
+
+/// What fills a row of a page: texts take as much as they are long, small values many times more.
+/// 64 MiB of values fit into an answer, each counted with 64 bytes.
+fn filling(kind: &str, rows: usize) -> (&'static str, Value) {
+    match kind {
+        "texts" => ("description", value!("x".repeat(PAGE / rows - 700))),
+        _ => ("metadata", value!({"a": vec![0; 900_000 / rows]})),
+    }
+}
+
+/// A page of bookings that none of ours is, as heavy as they come; `with` stands for the first.
+fn heavy(dialect: Dialect, row: &str, first: i64, with: Option<Value>) -> Reply {
+    let mut rows: Vec<String> = (first..first + full(dialect))
+        .map(|n| row.replace(NUMBER, &n.to_string()))
+        .collect();
+    if let Some(with) = with {
+        rows[0] = with.to_string();
+    }
+    let rows = rows.join(",");
+    let body = match dialect {
+        Dialect::V2 => {
+            format!(r#"{{"status":"success","data":[{rows}],"pagination":{{"hasNextPage":true}}}}"#)
+        }
+        Dialect::V1 => format!(r#"{{"bookings":[{rows}]}}"#),
+    };
+    Reply::Bytes(json("200 OK", &body))
+}
+
+/// Stands in a row for its number.
+const NUMBER: &str = "424242";
+
+fn row(dialect: Dialect, kind: &str, status: &str) -> String {
+    let (field, filling) = filling(kind, full(dialect) as usize);
+    let (start, end) = ("2026-12-01T09:00:00.000Z", "2026-12-01T10:00:00.000Z");
+    let id = NUMBER.parse().unwrap();
+    let mut row = cal::row(dialect, &format!("heavy{NUMBER}"), id, start, end);
+    row["eventTypeId"] = value!(99);
+    row["eventType"] = value!(null);
+    row["createdAt"] = value!("2026-11-20T08:00:00.000Z");
+    row["status"] = value!(status);
+    row[field] = filling;
+    row.to_string()
+}
+
+fn full(dialect: Dialect) -> i64 {
+    match dialect {
+        Dialect::V2 => 250,
+        Dialect::V1 => 128,
+    }
+}
+
+/// Pages of each list in a usual run, of which a few are as much as is kept; for ever with
+/// `MAITRED_MUTATIONS=all`.
+const PAGES: i64 = 10;
+
+/// Every page of every list is as large as the client takes.
+#[test]
+fn no_pass_and_no_watch_keeps_all_that_a_peer_sends() {
+    const NAME: &str = "memory::no_pass_and_no_watch_keeps_all_that_a_peer_sends";
+    if let Ok(address) = std::env::var(CHILD) {
+        return measure_whole(&address, &std::env::var(WORK).unwrap());
+    }
+    let rows = [
+        (Dialect::V2, "v2 pass", "values"),
+        (Dialect::V2, "v2 watch", "values"),
+        (Dialect::V1, "v1 watch", "values"),
+        (Dialect::V1, "v1 pass", "values"),
+        (Dialect::V2, "v2 pass", "texts"),
+        (Dialect::V2, "v2 watch", "texts"),
+    ];
+    let (rows, pages) = if all() {
+        (rows.as_slice(), i64::MAX)
+    } else {
+        (&rows[..3], PAGES)
+    };
+    for (dialect, work, kind) in rows.iter().copied() {
+        let (pending, accepted) = (
+            row(dialect, kind, "pending"),
+            row(dialect, kind, "accepted"),
+        );
+        let peer = cal::serve(dialect, vec![good(dialect)], move |step, asked| {
+            let lists = asked.path().ends_with("/bookings");
+            if lists && skipped(&asked.target, full(dialect)) / full(dialect) >= pages {
+                return Some(list(dialect, &[]));
+            }
+            let first = || 100 + skipped(&asked.target, full(dialect));
+            match step {
+                Step::Pending | Step::Look if lists => {
+                    let first = first();
+                    let with = (first == 100).then(|| good(dialect));
+                    Some(heavy(dialect, &pending, first, with))
+                }
+                Step::Accepted => Some(heavy(dialect, &accepted, first(), None)),
+                _ => None,
+            }
+        });
+        let grown = child(NAME, &peer, work);
+        println!(
+            "{work}, {kind}: {grown} KiB in {} calls",
+            peer.asked().len()
+        );
+        assert!(grown < MAX_WHOLE_KIB, "{work}, {kind}: {grown} KiB");
+        assert!(peer.asked().len() > 5, "{work}, {kind}: it was read on");
+    }
+}
+
+/// The child: a pass or an audit, and how much memory it took.
+fn measure_whole(address: &str, work: &str) {
+    let dialect = if work.starts_with("v1") {
+        Dialect::V1
+    } else {
+        Dialect::V2
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let door = Door::within(address, dialect, PATIENT).await;
+        let before = peak();
+        let said = if work.ends_with("pass") {
+            told(&door.pass().await)
+        } else {
+            door.watch(true).await.said
+        };
+        println!("grown by KiB: {}", peak() - before);
+        said.iter().for_each(|text| wire::readable(text));
+        let cut = said.iter().any(|text| text.starts_with("too-many-"));
+        assert!(cut, "what was not read is told: {said:?}");
+    });
 }

@@ -3,8 +3,9 @@
 //! every field of a booking that waits, in a whole pass: whatever it holds, the booking beside it is
 //! confirmed, once, and nothing is written down that does not add up.
 //!
-//! In a usual run a part of the changes is made, always the same one; `MAITRED_MUTATIONS=all` makes
-//! all of them. `MAITRED_RECORDINGS` names a folder of whole recordings, in place of the excerpts.
+//! In a usual run a part of the changes is made, always the same one: each field of each recording is
+//! changed in one way at least. `MAITRED_MUTATION_SEED=7` makes another part, `MAITRED_MUTATIONS=all`
+//! all of them. `MAITRED_RECORDINGS` names a folder of whole recordings, beside the excerpts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,12 +22,12 @@ use super::common::ended;
 use super::door::{Door, told};
 use super::wire;
 
-/// Of so many changes one is made in a usual run: a prime, so that every kind of change meets every
-/// kind of field.
+/// Of so many changes one is made in a usual run, beside those of every field once: a prime, so that
+/// every kind of change meets every kind of field.
 const PART: usize = 11;
 
 /// The same where all recordings are at hand, of which there are ten times as many.
-const PART_OF_RECORDINGS: usize = 211;
+const PART_OF_RECORDINGS: usize = 101;
 
 /// The same for whole passes, which take longer.
 const PART_OF_PASSES: usize = 23;
@@ -52,6 +53,8 @@ struct Recorded {
 struct Tally {
     answers: usize,
     changes: usize,
+    /// Fields of recordings, each counted once for each kind of call.
+    fields: usize,
     good: usize,
     /// Texts that do not say which field is wrong.
     nameless: Vec<String>,
@@ -59,19 +62,36 @@ struct Tally {
     said: BTreeMap<String, usize>,
 }
 
-fn all() -> bool {
+pub fn all() -> bool {
     std::env::var("MAITRED_MUTATIONS").is_ok_and(|how| how == "all")
 }
 
+/// Which of the changes are made; those of seed 0 where none is named.
+fn seed() -> usize {
+    let seed = std::env::var("MAITRED_MUTATION_SEED");
+    seed.map_or(0, |seed| {
+        seed.parse().expect("MAITRED_MUTATION_SEED is a number")
+    })
+}
+
 /// The changes that are made in this run.
-fn chosen(number: usize, part: usize) -> bool {
-    all() || number.is_multiple_of(part)
+fn chosen(number: usize, part: usize, seed: usize) -> bool {
+    all() || number.wrapping_add(seed).is_multiple_of(part)
+}
+
+/// A place with every item of a list counted as the same field.
+fn path(call: u8, place: &[Key]) -> String {
+    let names = place.iter().map(|key| match key {
+        Key::Field(name) => format!(".{name}"),
+        Key::Item(_) => "[]".to_owned(),
+    });
+    names.fold(call.to_string(), |path, name| path + &name)
 }
 
 #[test]
 fn every_field_of_every_recording_is_changed_in_turn() {
     let mut tally = Tally::default();
-    let mut number = 0;
+    let (mut number, seed) = (0, seed());
     let part = match std::env::var_os("MAITRED_RECORDINGS") {
         Some(_) => PART_OF_RECORDINGS,
         None => PART,
@@ -79,6 +99,7 @@ fn every_field_of_every_recording_is_changed_in_turn() {
     for (dialect, path) in recordings() {
         let file: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let mut met = BTreeSet::new();
         for exchange in file["exchanges"].as_array().into_iter().flatten() {
             let Some(recorded) = read(&name, dialect, exchange) else {
                 continue;
@@ -86,24 +107,31 @@ fn every_field_of_every_recording_is_changed_in_turn() {
             tally.answers += 1;
             let before = judge(&recorded, &recorded.body.to_string(), "as recorded");
             for place in places(&recorded.body) {
-                for change in changes() {
+                let new = met.insert(self::path(recorded.call, &place));
+                let changes = changes();
+                // The first time that a field is met, one change in turn.
+                let turn = new.then_some((met.len() + seed) % changes.len());
+                for (at, change) in changes.iter().enumerate() {
                     number += 1;
-                    if chosen(number, part) {
-                        put(&recorded, &before, &place, &change, &mut tally);
+                    if turn == Some(at) || chosen(number, part, seed) {
+                        put(&recorded, &before, &place, change, &mut tally);
                     }
                 }
+                tally.fields += usize::from(new);
             }
         }
     }
     let Tally {
         answers,
         changes,
+        fields,
         good,
         nameless,
         said,
     } = tally;
     println!(
-        "{answers} answers, {number} changes, {changes} made: {good} read, the others refused:"
+        "{answers} answers, {fields} fields, {number} changes, {changes} made (seed {seed}): {good} \
+         read, the others refused:"
     );
     for (how, count) in &said {
         println!("{count:8} {how}");
@@ -111,6 +139,11 @@ fn every_field_of_every_recording_is_changed_in_turn() {
     assert!(nameless.is_empty(), "{}", nameless.join("\n"));
     assert!(answers > 60, "only {answers} answers");
     assert!(changes > 1_500, "only {changes} changes");
+    // A few change nothing: the field holds that value already.
+    assert!(
+        changes > fields,
+        "only {changes} changes of {fields} fields"
+    );
     assert!(good > changes / 10 && good < changes, "{good} of {changes}");
     assert!(said.len() > 8, "{said:?}");
 }
@@ -391,6 +424,7 @@ impl Change {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_one_booking_holds_the_other_is_confirmed() {
     let (mut number, mut passes, mut acted) = (0, 0, 0);
+    let seed = seed();
     let mut said = BTreeSet::new();
     for dialect in [Dialect::V2, Dialect::V1] {
         let (start, end) = ("2026-12-02T09:00:00.000Z", "2026-12-02T10:00:00.000Z");
@@ -400,7 +434,7 @@ async fn whatever_one_booking_holds_the_other_is_confirmed() {
                 number += 1;
                 let mut odd = row.clone();
                 let kept = KEPT.contains(&(field(&place), change.name));
-                let chosen = kept || chosen(number, PART_OF_PASSES);
+                let chosen = kept || chosen(number, PART_OF_PASSES, seed);
                 if !chosen || !change.apply(&mut odd, &place) {
                     continue;
                 }

@@ -13,6 +13,8 @@ use std::time::Duration;
 pub enum Reply {
     /// These bytes, then the end.
     Bytes(Vec<u8>),
+    /// The same after this time.
+    Late(Duration, Vec<u8>),
     /// The head, then the chunk again and again until so many bytes went or the other side left.
     Flood {
         head: Vec<u8>,
@@ -118,8 +120,9 @@ fn serve(
     answer: &Answer,
 ) -> io::Result<()> {
     let call = read(&mut stream)?;
+    // Kept first: an answer that fails for what was asked must not hide that it was.
+    asked.lock().unwrap().push(call.clone());
     let reply = answer(&call);
-    asked.lock().unwrap().push(call);
     let mut send = |bytes: &[u8]| -> io::Result<()> {
         stream.write_all(bytes)?;
         taken.fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -127,6 +130,10 @@ fn serve(
     };
     match reply {
         Reply::Bytes(bytes) => send(&bytes)?,
+        Reply::Late(pause, bytes) => {
+            thread::sleep(pause);
+            send(&bytes)?;
+        }
         Reply::Flood { head, chunk, total } => {
             send(&head)?;
             let mut sent = 0;

@@ -17,8 +17,10 @@ pub enum Doing {
     Making,
     /// Opening, before the fold is touched: lock, torn tail, marker.
     Opening,
-    /// Opening, with the fold: trusting it, or moving it aside and making it anew.
+    /// Opening, with the fold: trusting it, or making the first one.
     Folding,
+    /// Opening, with a fold that was moved aside or is gone: making it anew from the log.
+    Rebuilding,
     Committing,
     /// A commit's line was written and not synced yet.
     Line,
@@ -31,7 +33,7 @@ pub enum Doing {
 pub fn doing(ops: &[Op]) -> Vec<Doing> {
     let mut open: BTreeMap<i32, PathBuf> = BTreeMap::new();
     let mut now = Doing::Resting;
-    let mut has_log = false;
+    let (mut has_log, mut has_commits) = (false, false);
     let mut all = Vec::new();
     for op in ops {
         let path = match op {
@@ -46,6 +48,10 @@ pub fn doing(ops: &[Op]) -> Vec<Doing> {
             Op::Begin | Op::Range | Op::Note(_) => None,
         };
         now = next(now, op, path.as_deref());
+        has_commits |= matches!(op, Op::Note(note) if is_some_there(note));
+        if now == Doing::Folding && begins_rebuild(op, has_commits) {
+            now = Doing::Rebuilding;
+        }
         has_log |= path.is_some_and(|path| path.extension().is_some_and(|end| end == "jsonl"));
         all.push(match now {
             Doing::Opening if !has_log => Doing::Making,
@@ -53,6 +59,29 @@ pub fn doing(ops: &[Op]) -> Vec<Doing> {
         });
     }
     all
+}
+
+fn is_some_there(note: &str) -> bool {
+    note.strip_prefix("there are ")
+        .is_some_and(|seq| seq != "0")
+}
+
+/// The fold is moved aside, or there is none though there are commits.
+fn begins_rebuild(op: &Op, has_commits: bool) -> bool {
+    match op {
+        Op::Rename { to, .. } => to.to_string_lossy().contains("/fold.doubtful-"),
+        Op::MakeDir { path } => has_commits && path.ends_with("fold"),
+        Op::Begin
+        | Op::Open { .. }
+        | Op::Copy { .. }
+        | Op::Close { .. }
+        | Op::Write { .. }
+        | Op::Length { .. }
+        | Op::Sync { .. }
+        | Op::Range
+        | Op::Remove { .. }
+        | Op::Note(_) => false,
+    }
 }
 
 fn next(now: Doing, op: &Op, path: Option<&Path>) -> Doing {
@@ -80,6 +109,7 @@ fn next(now: Doing, op: &Op, path: Option<&Path>) -> Doing {
         | Doing::Making
         | Doing::Opening
         | Doing::Folding
+        | Doing::Rebuilding
         | Doing::Committing
         | Doing::Line
         | Doing::Segment

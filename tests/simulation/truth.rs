@@ -233,7 +233,11 @@ impl Truth<'_> {
     fn late_link(&self, terms: &Terms, from: &Row, to: &Row) -> Option<u8> {
         let told = self.legacy || to.series.is_none();
         let by_host = told && to.moved_by == Some(HOST);
-        let percent = window(terms, from.start - to.created);
+        let by_booker = told && !to.seated && to.moved_by.is_some() && to.moved_by == to.email;
+        let percent = match terms.unknown_cancels {
+            Blame::Host if !by_booker => 100,
+            Blame::Host | Blame::Booker => window(terms, from.start - to.created),
+        };
         let late = match terms.late_move {
             LateMove::Carry => false,
             LateMove::Cancellation => !by_host && percent < 100,

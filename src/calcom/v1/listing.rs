@@ -5,7 +5,7 @@ use chrono::{NaiveTime, SecondsFormat};
 
 use crate::calcom::port::Select;
 use crate::domain::booking::{Booking, Status};
-use crate::domain::time::{Span, Time};
+use crate::domain::time::{Span, Time, in_four_digits};
 
 /// Rows of a page. A power of two, so that halves, quarters and so on down to one row are pages
 /// too.
@@ -71,5 +71,5 @@ pub(super) fn following(select: &Select, page: u32) -> Option<u32> {
 }
 
 fn instant(at: Time) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+    in_four_digits(at).to_rfc3339_opts(SecondsFormat::Millis, true)
 }

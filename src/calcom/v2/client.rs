@@ -11,7 +11,7 @@ use crate::calcom::port::{Calendar, CallError, Me, Page, Select};
 use crate::calcom::reason::fit;
 use crate::domain::booking::{Booking, BookingRef, EventType, Reading};
 use crate::domain::id::{BookingUid, EventTypeId};
-use crate::domain::time::{Span, Time};
+use crate::domain::time::{Span, Time, in_four_digits};
 
 use super::answers;
 
@@ -191,5 +191,6 @@ fn query(select: &Select, page: u32) -> Vec<(&'static str, String)> {
 }
 
 fn instant(at: Time) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+    // A wider window may reach beyond the years that a server can read.
+    in_four_digits(at).to_rfc3339_opts(SecondsFormat::Millis, true)
 }

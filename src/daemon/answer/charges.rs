@@ -1,6 +1,6 @@
 //! Charges: what is still open and why, and ending one by hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::parse;
 use crate::control::protocol::charges::{ChargeLine, ChargesView};
@@ -53,12 +53,17 @@ pub fn list(
 /// Newest decision first; what one has moved to follows it.
 fn decided(store: &dyn Store, limit: usize) -> Result<Vec<Charge>, StoreError> {
     let mut found: Vec<Charge> = Vec::new();
+    let mut known: BTreeSet<BookingUid> = BTreeSet::new();
     for request in store.decided(None, None, limit)? {
         for booking in &request.bookings {
             let mut next = Some(booking.uid.clone());
             while let Some(uid) = next {
-                let known = found.iter().any(|charge| charge.booking.uid == uid);
-                let charge = store.charge(&uid)?.filter(|_| !known);
+                // What a chain moved to was found with its beginning.
+                let charge = if known.insert(uid.clone()) {
+                    store.charge(&uid)?
+                } else {
+                    None
+                };
                 next = charge.as_ref().and_then(|charge| match &charge.state {
                     ChargeState::Moved { to } => Some(to.clone()),
                     ChargeState::Held

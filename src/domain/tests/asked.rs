@@ -67,6 +67,7 @@ pub fn judged(change: impl FnOnce(&mut Case)) -> Judged {
         lookups: Some(&case.lookups),
         review: case.review.as_ref(),
         taken_by: case.taken.then_some("other"),
+        moved_together: false,
         carried: case.carried.as_ref(),
         ledger_is_empty: case.ledger_is_empty,
         first: case.first,

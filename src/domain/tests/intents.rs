@@ -72,6 +72,7 @@ fn the_matrix_of_decisions_and_sights() {
         (Sight::Rejected, [SUPERSEDED, DECLINED, DECLINED]),
         (Sight::Cancelled, [SUPERSEDED, SUPERSEDED, DECLINED]),
         (Sight::Gone, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
+        (Sight::Over, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
     ];
     for (sight, expect) in rows {
         for (request, expect) in [&confirm, &decline, &cancel].into_iter().zip(expect) {
@@ -392,7 +393,7 @@ fn an_occurrence_is_seen_with_who_replaced_it() {
         assert_eq!(see(&pair[..1], None), Sight::Gone);
     }
     let over = but(of(Status::Pending), |b| b.end = now());
-    assert_eq!(see(&[over], Some(CallKind::Cancel)), Sight::Gone);
+    assert_eq!(see(&[over], Some(CallKind::Cancel)), Sight::Over);
 }
 
 #[test]
@@ -428,9 +429,10 @@ fn what_is_over_cannot_be_cancelled_any_more() {
     let (before, end) = (waits.end - Span::seconds(1), waits.end);
     let rows = [
         (Some(CallKind::Cancel), before, Sight::Pending),
-        (Some(CallKind::Cancel), end, Sight::Gone),
+        (Some(CallKind::Cancel), end, Sight::Over),
         (Some(CallKind::Decline), end, Sight::Pending),
-        (Some(CallKind::Confirm), end, Sight::Pending),
+        (Some(CallKind::Confirm), before, Sight::Pending),
+        (Some(CallKind::Confirm), end, Sight::Over),
         (None, end, Sight::Pending),
     ];
     for (call, now, expect) in rows {

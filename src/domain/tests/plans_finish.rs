@@ -79,6 +79,7 @@ fn the_time_of_an_open_intent_is_taken_while_it_may_be_confirmed() {
         (Sight::Rejected, free),
         (Sight::Cancelled, free),
         (Sight::Gone, free),
+        (Sight::Over, free),
     ];
     for (sight, expect) in rows {
         let intents = vec![open(intent("a", &["a"]), &[("a", sight)])];

@@ -7,7 +7,7 @@ use crate::domain::decision::Credits;
 use crate::domain::fact::{Back, Fact};
 use crate::domain::id::Reference;
 use crate::domain::intent::last_paid_first;
-use crate::domain::terms::{ExpiredRefund, Terms, Who, share};
+use crate::domain::terms::{ExpiredRefund, Terms, share, who_moved};
 use crate::domain::text;
 use crate::domain::time::Span;
 
@@ -32,10 +32,12 @@ pub(super) fn late_move(case: &Case<'_>) -> Option<Verdict> {
         .zip(case.chain.iter().skip(1))
         .find(|(from, to)| terms.is_late_move(from.start, to))?;
     let notice = from.start - to.created;
-    let percent = terms.percent(Who::Booker, notice);
+    let by = who_moved(to);
+    let percent = terms.percent(by, notice);
     let text = format!(
-        "moved to {} {}, which counts as cancelling it",
+        "moved to {} by {}, {}, which counts as cancelling it",
         to.uid,
+        by.word(),
         in_words(notice)
     );
     Some(refund(case, terms, percent, &text))

@@ -1,6 +1,6 @@
 //! Bookings that stand in the time that is asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::bookings;
 use crate::calcom::port::Select;
@@ -55,7 +55,7 @@ pub(super) async fn accepted(
         }
         for booking in page.bookings {
             if booking.status == Status::Accepted && seen.insert(booking.uid.clone()) {
-                snapshot.accepted.push(booking);
+                snapshot.accepted.push(bare(booking));
             } else {
                 seen.insert(booking.uid);
             }
@@ -69,6 +69,21 @@ pub(super) async fn accepted(
         }
     }
     Ok(())
+}
+
+/// Only whose time it takes, and which: of thousands, all else would fill the memory.
+fn bare(booking: Booking) -> Booking {
+    Booking {
+        title: String::new(),
+        description: None,
+        attendees: Vec::new(),
+        guests: Vec::new(),
+        cancellation_reason: None,
+        location: None,
+        answers: BTreeMap::new(),
+        metadata: BTreeMap::new(),
+        ..booking
+    }
 }
 
 /// What ends behind the start of the last booking that was read is not decided: an overlap could not

@@ -11,6 +11,7 @@ use crate::domain::plan::Problem;
 use crate::domain::snapshot::OpenIntent;
 use crate::reconcile::known;
 use crate::reconcile::ports::{PassError, Ports};
+use crate::reconcile::room::Room;
 
 /// Open intents one pass takes up.
 const MAX_INTENTS: usize = 1_000;
@@ -20,6 +21,7 @@ const MAX_INTENTS: usize = 1_000;
 pub(super) async fn intents(
     ports: &Ports<'_>,
     pending: &[Observed],
+    room: &mut Room,
     problems: &mut Vec<Problem>,
 ) -> Result<Vec<OpenIntent>, PassError> {
     let found = ports
@@ -39,8 +41,20 @@ pub(super) async fn intents(
     }
     let mut reads = stream::iter(reads).buffered(READS_AT_ONCE);
     while let Some(read) = reads.next().await {
-        let (intent, problem) = read?;
+        let (mut intent, problem) = read?;
         problems.extend(problem);
+        // What is not kept counts as not read: it is looked at again.
+        if !room.take_all(&intent.grown) {
+            intent.grown.clear();
+            intent.sights.clear();
+            problems.push(Problem {
+                code: "unread-intent",
+                text: format!(
+                    "request {} is left for later: no more bookings are kept at once",
+                    intent.request.id
+                ),
+            });
+        }
         open.push(intent);
     }
     for intent in &open {

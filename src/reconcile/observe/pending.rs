@@ -9,6 +9,7 @@ use crate::domain::id::{BookingUid, HostId, RequestId};
 use crate::domain::plan::Problem;
 use crate::reconcile::known::{self, Known};
 use crate::reconcile::ports::{PassError, Ports};
+use crate::reconcile::room::{ROOM, Room};
 
 /// Pages of pending bookings one pass reads: 10,000 bookings at 250 a page. What lies behind them
 /// is reported, and seen when the ones before are answered.
@@ -22,6 +23,7 @@ pub(super) async fn pending(
     policy: &Policy,
     me: HostId,
     left: &BTreeSet<RequestId>,
+    room: &mut Room,
     problems: &mut Vec<Problem>,
 ) -> Result<(Vec<Observed>, Known, bool), PassError> {
     let mut seen: BTreeSet<BookingUid> = BTreeSet::new();
@@ -53,6 +55,17 @@ pub(super) async fn pending(
             problems.push(Problem {
                 code: "page-repeated",
                 text: format!("page {number} of the pending bookings brought nothing new"),
+            });
+            break;
+        }
+        if !room.take_all(&new) {
+            problems.push(Problem {
+                code: "too-many-pending",
+                text: format!(
+                    "the bookings that wait for an answer take more than {} MiB; what lies behind \
+                     page {number} is seen when those before it are answered",
+                    ROOM >> 20
+                ),
             });
             break;
         }

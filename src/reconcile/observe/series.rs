@@ -12,12 +12,14 @@ use crate::domain::plan::Problem;
 use crate::domain::snapshot::{Series, Snapshot};
 use crate::reconcile::known;
 use crate::reconcile::ports::{PassError, Ports};
+use crate::reconcile::room::Room;
 
 /// The series of guarded pending occurrences, each read whole: what a page shows may be a part.
 pub(super) async fn series(
     ports: &Ports<'_>,
     policy: &Policy,
     snapshot: &Snapshot,
+    room: &mut Room,
     problems: &mut Vec<Problem>,
 ) -> Result<BTreeMap<RequestId, Series>, PassError> {
     let wanted: BTreeSet<&RequestId> = snapshot
@@ -36,7 +38,15 @@ pub(super) async fn series(
     let mut reads = stream::iter(reads).buffered(READS_AT_ONCE);
     while let Some((id, read)) = reads.next().await {
         let series = match read {
-            Ok(Some(all)) => Series::Whole(all),
+            Ok(Some(all)) if room.take_all(&all) => Series::Whole(all),
+            Ok(Some(_)) => {
+                let why = "no more bookings are kept at once";
+                problems.push(Problem {
+                    code: "unread-series",
+                    text: format!("series {id} is left for later: {why}"),
+                });
+                Series::Unread(why.to_owned())
+            }
             Ok(None) => Series::Unread("this dialect does not show series".to_owned()),
             Err(error) if ends_the_pass(&error) => return Err(error.into()),
             Err(error) => {

@@ -14,6 +14,7 @@ use crate::domain::time::Time;
 use crate::domain::watch::{ChainEnd, MAX_CHAIN};
 use crate::reconcile::observe::ends_the_pass;
 use crate::reconcile::ports::{PassError, Ports};
+use crate::reconcile::room::{ROOM, Room};
 
 /// Pages of one listing: 10,000 bookings at 250 a page, 5,120 in v1. An audit reads by name what lies
 /// behind.
@@ -22,8 +23,9 @@ const MAX_PAGES: u32 = 40;
 /// Reads that are under way at once.
 const READS_AT_ONCE: usize = 8;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Seen {
+    room: Room,
     bookings: BTreeMap<BookingUid, Booking>,
     gone: BTreeSet<BookingUid>,
     /// From a booking to the one that names it as what it replaced.
@@ -45,7 +47,27 @@ pub(super) struct Chain {
     pub end: ChainEnd,
 }
 
+impl Default for Seen {
+    fn default() -> Self {
+        Self::within(ROOM)
+    }
+}
+
 impl Seen {
+    /// Keeps no more than this many bytes.
+    pub fn within(room: usize) -> Self {
+        Self {
+            room: Room::of(room),
+            bookings: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            successors: BTreeMap::new(),
+            series: BTreeMap::new(),
+            listed_from: None,
+            cut_from: None,
+            unread: false,
+        }
+    }
+
     pub fn has(&self, uid: &BookingUid) -> bool {
         self.bookings.contains_key(uid)
     }
@@ -58,12 +80,21 @@ impl Seen {
         self.bookings.values()
     }
 
-    /// The later reading of a booking counts.
-    fn add(&mut self, booking: Booking) {
+    /// The later reading of a booking counts. `false` when there is no room for it: then nothing
+    /// that was read of it counts.
+    fn add(&mut self, booking: Booking) -> bool {
+        if let Some(before) = self.bookings.remove(&booking.uid) {
+            self.room.give_back(&before);
+        }
+        if !self.room.take(&booking) {
+            self.unread = true;
+            return false;
+        }
         if let Some(from) = &booking.rescheduled_from {
             self.successors.insert(from.clone(), booking.uid.clone());
         }
         self.bookings.insert(booking.uid.clone(), booking);
+        true
     }
 
     /// What was seen: charges may stand under these names.
@@ -101,7 +132,13 @@ impl Seen {
                 });
                 return Ok(false);
             }
-            let page = ports.calendar.list(select, number).await?;
+            let page = match unless_stopped(ports, ports.calendar.list(select, number)).await {
+                Err(_) if ports.stop.is_set() => {
+                    self.unread = true;
+                    return Ok(false);
+                }
+                page => page?,
+            };
             self.unread |= !page.unreadable.is_empty();
             for row in &page.unreadable {
                 problems.push(Problem {
@@ -109,9 +146,18 @@ impl Seen {
                     text: format!("a booking could not be read and is left alone: {row}"),
                 });
             }
-            page.bookings
-                .into_iter()
-                .for_each(|booking| self.add(booking));
+            let fit = page.bookings.into_iter().all(|booking| self.add(booking));
+            if !fit {
+                problems.push(Problem {
+                    code: "too-many-changes",
+                    text: format!(
+                        "bookings of more than {} MiB to look after; the audit reads the rest by \
+                         name",
+                        ROOM >> 20
+                    ),
+                });
+                return Ok(false);
+            }
             next = page.next;
         }
         Ok(true)
@@ -130,21 +176,26 @@ impl Seen {
                 continue;
             }
             let booking = &charge.booking;
-            let read = async move { (booking, ports.calendar.get(booking).await) };
+            let read = async move {
+                let read = unless_stopped(ports, ports.calendar.get(booking)).await;
+                (booking, read)
+            };
             reads.push(read.boxed());
         }
         let mut reads = stream::iter(reads).buffer_unordered(READS_AT_ONCE);
         while let Some((booking, read)) = reads.next().await {
             match read {
-                Ok(Reading::Is(read)) => self.add(*read),
+                Ok(Reading::Is(read)) => {
+                    if !self.add(*read) {
+                        problems.push(no_room(&booking.uid));
+                    }
+                }
                 Ok(Reading::Gone) => {
                     self.gone.insert(booking.uid.clone());
                 }
                 Err(error) if ends_the_pass(&error) => return Err(error.into()),
-                Err(error) => problems.push(Problem {
-                    code: "unread-charge",
-                    text: format!("booking {} could not be read: {error}", booking.uid),
-                }),
+                Err(_) if ports.stop.is_set() => {}
+                Err(error) => problems.push(unread(&booking.uid, &error)),
             }
         }
         Ok(())
@@ -173,10 +224,19 @@ impl Seen {
         while let Some(wanted) = next {
             let again = bookings.iter().any(|known| known.uid == wanted.uid);
             if again || bookings.len() >= MAX_CHAIN {
+                problems.push(Problem {
+                    code: "chain-too-long",
+                    text: format!(
+                        "booking {} was moved more than {MAX_CHAIN} times, or in a circle: its \
+                         charge stays open",
+                        first.uid
+                    ),
+                });
                 let end = ChainEnd::Unread;
                 return Ok(Chain { bookings, end });
             }
-            match self.find(ports, &wanted, bookings.is_empty()).await? {
+            let first = bookings.is_empty();
+            match self.find(ports, &wanted, first, problems).await? {
                 Ok(booking) => {
                     let successor = self.successor(ports, &booking, problems).await?;
                     bookings.push(booking);
@@ -201,6 +261,7 @@ impl Seen {
         ports: &Ports<'_>,
         wanted: &BookingRef,
         first: bool,
+        problems: &mut Vec<Problem>,
     ) -> Result<Result<Booking, ChainEnd>, PassError> {
         if let Some(known) = self.bookings.get(&wanted.uid) {
             return Ok(Ok(known.clone()));
@@ -212,18 +273,23 @@ impl Seen {
             // It was read by name already, and that failed.
             return Ok(Err(ChainEnd::Unread));
         }
-        match ports.calendar.get(wanted).await {
+        match unless_stopped(ports, ports.calendar.get(wanted)).await {
             Ok(Reading::Is(booking)) => {
-                self.add((*booking).clone());
-                Ok(Ok(*booking))
+                if self.add((*booking).clone()) {
+                    return Ok(Ok(*booking));
+                }
+                problems.push(no_room(&wanted.uid));
+                Ok(Err(ChainEnd::Unread))
             }
             Ok(Reading::Gone) => {
                 self.gone.insert(wanted.uid.clone());
                 Ok(Err(ChainEnd::Gone))
             }
             Err(error) if ends_the_pass(&error) => Err(error.into()),
+            Err(_) if ports.stop.is_set() => Ok(Err(ChainEnd::Unread)),
+            // Said: the charge that led here stays open until it can be read.
             Err(error) => {
-                tracing::debug!(booking = %wanted.uid, %error, "could not be read");
+                problems.push(unread(&wanted.uid, &error));
                 Ok(Err(ChainEnd::Unread))
             }
         }
@@ -256,6 +322,9 @@ impl Seen {
             && !ports.calendar.names_successors()
         {
             let whole = self.list_since(ports, booking.created, problems).await?;
+            if ports.stop.is_set() {
+                return Ok(Successor::Unread);
+            }
             if !whole && !self.successors.contains_key(&booking.uid) {
                 problems.push(Problem {
                     code: "unread-charge",
@@ -317,11 +386,15 @@ impl Seen {
         if let Some(read) = self.series.get(series) {
             return Ok(*read);
         }
-        let read = match ports.calendar.series(&series.uid()).await {
+        let read = match unless_stopped(ports, ports.calendar.series(&series.uid())).await {
             Ok(all) => {
-                all.into_iter().flatten().for_each(|one| self.add(one));
-                true
+                let fit = all.into_iter().flatten().all(|one| self.add(one));
+                if !fit {
+                    problems.push(no_room(&series.uid()));
+                }
+                fit
             }
+            Err(_) if ports.stop.is_set() => return Ok(false),
             Err(error @ CallError::Unreachable(_)) => return Err(error.into()),
             Err(error) if ends_the_pass(&error) => return Err(error.into()),
             Err(error) => {
@@ -334,6 +407,32 @@ impl Seen {
         };
         self.series.insert(series.clone(), read);
         Ok(read)
+    }
+}
+
+/// What the call gives, unless there is the word to stop: nothing that was only read is missed.
+async fn unless_stopped<T>(
+    ports: &Ports<'_>,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    tokio::select! {
+        biased;
+        () = ports.stop.told() => Err(CallError::TooLate),
+        read = call => read,
+    }
+}
+
+fn unread(uid: &BookingUid, error: &CallError) -> Problem {
+    Problem {
+        code: "unread-charge",
+        text: format!("booking {uid} could not be read: {error}"),
+    }
+}
+
+fn no_room(uid: &BookingUid) -> Problem {
+    Problem {
+        code: "unread-charge",
+        text: format!("booking {uid} is left for later: no more bookings are kept at once"),
     }
 }
 

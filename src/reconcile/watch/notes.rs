@@ -21,6 +21,10 @@ use crate::store::port::CommitError;
 /// Requests looked at in one watch. Each may cost a call; the others have their turn later.
 const MAX_NOTES: usize = 200;
 
+/// What the list of what waits may take, in bytes: 10,000 bookings of the usual size. What it does not
+/// show is read by name.
+const ROOM: usize = 32 * 1024 * 1024;
+
 /// How long after its end a request that others accepted is kept open: an operator may still grant
 /// what its charge waits for.
 const KEPT_ACCEPTED: Span = Span::days(31);
@@ -48,9 +52,12 @@ pub(super) async fn notes(
         return Ok(());
     }
     // Those that wait are shown by one list; only what it does not show is read by name.
-    let mut pending = Seen::default();
+    let mut pending = Seen::within(ROOM);
     let listed = pending.list(ports, &Select::Pending, &mut watched.problems);
     listed.await?;
+    if ports.stop.is_set() {
+        return Ok(());
+    }
     let waits: BTreeSet<BookingUid> = pending
         .bookings()
         .filter(|booking| booking.status == Status::Pending)
@@ -64,7 +71,12 @@ pub(super) async fn notes(
         if waiting && note.end > now {
             continue;
         }
-        match fate(ports, seen, &note, now).await {
+        let fate = tokio::select! {
+            biased;
+            () = ports.stop.told() => break,
+            fate = fate(ports, seen, &note, now) => fate,
+        };
+        match fate {
             Ok(Fate::Waits) => {}
             Ok(Fate::Ended(why)) => close(ports, &note, why, watched).await?,
             Err(error) if ends_the_pass(&error) => return Err(error.into()),

@@ -85,8 +85,12 @@ pub(super) async fn unmanaged(
             && gate.terms.unmanaged != Unmanaged::Report
             && let Some(from) = &booking.rescheduled_from
         {
-            let before = session.charge_before(ports, from, &mut watched.problems);
-            match before.await? {
+            let before = tokio::select! {
+                biased;
+                () = ports.stop.told() => break,
+                before = session.charge_before(ports, from, &mut watched.problems) => before?,
+            };
+            match before {
                 Before::Nothing => {}
                 // Had one of all the charges led here, it would have moved just now.
                 Before::Hidden if watched.audit && seen.is_whole() => {}

@@ -78,7 +78,10 @@ impl Fold {
     pub fn doubt(&self) -> Option<StoreError> {
         let doubt = self.doubt.borrow();
         doubt.as_ref().map(|why| StoreError {
-            text: format!("{why}; start maitred again: it is rebuilt from the log"),
+            text: format!(
+                "{why}; start maitred again: {} is rebuilt from the log",
+                self.path.display()
+            ),
             source: None,
         })
     }

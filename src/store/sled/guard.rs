@@ -172,7 +172,13 @@ pub fn guarded<T>(run: impl FnOnce() -> Result<T, ::sled::Error>) -> Result<T, F
 
 /// What the operator can do about it, in brackets.
 fn helps(error: &::sled::Error) -> &'static str {
+    use std::io::ErrorKind as K;
     match error {
+        // Its folder was made right before, so it is there and cannot be looked at; and of a lock that
+        // it does not get, it has what the system says as a text only.
+        ::sled::Error::Io(error) if matches!(error.kind(), K::AlreadyExists | K::Other) => {
+            " (the disk does not work, or another process uses it; see the kernel's log)"
+        }
         ::sled::Error::Io(error) => disk::remedy(error),
         // Of these only making it anew helps, which is what the next start does.
         _ => "",
