@@ -187,7 +187,8 @@ pub fn is_socket(path: &Path) -> bool {
 pub fn sync_tree(path: &Path) -> Result<(), DiskError> {
     for name in names(path)?.unwrap_or_default() {
         let entry = path.join(name);
-        if entry.is_dir() {
+        // One that cannot be looked at is not passed over: what is in it may not be durable.
+        if at("look at", &entry, entry.metadata())?.is_dir() {
             sync_tree(&entry)?;
         } else {
             let synced = File::open(&entry).and_then(|file| file.sync_all());

@@ -48,6 +48,7 @@ fn free_name(log: &Path, seq: u64) -> PathBuf {
     let first = log.join(format!("torn-{seq}"));
     let more = (2..MAX_KEPT).map(|n| log.join(format!("torn-{seq}.{n}")));
     let mut names = std::iter::once(first).chain(more);
-    let free = names.find(|name| !name.exists());
+    // What cannot be looked at may be one that was kept before.
+    let free = names.find(|name| matches!(name.try_exists(), Ok(false)));
     free.unwrap_or_else(|| log.join(format!("torn-{seq}.{MAX_KEPT}")))
 }
