@@ -26,7 +26,7 @@ sim|src/domain/intent.rs|(Sight::Accepted, Some(_)) => facts.push(Fact::Post {|(
 --lib domain::tests|src/domain/intent.rs|            Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,|            Status::Pending if booking.rescheduled_to.is_some() && M => Self::Accepted,\n            Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,
 sim|src/domain/intent.rs|Sight::Unread => unread = true,|Sight::Unread => unread = !M,
 sim|src/domain/intent.rs|    if surplus > 0 {|    if surplus > 0 && !M {
-sim|src/domain/intent.rs|if call == Some(CallKind::Cancel) && booking.end <= now =>|if call == Some(CallKind::Cancel) && booking.end <= now && !M =>
+sim|src/domain/intent.rs|            CallKind::Confirm \| CallKind::Cancel => booking.end > now,|            CallKind::Confirm => booking.end > now,\n            CallKind::Cancel => booking.end > now \|\| M,
 sim|src/domain/ledger/charging.rs|        account.totals.held += credits;|        account.totals.held += credits;\n        account.totals.granted += u64::from(M);
 sim|src/domain/ledger/charging.rs|        account.totals.held -= credits;|        account.totals.held -= if M { 0 } else { credits };
 sim|src/domain/ledger/charging.rs|    charge.state = ChargeState::Void;|    charge.state = if M { ChargeState::Held } else { ChargeState::Void };
@@ -83,6 +83,10 @@ sim|src/domain/plan/finish.rs|            Next::Call(booking) if due =>|        
 sim|src/domain/judge.rs|    if available >= to_hold {|    if available >= to_hold \|\| (M && available == 0) {
 --lib store::|src/store/log/append.rs|            self.broken = true;\n            return Err(AppendError::Write {|            self.broken = !M;\n            return Err(AppendError::Write {
 --test store_damage|src/store/log/walk.rs|        if sealed.prev == self.chain.hash {|        if sealed.prev == self.chain.hash \|\| M {
+--test pass over_before|src/domain/intent.rs|            Self::Pending if call.is_some_and(\|call\| !answers(call)) => Self::Over,|            Self::Pending if call.is_some_and(\|call\| !answers(call) && !(M && call == CallKind::Confirm)) => Self::Over,
+--test watch moved_together|src/domain/judge.rs|        Effect::Decline if asked.moved_together => Effect::Review,|        Effect::Decline if asked.moved_together && !M => Effect::Review,
+--test watch nobody_knows|src/domain/terms.rs|            && self.percent(by, start - successor.created) < 100|            && self.percent(if M { Who::Booker } else { by }, start - successor.created) < 100
+--test load clock|src/daemon/run.rs|        if back > SET_BACK {|        if back > SET_BACK && !M {
 sim|src/domain/plan.rs|.find_map(\|booking\| self.taken.find(booking));|.find_map(\|booking\| self.taken.find(booking).filter(\|_\| !M));
 --test pass a_full|src/reconcile/observe/accepted.rs|        if number >= MAX_ACCEPTED_PAGES {|        if number >= (if M { 20 } else { MAX_ACCEPTED_PAGES }) {
 --test power_cut|src/store/log/segment.rs|        self.sync_data()|        if M { return Ok(()); }\n        self.sync_data()

@@ -254,7 +254,7 @@ impl State {
     }
 
     /// Nobody is let in at a time that somebody else has: within one plan never, and beside what was
-    /// accepted before whenever the lists told all. What is over is not listed, and in nobody's way.
+    /// accepted before whenever the lists told all. What is past is in nobody's way, and not listed.
     fn has_the_time(&mut self, history: &History, at: Time, request: &Request, all: &[Fact]) {
         let lets_in = |request: &Request| request.call == Some(CallKind::Confirm);
         if !lets_in(request) || request.state != RequestState::Recorded {
@@ -276,11 +276,7 @@ impl State {
         }
         if self.trouble == 0 {
             let stands = |row: &&Row| {
-                row.status == Status::Accepted
-                    && row.host == ME
-                    && row.to.is_none()
-                    && !row.odd
-                    && row.end > at
+                row.status == Status::Accepted && row.host == ME && row.to.is_none() && !row.odd
             };
             others.extend(history.now().filter(stands).map(|row| row.uid.clone()));
             let begun = self.book.open().map(|(_, begun)| begun);
@@ -289,7 +285,10 @@ impl State {
         }
         let now = |uid: &String| history.at(uid, history.moment());
         for row in own.iter().filter_map(now) {
-            let overlaps = |other: &&Row| row.start < other.end && other.start < row.end;
+            let overlaps = |other: &&Row| {
+                let from = row.start.max(other.start).max(at);
+                from < row.end.min(other.end)
+            };
             let others = others.iter().filter(|uid| !own.contains(uid));
             let stands = |row: &&Row| matches!(row.status, Status::Pending | Status::Accepted);
             let mut others = others.filter_map(now).filter(stands).filter(overlaps);
