@@ -457,7 +457,7 @@ async fn what_is_over_before_it_could_be_confirmed_is_given_back() {
         house.sandbox.lock().add_fault(rule).unwrap();
         house.pass().await;
         assert_eq!(house.balance("bo@example.com").await, (4, 1, 0));
-        let over = time("2026-12-01T09:30:00Z") - house.clock.now();
+        let over = time("2026-12-01T09:30:01Z") - house.clock.now();
         house.clock.advance(over);
         let report = house.pass().await;
         assert_eq!(ended(&report, &uid), "superseded", "{dialect:?}");
