@@ -58,7 +58,7 @@ const ENOUGH: u64 = 10;
 /// Seeds that failed once, and what they found. A seed means another run as soon as the simulation
 /// asks chance for anything more; then only a hand-written row elsewhere keeps the case, and a seed
 /// that finds it again takes the place of this one.
-const REGRESSIONS: [(u64, &str); 25] = [
+const REGRESSIONS: [(u64, &str); 27] = [
     (
         61,
         "a refusal by cancelling of what was over meanwhile was tried again for ever",
@@ -151,6 +151,15 @@ const REGRESSIONS: [(u64, &str); 25] = [
     (
         440_149,
         "with v1, a charge that an intent was taking over was given back as cancelled",
+    ),
+    (
+        172_220,
+        "rightly done, and the reference was wrong: a time that was past is in nobody's way",
+    ),
+    (
+        684_908,
+        "rightly done, and the reference asked too much: what replaced an occurrence that was revived \
+         was over before anybody looked",
     ),
     (
         593_067,

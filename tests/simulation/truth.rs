@@ -58,7 +58,11 @@ impl Truth<'_> {
             for len in 1..chain.len() {
                 let next = chain[len];
                 let young = self.history.born(&next.uid) > from;
-                if self.legacy && (next.odd || young) || next.series.is_some() && young {
+                // The series of one that a confirmation revived is not read, and no list shows what
+                // replaced it once that is over.
+                let revived = chain[len - 1].status == Status::Accepted && next.end <= self.at;
+                if self.legacy && (next.odd || young) || next.series.is_some() && (young || revived)
+                {
                     ends.extend(self.ends_of(&chain[..len], false, uid, paid));
                 }
             }
