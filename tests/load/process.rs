@@ -34,7 +34,7 @@ const BEGINS: &str = "MAITRED_TEST_LOAD_BEGINS";
 const ANSWER: &str = "> ";
 
 /// The longest that a pass or a watch may take, on a busy machine and without optimization.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Passes and watches of one process that may fail.
 const MAX_FAILURES: u32 = 5;
