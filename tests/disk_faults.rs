@@ -242,7 +242,7 @@ fn runs_on(disk: Disk, calls: u64, some: u64, helps: &[&str]) -> usize {
 #[test]
 fn the_binary_on_a_full_disk_says_so_and_calls_nobody() {
     let failed = runs_on(DISKS[0], RUN_CALLS, SOME, &["make room"]);
-    assert!(failed > 2 || is_one(), "{failed} runs failed");
+    assert!(failed > 0 || is_one(), "{failed} runs failed");
 }
 
 /// From the middle on, as after an error with which the system itself stops all writing, the log has
@@ -255,7 +255,7 @@ fn the_binary_on_a_read_only_file_system_says_so_and_calls_nobody() {
         "start maitred again, it reads what is there: Read-only file system",
     ];
     let failed = runs_on(DISKS[6], RUN_CALLS, FEW, &helps);
-    assert!(failed > 1 || is_one(), "{failed} runs failed");
+    assert!(failed > 0 || is_one(), "{failed} runs failed");
 }
 
 /// What nobody may write to from the start: whoever wants the ledger is told what to do, with the
@@ -286,7 +286,7 @@ fn on_a_read_only_file_system_each_command_names_the_remedy() {
 #[test]
 fn the_binary_on_a_disk_that_cannot_be_read_says_so_and_calls_nobody() {
     let failed = runs_on(DISKS[5], RUN_READS, FEW, &["the disk does not work"]);
-    assert!(failed > 1 || is_one(), "{failed} runs failed");
+    assert!(failed > 0 || is_one(), "{failed} runs failed");
 }
 
 /// A full disk under the log alone, from the next commit on.

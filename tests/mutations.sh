@@ -92,13 +92,13 @@ sim|src/domain/plan.rs|.find_map(\|booking\| self.taken.find(booking));|.find_ma
 --test power_cut|src/store/log/segment.rs|        self.sync_data()|        if M { return Ok(()); }\n        self.sync_data()
 --test power_cut|src/store/log/segment.rs|    let synced = File::open(&path).and_then(\|file\| file.sync_all());|    let synced = File::open(&path).and_then(\|file\| if M { Ok(()) } else { file.sync_all() });
 --test power_cut|src/store/ground.rs|    disk::sync_up(path)?;|    if !M { disk::sync_up(path)?; }
---lib store::log|src/store/log/append.rs|.and_then(\|()\| self.sink.sync())|.and_then(\|()\| self.sink.sync().or_else(\|error\| if M { Ok(()) } else { Err(error) }))
+--lib store::opened|src/store/log/append.rs|.and_then(\|()\| self.sink.sync())|.and_then(\|()\| self.sink.sync().or_else(\|error\| if M { Ok(()) } else { Err(error) }))
 --test store_open|src/store/lock.rs|            Err(TryLockError::WouldBlock) => {|            Err(TryLockError::WouldBlock) if M => {}\n            Err(TryLockError::WouldBlock) => {
 --test hostile_peers|src/calcom/http.rs|            if body.len() + chunk.len() > MAX_BODY {|            if body.len() + chunk.len() > MAX_BODY && !M {
 --test calcom_client|src/calcom/http.rs|        .redirect(reqwest::redirect::Policy::none())|        .redirect(if M { reqwest::redirect::Policy::limited(5) } else { reqwest::redirect::Policy::none() })
 --test hostile_peers|src/reconcile/observe/pending.rs|        if new.is_empty() && page.next.is_some() {|        if new.is_empty() && page.next.is_some() && !M {
 --test hostile_peers|src/calcom/json.rs|        let left = self.left.get().checked_sub(bytes);|        let left = self.left.get().checked_sub(if M { 0 } else { bytes });
---test disk_faults|src/store/disk.rs|        Err(error) if error.raw_os_error() == Some(EIO) => {|        Err(error) if error.raw_os_error() == Some(EIO) && !M => {
+--test disk_faults read_only|src/store/disk.rs|    } else if kind == K::ReadOnlyFilesystem {|    } else if kind == K::ReadOnlyFilesystem && !M {
 ROWS
 unescape() { local text=${1//$'\x01'/|}; text=${text//\\n/$'\n'}; printf '%s' "${text}x"; }
 stage=$(mktemp -d)
