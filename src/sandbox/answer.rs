@@ -1,7 +1,7 @@
 //! One request to one answer: the script's actions around it, the faults that strike it, the
-//! dialect that answers it, and the journal. Split in two, so that a slow answer can wait between
-//! without holding the world: `begin` decides what strikes, `finish` does everything else at one
-//! instant.
+//! dialect that answers it, and the journal. A call takes steps, since others may act in between
+//! (`change`): `Underway::begin` decides what strikes, `go_on` takes the steps and says when to wait,
+//! `finish` gives the answer.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::mem;
@@ -9,9 +9,11 @@ use std::mem;
 use serde_json::json;
 
 use super::call::{Dialect, Request, Response, Route};
+use super::change::Change;
 use super::distort::distort;
 use super::faults::{Fault, Stage, Struck};
 use super::journal::{Call, Kind};
+use super::limit::Verdict;
 use super::script::When;
 use super::serial::mix;
 use super::v2::error::{Errors, raw};
@@ -41,17 +43,74 @@ pub struct Answer {
     pub delivery: Delivery,
 }
 
+/// The steps of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Check,
+    First,
+    Second,
+    Done,
+}
+
+/// What a call has come to so far.
+#[derive(Debug)]
+enum Work {
+    Nothing,
+    Answered(Response, Delivery),
+    Changing(Change, Held),
+}
+
+/// What the answer to a change still needs of its beginning.
+#[derive(Debug)]
+enum Held {
+    V2(Verdict),
+    V1(v1::route::Seal),
+}
+
 /// A request that was looked at and not answered yet.
 #[derive(Debug)]
-pub struct Begun {
+pub struct Underway {
     route: Route,
     booking: Option<String>,
     struck: Struck,
+    next: Step,
+    /// Whether the wait before the next step is over.
+    waited: bool,
+    work: Work,
 }
 
-impl Begun {
-    /// How long to wait before the change, in milliseconds.
-    pub fn wait(&self) -> Option<u64> {
+/// Answers a request at one instant; what would wait does not.
+pub fn answer(world: &mut World, now: Time, request: &Request) -> Answer {
+    let mut underway = Underway::begin(world, request);
+    while underway.go_on(world, now, request).is_some() {}
+    underway.finish(world, now, request)
+}
+
+impl Underway {
+    /// Decides what strikes this call.
+    pub fn begin(world: &mut World, request: &Request) -> Self {
+        let route = Route::of(request);
+        let booking = route.named().and_then(|name| match route.dialect {
+            Dialect::V2 => Some(name.to_owned()),
+            Dialect::V1 => {
+                let found = name.parse().ok().and_then(|id| world.booking_by_id(id));
+                found.map(|booking| booking.uid.clone())
+            }
+        });
+        let struck = world.faults.strike(route.kind, booking.as_deref());
+        Underway {
+            route,
+            booking,
+            struck,
+            next: Step::Check,
+            waited: false,
+            work: Work::Nothing,
+        }
+    }
+
+    /// How long the request is held up in front of the server, in milliseconds. A client that hangs
+    /// up meanwhile takes it along.
+    pub fn held_up(&self) -> Option<u64> {
         match self.struck.fault {
             Some(Fault::Slow {
                 stage: Stage::Before,
@@ -60,69 +119,135 @@ impl Begun {
             Some(_) | None => None,
         }
     }
-}
 
-/// Answers a request at one instant; what would wait does not.
-pub fn answer(world: &mut World, now: Time, request: &Request) -> Answer {
-    let begun = begin(world, request);
-    finish(world, now, request, begun)
-}
-
-/// Decides what strikes this call.
-pub fn begin(world: &mut World, request: &Request) -> Begun {
-    let route = Route::of(request);
-    let booking = route.named().and_then(|name| match route.dialect {
-        Dialect::V2 => Some(name.to_owned()),
-        Dialect::V1 => {
-            let found = name.parse().ok().and_then(|id| world.booking_by_id(id));
-            found.map(|booking| booking.uid.clone())
+    /// Takes steps until one has to wait, and gives the milliseconds; `None` when all are taken.
+    pub fn go_on(&mut self, world: &mut World, now: Time, request: &Request) -> Option<u64> {
+        while self.next != Step::Done {
+            let wait = self.wait(world.step_ms);
+            if wait > 0 && !mem::replace(&mut self.waited, true) {
+                return Some(wait);
+            }
+            self.waited = false;
+            self.next = match self.next {
+                Step::Check => self.check(world, now, request),
+                Step::First => self.first(world, now),
+                Step::Second => self.second(world, now),
+                Step::Done => Step::Done,
+            };
         }
-    });
-    let struck = world.faults.strike(route.kind, booking.as_deref());
-    Begun {
-        route,
-        booking,
-        struck,
+        None
+    }
+
+    /// How long to wait before the next step, in milliseconds.
+    fn wait(&self, step_ms: u64) -> u64 {
+        let [check, first, second] = instants(self.route.kind);
+        let slow_mail = match self.struck.fault {
+            Some(Fault::Slow {
+                stage: Stage::Between,
+                ms,
+            }) => ms,
+            Some(_) | None => 0,
+        };
+        match self.next {
+            Step::Check => step_ms * check,
+            Step::First => step_ms * (first - check),
+            Step::Second => step_ms * (second - first) + slow_mail,
+            Step::Done => 0,
+        }
+    }
+
+    fn check(&mut self, world: &mut World, now: Time, request: &Request) -> Step {
+        let kind = self.route.kind;
+        happen(world, now, When::Before, kind, self.booking.as_deref());
+        let fault = self.struck.fault.as_ref();
+        self.work = match instead(world, now, request, &self.route, fault) {
+            Some((response, delivery)) => Work::Answered(response, delivery),
+            None => dialect(world, now, request, &self.route, fault),
+        };
+        match &self.work {
+            Work::Changing(..) => {
+                world.underway += 1;
+                Step::First
+            }
+            Work::Nothing | Work::Answered(..) => Step::Done,
+        }
+    }
+
+    fn first(&mut self, world: &mut World, now: Time) -> Step {
+        if let Work::Changing(change, _) = &mut self.work {
+            world.first_step(now, change);
+        }
+        Step::Second
+    }
+
+    fn second(&mut self, world: &mut World, now: Time) -> Step {
+        world.underway -= 1;
+        let kind = self.route.kind;
+        happen(world, now, When::Between, kind, self.booking.as_deref());
+        let fault = self.struck.fault.as_ref();
+        if let Some((response, delivery)) = broken_off(self.route.dialect, fault) {
+            self.work = Work::Answered(response, delivery);
+        } else if let Work::Changing(change, _) = &self.work {
+            world.second_step(now, change);
+        }
+        Step::Done
+    }
+
+    /// The answer, its steps being taken.
+    pub fn finish(self, world: &mut World, now: Time, request: &Request) -> Answer {
+        let (route, struck) = (&self.route, &self.struck);
+        let fault = struck.fault.as_ref();
+        let (mut response, delivery) = match self.work {
+            Work::Nothing => (fell_over(route.dialect), Delivery::Whole),
+            Work::Answered(response, delivery) => (response, delivery),
+            Work::Changing(change, held) => {
+                let response = changed(world, now, request, route, &change, &held);
+                afterwards(request, route, response, fault)
+            }
+        };
+        if !struck.rows.is_empty() && response.status == 200 {
+            let mut body = response.value();
+            distort(&mut body, route.dialect, &struck.rows);
+            response.body = serde_json::to_vec(&body).expect("JSON that was just read");
+        }
+        let response = conditional(request, route, response);
+        let date = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let response = response
+            .with("Date", date)
+            .with("Connection", "keep-alive")
+            .with("Keep-Alive", "timeout=5");
+        world.journal.call(Call {
+            at: now,
+            kind: route.kind,
+            booking: self.booking.clone(),
+            method: request.method.clone(),
+            target: request.target_without_key(),
+            status: (delivery != Delivery::HungUp).then_some(response.status),
+        });
+        happen(world, now, When::After, route.kind, self.booking.as_deref());
+        Answer { response, delivery }
     }
 }
 
-/// Everything that happens at the instant at which the call takes effect.
-pub fn finish(world: &mut World, now: Time, request: &Request, begun: Begun) -> Answer {
-    let Begun {
-        route,
-        booking,
-        struck,
-    } = begun;
-    happen(world, now, When::Before, route.kind, booking.as_deref());
-    let fault = struck.fault.as_ref();
-    let (mut response, delivery) = match instead(world, now, request, &route, fault) {
-        Some(given) => given,
-        None => {
-            let response = dialect(world, now, request, &route, fault);
-            afterwards(request, &route, response, fault)
-        }
-    };
-    if !struck.rows.is_empty() && response.status == 200 {
-        let mut body = response.value();
-        distort(&mut body, route.dialect, &struck.rows);
-        response.body = serde_json::to_vec(&body).expect("JSON that was just read");
+/// When the check and the two steps of a call come, counted in `World::step_ms` from its beginning.
+/// Two calls that begin together then end as they do on a real server (`calcom/differences.md`, "Two
+/// calls at once"): a cancellation writes before a decline, both before a move looks at what it
+/// moves, and a confirm writes after all but the move.
+fn instants(kind: Kind) -> [u64; 3] {
+    match kind {
+        Kind::Cancel => [0, 1, 3],
+        Kind::Decline => [0, 2, 3],
+        Kind::Confirm => [0, 0, 4],
+        Kind::Reschedule => [3, 5, 6],
+        Kind::Me
+        | Kind::EventTypes
+        | Kind::List
+        | Kind::Get
+        | Kind::MarkAbsent
+        | Kind::Create
+        | Kind::Patch
+        | Kind::Other => [0, 0, 0],
     }
-    let response = conditional(request, &route, response);
-    let date = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    let response = response
-        .with("Date", date)
-        .with("Connection", "keep-alive")
-        .with("Keep-Alive", "timeout=5");
-    world.journal.call(Call {
-        at: now,
-        kind: route.kind,
-        booking: booking.clone(),
-        method: request.method.clone(),
-        target: request.target_without_key(),
-        status: (delivery != Delivery::HungUp).then_some(response.status),
-    });
-    happen(world, now, When::After, route.kind, booking.as_deref());
-    Answer { response, delivery }
 }
 
 /// Does what the script has for this place. What cannot be done is kept in words.
@@ -161,15 +286,9 @@ fn instead(
         },
         Fault::Redirect { to } => Response::empty(307).with("Location", to.clone()),
         Fault::EchoKey => echo(request, route.dialect),
-        Fault::Error {
-            stage: Stage::After,
-        }
-        | Fault::BadGateway {
-            stage: Stage::After,
-        }
-        | Fault::HangUp {
-            stage: Stage::After,
-        }
+        Fault::Error { .. }
+        | Fault::BadGateway { .. }
+        | Fault::HangUp { .. }
         | Fault::Truncated
         | Fault::Slow { .. }
         | Fault::Flood
@@ -182,14 +301,26 @@ fn instead(
     Some((response, Delivery::Whole))
 }
 
-/// What the dialect answers, on the rows that the fault lets it see.
+/// What is answered in place of the second step.
+fn broken_off(dialect: Dialect, fault: Option<&Fault>) -> Option<(Response, Delivery)> {
+    let fault = fault.filter(|fault| fault.stage() == Some(Stage::Between))?;
+    match fault {
+        Fault::Error { .. } => Some((fell_over(dialect), Delivery::Whole)),
+        Fault::BadGateway { .. } => Some((bad_gateway(), Delivery::Whole)),
+        Fault::HangUp { .. } => Some((Response::empty(500), Delivery::HungUp)),
+        // Only waits.
+        _ => None,
+    }
+}
+
+/// What the dialect makes of the call, on the rows that the fault lets it see.
 fn dialect(
     world: &mut World,
     now: Time,
     request: &Request,
     route: &Route,
     fault: Option<&Fault>,
-) -> Response {
+) -> Work {
     let stale = fault == Some(&Fault::Stale);
     let fresh = stale.then(|| {
         let memory = world.faults.memory().to_vec();
@@ -198,7 +329,11 @@ fn dialect(
     let shuffled = world.quirks.shuffle_ties || fault == Some(&Fault::Shuffle);
     let lists = world.journal.count(Kind::List);
     let raced = fault == Some(&Fault::Race);
-    let response = match route.dialect {
+    let answered = |response| {
+        let (response, delivery) = afterwards(request, route, response, fault);
+        Work::Answered(response, delivery)
+    };
+    let work = match route.dialect {
         Dialect::V1 => {
             let call = v1::route::Call {
                 now,
@@ -206,25 +341,61 @@ fn dialect(
                 route,
                 raced,
             };
-            v1::route::answer(world, call)
+            match v1::route::begin(world, call) {
+                v1::route::Begun::Answered(response) => answered(response),
+                v1::route::Begun::Changing(change, seal) => Work::Changing(change, Held::V1(seal)),
+            }
         }
         Dialect::V2 => {
-            let call = v2::route::Call {
-                now,
-                request,
-                route,
-                errors: Errors::of(request, now),
-                body: v2::route::body_of(request),
-                checked: !raced,
-                ties: shuffled.then(|| mix(lists + 1)),
-            };
-            v2::route::answer(world, call)
+            let call = v2_call(now, request, route, raced, shuffled.then(|| mix(lists + 1)));
+            match v2::route::begin(world, &call) {
+                v2::route::Begun::Answered(response) => answered(response),
+                v2::route::Begun::Changing(change, verdict) => {
+                    Work::Changing(change, Held::V2(verdict))
+                }
+            }
         }
     };
     if let Some(fresh) = fresh {
         world.rows = fresh;
     }
-    response
+    work
+}
+
+/// What the dialect answers once the change is made.
+fn changed(
+    world: &mut World,
+    now: Time,
+    request: &Request,
+    route: &Route,
+    change: &Change,
+    held: &Held,
+) -> Response {
+    match held {
+        Held::V1(seal) => v1::route::changed(world, change, seal),
+        Held::V2(verdict) => {
+            let call = v2_call(now, request, route, false, None);
+            v2::route::changed(world, &call, change, *verdict)
+        }
+    }
+}
+
+fn v2_call<'a>(
+    now: Time,
+    request: &'a Request,
+    route: &'a Route,
+    raced: bool,
+    ties: Option<u64>,
+) -> v2::route::Call<'a> {
+    v2::route::Call {
+        now,
+        request,
+        route,
+        errors: Errors::of(request, now),
+        body: v2::route::body_of(request),
+        checked: !raced,
+        ties,
+    }
 }
 
 /// What becomes of an answer whose change is made.
@@ -237,23 +408,20 @@ fn afterwards(
     let Some(fault) = fault else {
         return (response, Delivery::Whole);
     };
+    // What strikes elsewhere on the way has done so, or the call never got there.
+    if fault.stage().is_some_and(|stage| stage != Stage::After) {
+        return (response, Delivery::Whole);
+    }
     match fault {
         Fault::Error { .. } => (fell_over(route.dialect), Delivery::Whole),
         Fault::BadGateway { .. } => (bad_gateway(), Delivery::Whole),
         Fault::HangUp { .. } => (response, Delivery::HungUp),
         Fault::Truncated => (response, Delivery::Truncated),
-        Fault::Slow {
-            stage: Stage::After,
-            ms,
-        } => (response, Delivery::Late(*ms)),
+        Fault::Slow { ms, .. } => (response, Delivery::Late(*ms)),
         Fault::Flood => (response, Delivery::Flood),
         Fault::Drip { ms } => (response, Delivery::Drip(*ms)),
         Fault::EchoKey => (echo(request, route.dialect), Delivery::Whole),
-        Fault::Slow {
-            stage: Stage::Before,
-            ..
-        }
-        | Fault::DatabaseDown
+        Fault::DatabaseDown
         | Fault::Limited { .. }
         | Fault::Redirect { .. }
         | Fault::Race
@@ -466,14 +634,96 @@ mod tests {
 
     #[test]
     fn a_slow_answer_waits_where_it_should() {
-        for (stage, wait) in [(Stage::Before, Some(7)), (Stage::After, None)] {
-            let (mut world, _) = world();
+        // stage, held up in front, state and mails while it waits between, how late the answer is
+        let mailed = Some((Status::Pending, 1));
+        let rows = [
+            (Stage::Before, Some(7), None, Delivery::Whole),
+            (Stage::Between, None, mailed, Delivery::Whole),
+            (Stage::After, None, None, Delivery::Late(7)),
+        ];
+        for (stage, held_up, waiting, delivery) in rows {
+            let (mut world, uid) = world();
             world
                 .add_fault(Rule::always(Fault::Slow { stage, ms: 7 }))
                 .unwrap();
-            let begun = begin(&mut world, &v2("GET", "/v2/me"));
-            assert_eq!(begun.wait(), wait);
+            let request = confirm(&world, Dialect::V2, &uid);
+            let mut underway = Underway::begin(&mut world, &request);
+            assert_eq!(underway.held_up(), held_up, "{stage:?}");
+            let wait = underway.go_on(&mut world, now(), &request);
+            assert_eq!(wait, waiting.map(|_| 7), "{stage:?}");
+            if let Some(expected) = waiting {
+                let seen = (world.status(&uid).unwrap(), confirmations(&world, &uid));
+                assert_eq!(seen, expected, "{stage:?}");
+                let wait = underway.go_on(&mut world, now(), &request);
+                assert_eq!(wait, None, "{stage:?} waits once");
+            }
+            let got = underway.finish(&mut world, now(), &request);
+            assert_eq!(got.delivery, delivery, "{stage:?}");
+            let seen = (world.status(&uid).unwrap(), confirmations(&world, &uid));
+            assert_eq!(seen, (Status::Accepted, 1), "{stage:?}");
         }
+    }
+
+    fn confirmations(world: &World, uid: &str) -> u32 {
+        let journal = &world.journal;
+        journal.mails_for(uid, Recipient::Booker, MailKind::Confirmed)
+    }
+
+    #[test]
+    fn a_server_that_dies_between_leaves_half_of_it() {
+        // call, state and mails to the booker afterwards
+        let reason = br#"{"reason":"full"}"#.to_vec();
+        let ill = br#"{"cancellationReason":"ill"}"#.to_vec();
+        let rows = [
+            ("confirm", Vec::new(), Status::Pending, (1, 0, 0)),
+            ("decline", reason, Status::Rejected, (0, 0, 0)),
+            ("cancel", ill, Status::Cancelled, (0, 0, 0)),
+        ];
+        let stage = Stage::Between;
+        let faults = [
+            (Fault::HangUp { stage }, None),
+            (Fault::Error { stage }, Some(500)),
+            (Fault::BadGateway { stage }, Some(502)),
+        ];
+        for (fault, status) in faults {
+            for (what, body, state, mails) in rows.clone() {
+                let (mut world, uid) = world();
+                world.add_fault(Rule::always(fault.clone())).unwrap();
+                let request = v2("POST", &format!("/v2/bookings/{uid}/{what}"))
+                    .header("Content-Type", "application/json")
+                    .body(body);
+                ask(&mut world, &request);
+                let place = format!("{what} with {fault:?}");
+                assert_eq!(world.journal.calls()[0].status, status, "{place}");
+                assert_eq!(world.status(&uid), Some(state), "{place}");
+                let mail = |kind| world.journal.mails_for(&uid, Recipient::Booker, kind);
+                let got = (
+                    mail(MailKind::Confirmed),
+                    mail(MailKind::Declined),
+                    mail(MailKind::Cancelled),
+                );
+                assert_eq!(got, mails, "{place}");
+                assert_eq!(world.underway(), 0, "{place}");
+            }
+        }
+    }
+
+    #[test]
+    fn third_parties_act_between_the_mails_of_a_confirm_and_its_write() {
+        let (mut world, uid) = world();
+        let cancels = vec![Action::BookerCancels(Said {
+            reason: Some("ill".to_owned()),
+            ..Said::nothing(&uid)
+        })];
+        world
+            .script
+            .add(Trigger::between(Kind::Confirm, 1).about(&uid), cancels);
+        let request = confirm(&world, Dialect::V2, &uid);
+        let got = ask(&mut world, &request).response.value();
+        let seen = ["status", "cancellationReason", "cancelledByEmail"]
+            .map(|name| got["data"][name].as_str().unwrap().to_owned());
+        assert_eq!(seen, ["accepted", "ill", "Bo@Example.com"], "revived");
+        assert_eq!(world.script.failures, [""; 0]);
     }
 
     #[test]
@@ -646,9 +896,10 @@ mod tests {
     fn nothing_shows_the_key() {
         let (mut world, uid) = world();
         for request in [confirm(&world, Dialect::V1, &uid), v2("GET", "/v2/me")] {
-            let begun = begin(&mut world, &request);
-            assert!(!format!("{begun:?}{request:?}").contains(KEY));
-            finish(&mut world, now(), &request, begun);
+            let mut underway = Underway::begin(&mut world, &request);
+            underway.go_on(&mut world, now(), &request);
+            assert!(!format!("{underway:?}{request:?}").contains(KEY));
+            underway.finish(&mut world, now(), &request);
         }
         assert!(!format!("{world:?}").contains("secret_of_the_test"));
     }

@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::change::Change;
 use super::journal::Kind;
 
 /// A request as it came in. `Debug` shows neither its headers nor its query: a key stands in one of
@@ -173,6 +174,19 @@ impl Response {
     /// The body as JSON; null where it is none.
     pub fn value(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+}
+
+/// What a handler comes to first: an answer, or a change that has passed its check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Answered(Response),
+    Changing(Change),
+}
+
+impl From<Response> for Outcome {
+    fn from(response: Response) -> Self {
+        Outcome::Answered(response)
     }
 }
 

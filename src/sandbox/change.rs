@@ -2,6 +2,10 @@
 //! it: hardly any state is checked, so a cancelled booking can be revived and a declined one
 //! declined again (`calcom/api.md` 3.3). Each refusal is a value; the dialects give it their own
 //! shape.
+//!
+//! A change has a check and two steps, and others may act between them (`calcom/differences.md`,
+//! "Two calls at once"): a confirm checks the state, mails, and writes the state last; decline,
+//! cancel and reschedule write right after their check, and mail last.
 
 use super::journal::{MailKind, Recipient};
 use super::model::{Answers, Booking, Status, User};
@@ -56,6 +60,39 @@ pub struct Move {
     pub uid: Option<String>,
 }
 
+/// What a call is about to do, its check passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// `silent`: neither mails nor a calendar event, since a payment is due.
+    Confirm {
+        silent: bool,
+    },
+    Decline {
+        reason: Option<String>,
+    },
+    Cancel(Cancel),
+    Reschedule(Move),
+}
+
+/// A call that has passed its check and still has steps to take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub uid: String,
+    pub act: Act,
+    /// The booking that a move has made.
+    pub made: Option<String>,
+}
+
+impl Change {
+    fn of(uid: &str, act: Act) -> Self {
+        Change {
+            uid: uid.to_owned(),
+            act,
+            made: None,
+        }
+    }
+}
+
 impl World {
     /// Whether the user may answer requests for this booking: its host, or its event type's owner.
     pub fn may_answer(&self, user: &User, booking: &Booking) -> bool {
@@ -63,21 +100,13 @@ impl World {
         booking.host == Some(user.id) || booking.event_type.is_some_and(owns)
     }
 
-    /// Accepts a booking, or all pending occurrences of its series. `checked` is false for a call
-    /// that had passed its state check before another one changed the booking: the race of `api.md`
-    /// 3.3.
+    /// Accepts a booking, or all pending occurrences of its series, at one instant.
+    ///
+    /// `checked` is false for a call that had passed its state check before another one changed the
+    /// booking (a race); the same holds for the other three.
     pub fn confirm(&mut self, now: Time, uid: &str, checked: bool) -> Result<(), Refusal> {
-        let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
-        if checked && booking.status == Status::Accepted {
-            return Err(Refusal::AlreadyConfirmed);
-        }
-        let silent = booking.unpaid();
-        self.answer(now, uid, Status::Accepted, None);
-        if !silent {
-            self.journal.calendar_event(uid);
-            self.mail(uid, MailKind::Confirmed, true);
-        }
-        Ok(())
+        let change = self.check_confirm(uid, checked)?;
+        self.carry_out(now, change).map(|_| ())
     }
 
     /// Rejects a booking, or all pending occurrences of its series. A rejected one gets its mail
@@ -89,24 +118,141 @@ impl World {
         reason: Option<&str>,
         checked: bool,
     ) -> Result<(), Refusal> {
+        let change = self.check_decline(uid, reason, checked)?;
+        self.carry_out(now, change).map(|_| ())
+    }
+
+    /// Cancels a booking and, as asked, more of its series.
+    pub fn cancel(&mut self, now: Time, uid: &str, cancel: Cancel) -> Result<(), Refusal> {
+        let change = self.check_cancel(now, uid, cancel)?;
+        self.carry_out(now, change).map(|_| ())
+    }
+
+    /// Replaces a booking by one at another time; gives the new uid. The old one stays, cancelled.
+    pub fn reschedule(&mut self, now: Time, uid: &str, to: Move) -> Result<String, Refusal> {
+        let change = self.check_reschedule(uid, to, true)?;
+        let made = self.carry_out(now, change)?;
+        made.made.ok_or(Refusal::NotFound)
+    }
+
+    /// Both steps of a change at one instant.
+    fn carry_out(&mut self, now: Time, mut change: Change) -> Result<Change, Refusal> {
+        self.first_step(now, &mut change);
+        self.second_step(now, &change);
+        Ok(change)
+    }
+
+    /// The check of a confirm: only what is accepted already is refused.
+    pub(super) fn check_confirm(&self, uid: &str, checked: bool) -> Result<Change, Refusal> {
         let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
         if checked && booking.status == Status::Accepted {
             return Err(Refusal::AlreadyConfirmed);
         }
-        self.answer(now, uid, Status::Rejected, reason);
-        self.mail(uid, MailKind::Declined, false);
-        Ok(())
+        let silent = booking.unpaid();
+        Ok(Change::of(uid, Act::Confirm { silent }))
     }
 
-    /// The write of both: of a series only what is pending, of a single booking whatever it was.
-    fn answer(&mut self, now: Time, uid: &str, status: Status, reason: Option<&str>) {
+    pub(super) fn check_decline(
+        &self,
+        uid: &str,
+        reason: Option<&str>,
+        checked: bool,
+    ) -> Result<Change, Refusal> {
+        let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
+        if checked && booking.status == Status::Accepted {
+            return Err(Refusal::AlreadyConfirmed);
+        }
+        let reason = reason.map(str::to_owned);
+        Ok(Change::of(uid, Act::Decline { reason }))
+    }
+
+    pub(super) fn check_cancel(
+        &self,
+        now: Time,
+        uid: &str,
+        cancel: Cancel,
+    ) -> Result<Change, Refusal> {
+        let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
+        if booking.status == Status::Cancelled && !cancel.raced {
+            return Err(Refusal::AlreadyCancelled);
+        }
+        if booking.end <= now {
+            return Err(Refusal::Ended);
+        }
+        Ok(Change::of(uid, Act::Cancel(cancel)))
+    }
+
+    pub(super) fn check_reschedule(
+        &self,
+        uid: &str,
+        to: Move,
+        checked: bool,
+    ) -> Result<Change, Refusal> {
+        let old = self.booking(uid).ok_or(Refusal::NotFound)?;
+        if let Some(successor) = &old.to
+            && checked
+        {
+            return Err(Refusal::AlreadyMoved(successor.clone()));
+        }
+        let asked_to = old.rescheduled && !to.by_api;
+        if checked && old.status == Status::Cancelled && !asked_to {
+            return Err(Refusal::AlreadyCancelled);
+        }
+        Ok(Change::of(uid, Act::Reschedule(to)))
+    }
+
+    /// What a call does right after its check: a confirm mails, everything else writes.
+    pub(super) fn first_step(&mut self, now: Time, change: &mut Change) {
+        let uid = change.uid.as_str();
+        match &change.act {
+            Act::Confirm { silent: true } => {}
+            Act::Confirm { silent: false } => {
+                self.journal.calendar_event(uid);
+                self.mail(uid, MailKind::Confirmed, true);
+            }
+            Act::Decline { reason } => {
+                self.write_answer(now, uid, Status::Rejected, reason.as_deref());
+            }
+            Act::Cancel(cancel) => self.write_cancel(now, uid, cancel),
+            Act::Reschedule(to) => change.made = self.write_move(now, uid, to),
+        }
+    }
+
+    /// What a call does at its end: a confirm writes, everything else mails.
+    pub(super) fn second_step(&mut self, now: Time, change: &Change) {
+        let uid = change.uid.as_str();
+        match &change.act {
+            Act::Confirm { .. } => self.write_answer(now, uid, Status::Accepted, None),
+            Act::Decline { .. } => self.mail(uid, MailKind::Declined, false),
+            Act::Cancel(_) => self.mail(uid, MailKind::Cancelled, true),
+            Act::Reschedule(_) => {
+                let Some(made) = &change.made else { return };
+                let accepted = self.status(made) == Some(Status::Accepted);
+                let kind = if accepted {
+                    MailKind::Rescheduled
+                } else {
+                    MailKind::Requested
+                };
+                if accepted {
+                    self.journal.calendar_event(made);
+                }
+                self.mail(made, kind, true);
+            }
+        }
+    }
+
+    /// The write of confirm and decline: of a series only what is pending, of a single booking
+    /// whatever it was. A booking that was deleted meanwhile is passed over.
+    fn write_answer(&mut self, now: Time, uid: &str, status: Status, reason: Option<&str>) {
         let series = self.booking(uid).and_then(|one| one.series.clone());
         let named = match series.filter(|_| !self.quirks.series_per_occurrence) {
             None => vec![uid.to_owned()],
             Some(series) => uids(self.series(&series), |one| one.status == Status::Pending),
         };
         for uid in named {
-            let booking = self.booking_mut(&uid).expect("a uid taken from the rows");
+            let Ok(booking) = self.booking_mut(&uid) else {
+                continue;
+            };
             booking.status = status;
             booking.updated = Some(now);
             if reason.is_some() {
@@ -115,15 +261,10 @@ impl World {
         }
     }
 
-    /// Cancels a booking and, as asked, more of its series.
-    pub fn cancel(&mut self, now: Time, uid: &str, cancel: Cancel) -> Result<(), Refusal> {
-        let booking = self.booking(uid).ok_or(Refusal::NotFound)?;
-        if booking.status == Status::Cancelled && !cancel.raced {
-            return Err(Refusal::AlreadyCancelled);
-        }
-        if booking.end <= now {
-            return Err(Refusal::Ended);
-        }
+    fn write_cancel(&mut self, now: Time, uid: &str, cancel: &Cancel) {
+        let Some(booking) = self.booking(uid) else {
+            return;
+        };
         let from = match cancel.extent {
             Extent::One => None,
             Extent::Following => Some(booking.start),
@@ -142,26 +283,17 @@ impl World {
             booking.cancellation_reason.clone_from(&cancel.reason);
             booking.cancelled_by.clone_from(&cancel.by);
         }
-        self.mail(uid, MailKind::Cancelled, true);
-        Ok(())
     }
 
-    /// Replaces a booking by one at another time; gives the new uid. The old one stays, cancelled.
-    pub fn reschedule(&mut self, now: Time, uid: &str, to: Move) -> Result<String, Refusal> {
-        let old = self.booking(uid).ok_or(Refusal::NotFound)?.clone();
-        if let Some(successor) = &old.to {
-            return Err(Refusal::AlreadyMoved(successor.clone()));
-        }
-        let asked_to = old.rescheduled && !to.by_api;
-        if old.status == Status::Cancelled && !asked_to {
-            return Err(Refusal::AlreadyCancelled);
-        }
+    /// The write of a move; gives the new uid, unless there is no room for the booking.
+    fn write_move(&mut self, now: Time, uid: &str, to: &Move) -> Option<String> {
+        let old = self.booking(uid)?.clone();
         let of = old.event_type.and_then(|id| self.event_type(id));
         let waits = of.is_none_or(|of| of.waits(now, to.start) || of.price > 0);
         let accepted = to.by_host || !waits;
         let mut new = old.clone();
         new.id = 0;
-        new.uid = to.uid.unwrap_or_else(|| self.uid());
+        new.uid = to.uid.clone().unwrap_or_else(|| self.uid());
         new.from = Some(old.uid.clone());
         new.start = to.start;
         new.end = to.start + (old.end - old.start);
@@ -183,23 +315,14 @@ impl World {
             let (name, email) = (attendee.name.clone(), attendee.email.clone());
             attendee.id = self.attendee(&name, &email, "").id;
         }
-        let made = self.insert(new).map_err(|_| Refusal::NotFound)?;
+        let made = self.insert(new).ok()?;
         let old = self.booking_mut(uid).expect("the booking read above");
         old.status = Status::Cancelled;
         old.rescheduled = true;
-        old.rescheduled_by = to.by;
+        old.rescheduled_by.clone_from(&to.by);
         old.to = Some(made.clone());
         old.updated = Some(now);
-        let kind = if accepted {
-            MailKind::Rescheduled
-        } else {
-            MailKind::Requested
-        };
-        if accepted {
-            self.journal.calendar_event(&made);
-        }
-        self.mail(&made, kind, true);
-        Ok(made)
+        Some(made)
     }
 
     /// Marks who did not come. A mark on an attendee does not touch the booking's row: `updatedAt`

@@ -120,6 +120,7 @@ pub fn state(world: &World, now: Time) -> Value {
         "counts": counts,
         "calls": world.journal.calls(),
         "calls-dropped": world.journal.calls_dropped,
+        "calls-under-way": world.underway(),
         "script-waiting": world.script.waiting(),
         "script-failures": world.script.failures,
         "fault-rules": world.faults.len(),

@@ -13,11 +13,17 @@ pub const RULES_MAX: usize = 1000;
 /// Longest wait a rule may ask for, in milliseconds: ten minutes outlast every client's patience.
 pub const WAIT_MAX: u64 = 600_000;
 
-/// Whether something goes wrong before the change is made or after it.
+/// Where something goes wrong on a call's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
+    /// Before the call's check: nothing is done.
     Before,
+    /// Between the two steps of a change: a confirm has mailed and written nothing yet; decline,
+    /// cancel and reschedule have written and mailed nobody yet. To wait here is to wait for a slow
+    /// mail server; to hang up here is to die. Calls that change nothing have no such place.
+    Between,
+    /// After everything was done.
     After,
 }
 
@@ -42,7 +48,9 @@ pub enum Fault {
     Truncated,
     /// 429, whatever the limiter says; nothing is changed. `reset` in seconds.
     Limited { reset: u32 },
-    /// The answer comes late by so many milliseconds. Before: so does the change.
+    /// The answer comes late by so many milliseconds. Before: the request is held up in front of the
+    /// server, and a client that hangs up takes it along. Between: the second step comes late, and
+    /// the server goes on whether or not the client is still there.
     Slow { stage: Stage, ms: u64 },
     /// The body never seems to end: a gigabyte of it; the change is made.
     Flood,
@@ -61,6 +69,29 @@ pub enum Fault {
     Shuffle,
     /// Rows of the answer look wrong; those of `booking` where the rule names one.
     Rows { as_if: RowFault },
+}
+
+impl Fault {
+    /// Where on a call's way it strikes, for those that may strike at more than one place.
+    pub fn stage(&self) -> Option<Stage> {
+        match self {
+            Fault::Error { stage }
+            | Fault::BadGateway { stage }
+            | Fault::HangUp { stage }
+            | Fault::Slow { stage, .. } => Some(*stage),
+            Fault::DatabaseDown
+            | Fault::Truncated
+            | Fault::Limited { .. }
+            | Fault::Flood
+            | Fault::Drip { .. }
+            | Fault::Redirect { .. }
+            | Fault::EchoKey
+            | Fault::Race
+            | Fault::Stale
+            | Fault::Shuffle
+            | Fault::Rows { .. } => None,
+        }
+    }
 }
 
 /// How a row looks wrong.
@@ -164,6 +195,9 @@ impl Rule {
         let of_reads = of_rows || matches!(self.fault, Fault::Stale | Fault::Shuffle);
         // Routes that are not there never get as far as the database.
         if self.fault == Fault::DatabaseDown && call == Kind::Other {
+            return false;
+        }
+        if self.fault.stage() == Some(Stage::Between) && !call.has_steps() {
             return false;
         }
         let named = self.booking.as_deref();
@@ -317,6 +351,17 @@ mod tests {
             (
                 Rule::always(Fault::Stale),
                 vec![(Kind::Confirm, None, false), (Kind::List, None, true)],
+            ),
+            (
+                Rule::always(Fault::HangUp {
+                    stage: Stage::Between,
+                }),
+                vec![
+                    (Kind::List, None, false),
+                    (Kind::Create, None, false),
+                    (Kind::Confirm, None, true),
+                    (Kind::Cancel, None, true),
+                ],
             ),
         ];
         for (rule, calls) in rows {

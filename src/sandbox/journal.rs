@@ -34,6 +34,22 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether a call of this kind has a check and two steps that others may act between. In v1 only
+    /// cancel has: a PATCH is a bare write.
+    pub fn has_steps(self) -> bool {
+        match self {
+            Kind::Confirm | Kind::Decline | Kind::Cancel | Kind::Reschedule => true,
+            Kind::Me
+            | Kind::EventTypes
+            | Kind::List
+            | Kind::Get
+            | Kind::MarkAbsent
+            | Kind::Create
+            | Kind::Patch
+            | Kind::Other => false,
+        }
+    }
+
     /// Whether a call of this kind only reads.
     pub fn reads(self) -> bool {
         match self {

@@ -1,5 +1,5 @@
 //! Things that happen at an exact place among the calls: after the Nth call of a kind and before
-//! the next one, or just before the Nth. Counted, not timed: a rehearsal must end the same way
+//! the next one, just before the Nth, or between its steps. Counted, not timed: a rehearsal must end the same way
 //! every time.
 
 use std::collections::BTreeMap;
@@ -16,6 +16,8 @@ pub const SCRIPT_MAX: usize = 10_000;
 #[serde(rename_all = "kebab-case")]
 pub enum When {
     Before,
+    /// Between the two steps of a call that changes something (`faults::Stage::Between`).
+    Between,
     After,
 }
 
@@ -46,6 +48,15 @@ impl Trigger {
             call: Some(call),
             booking: None,
             nth,
+        }
+    }
+
+    /// Between the steps of a confirm, decline, cancel or reschedule. Calls that are refused have no
+    /// such place and do not count.
+    pub fn between(call: Kind, nth: u32) -> Self {
+        Trigger {
+            when: When::Between,
+            ..Trigger::after(call, nth)
         }
     }
 

@@ -2,6 +2,9 @@
 //! show (closed, cut short, slow, endless). Runs on the caller's tokio runtime; the clock is
 //! injected.
 //!
+//! A call that has begun is carried out to its end, whether or not the client waits for the answer:
+//! so do real servers.
+//!
 //! Header names go out in title case: exact spelling is not kept, as clients must not care.
 
 use std::io;
@@ -21,7 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::answer::{self, Answer, Delivery};
+use super::answer::{Answer, Delivery, Underway};
 use super::call::{Request, Response};
 use super::control;
 use super::world::World;
@@ -62,6 +65,7 @@ impl Sandbox {
         let shared = Shared {
             world: Arc::clone(&world),
             clock,
+            stopped: stopped.clone(),
         };
         let task = tokio::spawn(accept(listener, shared, stopped));
         Ok(Sandbox {
@@ -91,7 +95,8 @@ impl Sandbox {
         locked(&self.world)
     }
 
-    /// Stops listening, closes every connection, and waits for both.
+    /// Stops listening, closes every connection, and waits for both. Calls that are under way break
+    /// off where they are, as when a server dies.
     pub async fn stop(mut self) {
         // The receiver lives in the task; where that has ended, there is nothing left to stop.
         let _ = self.stop.send(true);
@@ -109,6 +114,7 @@ impl Drop for Sandbox {
 struct Shared {
     world: Arc<Mutex<World>>,
     clock: Clock,
+    stopped: watch::Receiver<bool>,
 }
 
 fn locked(world: &Mutex<World>) -> MutexGuard<'_, World> {
@@ -176,14 +182,14 @@ async fn answered(
         let response = control::answer(&mut world, now, &request);
         return Ok(wire(response, Delivery::Whole));
     }
-    let begun = answer::begin(&mut locked(&shared.world), &request);
-    if let Some(ms) = begun.wait() {
+    let call = Underway::begin(&mut locked(&shared.world), &request);
+    if let Some(ms) = call.held_up() {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
-    let Answer { response, delivery } = {
-        let mut world = locked(&shared.world);
-        let now = world.now((shared.clock)());
-        answer::finish(&mut world, now, &request, begun)
+    // A task of its own: this one ends with the connection.
+    let carried = tokio::spawn(carried_out(shared, request, call)).await;
+    let Ok(Some(Answer { response, delivery })) = carried else {
+        return Err(io::Error::other("the sandbox was stopped"));
     };
     match delivery {
         Delivery::HungUp => Err(io::Error::other("hung up, as a fault asks")),
@@ -194,6 +200,31 @@ async fn answered(
         Delivery::Whole | Delivery::Truncated | Delivery::Flood | Delivery::Drip(_) => {
             Ok(wire(response, delivery))
         }
+    }
+}
+
+/// Takes all steps of a call; `None` where the sandbox was stopped before its end.
+async fn carried_out(shared: Shared, request: Request, call: Underway) -> Option<Answer> {
+    let mut stopped = shared.stopped.clone();
+    tokio::select! {
+        // An error is the end of the sandbox, too.
+        _ = stopped.changed() => None,
+        answer = steps(&shared, &request, call) => Some(answer),
+    }
+}
+
+async fn steps(shared: &Shared, request: &Request, mut call: Underway) -> Answer {
+    loop {
+        // The lock ends with this block, before anything waits.
+        let wait = {
+            let mut world = locked(&shared.world);
+            let now = world.now((shared.clock)());
+            let Some(wait) = call.go_on(&mut world, now, request) else {
+                return call.finish(&mut world, now, request);
+            };
+            wait
+        };
+        tokio::time::sleep(Duration::from_millis(wait)).await;
     }
 }
 
@@ -301,7 +332,7 @@ mod tests {
     use super::*;
     use crate::domain::time::{Span, Time};
     use crate::sandbox::faults::{Fault, Rule, Stage};
-    use crate::sandbox::journal::Kind;
+    use crate::sandbox::journal::{Kind, MailKind, Recipient};
     use crate::sandbox::model::{EventType, Status};
 
     const KEY: &str = "cal_secret_of_the_test";
@@ -473,6 +504,62 @@ mod tests {
         assert!(one(&mut other).await.contains(&uid));
         assert_eq!(sandbox.lock().journal.count(Kind::Get), 1);
         sandbox.stop().await;
+    }
+
+    /// What a real server does whose mail server is slow: a client that gives up and calls again
+    /// makes it mail again, since the first call has written nothing yet.
+    #[tokio::test]
+    async fn a_second_confirm_during_a_slow_one_mails_again() {
+        let (sandbox, uid) = sandbox().await;
+        let stage = Stage::Between;
+        let slow = Rule::next(Kind::Confirm, Fault::Slow { stage, ms: 400 });
+        sandbox.lock().add_fault(slow).unwrap();
+        let request = call("POST", &format!("/v2/bookings/{uid}/confirm"));
+        let mut first = connect(&sandbox).await;
+        first.write_all(request.as_bytes()).await.unwrap();
+        while sandbox.lock().underway() == 0 {
+            tokio::task::yield_now().await;
+        }
+        drop(first);
+        assert_eq!(sandbox.lock().status(&uid), Some(Status::Pending));
+        let mut second = connect(&sandbox).await;
+        second.write_all(request.as_bytes()).await.unwrap();
+        assert!(one(&mut second).await.starts_with("HTTP/1.1 200 OK"));
+        assert_eq!(sandbox.lock().underway(), 1, "the first one goes on");
+        while sandbox.lock().underway() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let world = sandbox.lock();
+        assert_eq!(world.status(&uid), Some(Status::Accepted));
+        let mails = |to| world.journal.mails_for(&uid, to, MailKind::Confirmed);
+        assert_eq!((mails(Recipient::Booker), mails(Recipient::Host)), (2, 2));
+        assert_eq!(world.journal.calendar_events(&uid), 2);
+        assert_eq!(world.journal.count_for(&uid, Kind::Confirm), 2);
+    }
+
+    #[tokio::test]
+    async fn a_sandbox_that_is_stopped_breaks_off_what_is_under_way() {
+        let (sandbox, uid) = sandbox().await;
+        let stage = Stage::Between;
+        let slow = Rule::next(Kind::Confirm, Fault::Slow { stage, ms: 600_000 });
+        sandbox.lock().add_fault(slow).unwrap();
+        let request = call("POST", &format!("/v2/bookings/{uid}/confirm"));
+        let mut stream = connect(&sandbox).await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        while sandbox.lock().underway() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let world = sandbox.world();
+        sandbox.stop().await;
+        let mut got = Vec::new();
+        stream.read_to_end(&mut got).await.unwrap();
+        assert!(got.is_empty(), "no answer");
+        let world = locked(&world);
+        assert_eq!(world.status(&uid), Some(Status::Pending));
+        let mails = world
+            .journal
+            .mails_for(&uid, Recipient::Booker, MailKind::Confirmed);
+        assert_eq!(mails, 1);
     }
 
     #[tokio::test]

@@ -53,6 +53,11 @@ pub struct World {
     pub journal: Journal,
     pub faults: Rules,
     pub script: Script,
+    /// How many milliseconds pass from one step of a call to the next. 0: each call does everything
+    /// at one instant, unless a fault makes it wait.
+    pub step_ms: u64,
+    /// Calls that have passed their check and are not finished.
+    pub(super) underway: usize,
     pub(super) throttler: Throttler,
     pub(super) user_limiter: UserLimiter,
     users: Vec<User>,
@@ -80,6 +85,8 @@ impl World {
             journal: Journal::default(),
             faults: Rules::default(),
             script: Script::default(),
+            step_ms: 0,
+            underway: 0,
             throttler: Throttler::default(),
             user_limiter: UserLimiter::default(),
             users: Vec::new(),
@@ -100,6 +107,11 @@ impl World {
     /// How far the world's clock is ahead of the one it is served by.
     pub fn offset(&self) -> Span {
         self.offset
+    }
+
+    /// How many calls have passed their check and still have steps to take.
+    pub fn underway(&self) -> usize {
+        self.underway
     }
 
     /// Adds a rule of things going wrong, after the others.

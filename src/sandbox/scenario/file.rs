@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::domain::time::{Span, Time};
 use crate::sandbox::actions::{Action, ActionError, NewRequest};
-use crate::sandbox::faults::{Rule, RuleError};
+use crate::sandbox::faults::{Rule, RuleError, WAIT_MAX};
 use crate::sandbox::limit::Limit;
 use crate::sandbox::model::{Answers, Confirmation, EventType, Key, Payment, Role, Status, User};
 use crate::sandbox::moment::Moment;
@@ -62,6 +62,9 @@ struct File {
     /// Rows with equal sort keys change places between listings.
     #[serde(default)]
     shuffle_ties: bool,
+    /// Milliseconds from one step of a call to the next, so that calls side by side meet.
+    #[serde(default)]
+    step_ms: u64,
     #[serde(default)]
     users: Vec<UserFile>,
     #[serde(default)]
@@ -225,6 +228,7 @@ pub fn parse(text: &str, now: Time) -> Result<World, ScenarioError> {
     world.quirks.series_per_occurrence = file.series_per_occurrence;
     world.quirks.licence_missing = file.licence_missing;
     world.quirks.shuffle_ties = file.shuffle_ties;
+    world.step_ms = file.step_ms.min(WAIT_MAX);
     world.limits.v1 = limit(file.limits.v1, world.limits.v1);
     world.limits.v2 = limit(file.limits.v2, world.limits.v2);
     for user in file.users {
@@ -370,6 +374,7 @@ mod tests {
         "series-per-occurrence": true,
         "licence-missing": false,
         "shuffle-ties": true,
+        "step-ms": 20,
         "users": [
             {"id": 12, "name": "Ada Host", "email": "ada@example.org", "username": "ada",
              "time-zone": "Europe/Berlin", "role": "admin", "locked": false,
@@ -410,6 +415,7 @@ mod tests {
         assert_eq!(world.limits.v2, None);
         assert_eq!(world.limits.v1, Some(Limit::per_minute(30)));
         assert!(world.quirks.series_per_occurrence && world.quirks.shuffle_ties);
+        assert_eq!(world.step_ms, 20);
         let first = world.booking("first").unwrap();
         assert_eq!((first.id, first.status), (4711, Status::Rejected));
         assert_eq!(first.start, now() + Span::hours(36));

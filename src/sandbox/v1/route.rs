@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::list::{self, Unfit};
 use super::{item, write};
 use crate::domain::time::Time;
-use crate::sandbox::call::{Request, Response, Route};
+use crate::sandbox::call::{Outcome, Request, Response, Route};
+use crate::sandbox::change::Change;
 use crate::sandbox::journal::Kind;
 use crate::sandbox::limit::Verdict;
 use crate::sandbox::model::{KEY_PREFIX, Role, User};
@@ -30,7 +31,7 @@ impl Denied {
 }
 
 /// What a handler gives.
-pub type Handled = Result<Response, Denied>;
+pub type Handled = Result<Outcome, Denied>;
 
 /// What a handler works with.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +43,67 @@ pub struct Call<'a> {
     pub raced: bool,
 }
 
-/// Answers one request.
-pub fn answer(world: &mut World, call: Call<'_>) -> Response {
+/// What an answer that got past the key check says of its call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seal {
+    verdict: Verdict,
+    trace: String,
+    id: String,
+}
+
+/// What a request comes to first: an answer, or a change and what its answer is to be sealed with.
+pub enum Begun {
+    Answered(Response),
+    Changing(Change, Seal),
+}
+
+/// Takes a request up to its answer or to the change that it asks for.
+pub fn begin(world: &mut World, call: Call<'_>) -> Begun {
+    let user = match admitted(world, call) {
+        Ok(user) => user,
+        Err(refused) => return Begun::Answered(refused),
+    };
+    let (request, route) = (call.request, call.route);
+    let parts: Vec<&str> = route.parts.iter().map(String::as_str).collect();
+    let allowed = allowed(&parts).expect("the router has let this route pass");
+    let cost = if route.kind == Kind::List { 2 } else { 1 };
+    let limit = world.limits.v1;
+    let (verdict, locks) = world.user_limiter.hit(user.id, cost, limit, call.now);
+    if locks {
+        world
+            .lock(user.id, true)
+            .expect("the user whose key was just found");
+    }
+    let seal = Seal {
+        verdict,
+        trace: format!("trace_{}", world.uid()),
+        id: world.uid(),
+    };
+    let response = if !verdict.allowed {
+        over(call.now, verdict)
+    } else if request.method == "OPTIONS" {
+        Response::empty(200)
+    } else if !allowed.contains(&request.method.as_str()) {
+        let text = format!("Method Not Allowed (Allow: {})", allowed.join(","));
+        Response::json(405, &json!({ "message": text }))
+    } else {
+        match handled(world, call, &user) {
+            Ok(Outcome::Changing(change)) => return Begun::Changing(change, seal),
+            Ok(Outcome::Answered(response)) => traced(Ok(response), seal.trace.clone()),
+            Err(denied) => traced(Err(denied), seal.trace.clone()),
+        }
+    };
+    Begun::Answered(dressed(response, &seal))
+}
+
+/// The answer to a change whose steps are taken.
+pub fn changed(world: &World, change: &Change, seal: &Seal) -> Response {
+    let handled = write::changed(world, change);
+    dressed(traced(handled, seal.trace.clone()), seal)
+}
+
+/// Everything up to the key: whose call it is, or the answer to what gets no further.
+fn admitted(world: &World, call: Call<'_>) -> Result<User, Response> {
     let Call {
         now,
         request,
@@ -53,53 +113,29 @@ pub fn answer(world: &mut World, call: Call<'_>) -> Response {
     let parts: Vec<&str> = route.parts.iter().map(String::as_str).collect();
     if parts.is_empty() {
         let text = "Welcome to Cal.com API - docs are at https://developer.cal.com/api";
-        return plain(json!({ "message": text }), 200);
+        return Err(plain(json!({ "message": text }), 200));
     }
     if request.path.len() > 1 && request.path.ends_with('/') {
-        return without_slash(request);
+        return Err(without_slash(request));
     }
     if parts.last().is_some_and(|last| last.starts_with('_')) {
         let body = br#"{"message":"Forbidden"}"#.to_vec();
-        return Response::empty(403).typed("application/json", body);
+        return Err(Response::empty(403).typed("application/json", body));
     }
-    let Some(allowed) = allowed(&parts) else {
-        return not_found();
-    };
+    if allowed(&parts).is_none() {
+        return Err(not_found());
+    }
     let broken = request.is_json()
         && !request.body.is_empty()
         && serde_json::from_slice::<Value>(&request.body).is_err();
     if broken {
-        return Response {
+        return Err(Response {
             reason: Some("Invalid JSON"),
             body: b"Invalid JSON".to_vec(),
             ..Response::empty(400)
-        };
+        });
     }
-    let user = match authenticated(world, now, request) {
-        Ok(user) => user,
-        Err(refused) => return refused,
-    };
-    let cost = if route.kind == Kind::List { 2 } else { 1 };
-    let limit = world.limits.v1;
-    let (verdict, locks) = world.user_limiter.hit(user.id, cost, limit, now);
-    if locks {
-        world
-            .lock(user.id, true)
-            .expect("the user whose key was just found");
-    }
-    let trace = format!("trace_{}", world.uid());
-    let id = world.uid();
-    let response = if !verdict.allowed {
-        over(now, verdict)
-    } else if request.method == "OPTIONS" {
-        Response::empty(200)
-    } else if !allowed.contains(&request.method.as_str()) {
-        let text = format!("Method Not Allowed (Allow: {})", allowed.join(","));
-        Response::json(405, &json!({ "message": text }))
-    } else {
-        traced(handled(world, call, &user), trace)
-    };
-    dressed(response, verdict, id)
+    authenticated(world, now, request)
 }
 
 /// 500 as from a database that cannot be reached, even without a key; `/v1` itself still answers.
@@ -115,7 +151,12 @@ pub fn limited(now: Time, reset: u32) -> Response {
         remaining: 0,
         reset: now.timestamp_millis() + i64::from(reset) * 1000,
     };
-    dressed(over(now, verdict), verdict, "refused".to_owned())
+    let seal = Seal {
+        verdict,
+        trace: String::new(),
+        id: "refused".to_owned(),
+    };
+    dressed(over(now, verdict), &seal)
 }
 
 /// The methods of a route; `None` where there is no such route.
@@ -170,10 +211,10 @@ fn handled(world: &mut World, call: Call<'_>, user: &User) -> Handled {
         ..
     } = call;
     match route.kind {
-        Kind::Me => Ok(Response::json(200, &item::me(user))),
+        Kind::Me => Ok(Response::json(200, &item::me(user)).into()),
         Kind::EventTypes => event_types(world, request, route, user),
         Kind::List => match list::answer(world, now, request, user) {
-            Ok(response) => Ok(response),
+            Ok(response) => Ok(response.into()),
             Err(Unfit::Schema(text)) => Err(Denied::Said(400, text)),
             Err(Unfit::FellOver) => Err(Denied::FellOver),
         },
@@ -236,7 +277,7 @@ fn get(world: &World, request: &Request, uid: &str) -> Handled {
     }
     let expand = request.values("expand").iter().any(|one| one == "team");
     let item = item::full(world, booking, expand);
-    Ok(Response::json(200, &json!({ "booking": item })))
+    Ok(Response::json(200, &json!({ "booking": item })).into())
 }
 
 fn event_types(world: &World, request: &Request, route: &Route, user: &User) -> Handled {
@@ -247,7 +288,7 @@ fn event_types(world: &World, request: &Request, route: &Route, user: &User) -> 
             return Err(Denied::Said(403, "Forbidden".to_owned()));
         }
         let shown = item::event_type(world, of);
-        return Ok(Response::json(200, &json!({ "event_type": shown })));
+        return Ok(Response::json(200, &json!({ "event_type": shown })).into());
     }
     if !request.values("userId").is_empty() && user.role == Role::User {
         return Err(Denied::Said(401, "ADMIN required".to_owned()));
@@ -258,11 +299,11 @@ fn event_types(world: &World, request: &Request, route: &Route, user: &User) -> 
         .iter()
         .filter(|of| of.owner == user.id && slugs.first().is_none_or(|slug| of.slug == *slug));
     let shown: Vec<Value> = shown.map(|of| item::event_type(world, of)).collect();
-    Ok(Response::json(200, &json!({ "event_types": shown })))
+    Ok(Response::json(200, &json!({ "event_types": shown })).into())
 }
 
 /// A handler's answer with the trace id that it carries.
-fn traced(handled: Handled, trace: String) -> Response {
+fn traced(handled: Result<Response, Denied>, trace: String) -> Response {
     let (status, message) = match handled {
         Ok(response) => return response.with("X-Trace-Id", trace),
         Err(Denied::FellOver) => {
@@ -283,14 +324,15 @@ fn over(now: Time, verdict: Verdict) -> Response {
 }
 
 /// The headers of answers that got past the key check.
-fn dressed(response: Response, verdict: Verdict, id: String) -> Response {
+fn dressed(response: Response, seal: &Seal) -> Response {
+    let verdict = seal.verdict;
     const HEADERS: &str = "X-CSRF-Token, X-Requested-With, Accept, Accept-Version, Content-Length, \
         Content-MD5, Content-Type, Date, X-Api-Version, Content-Type, api_key, Authorization";
     response
         .with("X-RateLimit-Limit", verdict.limit.to_string())
         .with("X-RateLimit-Remaining", verdict.remaining.to_string())
         .with("X-RateLimit-Reset", verdict.reset.to_string())
-        .with("Calcom-Response-ID", id)
+        .with("Calcom-Response-ID", seal.id.clone())
         .with("Access-Control-Allow-Credentials", "true")
         .with("Access-Control-Allow-Origin", "*")
         .with(

@@ -7,8 +7,8 @@ use super::item;
 use super::list::{any_date, is_address, json_type, unfit};
 use super::route::{Call, Denied, Handled};
 use crate::domain::time::kept;
-use crate::sandbox::call::{Request, Response, decode};
-use crate::sandbox::change::{Cancel, Extent, Refusal};
+use crate::sandbox::call::{Outcome, Request, Response, decode};
+use crate::sandbox::change::{Cancel, Change, Extent, Refusal};
 use crate::sandbox::model::{Role, Status, User};
 use crate::sandbox::world::World;
 
@@ -58,7 +58,7 @@ pub fn patch(world: &mut World, call: Call<'_>, user: &User, uid: &str) -> Handl
     row.updated = Some(call.now);
     match unfit(row) {
         Some(odd) => Err(Denied::schema(&odd)),
-        None => Ok(Response::json(200, &json!({"booking": item::bare(row)}))),
+        None => Ok(Response::json(200, &json!({"booking": item::bare(row)})).into()),
     }
 }
 
@@ -125,7 +125,7 @@ fn check(body: &Map<String, Value>) -> Result<Option<Status>, Denied> {
     )))
 }
 
-pub fn cancel(world: &mut World, call: Call<'_>, user: &User, uid: &str) -> Handled {
+pub fn cancel(world: &World, call: Call<'_>, user: &User, uid: &str) -> Handled {
     let given = |name: &str| call.request.values(name).into_iter().next();
     let reason = given("cancellationReason").unwrap_or_else(|| "Not Provided".to_owned());
     let by = given("cancelledBy");
@@ -136,7 +136,7 @@ pub fn cancel(world: &mut World, call: Call<'_>, user: &User, uid: &str) -> Hand
     let Some(booking) = world.booking(uid) else {
         return Err(Denied::NotYours);
     };
-    let (id, host) = (booking.id, booking.host == Some(user.id));
+    let host = booking.host == Some(user.id);
     let remaining = given("allRemainingBookings").as_deref() == Some("true");
     let extent = if remaining {
         Extent::Remaining
@@ -153,19 +153,23 @@ pub fn cancel(world: &mut World, call: Call<'_>, user: &User, uid: &str) -> Hand
         extent,
         raced: call.raced,
     };
-    match world.cancel(call.now, uid, cancel) {
-        Ok(()) => Ok(Response::json(
-            200,
-            &json!({
-                "success": true,
-                "message": "Booking successfully cancelled.",
-                "onlyRemovedAttendee": false,
-                "bookingId": id,
-                "bookingUid": uid,
-            }),
-        )),
-        Err(refusal) => Err(denied(&refusal)),
-    }
+    let change = world.check_cancel(call.now, uid, cancel);
+    change
+        .map(Outcome::Changing)
+        .map_err(|refusal| denied(&refusal))
+}
+
+/// The answer to a cancellation whose steps are taken.
+pub fn changed(world: &World, change: &Change) -> Result<Response, Denied> {
+    let booking = world.booking(&change.uid).ok_or(Denied::NotYours)?;
+    let body = json!({
+        "success": true,
+        "message": "Booking successfully cancelled.",
+        "onlyRemovedAttendee": false,
+        "bookingId": booking.id,
+        "bookingUid": booking.uid,
+    });
+    Ok(Response::json(200, &body))
 }
 
 fn denied(refusal: &Refusal) -> Denied {

@@ -11,14 +11,15 @@ use super::list::page;
 use super::params::Params;
 use super::{older, types, write};
 use crate::domain::time::Time;
-use crate::sandbox::call::{Request, Response, Route};
+use crate::sandbox::call::{Outcome, Request, Response, Route};
+use crate::sandbox::change::Change;
 use crate::sandbox::journal::Kind;
 use crate::sandbox::limit::{Limit, TOKEN_CALLS, Verdict};
 use crate::sandbox::model::{Booking, KEY_PREFIX, User};
 use crate::sandbox::world::World;
 
 /// The version whose booking shapes `calcom/api.md` describes. Any other gives the older ones.
-const BOOKINGS_VERSION: &str = "2024-08-13";
+pub const BOOKINGS_VERSION: &str = "2024-08-13";
 /// The only version that has event types here.
 const EVENT_TYPES_VERSION: &str = "2024-06-14";
 
@@ -45,17 +46,39 @@ pub struct Call<'a> {
     pub ties: Option<u64>,
 }
 
-/// Answers one request.
-pub fn answer(world: &mut World, call: Call<'_>) -> Response {
-    let errors = call.errors.clone();
-    let response = match unreadable(&call) {
+/// What a request comes to first: an answer, or a change and what its answer is to say of the
+/// limit.
+pub enum Begun {
+    Answered(Response),
+    Changing(Change, Verdict),
+}
+
+/// Takes a request up to its answer or to the change that it asks for.
+pub fn begin(world: &mut World, call: &Call<'_>) -> Begun {
+    let errors = &call.errors;
+    let response = match unreadable(call) {
         Some(refused) => refused,
-        None if !routed(&call) => {
+        None if !routed(call) => {
             let message = format!("Cannot {} {}", call.request.method, errors.path());
             errors.nest(Nest::NotFound, &message)
         }
-        None => throttled(world, &call),
+        None => match throttled(world, call) {
+            (Outcome::Changing(change), Some(verdict)) => return Begun::Changing(change, verdict),
+            (Outcome::Answered(response), Some(verdict)) => with_limit(response, verdict),
+            (Outcome::Answered(response), None) => response,
+            (Outcome::Changing(_), None) => unreachable!("unknown keys change nothing"),
+        },
     };
+    Begun::Answered(sent(world, response))
+}
+
+/// The answer to a change whose steps are taken.
+pub fn changed(world: &mut World, call: &Call<'_>, change: &Change, verdict: Verdict) -> Response {
+    let response = write::changed(world, call, change);
+    sent(world, with_limit(response, verdict))
+}
+
+fn sent(world: &mut World, response: Response) -> Response {
     let id = world.uuid();
     with_helmet(response).with("X-Request-Id", id)
 }
@@ -100,17 +123,18 @@ fn routed(call: &Call<'_>) -> bool {
     }
 }
 
-fn throttled(world: &mut World, call: &Call<'_>) -> Response {
+/// The outcome and, for everything but unknown keys, what the limiter said.
+fn throttled(world: &mut World, call: &Call<'_>) -> (Outcome, Option<Verdict>) {
     let Some((caller, verdict)) = caller(world, call) else {
         let message = "CustomThrottlerGuard - Invalid API Key";
-        return call.errors.nest(Nest::Unauthorized, message);
+        return (call.errors.nest(Nest::Unauthorized, message).into(), None);
     };
-    let response = if verdict.allowed {
+    let outcome = if verdict.allowed {
         guarded(world, call, caller)
     } else {
-        call.errors.throttled()
+        call.errors.throttled().into()
     };
-    with_limit(response, verdict)
+    (outcome, Some(verdict))
 }
 
 /// Who presents what, counted; `None` for an unknown key, which is not.
@@ -152,7 +176,7 @@ fn bucket(text: &str) -> u64 {
 }
 
 /// The guards of each route, then its handler.
-fn guarded(world: &mut World, call: &Call<'_>, caller: Caller) -> Response {
+fn guarded(world: &mut World, call: &Call<'_>, caller: Caller) -> Outcome {
     let errors = &call.errors;
     let strict = matches!(
         call.route.kind,
@@ -160,18 +184,21 @@ fn guarded(world: &mut World, call: &Call<'_>, caller: Caller) -> Response {
     );
     let user = match caller {
         Caller::Nobody if strict => {
-            return errors.nest(Nest::Forbidden, NO_AUTHENTICATION);
+            return errors.nest(Nest::Forbidden, NO_AUTHENTICATION).into();
         }
         Caller::Nobody if call.route.kind == Kind::Me => {
-            return errors.nest(Nest::Unauthorized, NO_METHOD);
+            return errors.nest(Nest::Unauthorized, NO_METHOD).into();
         }
         Caller::Nobody => None,
         Caller::Token(token) if strict => {
             let text = format!("PermissionsGuard - no oAuth client found for access token={token}");
-            return errors.nest(Nest::Forbidden, &text);
+            return errors.nest(Nest::Forbidden, &text).into();
         }
-        Caller::Token(_) => return errors.nest(Nest::Unauthorized, "Invalid Access Token."),
-        Caller::Expired => return errors.nest(Nest::Unauthorized, EXPIRED),
+        Caller::Token(_) => {
+            let text = "Invalid Access Token.";
+            return errors.nest(Nest::Unauthorized, text).into();
+        }
+        Caller::Expired => return errors.nest(Nest::Unauthorized, EXPIRED).into(),
         Caller::User(user) => Some(user),
     };
     handled(world, call, user)
@@ -185,23 +212,23 @@ const NO_METHOD: &str = "ApiAuthStrategy - No authentication method provided. Ei
     'x-cal-client-id' headers";
 const EXPIRED: &str = "ApiAuthStrategy - api key - Your api key is expired";
 
-fn handled(world: &mut World, call: &Call<'_>, user: Option<User>) -> Response {
+fn handled(world: &mut World, call: &Call<'_>, user: Option<User>) -> Outcome {
     let named = call.route.named().unwrap_or("");
     if named.contains('\0') {
-        return raw(500, "Internal server error");
+        return raw(500, "Internal server error").into();
     }
     let new = call.request.get("cal-api-version") == Some(BOOKINGS_VERSION);
     match (call.route.kind, user) {
-        (Kind::Me, Some(user)) => Response::json(200, &types::me(&user)),
-        (Kind::EventTypes, user) => event_types(world, call, user),
-        (Kind::List, Some(user)) => list(world, call, &user, new),
-        (Kind::Get, user) => get(world, call, named, user.as_ref(), new),
+        (Kind::Me, Some(user)) => Response::json(200, &types::me(&user)).into(),
+        (Kind::EventTypes, user) => event_types(world, call, user).into(),
+        (Kind::List, Some(user)) => list(world, call, &user, new).into(),
+        (Kind::Get, user) => get(world, call, named, user.as_ref(), new).into(),
         (Kind::Confirm, Some(user)) => write::confirm(world, call, named, &user),
         (Kind::Decline, Some(user)) => write::decline(world, call, named, &user),
-        (Kind::MarkAbsent, Some(user)) => write::mark_absent(world, call, named, &user),
-        (Kind::Cancel, user) => write::cancel(world, call, named, user.as_ref(), new),
+        (Kind::MarkAbsent, Some(user)) => write::mark_absent(world, call, named, &user).into(),
+        (Kind::Cancel, user) => write::cancel(world, call, named, user.as_ref()),
         (Kind::Reschedule, user) => write::reschedule(world, call, named, user.as_ref()),
-        (Kind::Create, _) => write::create(world, call),
+        (Kind::Create, _) => write::create(world, call).into(),
         (Kind::Me | Kind::List | Kind::Confirm | Kind::Decline | Kind::MarkAbsent, None)
         | (Kind::Patch | Kind::Other, _) => {
             unreachable!("the router and the guards have refused these")

@@ -7,23 +7,22 @@ use serde_json::{Map, Value, json};
 use super::error::{Nest, entry, raw};
 use super::item::Item;
 use super::older;
-use super::route::{Call, json_data, not_found, shown};
+use super::route::{BOOKINGS_VERSION, Call, json_data, not_found, shown};
 use crate::domain::time::{Span, Time, kept, overlap};
 use crate::sandbox::ask::{Ask, OCCURRENCES_MAX};
-use crate::sandbox::call::Response;
-use crate::sandbox::change::{Cancel, Extent, Move, Refusal};
+use crate::sandbox::call::{Outcome, Response};
+use crate::sandbox::change::{Act, Cancel, Change, Extent, Move, Refusal};
 use crate::sandbox::model::{Booking, EventType, Status, User};
 use crate::sandbox::world::World;
 
-pub fn confirm(world: &mut World, call: &Call<'_>, uid: &str, user: &User) -> Response {
+pub fn confirm(world: &World, call: &Call<'_>, uid: &str, user: &User) -> Outcome {
     if let Some(refused) = not_answerable(world, call, uid, user) {
-        return refused;
+        return refused.into();
     }
-    let done = world.confirm(call.now, uid, call.checked);
-    answered(world, call, uid, done)
+    begun(call, uid, world.check_confirm(uid, call.checked))
 }
 
-pub fn decline(world: &mut World, call: &Call<'_>, uid: &str, user: &User) -> Response {
+pub fn decline(world: &World, call: &Call<'_>, uid: &str, user: &User) -> Outcome {
     let body = call.body.clone().unwrap_or(Value::Null);
     let reason = match &body["reason"] {
         Value::Null => None,
@@ -32,14 +31,35 @@ pub fn decline(world: &mut World, call: &Call<'_>, uid: &str, user: &User) -> Re
             let target = shown(&body, "reason");
             let text = json!({"isString": "reason must be a string"});
             let errors = vec![entry(&target, other.clone(), "reason", text)];
-            return call.errors.invalid(errors);
+            return call.errors.invalid(errors).into();
         }
     };
     if let Some(refused) = not_answerable(world, call, uid, user) {
-        return refused;
+        return refused.into();
     }
-    let done = world.decline(call.now, uid, reason.as_deref(), call.checked);
-    answered(world, call, uid, done)
+    let change = world.check_decline(uid, reason.as_deref(), call.checked);
+    begun(call, uid, change)
+}
+
+/// The change, or the answer that its check gives.
+fn begun(call: &Call<'_>, uid: &str, change: Result<Change, Refusal>) -> Outcome {
+    match change {
+        Ok(change) => Outcome::Changing(change),
+        Err(refusal) => refused(call, uid, &refusal).into(),
+    }
+}
+
+/// The answer to a change whose steps are taken.
+pub fn changed(world: &World, call: &Call<'_>, change: &Change) -> Response {
+    let uid = change.uid.as_str();
+    match &change.act {
+        Act::Confirm { .. } | Act::Decline { .. } => one(world, call, uid, 200),
+        Act::Cancel(_) => cancelled(world, call, uid),
+        Act::Reschedule(_) => match &change.made {
+            Some(made) => new_one(world, made),
+            None => refused(call, uid, &Refusal::NotFound),
+        },
+    }
 }
 
 /// What keeps a user from answering a request at all.
@@ -56,14 +76,6 @@ fn not_answerable(world: &World, call: &Call<'_>, uid: &str, user: &User) -> Opt
         return Some(call.errors.trpc(401, text));
     }
     None
-}
-
-fn answered(world: &World, call: &Call<'_>, uid: &str, done: Result<(), Refusal>) -> Response {
-    match done {
-        Ok(()) => one(world, call, uid, 200),
-        Err(Refusal::AlreadyConfirmed) => call.errors.trpc(400, "Booking already confirmed"),
-        Err(refusal) => refused(call, uid, &refusal),
-    }
 }
 
 /// The booking as it is now.
@@ -126,17 +138,11 @@ fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
     fields.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 
-pub fn cancel(
-    world: &mut World,
-    call: &Call<'_>,
-    uid: &str,
-    user: Option<&User>,
-    new: bool,
-) -> Response {
+pub fn cancel(world: &World, call: &Call<'_>, uid: &str, user: Option<&User>) -> Outcome {
     let known = ["cancellationReason", "cancelSubsequentBookings", "seatUid"];
     let fields = match fields(call, &known) {
         Ok(fields) => fields,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into(),
     };
     let series: Vec<String> = world
         .series(uid)
@@ -148,16 +154,16 @@ pub fn cancel(
         Some(booking) => booking,
         None => match series.first().and_then(|first| world.booking(first)) {
             Some(first) => first,
-            None => return refused(call, uid, &Refusal::NotFound),
+            None => return refused(call, uid, &Refusal::NotFound).into(),
         },
     };
     let reason = text(&fields, "cancellationReason").filter(|reason| !reason.is_empty());
     let by_host = user.is_some_and(|user| world.may_answer(user, named));
     if named.status == Status::Cancelled && call.checked {
-        return refused(call, uid, &Refusal::AlreadyCancelled);
+        return refused(call, uid, &Refusal::AlreadyCancelled).into();
     }
     if by_host && reason.is_none() {
-        return refused(call, uid, &Refusal::ReasonRequired);
+        return refused(call, uid, &Refusal::ReasonRequired).into();
     }
     let following = fields.get("cancelSubsequentBookings") == Some(&Value::Bool(true));
     let extent = match (series.is_empty(), following) {
@@ -165,43 +171,45 @@ pub fn cancel(
         (true, true) => Extent::Following,
         (true, false) => Extent::One,
     };
-    let named = named.uid.clone();
     let cancel = Cancel {
         reason,
         by: None,
         extent,
         raced: !call.checked,
     };
-    if let Err(refusal) = world.cancel(call.now, &named, cancel) {
-        return refused(call, uid, &refusal);
-    }
+    begun(call, uid, world.check_cancel(call.now, &named.uid, cancel))
+}
+
+/// The answer to a cancellation: a list where the path named a series.
+fn cancelled(world: &World, call: &Call<'_>, uid: &str) -> Response {
+    let named = call.route.named().unwrap_or(uid);
+    let series = world.series(named);
     if !series.is_empty() {
-        let rows: Vec<&Booking> = series.iter().filter_map(|uid| world.booking(uid)).collect();
-        let items: Vec<Item<'_>> = rows.iter().map(|one| Item::of(world, one)).collect();
+        let items: Vec<Item<'_>> = series.iter().map(|one| Item::of(world, one)).collect();
         return Response::json(200, &json_data(&items));
     }
+    let new = call.request.get("cal-api-version") == Some(BOOKINGS_VERSION);
     match world.booking(uid).filter(|_| !new) {
         Some(booking) => Response::json(201, &older::cancelled(booking)),
         None => one(world, call, uid, 200),
     }
 }
 
-pub fn reschedule(world: &mut World, call: &Call<'_>, uid: &str, user: Option<&User>) -> Response {
+pub fn reschedule(world: &World, call: &Call<'_>, uid: &str, user: Option<&User>) -> Outcome {
     let known = ["start", "rescheduledBy", "reschedulingReason", "seatUid"];
     let fields = match fields(call, &known) {
         Ok(fields) => fields,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into(),
     };
     let Some(start) = fields.get("start").and_then(instant) else {
         let target = Value::Object(fields.clone());
         let value = fields.get("start").cloned().unwrap_or(Value::Null);
         let words = json!({"isDateString": "start must be a valid ISO 8601 date string"});
-        return call
-            .errors
-            .invalid(vec![entry(&target, value, "start", words)]);
+        let errors = vec![entry(&target, value, "start", words)];
+        return call.errors.invalid(errors).into();
     };
     let Some(booking) = world.booking(uid) else {
-        return refused(call, uid, &Refusal::NotFound);
+        return refused(call, uid, &Refusal::NotFound).into();
     };
     let by = text(&fields, "rescheduledBy");
     let host = booking.host.and_then(|id| world.user(id));
@@ -217,16 +225,15 @@ pub fn reschedule(world: &mut World, call: &Call<'_>, uid: &str, user: Option<&U
         by_api: true,
         uid: None,
     };
-    match world.reschedule(call.now, uid, to) {
-        Ok(made) => new_one(world, &made),
+    match world.check_reschedule(uid, to, call.checked) {
         Err(Refusal::AlreadyCancelled) => {
             let text = format!(
                 "Can't reschedule booking with uid={uid} because it has been cancelled. \
                  Please provide uid of a booking that is not cancelled."
             );
-            call.errors.nest(Nest::BadRequest, &text)
+            call.errors.nest(Nest::BadRequest, &text).into()
         }
-        Err(refusal) => refused(call, uid, &refusal),
+        change => begun(call, uid, change),
     }
 }
 
