@@ -13,6 +13,7 @@ use maitred::domain::id::{AccountId, Address, BookingUid};
 use maitred::domain::ledger::{Given, Violation};
 use maitred::domain::request::{Charge, ChargeState, Request, RequestState, Verdict};
 use maitred::domain::time::Time;
+use maitred::domain::unresolved::{Resolver, Unresolved, UnresolvedCode};
 use maitred::store::memory::MemoryStore;
 use maitred::store::opened::LogStore;
 use maitred::store::port::{CommitError, Expected, Store, Subject, Written};
@@ -28,7 +29,7 @@ const ACCOUNTS: [&str; 3] = ["al@example.com", "bo@example.com", "änne"];
 type Deed = (u8, u8, u8, u8);
 
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-    prop::collection::vec((0..18_u8, any::<u8>(), any::<u8>(), any::<u8>()), 1..90)
+    prop::collection::vec((0..20_u8, any::<u8>(), any::<u8>(), any::<u8>()), 1..90)
 }
 
 proptest! {
@@ -134,6 +135,7 @@ fn facts(store: &MemoryStore, (deed, a, b, c): Deed, now: Time) -> Vec<Fact> {
             reason: "later".to_owned(),
         }],
         16 => vec![reviewed(store, b, c)],
+        18 | 19 => vec![unresolved(b, c)],
         _ => vec![grant("twice", name, 1), grant("twice", name, 1)],
     }
 }
@@ -210,6 +212,31 @@ fn decision(there: Option<&Account>, name: &str, (b, c): (u8, u8), now: Time) ->
             fact
         });
     std::iter::once(decided(request)).chain(holds).collect()
+}
+
+/// On the unresolved list or off it, whether that fits or not.
+fn unresolved(b: u8, c: u8) -> Fact {
+    let codes = [UnresolvedCode::Unmanaged, UnresolvedCode::Revived];
+    let code = codes[usize::from(c) % codes.len()];
+    match b % 3 {
+        0 => Fact::Resolved {
+            booking: uid(&format!("u{}", b % 5)),
+            code,
+            reason: "seen".to_owned(),
+            by: if c % 4 < 2 {
+                Resolver::Watch
+            } else {
+                Resolver::Operator
+            },
+        },
+        _ => Fact::Unresolved {
+            booking: store_support::booking(&format!("u{}", b % 5)),
+            code,
+            account: None,
+            until: (!c.is_multiple_of(3)).then(|| at(i64::from(c % 7) * 1_000)),
+            detail: format!("{c}"),
+        },
+    }
 }
 
 /// A word about a note, or about nothing.
@@ -379,7 +406,14 @@ fn alike_in_indexes(disk: &LogStore, memory: &MemoryStore, requests: &[Request])
     let mut charges = all_charges(memory, requests);
     charges.sort_by(|a, b| (a.start, &a.booking.uid).cmp(&(b.start, &b.booking.uid)));
     let stores: [&dyn Store; 2] = [disk, memory];
+    let mut listed: Vec<Unresolved> = (0..5).flat_map(|n| listed_of(memory, n)).collect();
+    listed.retain(Unresolved::is_open);
+    listed.sort_by_key(Unresolved::rank);
     for store in stores {
+        assert_eq!(all_listed(store), listed);
+        for n in 0..5 {
+            assert_eq!(listed_of(store, n), listed_of(memory, n));
+        }
         assert_eq!(open_notes(store), noted);
         for (n, since) in [(0, -60_000), (1, 120_000), (2, 60_001)] {
             let (booker, since) = (booker(n), at(since));
@@ -426,6 +460,23 @@ fn all_charges(store: &MemoryStore, requests: &[Request]) -> Vec<Charge> {
             ChargeState::Void | ChargeState::Refunded | ChargeState::Moved { .. } => false,
         })
         .collect()
+}
+
+fn listed_of(store: &dyn Store, n: u8) -> Vec<Unresolved> {
+    let uid = uid(&format!("u{n}"));
+    store.unresolved_of(&uid).expect("it reads")
+}
+
+/// The unresolved list, page by page.
+fn all_listed(store: &dyn Store) -> Vec<Unresolved> {
+    let mut all: Vec<Unresolved> = Vec::new();
+    loop {
+        let more = store.unresolved(all.last(), 2).expect("it reads");
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(more);
+    }
 }
 
 /// All notes, page by page.

@@ -25,7 +25,7 @@ fn every_kind_is_among_the_samples() {
     });
     assert_eq!(
         kinds.len(),
-        19,
+        21,
         "a new kind of fact needs a sample, and a line below"
     );
 }
@@ -58,11 +58,14 @@ fn the_form_of_each_kind() {
 [{"reviewed":{"request":"uid2","verdict":"confirm","reason":"an old friend"}}]
 [{"called":{"request":"uid1","call":{"at":"2026-09-21T14:13:20.005Z","booking":"uid1","kind":"confirm","answered":true,"text":"accepted"}}}]
 [{"settled":{"request":"uid1","outcome":"confirmed"}}]
+[{"unresolved":{"booking":{"uid":"uid1","id":77},"code":"revived","account":"bo@example.com","until":"2026-09-22T15:13:20Z","detail":"accepted, although it was cancelled"}}]
+[{"resolved":{"booking":"uid1","code":"revived","reason":"it takes place","by":"operator"}}]
 [{"decided":{"id":"uid2","bookings":[{"uid":"uid2","id":77}],"title":"Book club between Bo and Ann","event_type":77,"slug":"book-club","gate":"book-club","host":5,"booker":"bo@example.com","account":"bo@example.com","start":"2026-09-22T14:13:20Z","end":"2026-09-22T15:13:20Z","created":"2026-09-21T14:13:15Z","decision":{"wait":{"until":"2026-09-21T14:14:20Z"}},"cost":1,"credits":1,"reasons":[{"code":"enough","text":"cost 1, available 3"}],"findings":[{"rule":"short-of-credit","passed":true,"detail":"cost 1, available 3"}],"policy":"f00d","decided":"2026-09-21T14:13:20.123Z","first":"2026-09-21T14:13:20.123Z","state":"noted"}}]
 [{"described":{"account":"bo@example.com"}}]
 [{"frozen":{"account":"bo@example.com"}}]
 [{"pinned":{"account":"bo@example.com"}}]
 [{"decided":{"id":"uid4","bookings":[{"uid":"uid4"}],"title":"Book club between Bo and Ann","start":"2026-09-22T14:13:20Z","end":"2026-09-22T15:13:20Z","created":"2026-09-21T14:13:15Z","decision":"leave","cost":1,"credits":1,"policy":"f00d","decided":"2026-09-21T14:13:20Z","first":"2026-09-21T14:13:20Z","state":"noted"}}]
+[{"unresolved":{"booking":{"uid":"uid4"},"code":"unmanaged","detail":""}}]
 "##);
 }
 
@@ -81,6 +84,8 @@ fn what_this_version_does_not_know_is_refused() {
         r#"[{"expire":{"account":"bo","part":{"grant":"g","credits":1,"of":2}}}]"#,
         r#"[{"expire":{"account":"bo","part":{"grant":"g","credits":1000000001}}}]"#,
         r#"[{"expire":{"account":"bo","part":{"grant":"g","credits":-1}}}]"#,
+        r#"[{"unresolved":{"booking":{"uid":"a"},"code":"odd","detail":""}}]"#,
+        r#"[{"resolved":{"booking":"a","code":"revived","reason":"","by":"nobody"}}]"#,
         r#"[{"opened":{"account":"bo"},"post":{"booking":"a"}}]"#,
         r#"[{"opened":{"account":"bo"}}] "x""#,
         r#"{"opened":{"account":"bo"}}"#,

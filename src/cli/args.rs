@@ -7,7 +7,7 @@ use clap::{Args as Arguments, Parser, Subcommand, ValueEnum, ValueHint};
 
 use self::account::Account;
 use self::credits::Credits;
-use self::decisions::{Charges, Decisions, Review};
+use self::decisions::{Charges, Decisions, Review, Unresolved};
 use self::ledger::{Backup, Ledger, Restore};
 use self::passes::{Check, Evaluate, Pass, Plan, Run, Sandbox};
 use super::policy::args::Policy;
@@ -217,6 +217,19 @@ Examples:
     /// Look at charges of confirmed bookings, and end one by hand
     #[command(display_order = 12, subcommand)]
     Charges(Charges),
+    /// List what an operator has to look at: accepted bookings without a charge, and the like
+    #[command(
+        display_order = 13,
+        args_conflicts_with_subcommands = true,
+        after_help = "\
+An item leaves the list by itself when its booking is over, gone or dealt with. `maitred explain
+BOOKING` tells more.
+
+Examples:
+  maitred unresolved
+  maitred unresolved resolve kV2s9qTtV6zB1dPz7aYw3e --reason \"a guest of the house\""
+    )]
+    Unresolved(Unresolved),
     /// Say how the daemon is
     #[command(display_order = 13)]
     Status,

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::args::Ask;
 use super::args::account::{Account, Pin, Set};
 use super::args::credits::{Credits, Grant, Import};
-use super::args::decisions::{Charges, Review, Settle};
+use super::args::decisions::{Charges, Resolve, Review, Settle, Unresolved};
 use super::args::ledger::Ledger;
 use super::args::passes::Evaluate;
 use super::csv;
@@ -61,6 +61,7 @@ pub fn command_of(
             booking: booking.clone(),
             refund: *how == Settle::Refund,
         }),
+        Ask::Unresolved(args) => Ok(unresolved_command(args)),
         Ask::Status => Ok(Command::Status {}),
         Ask::Pause => Ok(Command::Pause {}),
         Ask::Resume => Ok(Command::Resume {}),
@@ -170,6 +171,21 @@ fn review_command(asked: &Review) -> Command {
             verdict: review::Verdict::Decline,
             reason: said.reason.clone(),
         }),
+    }
+}
+
+fn unresolved_command(args: &Unresolved) -> Command {
+    match &args.resolve {
+        None => Command::Unresolved { limit: args.limit },
+        Some(Resolve::Resolve {
+            booking,
+            code,
+            reason,
+        }) => Command::Resolve {
+            booking: booking.clone(),
+            code: code.clone(),
+            reason: reason.clone(),
+        },
     }
 }
 

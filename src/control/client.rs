@@ -120,6 +120,8 @@ fn patience(command: &Command) -> Option<Duration> {
         | Command::Reviews { .. }
         | Command::Review(_)
         | Command::Charges { .. }
+        | Command::Unresolved { .. }
+        | Command::Resolve { .. }
         | Command::ChargeSettle { .. }
         | Command::Explain { .. }
         | Command::Evaluate { .. } => Some(ANSWER),

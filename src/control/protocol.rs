@@ -13,12 +13,14 @@ use self::charges::{ChargeView, ChargesView, WatchView};
 use self::ledger::{HeadView, VerifyView};
 use self::review::{Review, ReviewedView, ReviewsView, WordView};
 use self::status::StatusView;
+use self::unresolved::{UnresolvedItem, UnresolvedSummary, UnresolvedView};
 
 pub mod account;
 pub mod charges;
 pub mod ledger;
 pub mod review;
 pub mod status;
+pub mod unresolved;
 
 /// The version of every shape here. A newer daemon refuses an older client by it, and says so.
 pub const SCHEMA: u32 = 1;
@@ -147,6 +149,18 @@ pub enum Command {
         booking: String,
         refund: bool,
     },
+    /// What is on the unresolved list.
+    Unresolved {
+        limit: u32,
+    },
+    /// An operator takes a booking off the unresolved list.
+    Resolve {
+        booking: String,
+        /// None: whatever it is on the list for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+        reason: String,
+    },
     /// Walks the whole log and compares it with what the store says.
     Verify {},
     /// How far the log is durable.
@@ -210,6 +224,7 @@ pub enum Answer {
     Reviews(ReviewsView),
     Reviewed(ReviewedView),
     Charges(ChargesView),
+    Unresolved(UnresolvedView),
     Verify(VerifyView),
     CreditsExport(ExportView),
     Head(HeadView),
@@ -224,6 +239,9 @@ pub struct PassView {
     pub problems: Vec<ProblemView>,
     /// Requests were left for the next pass.
     pub more: bool,
+    /// What is on the unresolved list after it.
+    #[serde(default, skip_serializing_if = "UnresolvedSummary::is_empty")]
+    pub unresolved: UnresolvedSummary,
     /// What the watch did after it, when one was due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchView>,
@@ -318,7 +336,11 @@ pub struct DecisionView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExplainView {
     pub schema: u32,
-    pub decision: DecisionView,
+    /// None: the booking was accepted without a decision, and is on the unresolved list.
+    pub decision: Option<DecisionView>,
+    /// What it is on the unresolved list for, and was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unresolved: Vec<UnresolvedItem>,
     pub findings: Vec<FindingView>,
     /// What the booker was told, when declined.
     pub told: Option<String>,

@@ -59,6 +59,7 @@ fn merged(earlier: Report, later: Report) -> Report {
         steps,
         balances: later.balances,
         problems,
+        unresolved: later.unresolved,
         more: later.more,
     }
 }

@@ -6,6 +6,7 @@ use crate::control::protocol::account::{AccountView, GivenView, LotView};
 use crate::control::protocol::charges::{ChangeView, ChargeView, WatchView};
 use crate::control::protocol::review::{WaitingView, WordView};
 use crate::control::protocol::status::WatchHead;
+use crate::control::protocol::unresolved::{ResolvedView, UnresolvedItem, UnresolvedSummary};
 use crate::control::protocol::{
     BalanceView, CallView, DecisionView, FindingView, PassHead, PassView, ProblemView, ReasonView,
     SCHEMA, StepView,
@@ -16,7 +17,8 @@ use crate::domain::ledger::{Given, GivenKind};
 use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, ChargeState, Request, RequestState, Review};
 use crate::domain::time::Time;
-use crate::reconcile::report::{Ended, Report, Reported};
+use crate::domain::unresolved::{Unresolved, UnresolvedState};
+use crate::reconcile::report::{Ended, Listed, Report, Reported};
 use crate::reconcile::watch::Watched;
 
 pub mod facts;
@@ -36,6 +38,7 @@ pub fn pass(report: &Report) -> PassView {
             .collect(),
         problems: report.problems.iter().map(problem).collect(),
         more: report.more,
+        unresolved: listed(&report.unresolved),
         watch: None,
     }
 }
@@ -58,6 +61,7 @@ pub fn watch(watched: &Watched) -> WatchView {
             })
             .collect(),
         problems: watched.problems.iter().map(problem).collect(),
+        unresolved: listed(&watched.unresolved),
     }
 }
 
@@ -172,6 +176,33 @@ pub fn word(review: &Review) -> WordView {
         verdict: review.verdict.as_str().to_owned(),
         reason: review.reason.clone(),
         at: time(review.at),
+    }
+}
+
+pub fn unresolved(item: &Unresolved) -> UnresolvedItem {
+    UnresolvedItem {
+        booking: item.booking.uid.to_string(),
+        code: item.code.to_string(),
+        account: item.account.as_ref().map(ToString::to_string),
+        since: time(item.since),
+        until: item.until.map(time),
+        detail: item.detail.clone(),
+        resolved: match &item.state {
+            UnresolvedState::Open => None,
+            UnresolvedState::Resolved { reason, by, at } => Some(ResolvedView {
+                reason: reason.clone(),
+                by: by.as_str().to_owned(),
+                at: time(*at),
+            }),
+        },
+    }
+}
+
+/// The number of unresolved items and the first of them.
+pub fn listed(listed: &Listed) -> UnresolvedSummary {
+    UnresolvedSummary {
+        count: listed.count,
+        items: listed.first.iter().map(unresolved).collect(),
     }
 }
 

@@ -10,6 +10,7 @@ use super::decision::{Credits, Outcome};
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId};
 use super::request::{CallNote, Request, Verdict};
 use super::time::Time;
+use super::unresolved::{Resolver, UnresolvedCode};
 
 /// Facts one commit may hold. A larger batch is split by whoever makes it; an import that must
 /// stand or fall as one is refused above this.
@@ -131,6 +132,24 @@ pub enum Fact {
     Settled {
         request: RequestId,
         outcome: Outcome,
+    },
+
+    /// A booking is on the unresolved list. Replaces the item of the same code.
+    Unresolved {
+        booking: BookingRef,
+        code: UnresolvedCode,
+        account: Option<AccountId>,
+        /// When it leaves the list by itself.
+        until: Option<Time>,
+        detail: String,
+    },
+    /// It is not on the list any more. An operator may also resolve what is not on the list, so that
+    /// it never gets there.
+    Resolved {
+        booking: BookingUid,
+        code: UnresolvedCode,
+        reason: String,
+        by: Resolver,
     },
 }
 

@@ -7,6 +7,7 @@
 
 mod charging;
 mod member;
+mod unresolved;
 
 use charging::{closed, hold, holds_ended, move_on, post, refund, void};
 use member::{aliased, expire, grant, opened, revoke, unaliased};
@@ -17,6 +18,7 @@ use super::fact::Fact;
 use super::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use super::request::{CallNote, Charge, MAX_CALLS, MAX_OCCURRENCES, Request, RequestState, Review};
 use super::time::Time;
+use super::unresolved::{Unresolved, UnresolvedCode, UnresolvedState};
 
 /// A grant or a revocation as it was made: what makes asking twice harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,12 +61,17 @@ pub trait Records {
     /// # Errors
     /// As above.
     fn charge(&mut self, booking: &BookingUid) -> Result<Option<Charge>, Self::Error>;
+    /// The booking's items of the unresolved list, also those that are resolved.
+    /// # Errors
+    /// As above.
+    fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<Unresolved>, Self::Error>;
 
     fn put_account(&mut self, account: Account);
     fn put_alias(&mut self, alias: Address, account: Option<AccountId>);
     fn put_given(&mut self, given: Given);
     fn put_request(&mut self, request: Request);
     fn put_charge(&mut self, charge: Charge);
+    fn put_unresolved(&mut self, booking: BookingUid, items: Vec<Unresolved>);
 }
 
 /// A fact that does not fit what is there. In normal work the sign of a bug or of a hand-edited
@@ -105,6 +112,11 @@ pub enum Violation {
     },
     #[error("request {0} has as many bookings as one may have ({MAX_OCCURRENCES})")]
     TooManyOccurrences(RequestId),
+    #[error("booking {booking} is not on the unresolved list as {code}")]
+    NotListed {
+        booking: BookingUid,
+        code: UnresolvedCode,
+    },
     #[error("account {0} would not add up")]
     DoesNotAddUp(AccountId),
 }
@@ -206,6 +218,30 @@ pub fn apply<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
         }
         Fact::Called { request, call } => called(records, request, call),
         Fact::Settled { request, outcome } => settled(records, at, request, *outcome),
+        Fact::Unresolved {
+            booking,
+            code,
+            account,
+            until,
+            detail,
+        } => {
+            let item = Unresolved {
+                booking: booking.clone(),
+                code: *code,
+                account: account.clone(),
+                until: *until,
+                detail: detail.clone(),
+                since: at,
+                state: UnresolvedState::Open,
+            };
+            unresolved::listed(records, item)
+        }
+        Fact::Resolved {
+            booking,
+            code,
+            reason,
+            by,
+        } => unresolved::resolved(records, at, booking, *code, reason, *by),
     }
 }
 

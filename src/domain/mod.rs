@@ -25,6 +25,7 @@ pub mod taken;
 pub mod terms;
 pub mod text;
 pub mod time;
+pub mod unresolved;
 pub mod watch;
 
 #[cfg(test)]

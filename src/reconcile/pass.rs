@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::execute::{Executed, execute};
 use super::observe::observe;
 use super::ports::{PassError, Ports, Session};
-use super::report::Report;
+use super::report::{Listed, Report};
 use crate::domain::gate::Policy;
 
 /// Runs a pass. `dry_run` stops before anything is written or sent.
@@ -31,6 +31,7 @@ pub async fn pass(
         steps: Vec::new(),
         balances: BTreeMap::new(),
         problems: Vec::new(),
+        unresolved: Listed::default(),
         more: false,
     };
     // Looking writes nothing, so that it may be given up at any place.
@@ -69,6 +70,8 @@ pub async fn pass(
             });
         }
     }
+    let unresolved = ports.store.with(|store| Listed::read(store)).await;
+    report.unresolved = unresolved.map_err(PassError::Store)?;
     report.finished = (ports.clock)();
     report.calls = ports.calendar.calls() - calls;
     Ok(report)

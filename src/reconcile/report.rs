@@ -11,6 +11,35 @@ use crate::domain::plan::{Action, Plan, Problem, Step};
 use crate::domain::request::{Request, RequestState};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
+use crate::domain::unresolved::Unresolved;
+use crate::store::port::{Store, StoreError};
+
+/// Items of the unresolved list that are counted; more are shown as this many.
+const MAX_COUNTED: usize = 1_000;
+
+/// Items that a report shows; the list itself shows all.
+const MAX_SHOWN: usize = 20;
+
+/// What is on the unresolved list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    pub count: usize,
+    pub first: Vec<Unresolved>,
+}
+
+impl Listed {
+    /// # Errors
+    /// When the list cannot be read.
+    pub fn read(store: &dyn Store) -> Result<Self, StoreError> {
+        let mut items = store.unresolved(None, MAX_COUNTED)?;
+        let count = items.len();
+        items.truncate(MAX_SHOWN);
+        Ok(Self {
+            count,
+            first: items,
+        })
+    }
+}
 
 /// A finished pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +55,8 @@ pub struct Report {
     /// Of a dry run: what the accounts of requests to be confirmed could spend before and after.
     pub balances: BTreeMap<RequestId, (Credits, Credits)>,
     pub problems: Vec<Problem>,
+    /// What is on the unresolved list after it.
+    pub unresolved: Listed,
     /// There is more to do than this pass took on: look again at once.
     pub more: bool,
 }

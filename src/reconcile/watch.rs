@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use super::chain::Before;
 use super::ports::{PassError, Ports, Session};
+use super::report::Listed;
 use crate::calcom::port::Select;
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, BookingUid};
@@ -62,6 +63,8 @@ pub struct Watched {
     pub calls: u64,
     pub changes: Vec<Change>,
     pub problems: Vec<Problem>,
+    /// What is on the unresolved list after it.
+    pub unresolved: Listed,
 }
 
 /// One thing that was written down.
@@ -95,6 +98,7 @@ pub async fn watch(
         calls: 0,
         changes: Vec::new(),
         problems: Vec::new(),
+        unresolved: Listed::default(),
     };
     let mut seen = Seen::default();
     if let Some(since) = look.since {
@@ -154,6 +158,8 @@ pub async fn watch(
         unmanaged::unmanaged(ports, policy, session, me, &seen, &mut watched).await?;
         notes::notes(ports, look.since, &seen, &mut watched).await?;
     }
+    let unresolved = ports.store.with(|store| Listed::read(store)).await;
+    watched.unresolved = unresolved.map_err(PassError::Store)?;
     watched.finished = (ports.clock)();
     watched.calls = ports.calendar.calls() - calls;
     Ok(watched)

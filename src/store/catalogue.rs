@@ -8,6 +8,7 @@ use crate::domain::fact::{Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::request::Request;
 use crate::domain::time::{Span, Time};
+use crate::domain::unresolved::{Unresolved, UnresolvedRank};
 
 /// The indexes beside the records.
 pub trait Catalogue: Base {
@@ -88,13 +89,30 @@ pub fn decided<C: Catalogue>(
 /// The request that an index names.
 pub fn request<C: Base>(catalogue: &C, id: &RequestId) -> Result<Request, StoreError> {
     let kept = catalogue.request(id)?;
-    kept.map(|kept| kept.record).ok_or_else(|| StoreError {
+    kept.map(|kept| kept.record)
+        .ok_or_else(|| missing(format!("request {id}")))
+}
+
+/// What an index names is not there.
+fn missing(what: String) -> StoreError {
+    StoreError {
         text: format!(
-            "read request {id}, which an index names: stop maitred, remove the folder `fold` in the \
-             store and start again; it is rebuilt from the log"
+            "read {what}, which an index names: stop maitred, remove the folder `fold` in the store \
+             and start again; it is rebuilt from the log"
         ),
         source: None,
-    })
+    }
+}
+
+/// The item of the unresolved list that an index names.
+pub fn listed<C: Base>(
+    catalogue: &C,
+    booking: &BookingUid,
+    rank: &UnresolvedRank,
+) -> Result<Unresolved, StoreError> {
+    let items = catalogue.unresolved(booking)?;
+    let item = items.into_iter().find(|item| item.rank() == *rank);
+    item.ok_or_else(|| missing(format!("the unresolved item {}", rank.name)))
 }
 
 /// See [`super::port::Store::history`]. A commit is never split between two pages, so that the
@@ -164,7 +182,9 @@ fn concerns<C: Base>(catalogue: &C, fact: &Fact, subject: &Subject) -> Result<bo
             | Fact::Void { .. }
             | Fact::Refund { .. }
             | Fact::Move { .. }
-            | Fact::Closed { .. } => false,
+            | Fact::Closed { .. }
+            | Fact::Unresolved { .. }
+            | Fact::Resolved { .. } => false,
         },
     })
 }
@@ -196,7 +216,9 @@ fn concerns_account<C: Base>(
         Fact::Decided { .. }
         | Fact::Reviewed { .. }
         | Fact::Called { .. }
-        | Fact::Settled { .. } => false,
+        | Fact::Settled { .. }
+        | Fact::Unresolved { .. }
+        | Fact::Resolved { .. } => false,
     })
 }
 
@@ -221,6 +243,8 @@ fn bookings(fact: &Fact) -> [Option<&BookingUid>; 2] {
         | Fact::Decided { .. }
         | Fact::Reviewed { .. }
         | Fact::Called { .. }
-        | Fact::Settled { .. } => [None, None],
+        | Fact::Settled { .. }
+        | Fact::Unresolved { .. }
+        | Fact::Resolved { .. } => [None, None],
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::ledger::Given;
 use crate::domain::request::{Charge, ChargeState, Request, RequestState};
 use crate::domain::time::Time;
+use crate::domain::unresolved::{Unresolved, UnresolvedRank};
 
 /// A request that changed, and what its indexes held before.
 #[derive(Debug)]
@@ -27,6 +28,14 @@ pub struct RequestChange {
 pub struct ChargeChange {
     pub kept: Box<Kept<Charge>>,
     pub was: ChargePlaces,
+}
+
+/// A booking whose items of the unresolved list changed, and which of them were open before.
+#[derive(Debug)]
+pub struct UnresolvedChange {
+    pub booking: BookingUid,
+    pub items: Vec<Unresolved>,
+    pub was: BTreeSet<UnresolvedRank>,
 }
 
 /// Where a request stands in the indexes. Each goes by its name within that.
@@ -58,6 +67,7 @@ pub struct Changes {
     pub requests: Vec<RequestChange>,
     pub charges: Vec<ChargeChange>,
     pub decided: Vec<(Time, BTreeSet<RequestId>)>,
+    pub unresolved: Vec<UnresolvedChange>,
     /// Older commit numbers of a subject, as one piece.
     pub pieces: Vec<(Subject, Vec<u64>)>,
 }
@@ -65,6 +75,14 @@ pub struct Changes {
 impl RequestChange {
     pub fn id(&self) -> &RequestId {
         &self.kept.record.id
+    }
+}
+
+impl UnresolvedChange {
+    /// The places of the items that are open.
+    pub fn ranks(items: &[Unresolved]) -> BTreeSet<UnresolvedRank> {
+        let open = items.iter().filter(|item| item.is_open());
+        open.map(Unresolved::rank).collect()
     }
 }
 

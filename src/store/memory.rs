@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
 use super::catalogue::{self, Catalogue};
-use super::changes::{Changes, ChargeChange, ChargePlaces, RequestChange, RequestPlaces};
+use super::changes::{
+    Changes, ChargeChange, ChargePlaces, RequestChange, RequestPlaces, UnresolvedChange,
+};
 use super::log::line::{self, Hash};
 use super::opened::{check_expected, check_facts};
 use super::overlay::{Base, Kept, Overlay};
@@ -17,6 +19,7 @@ use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::{ApplyError, Given};
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::{Time, kept};
+use crate::domain::unresolved::{Unresolved, UnresolvedRank};
 
 /// The store in memory.
 pub struct MemoryStore {
@@ -39,6 +42,8 @@ pub struct Memory {
     live: BTreeSet<BookingUid>,
     standing: BTreeMap<AccountId, BTreeMap<Time, BTreeSet<BookingUid>>>,
     joined: BTreeMap<BookingUid, RequestId>,
+    unresolved: BTreeMap<BookingUid, Vec<Unresolved>>,
+    listed: BTreeMap<UnresolvedRank, BookingUid>,
     pieces: HashMap<Subject, Vec<Vec<u64>>>,
     commits: Vec<Commit>,
 }
@@ -89,6 +94,9 @@ impl Memory {
                 self.decided.insert(at, ids);
             }
         }
+        for change in changes.unresolved {
+            self.take_unresolved(change);
+        }
         for (subject, piece) in changes.pieces {
             self.pieces.entry(subject).or_default().push(piece);
         }
@@ -118,6 +126,16 @@ impl Memory {
             self.joined.insert(uid, id.clone());
         }
         self.requests.insert(id, *change.kept);
+    }
+
+    fn take_unresolved(&mut self, change: UnresolvedChange) {
+        for rank in &change.was {
+            self.listed.remove(rank);
+        }
+        for rank in UnresolvedChange::ranks(&change.items) {
+            self.listed.insert(rank, change.booking.clone());
+        }
+        self.unresolved.insert(change.booking, change.items);
     }
 
     fn take_charge(&mut self, change: ChargeChange) {
@@ -161,6 +179,10 @@ impl Base for Memory {
 
     fn charge(&self, booking: &BookingUid) -> Result<Option<Kept<Charge>>, StoreError> {
         Ok(self.charges.get(booking).cloned())
+    }
+
+    fn unresolved(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
+        Ok(self.unresolved.get(booking).cloned().unwrap_or_default())
     }
 
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
@@ -364,6 +386,24 @@ impl Store for MemoryStore {
             .take(limit)
             .map(|uid| self.records.charges[uid].record.clone())
             .collect())
+    }
+
+    fn unresolved(
+        &self,
+        after: Option<&Unresolved>,
+        limit: usize,
+    ) -> Result<Vec<Unresolved>, StoreError> {
+        let after = after.map(Unresolved::rank);
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let listed = self.records.listed.range((after, Bound::Unbounded));
+        listed
+            .take(limit)
+            .map(|(rank, uid)| catalogue::listed(&self.records, uid, rank))
+            .collect()
+    }
+
+    fn unresolved_of(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
+        Base::unresolved(&self.records, booking)
     }
 
     fn history(

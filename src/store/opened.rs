@@ -23,6 +23,7 @@ use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::{ApplyError, Given};
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::{Time, kept};
+use crate::domain::unresolved::{Unresolved, UnresolvedRank};
 
 /// The log's folder in the store's directory.
 pub const LOG: &str = "log";
@@ -245,6 +246,29 @@ impl Store for LogStore {
         Ok(charges)
     }
 
+    fn unresolved(
+        &self,
+        after: Option<&Unresolved>,
+        limit: usize,
+    ) -> Result<Vec<Unresolved>, StoreError> {
+        let fold = self.fold()?;
+        let after = after.map(Unresolved::rank);
+        let after = after.map(|rank| keys::timed(rank.until, &rank.name));
+        let keys = fold.keys(Tree::Listed, after.as_deref(), limit)?;
+        keys.iter()
+            .map(|key| {
+                let rank = rank(key)?;
+                let uid = rank.name.split(' ').next().unwrap_or_default();
+                let uid = named(uid.as_bytes(), BookingUid::parse)?;
+                catalogue::listed(fold, &uid, &rank)
+            })
+            .collect()
+    }
+
+    fn unresolved_of(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
+        self.fold()?.unresolved(booking)
+    }
+
     fn history(
         &self,
         subject: &Subject,
@@ -323,6 +347,13 @@ fn not_appended(error: AppendError) -> CommitError {
         | AppendError::Segment(_) => CommitError::Failed(refusal(&error)),
         AppendError::Write { .. } => CommitError::Indeterminate(refusal(&error)),
     }
+}
+
+/// The place in the unresolved list that a key stands for.
+fn rank(key: &[u8]) -> Result<UnresolvedRank, StoreError> {
+    let name = named(keys::timed_name(key), |name| Ok::<_, ()>(name.to_owned()))?;
+    let until = keys::read_time(key).unwrap_or_default();
+    Ok(UnresolvedRank { until, name })
 }
 
 fn named<T, E>(key: &[u8], parse: impl Fn(&str) -> Result<T, E>) -> Result<T, StoreError> {

@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::changes::{Changes, ChargeChange, ChargePlaces, RequestChange, RequestPlaces};
+use super::changes::{
+    Changes, ChargeChange, ChargePlaces, RequestChange, RequestPlaces, UnresolvedChange,
+};
 use super::port::{StoreError, Subject};
 use crate::domain::account::Account;
 use crate::domain::fact::Commit;
@@ -14,6 +16,7 @@ use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::{self, ApplyError, Given, Records};
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
+use crate::domain::unresolved::Unresolved;
 
 /// Commit numbers kept with a record. When there are this many they go into a piece of their own,
 /// so that a record does not grow with its history.
@@ -35,6 +38,8 @@ pub trait Base {
     fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError>;
     fn request(&self, id: &RequestId) -> Result<Option<Kept<Request>>, StoreError>;
     fn charge(&self, booking: &BookingUid) -> Result<Option<Kept<Charge>>, StoreError>;
+    /// The booking's items of the unresolved list, also those that are resolved.
+    fn unresolved(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError>;
     /// The requests decided at this instant.
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError>;
 }
@@ -50,6 +55,7 @@ pub struct Overlay<'a, B> {
     requests: HashMap<RequestId, RequestSlot>,
     charges: HashMap<BookingUid, ChargeSlot>,
     decided: HashMap<Time, BTreeSet<RequestId>>,
+    unresolved: HashMap<BookingUid, UnresolvedChange>,
     pieces: Vec<(Subject, Vec<u64>)>,
     /// The first read that failed where no error can be returned.
     failed: Option<StoreError>,
@@ -84,6 +90,7 @@ impl<'a, B: Base> Overlay<'a, B> {
             requests: HashMap::new(),
             charges: HashMap::new(),
             decided: HashMap::new(),
+            unresolved: HashMap::new(),
             pieces: Vec::new(),
             failed: None,
         }
@@ -105,7 +112,8 @@ impl<'a, B: Base> Overlay<'a, B> {
 
     /// Records in here: what it costs in memory.
     pub fn records(&self) -> usize {
-        self.accounts.len() + self.given.len() + self.requests.len() + self.charges.len()
+        let large = self.accounts.len() + self.given.len() + self.requests.len();
+        large + self.charges.len() + self.unresolved.len()
     }
 
     /// What changed since it was made.
@@ -124,6 +132,7 @@ impl<'a, B: Base> Overlay<'a, B> {
             requests: requests.filter_map(RequestSlot::into_change).collect(),
             charges: charges.filter_map(ChargeSlot::into_change).collect(),
             decided: self.decided.into_iter().collect(),
+            unresolved: self.unresolved.into_values().collect(),
             pieces: self.pieces,
         }
     }
@@ -281,6 +290,31 @@ impl<B: Base> Records for Overlay<'_, B> {
     fn charge(&mut self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
         let slot = self.charge_slot(booking)?;
         Ok(slot.now.as_ref().map(|kept| kept.record.clone()))
+    }
+
+    fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
+        match self.unresolved.get(booking) {
+            Some(change) => Ok(change.items.clone()),
+            None => self.base.unresolved(booking),
+        }
+    }
+
+    fn put_unresolved(&mut self, booking: BookingUid, items: Vec<Unresolved>) {
+        if let Some(change) = self.unresolved.get_mut(&booking) {
+            change.items = items;
+            return;
+        }
+        match self.base.unresolved(&booking) {
+            Ok(was) => {
+                let change = UnresolvedChange {
+                    booking: booking.clone(),
+                    items,
+                    was: UnresolvedChange::ranks(&was),
+                };
+                self.unresolved.insert(booking, change);
+            }
+            Err(error) => self.keep_error(Err(error)),
+        }
     }
 
     fn put_account(&mut self, account: Account) {

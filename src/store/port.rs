@@ -7,6 +7,7 @@ use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::{Given, Violation};
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
+use crate::domain::unresolved::Unresolved;
 
 /// An account as it was when the caller decided: its version, or none when it did not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +164,17 @@ pub trait Store: Send {
         to: Time,
         limit: usize,
     ) -> Result<Vec<Charge>, StoreError>;
+
+    /// What is on the unresolved list, what leaves it first by itself first, after the given item.
+    /// Does not walk over what is resolved.
+    fn unresolved(
+        &self,
+        after: Option<&Unresolved>,
+        limit: usize,
+    ) -> Result<Vec<Unresolved>, StoreError>;
+
+    /// The booking's items of the unresolved list, also those that are resolved.
+    fn unresolved_of(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError>;
 
     /// What was written about the subject, newest first; to page on, before the given sequence.
     fn history(

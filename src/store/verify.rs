@@ -75,7 +75,9 @@ impl LogStore {
                 | Tree::Standing
                 | Tree::Joined
                 | Tree::Pieces
-                | Tree::Marks => {}
+                | Tree::Marks
+                | Tree::Unresolved
+                | Tree::Listed => {}
             }
             fold.each(tree, |key, value| {
                 parts += needed(value);

@@ -154,7 +154,7 @@ impl Book {
                 self.move_on(from.as_str(), to.uid.as_str());
             }
             Fact::Decided { request } => self.decided(request),
-            Fact::Called { .. } => {}
+            Fact::Called { .. } | Fact::Unresolved { .. } | Fact::Resolved { .. } => {}
             Fact::Settled { request, outcome } => self.settled(request.as_str(), *outcome, tally),
             Fact::Opened { .. }
             | Fact::Unaliased { .. }

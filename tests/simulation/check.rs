@@ -120,7 +120,9 @@ impl State {
             | Fact::Post { .. }
             | Fact::Void { .. }
             | Fact::Called { .. }
-            | Fact::Settled { .. } => {}
+            | Fact::Settled { .. }
+            | Fact::Unresolved { .. }
+            | Fact::Resolved { .. } => {}
         }
     }
 

@@ -14,6 +14,7 @@ use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use maitred::domain::ledger::{Given, Violation};
 use maitred::domain::request::{Charge, ChargeState, Request, RequestState};
 use maitred::domain::time::{Span, Time};
+use maitred::domain::unresolved::Unresolved;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::{
     CommitError, Expected, Head, Store, StoreError, Subject, Verified, Written,
@@ -547,6 +548,18 @@ impl Store for Shelf {
         limit: usize,
     ) -> Result<Vec<Charge>, StoreError> {
         self.state().store.charges_of(account, from, to, limit)
+    }
+
+    fn unresolved(
+        &self,
+        after: Option<&Unresolved>,
+        limit: usize,
+    ) -> Result<Vec<Unresolved>, StoreError> {
+        self.state().store.unresolved(after, limit)
+    }
+
+    fn unresolved_of(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
+        self.state().store.unresolved_of(booking)
     }
 
     fn history(

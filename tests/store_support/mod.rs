@@ -14,6 +14,7 @@ use maitred::domain::id::{
 };
 use maitred::domain::request::{CallKind, CallNote, Request, RequestState, Review, Verdict};
 use maitred::domain::time::{Span, Time};
+use maitred::domain::unresolved::{Resolver, UnresolvedCode};
 use maitred::store::open::{self, Create, Limits, Notice, OpenError, Opened};
 use maitred::store::opened::LogStore;
 
@@ -286,6 +287,19 @@ pub fn samples() -> Vec<Fact> {
         },
         called("uid1", true, at(5)),
         settled("uid1", Outcome::Confirmed),
+        Fact::Unresolved {
+            booking: booking("uid1"),
+            code: UnresolvedCode::Revived,
+            account: Some(bo()),
+            until: Some(at(90_000_000)),
+            detail: "accepted, although it was cancelled".to_owned(),
+        },
+        Fact::Resolved {
+            booking: uid("uid1"),
+            code: UnresolvedCode::Revived,
+            reason: "it takes place".to_owned(),
+            by: Resolver::Operator,
+        },
         decided(wait),
         Fact::Described {
             account: bo(),
@@ -302,6 +316,16 @@ pub fn samples() -> Vec<Fact> {
             hash: None,
         },
         decided(bare()),
+        Fact::Unresolved {
+            booking: BookingRef {
+                uid: uid("uid4"),
+                id: None,
+            },
+            code: UnresolvedCode::Unmanaged,
+            account: None,
+            until: None,
+            detail: String::new(),
+        },
     ]
 }
 

@@ -103,3 +103,38 @@ pub struct Refused {
     #[arg(long, env = "MAITRED_REASON", value_name = "TEXT")]
     pub reason: Option<String>,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct Unresolved {
+    /// At most so many
+    #[arg(
+        long,
+        env = "MAITRED_UNRESOLVED_LIMIT",
+        value_name = "NUMBER",
+        default_value_t = 100
+    )]
+    pub limit: u32,
+    #[command(subcommand)]
+    pub resolve: Option<Resolve>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Resolve {
+    /// Take a booking off the list
+    #[command(after_help = "\
+The same finding does not put the booking on the list again.
+
+Example:
+  maitred unresolved resolve kV2s9qTtV6zB1dPz7aYw3e --reason \"a guest of the house\"")]
+    Resolve {
+        /// The booking's uid
+        #[arg(value_name = "BOOKING")]
+        booking: String,
+        /// Only what it is on the list for under this code [default: all]
+        #[arg(long, env = "MAITRED_UNRESOLVED_CODE", value_name = "CODE")]
+        code: Option<String>,
+        /// Why; kept with the booking
+        #[arg(long, env = "MAITRED_UNRESOLVED_REASON", value_name = "TEXT")]
+        reason: String,
+    },
+}

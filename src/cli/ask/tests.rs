@@ -45,6 +45,24 @@ fn words_become_commands() {
         ("pass", Command::Pass { watch: false }),
         ("pass --watch", Command::Pass { watch: true }),
         ("status", Command::Status {}),
+        ("unresolved", Command::Unresolved { limit: 100 }),
+        ("unresolved --limit 7", Command::Unresolved { limit: 7 }),
+        (
+            "unresolved resolve b1 --reason known",
+            Command::Resolve {
+                booking: text("b1"),
+                code: None,
+                reason: text("known"),
+            },
+        ),
+        (
+            "unresolved resolve b1 --code revived --reason known",
+            Command::Resolve {
+                booking: text("b1"),
+                code: some("revived"),
+                reason: text("known"),
+            },
+        ),
         ("pause", Command::Pause {}),
         ("resume", Command::Resume {}),
         ("ledger verify", Command::Verify {}),

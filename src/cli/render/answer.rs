@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::layout::Page;
-use super::{account, clean, credits, decisions, explain, house, pass, review};
+use super::{account, clean, credits, decisions, explain, house, pass, review, unresolved};
 use crate::control::protocol::Answer;
 
 /// For people, in at most `width` columns. `now` says how long ago or ahead times are.
@@ -24,6 +24,7 @@ pub fn plain(answer: &Answer, width: usize, now: DateTime<Utc>) -> String {
         Answer::Reviews(view) => review::list(&view, &page),
         Answer::Reviewed(view) => review::said(&view),
         Answer::Charges(view) => explain::charge_list(&view, &page),
+        Answer::Unresolved(view) => unresolved::list(&view, &page),
         Answer::Verify(view) => house::verify(&view),
         Answer::CreditsExport(view) => credits::export(&view),
         Answer::Head(view) => house::head(&view),
@@ -47,6 +48,7 @@ pub fn json(answer: &Answer) -> String {
         Answer::Reviews(view) => serde_json::to_string(view),
         Answer::Reviewed(view) => serde_json::to_string(view),
         Answer::Charges(view) => serde_json::to_string(view),
+        Answer::Unresolved(view) => serde_json::to_string(view),
         Answer::Verify(view) => serde_json::to_string(view),
         Answer::CreditsExport(view) => serde_json::to_string(view),
         Answer::Head(view) => serde_json::to_string(view),

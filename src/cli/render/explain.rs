@@ -4,13 +4,20 @@
 use super::layout::{Page, count, minute, second};
 use super::pass::step_block;
 use super::review::word;
+use super::unresolved;
 use crate::control::protocol::charges::{ChargeView, ChargesView};
 use crate::control::protocol::{CallView, EntryView, EvaluateView, ExplainView, FindingView};
 
 pub fn explain(view: &ExplainView, page: &Page) -> String {
+    let Some(decision) = &view.decision else {
+        return format!(
+            "Nothing was decided about this booking: it was accepted without a pass.\n{}",
+            unresolved::table(&view.unresolved, page)
+        );
+    };
     let mut more = vec![
-        ("decided", second(&view.decision.decided)),
-        ("policy", view.decision.policy.clone()),
+        ("decided", second(&decision.decided)),
+        ("policy", decision.policy.clone()),
     ];
     if let Some(told) = &view.told {
         more.push(("told", told.clone()));
@@ -18,7 +25,11 @@ pub fn explain(view: &ExplainView, page: &Page) -> String {
     if let Some(said) = &view.review {
         more.push(("operator", word(said)));
     }
-    let mut text = step_block(&view.decision.step, page, &more);
+    let mut text = step_block(&decision.step, page, &more);
+    if !view.unresolved.is_empty() {
+        text.push_str("\nUnresolved list:\n");
+        text.push_str(&unresolved::table(&view.unresolved, page));
+    }
     text.push_str(&findings(&view.findings, page));
     text.push_str(&calls(&view.calls, page));
     text.push_str(&charges(&view.charges, page));

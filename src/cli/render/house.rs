@@ -1,6 +1,7 @@
 //! How the daemon and the ledger are.
 
 use super::layout::{Page, count, second};
+use super::unresolved;
 use crate::control::protocol::PassHead;
 use crate::control::protocol::ledger::VerifyView;
 use crate::control::protocol::ledger::{CopyView, HeadView};
@@ -57,6 +58,7 @@ pub fn status(view: &StatusView, page: &Page) -> String {
             open => format!("{}; see `maitred review list`", count(open, "request")),
         },
     ));
+    rows.extend(unresolved::summary(&view.unresolved).map(|text| ("unresolved", text)));
     rows.push(("charges", format!("{} open", view.counts.open_charges)));
     rows.push(("log", count(view.log_sequence, "commit")));
     rows.push(("policy", view.policy.clone()));

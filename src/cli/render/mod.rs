@@ -13,3 +13,4 @@ pub mod pass;
 pub mod policy;
 pub mod refusal;
 pub mod review;
+pub mod unresolved;

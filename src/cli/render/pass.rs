@@ -2,6 +2,7 @@
 //! decided so, and the effect; then what is left as it is, in a line each.
 
 use super::layout::{Page, count, minute, second, sentence, title};
+use super::unresolved;
 use crate::control::protocol::charges::WatchView;
 use crate::control::protocol::{PassHead, PassView, StepView};
 
@@ -27,8 +28,16 @@ pub fn plain(view: &PassView, page: &Page) -> String {
     }
     text.push('\n');
     text.push_str(&summary(view, &acted, left.len()));
-    if let Some(watch) = &view.watch {
-        text.push_str(&watched(watch, page));
+    // The watch looks after the pass, so its list is the later one.
+    let list = match &view.watch {
+        Some(watch) => {
+            text.push_str(&watched(watch, page));
+            &watch.unresolved
+        }
+        None => &view.unresolved,
+    };
+    if let Some(list) = unresolved::summary(list) {
+        text.push_str(&format!("Unresolved: {list}.\n"));
     }
     text
 }

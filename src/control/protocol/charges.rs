@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ProblemView;
+use super::unresolved::UnresolvedSummary;
 
 /// What became of bookings after the decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,9 @@ pub struct WatchView {
     pub calls: u64,
     pub changes: Vec<ChangeView>,
     pub problems: Vec<ProblemView>,
+    /// What is on the unresolved list after it.
+    #[serde(default, skip_serializing_if = "UnresolvedSummary::is_empty")]
+    pub unresolved: UnresolvedSummary,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

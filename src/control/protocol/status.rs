@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::PassHead;
+use super::unresolved::UnresolvedSummary;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusView {
@@ -21,6 +22,9 @@ pub struct StatusView {
     pub open_intents: usize,
     #[serde(flatten)]
     pub counts: Counts,
+    /// What is on the unresolved list.
+    #[serde(default, skip_serializing_if = "UnresolvedSummary::is_empty")]
+    pub unresolved: UnresolvedSummary,
     /// Decisions whose calls failed, those that failed most often first; the first few.
     pub failing: Vec<FailingView>,
     pub log_sequence: u64,

@@ -1,11 +1,12 @@
 //! What was decided, and why.
 
 use super::parse;
+use crate::control::protocol::unresolved::UnresolvedItem;
 use crate::control::protocol::{Answer, DecisionView, DecisionsView, ExplainView, Refusal, SCHEMA};
 use crate::daemon::views::{self, facts};
-use crate::domain::decision::Decision;
+use crate::domain::decision::{Decision, Outcome};
 use crate::domain::id::{BookingUid, RequestId};
-use crate::domain::request::{ChargeState, Request};
+use crate::domain::request::{ChargeState, Request, RequestState};
 use crate::domain::watch::MAX_CHAIN;
 use crate::store::port::{Store, StoreError, Subject, Written};
 
@@ -54,27 +55,58 @@ fn decision(store: &dyn Store, request: &Request) -> Result<DecisionView, Refusa
 pub fn explain(store: &dyn Store, booking: &str) -> Result<Answer, Refusal> {
     let uid = BookingUid::parse(booking.trim())
         .map_err(|why| parse::usage(format!("the booking {booking:?} {why}")))?;
-    let request = find(store, &uid)?;
+    let mut unresolved = listed(store, &uid)?;
+    let request = match find(store, &uid) {
+        Ok(request) => request,
+        Err(_) if !unresolved.is_empty() => return Ok(undecided(unresolved)),
+        Err(refusal) => return Err(refusal),
+    };
     let mut entries = history(store, &Subject::Request(request.id.clone()))?;
     let mut charges = Vec::new();
-    for uid in chain(store, &request)? {
-        entries.extend(history(store, &Subject::Booking(uid.clone()))?);
-        let charge = store.charge(&uid).map_err(|e| parse::store_failed(&e))?;
+    for one in chain(store, &request)? {
+        entries.extend(history(store, &Subject::Booking(one.clone()))?);
+        let charge = store.charge(&one).map_err(|e| parse::store_failed(&e))?;
         charges.extend(charge.as_ref().map(views::charge));
+        if one != uid {
+            unresolved.extend(listed(store, &one)?);
+        }
     }
     let mut entries: Vec<_> = entries.iter().map(facts::entry).collect();
     entries.sort_by_key(|entry| (entry.sequence, rank(&entry.kind)));
     entries.dedup();
     Ok(Answer::Explain(Box::new(ExplainView {
         schema: SCHEMA,
-        decision: decision(store, &request)?,
+        decision: Some(decision(store, &request)?),
+        unresolved,
         findings: request.findings.iter().map(views::finding).collect(),
-        told: request.text.clone(),
+        told: told(&request),
         review: request.review.as_ref().map(views::word),
         calls: views::calls(&request),
         charges,
         entries,
     })))
+}
+
+/// A booking that was accepted without a decision: the list says what is known of it.
+fn undecided(unresolved: Vec<UnresolvedItem>) -> Answer {
+    Answer::Explain(Box::new(ExplainView {
+        schema: SCHEMA,
+        decision: None,
+        unresolved,
+        findings: Vec::new(),
+        told: None,
+        review: None,
+        calls: Vec::new(),
+        charges: Vec::new(),
+        entries: Vec::new(),
+    }))
+}
+
+/// What the booking is on the unresolved list for, and was.
+fn listed(store: &dyn Store, uid: &BookingUid) -> Result<Vec<UnresolvedItem>, Refusal> {
+    let items = store.unresolved_of(uid);
+    let items = items.map_err(|e| parse::store_failed(&e))?;
+    Ok(items.iter().map(views::unresolved).collect())
 }
 
 /// The order of facts within one commit, for reading.
@@ -85,6 +117,22 @@ fn rank(kind: &str) -> u8 {
         "called" => 2,
         "settled" => 4,
         _ => 3,
+    }
+}
+
+/// What the booker was told: an intent that was not carried out has told nobody anything.
+fn told(request: &Request) -> Option<String> {
+    match request.state {
+        RequestState::Settled {
+            outcome: Outcome::Declined,
+            ..
+        } => request.text.clone(),
+        RequestState::Settled {
+            outcome: Outcome::Confirmed | Outcome::Superseded,
+            ..
+        }
+        | RequestState::Noted
+        | RequestState::Recorded => None,
     }
 }
 

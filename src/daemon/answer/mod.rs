@@ -14,3 +14,4 @@ pub mod members;
 pub mod parse;
 pub mod review;
 pub mod route;
+pub mod unresolved;

@@ -2,6 +2,7 @@
 
 use super::{
     accounts, charges, credits, decisions, evaluate, export, import, members, parse, review,
+    unresolved,
 };
 use crate::control::protocol::ledger::HeadView;
 use crate::control::protocol::ledger::VerifyView;
@@ -38,6 +39,8 @@ pub fn is_for_the_store(command: &Command) -> bool {
         | Command::Review(_)
         | Command::Charges { .. }
         | Command::ChargeSettle { .. }
+        | Command::Unresolved { .. }
+        | Command::Resolve { .. }
         | Command::Verify {} => true,
     }
 }
@@ -71,6 +74,8 @@ pub fn begins_a_ledger(command: &Command) -> bool {
         | Command::Review(_)
         | Command::Charges { .. }
         | Command::ChargeSettle { .. }
+        | Command::Unresolved { .. }
+        | Command::Resolve { .. }
         | Command::Verify {} => false,
     }
 }
@@ -118,6 +123,12 @@ pub fn answer(
         Command::ChargeSettle { booking, refund } => {
             charges::settle(store, policy, now, booking, *refund)
         }
+        Command::Unresolved { limit } => unresolved::list(store, *limit),
+        Command::Resolve {
+            booking,
+            code,
+            reason,
+        } => unresolved::resolve(store, now, booking, code.as_deref(), reason),
         Command::CreditsExport { after, limit } => {
             export::rows(store, now, after.as_deref(), *limit)
         }

@@ -11,6 +11,7 @@ use crate::domain::ledger::{ApplyError, Given, Records, Violation, apply};
 use crate::domain::request::{Charge, ChargeState, Request};
 use crate::domain::snapshot::{Earlier, Standing};
 use crate::domain::time::Time;
+use crate::domain::unresolved::Unresolved;
 
 #[derive(Debug, Default)]
 pub struct Past {
@@ -21,6 +22,7 @@ pub struct Past {
     charges: BTreeMap<BookingUid, Charge>,
     charges_of: BTreeMap<AccountId, BTreeSet<BookingUid>>,
     asked: BTreeMap<Address, BTreeSet<(Time, RequestId)>>,
+    unresolved: BTreeMap<BookingUid, Vec<Unresolved>>,
 }
 
 impl Past {
@@ -110,6 +112,14 @@ impl Records for Past {
 
     fn charge(&mut self, booking: &BookingUid) -> Result<Option<Charge>, Infallible> {
         Ok(self.charges.get(booking).cloned())
+    }
+
+    fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<Unresolved>, Infallible> {
+        Ok(self.unresolved.get(booking).cloned().unwrap_or_default())
+    }
+
+    fn put_unresolved(&mut self, booking: BookingUid, items: Vec<Unresolved>) {
+        self.unresolved.insert(booking, items);
     }
 
     fn put_account(&mut self, account: Account) {

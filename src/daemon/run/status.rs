@@ -4,11 +4,13 @@ use tokio::sync::oneshot;
 
 use super::Loop;
 use crate::control::protocol::status::{Counts, FailingView, StatusView, WatchStatus};
+use crate::control::protocol::unresolved::UnresolvedSummary;
 use crate::control::protocol::{Answer, Response, SCHEMA};
 use crate::daemon::answer::{parse, review};
 use crate::daemon::views;
 use crate::domain::request::Request;
 use crate::domain::time::Time;
+use crate::reconcile::report::Listed;
 use crate::store::port::{Store, StoreError};
 
 /// What is counted for `status` of each kind; more are shown as this many.
@@ -34,6 +36,7 @@ impl Loop {
             watch: self.watch_status(now),
             open_intents: 0,
             counts: Counts::default(),
+            unresolved: UnresolvedSummary::default(),
             failing: Vec::new(),
             log_sequence: 0,
             policy: self.policy.hash.clone(),
@@ -76,6 +79,7 @@ fn counted(store: &dyn Store, now: Time, status: StatusView) -> Result<StatusVie
             reviews: notes.len(),
             open_charges: store.open_charges(None, MAX_COUNTED)?.len(),
         },
+        unresolved: views::listed(&Listed::read(store)?),
         failing: failing.into_iter().take(MAX_FAILING).map(failed).collect(),
         log_sequence: store.head().seq,
         ..status

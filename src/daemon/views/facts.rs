@@ -109,6 +109,7 @@ fn told(fact: &Fact) -> Told {
         | Fact::Reviewed { .. }
         | Fact::Called { .. }
         | Fact::Settled { .. } => told_of_request(fact),
+        Fact::Unresolved { .. } | Fact::Resolved { .. } => told_of_list(fact),
     }
 }
 
@@ -188,7 +189,9 @@ fn told_of_charge(fact: &Fact) -> Told {
         | Fact::Decided { .. }
         | Fact::Reviewed { .. }
         | Fact::Called { .. }
-        | Fact::Settled { .. } => unreachable!("called for charges only"),
+        | Fact::Settled { .. }
+        | Fact::Unresolved { .. }
+        | Fact::Resolved { .. } => unreachable!("called for charges only"),
     }
 }
 
@@ -224,6 +227,32 @@ fn told_of_request(fact: &Fact) -> Told {
         | Fact::Void { .. }
         | Fact::Refund { .. }
         | Fact::Move { .. }
-        | Fact::Closed { .. } => unreachable!("called for requests only"),
+        | Fact::Closed { .. }
+        | Fact::Unresolved { .. }
+        | Fact::Resolved { .. } => unreachable!("called for requests only"),
     }
+}
+
+fn told_of_list(fact: &Fact) -> Told {
+    if let Fact::Unresolved {
+        booking,
+        code,
+        detail,
+        ..
+    } = fact
+    {
+        let text = format!("{code}: {detail}");
+        return ("unresolved", None, Some(booking.uid.to_string()), text);
+    }
+    let Fact::Resolved {
+        booking,
+        code,
+        reason,
+        by,
+    } = fact
+    else {
+        unreachable!("called for the unresolved list only")
+    };
+    let text = format!("{code}, by the {}: {reason}", by.as_str());
+    ("resolved", None, Some(booking.to_string()), text)
 }

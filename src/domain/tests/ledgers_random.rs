@@ -213,7 +213,9 @@ impl Tally {
             | Fact::Decided { .. }
             | Fact::Reviewed { .. }
             | Fact::Called { .. }
-            | Fact::Settled { .. } => {}
+            | Fact::Settled { .. }
+            | Fact::Unresolved { .. }
+            | Fact::Resolved { .. } => {}
         }
     }
 

@@ -11,6 +11,7 @@ use crate::domain::ledger::{ApplyError, Given, GivenKind, Records, Violation, ap
 use crate::domain::request::{Charge, ChargeState, Request};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
+use crate::domain::unresolved::Unresolved;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Memory {
@@ -19,6 +20,7 @@ pub struct Memory {
     pub given: BTreeMap<Reference, Given>,
     pub requests: BTreeMap<RequestId, Request>,
     pub charges: BTreeMap<BookingUid, Charge>,
+    pub unresolved: BTreeMap<BookingUid, Vec<Unresolved>>,
 }
 
 impl Memory {
@@ -128,6 +130,14 @@ impl Records for Memory {
 
     fn charge(&mut self, booking: &BookingUid) -> Result<Option<Charge>, Infallible> {
         Ok(self.charges.get(booking).cloned())
+    }
+
+    fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<Unresolved>, Infallible> {
+        Ok(self.unresolved.get(booking).cloned().unwrap_or_default())
+    }
+
+    fn put_unresolved(&mut self, booking: BookingUid, items: Vec<Unresolved>) {
+        self.unresolved.insert(booking, items);
     }
 
     fn put_account(&mut self, account: Account) {

@@ -124,7 +124,9 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
         | Fact::Decided { .. }
         | Fact::Reviewed { .. }
         | Fact::Called { .. }
-        | Fact::Settled { .. } => unreachable!("called for entries only"),
+        | Fact::Settled { .. }
+        | Fact::Unresolved { .. }
+        | Fact::Resolved { .. } => unreachable!("called for entries only"),
     }
 }
 
@@ -225,7 +227,9 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
         | FactRecord::Decided(_)
         | FactRecord::Reviewed { .. }
         | FactRecord::Called { .. }
-        | FactRecord::Settled { .. } => unreachable!("called for entries only"),
+        | FactRecord::Settled { .. }
+        | FactRecord::Unresolved { .. }
+        | FactRecord::Resolved { .. } => unreachable!("called for entries only"),
     })
 }
 

@@ -11,6 +11,7 @@ use super::request::{BookingRecord, CallRecord, OutcomeRecord, RequestRecord};
 use super::review::VerdictRecord;
 use super::stamp::Stamp;
 use super::text::{RecordError, Text, optional};
+use super::unresolved::ResolverRecord;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
 
@@ -117,6 +118,21 @@ pub enum FactRecord<'a> {
         request: Text<'a>,
         outcome: OutcomeRecord,
     },
+    Unresolved {
+        booking: BookingRecord<'a>,
+        code: Text<'a>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<Text<'a>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Stamp>,
+        detail: Text<'a>,
+    },
+    Resolved {
+        booking: Text<'a>,
+        code: Text<'a>,
+        reason: Text<'a>,
+        by: ResolverRecord,
+    },
 }
 
 /// The facts of one commit, as the list that stands in its line.
@@ -191,6 +207,30 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
                 request: request.as_str().into(),
                 outcome: (*outcome).into(),
             },
+            Fact::Unresolved {
+                booking,
+                code,
+                account,
+                until,
+                detail,
+            } => Self::Unresolved {
+                booking: booking.into(),
+                code: code.as_str().into(),
+                account: account.as_ref().map(|id| id.as_str().into()),
+                until: until.map(Stamp),
+                detail: detail.into(),
+            },
+            Fact::Resolved {
+                booking,
+                code,
+                reason,
+                by,
+            } => Self::Resolved {
+                booking: booking.as_str().into(),
+                code: code.as_str().into(),
+                reason: reason.into(),
+                by: (*by).into(),
+            },
         }
     }
 }
@@ -261,6 +301,30 @@ impl TryFrom<FactRecord<'_>> for Fact {
             FactRecord::Settled { request, outcome } => Self::Settled {
                 request: request.request()?,
                 outcome: outcome.into(),
+            },
+            FactRecord::Unresolved {
+                booking,
+                code,
+                account,
+                until,
+                detail,
+            } => Self::Unresolved {
+                booking: booking.try_into()?,
+                code: code.unresolved_code()?,
+                account: account.map(|text| text.account()).transpose()?,
+                until: until.map(|stamp| stamp.0),
+                detail: detail.string()?,
+            },
+            FactRecord::Resolved {
+                booking,
+                code,
+                reason,
+                by,
+            } => Self::Resolved {
+                booking: booking.uid()?,
+                code: code.unresolved_code()?,
+                reason: reason.string()?,
+                by: by.into(),
             },
         })
     }

@@ -14,3 +14,4 @@ pub mod request;
 pub mod review;
 pub mod stamp;
 pub mod text;
+pub mod unresolved;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::decision::{Code, Credits, MAX_CREDITS};
 use crate::domain::id::{AccountId, Address, BookingUid, NameError, Reference, RequestId};
+use crate::domain::unresolved::UnresolvedCode;
 
 /// The longest single text that is kept, in bytes. What people write and servers answer is cut far
 /// below this by whoever makes the fact; here it only bounds what one line can hold.
@@ -84,6 +85,11 @@ impl Text<'_> {
 
     pub fn code(&self) -> Result<Code, RecordError> {
         Code::parse(&self.0).ok_or_else(|| RecordError::Code(self.0.clone().into_owned()))
+    }
+
+    pub fn unresolved_code(&self) -> Result<UnresolvedCode, RecordError> {
+        let code = UnresolvedCode::parse(&self.0);
+        code.ok_or_else(|| RecordError::Code(self.0.clone().into_owned()))
     }
 
     fn name<T>(&self, parse: fn(&str) -> Result<T, NameError>) -> Result<T, RecordError> {

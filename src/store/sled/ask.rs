@@ -15,6 +15,7 @@ use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::Given;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
+use crate::domain::unresolved::Unresolved;
 
 impl Base for Fold {
     fn account(&self, id: &AccountId) -> Result<Option<Kept<Account>>, StoreError> {
@@ -46,6 +47,12 @@ impl Base for Fold {
             booking.as_str().as_bytes(),
             values::read_charge,
         )
+    }
+
+    fn unresolved(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
+        let key = booking.as_str().as_bytes();
+        let items = self.read(Tree::Unresolved, key, values::read_unresolved)?;
+        Ok(items.unwrap_or_default())
     }
 
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {

@@ -17,6 +17,7 @@ use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::Given;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
+use crate::domain::unresolved::Unresolved;
 
 /// The fold, and what is known of its rows.
 pub struct Beneath<'a> {
@@ -103,6 +104,13 @@ impl Base for Beneath<'_> {
             return self.fold.charge(booking);
         }
         Ok(None)
+    }
+
+    fn unresolved(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
+        if self.has(Tree::Unresolved, booking.as_str().as_bytes()) {
+            return self.fold.unresolved(booking);
+        }
+        Ok(Vec::new())
     }
 
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {

@@ -45,10 +45,15 @@ pub enum Tree {
     Parts,
     /// `applied`: the last commit that is in the fold.
     Meta,
+    /// Booking's uid: its items of the unresolved list. New trees are declared last: parts are named
+    /// by the tree's place here.
+    Unresolved,
+    /// Instant at which an item leaves the list, uid and code, of open items: nothing.
+    Listed,
 }
 
 /// Every tree, in the order of the declaration.
-pub const TREES: [Tree; 16] = [
+pub const TREES: [Tree; 18] = [
     Tree::Accounts,
     Tree::Aliases,
     Tree::Given,
@@ -65,6 +70,8 @@ pub const TREES: [Tree; 16] = [
     Tree::Marks,
     Tree::Parts,
     Tree::Meta,
+    Tree::Unresolved,
+    Tree::Listed,
 ];
 
 /// The key of the one row in `Meta`.
@@ -89,6 +96,8 @@ impl Tree {
             Self::Marks => "marks",
             Self::Parts => "parts",
             Self::Meta => "meta",
+            Self::Unresolved => "unresolved",
+            Self::Listed => "listed",
         }
     }
 
@@ -100,7 +109,8 @@ impl Tree {
             | Self::Given
             | Self::Requests
             | Self::Charges
-            | Self::Decided => true,
+            | Self::Decided
+            | Self::Unresolved => true,
             Self::Open
             | Self::Noted
             | Self::Asked
@@ -110,7 +120,8 @@ impl Tree {
             | Self::Pieces
             | Self::Marks
             | Self::Parts
-            | Self::Meta => false,
+            | Self::Meta
+            | Self::Listed => false,
         }
     }
 

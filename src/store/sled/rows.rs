@@ -1,10 +1,13 @@
 //! Changes as rows of the trees: the one place that knows which index follows from which record.
 
-use super::super::changes::{Changes, ChargeChange, ChargePlaces, RequestChange, RequestPlaces};
+use super::super::changes::{
+    Changes, ChargeChange, ChargePlaces, RequestChange, RequestPlaces, UnresolvedChange,
+};
 use super::keys::{self, Tree};
 use super::values;
 use crate::domain::id::Address;
 use crate::domain::time::Time;
+use crate::domain::unresolved::UnresolvedRank;
 
 /// One row as it is to be; `None`: not there.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +50,9 @@ pub fn rows(mut changes: Changes) -> impl Iterator<Item = Row> {
         .charges
         .sort_unstable_by(|a, b| a.uid().cmp(b.uid()));
     changes.decided.sort_unstable();
+    changes
+        .unresolved
+        .sort_unstable_by(|a, b| a.booking.cmp(&b.booking));
     // What one request lets go of, another may take.
     let left = changes.requests.iter().flat_map(|change| &change.left);
     let left = left.map(|uid| Row::remove(Tree::Joined, uid.as_str()));
@@ -54,6 +60,7 @@ pub fn rows(mut changes: Changes) -> impl Iterator<Item = Row> {
     let mut indexes: Vec<Row> = left
         .chain(requests)
         .chain(changes.charges.iter().flat_map(charge_indexes))
+        .chain(changes.unresolved.iter().flat_map(unresolved_indexes))
         .collect();
     indexes.sort_by(|a, b| (a.tree, &a.key).cmp(&(b.tree, &b.key)));
     let accounts = changes.accounts.into_iter().map(|kept| {
@@ -74,6 +81,10 @@ pub fn rows(mut changes: Changes) -> impl Iterator<Item = Row> {
         key: keys::time(at).into(),
         value: (!ids.is_empty()).then(|| values::requests(&ids)),
     });
+    let unresolved = changes.unresolved.into_iter().map(|change| {
+        let key = change.booking.as_str();
+        Row::put(Tree::Unresolved, key, values::unresolved(&change.items))
+    });
     let pieces = changes.pieces.into_iter().map(|(subject, piece)| {
         let key = keys::piece(&subject, piece[0]);
         Row::put(Tree::Pieces, key, keys::numbers(&piece))
@@ -81,7 +92,8 @@ pub fn rows(mut changes: Changes) -> impl Iterator<Item = Row> {
     let records = accounts.chain(aliases).chain(given);
     let records = records.chain(changes.requests.into_iter().map(request_row));
     let records = records.chain(changes.charges.into_iter().map(charge_row));
-    records.chain(indexes).chain(decided).chain(pieces)
+    let records = records.chain(indexes).chain(decided);
+    records.chain(unresolved).chain(pieces)
 }
 
 fn request_row(change: RequestChange) -> Row {
@@ -143,6 +155,17 @@ fn charge_indexes(change: &ChargeChange) -> Vec<Row> {
         is.standing.map(standing),
     );
     rows
+}
+
+/// What moves in the index.
+fn unresolved_indexes(change: &UnresolvedChange) -> Vec<Row> {
+    let is = UnresolvedChange::ranks(&change.items);
+    let key = |rank: &UnresolvedRank| keys::timed(rank.until, &rank.name);
+    let left = change.was.difference(&is);
+    let left = left.map(|rank| Row::remove(Tree::Listed, key(rank)));
+    let new = is.difference(&change.was);
+    let new = new.map(|rank| Row::put(Tree::Listed, key(rank), Vec::new()));
+    left.chain(new).collect()
 }
 
 /// The rows that bring an index from where a record was to where it is.

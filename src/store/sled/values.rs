@@ -9,10 +9,12 @@ use super::super::record::account::{AccountRecord, GivenRecord};
 use super::super::record::charge::ChargeRecord;
 use super::super::record::request::RequestRecord;
 use super::super::record::text::RecordError;
+use super::super::record::unresolved::UnresolvedRecord;
 use crate::domain::account::Account;
 use crate::domain::id::RequestId;
 use crate::domain::ledger::Given;
 use crate::domain::request::{Charge, Request};
+use crate::domain::unresolved::Unresolved;
 
 /// Room for a usual record, so that its value is not copied while it grows.
 const USUAL: usize = 1024;
@@ -67,6 +69,16 @@ pub fn given(given: &Given) -> Vec<u8> {
 pub fn read_given(value: &[u8]) -> Result<Given, RecordError> {
     let record: GivenRecord<'_> = serde_json::from_slice(value)?;
     record.try_into()
+}
+
+pub fn unresolved(items: &[Unresolved]) -> Vec<u8> {
+    let records: Vec<UnresolvedRecord<'_>> = items.iter().map(UnresolvedRecord::from).collect();
+    write(&records)
+}
+
+pub fn read_unresolved(value: &[u8]) -> Result<Vec<Unresolved>, RecordError> {
+    let records: Vec<UnresolvedRecord<'_>> = serde_json::from_slice(value)?;
+    records.into_iter().map(Unresolved::try_from).collect()
 }
 
 /// Names of requests; none holds a newline.

@@ -661,6 +661,56 @@ fn explain_tells_all() {
     ");
 }
 
+fn unresolved() -> Value {
+    json!({
+        "booking": "kV2s9qTtV6zB1dPz7aYw3e",
+        "code": "unmanaged",
+        "account": "bo@example.com",
+        "since": "2026-12-01T08:00:00Z",
+        "until": "2026-12-10T19:00:00Z",
+        "detail": "accepted on 2026-12-01, and no charge is there",
+    })
+}
+
+fn undecided() -> Value {
+    json!({
+        "schema": 1,
+        "decision": null,
+        "unresolved": [with(unresolved(), json!({"resolved": {
+            "reason": "a guest", "by": "operator", "at": "2026-12-01T08:30:00Z",
+        }}))],
+        "findings": [],
+        "told": null,
+        "calls": [],
+        "charges": [],
+        "entries": [],
+    })
+}
+
+#[test]
+fn explain_says_what_is_known_of_a_booking_that_was_never_decided() {
+    let text = read(json!({"explain": undecided()}));
+    let first = "Nothing was decided about this booking: it was accepted without a pass.\n";
+    assert!(text.starts_with(first), "{text}");
+    assert!(text.contains("kV2s9qTtV6zB1dPz7aYw3e  unmanaged  2026-12-01 08:00 UTC"));
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let end = "resolved by the operator on 2026-12-01 08:30 UTC: a guest";
+    assert!(words.join(" ").ends_with(end), "{text}");
+}
+
+#[test]
+fn the_unresolved_list_says_what_to_do() {
+    let view = json!({"schema": 1, "items": [unresolved()], "more": false});
+    let text = read(json!({"unresolved": view}));
+    assert!(text.starts_with("1 unresolved booking:\n"), "{text}");
+    assert!(text.contains("kV2s9qTtV6zB1dPz7aYw3e  unmanaged  2026-12-01 08:00 UTC"));
+    assert!(text.contains("(account bo@example.com)"), "{text}");
+    assert!(text.contains("`maitred unresolved resolve BOOKING --reason TEXT`"));
+    let view = json!({"schema": 1, "items": [], "more": false});
+    let nothing = read(json!({"unresolved": view}));
+    assert_eq!(nothing, "Nothing is unresolved.\n");
+}
+
 #[test]
 fn evaluate_tells_the_decision_and_what_was_assumed() {
     let view = json!({
@@ -849,6 +899,8 @@ fn answers() -> Vec<Value> {
             "entries": entries(),
         }}),
         json!({"reviews": {"schema": 1, "requests": [waiting(json!({}))], "more": true}}),
+        json!({"unresolved": {"schema": 1, "items": [unresolved()], "more": true}}),
+        json!({"explain": undecided()}),
         json!({"head": {"schema": 1, "sequence": 7, "hash": "h"}}),
         json!({"credits-export": {
             "schema": 1, "rows": [], "accounts": 0, "empty": 1, "next": "a",

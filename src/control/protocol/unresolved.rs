@@ -1,0 +1,51 @@
+//! The unresolved list: what an operator has to know about and the ledger cannot settle by itself.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnresolvedView {
+    pub schema: u32,
+    /// What leaves the list first by itself comes first.
+    pub items: Vec<UnresolvedItem>,
+    /// There are more than were asked for.
+    pub more: bool,
+}
+
+/// One booking on the list for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnresolvedItem {
+    pub booking: String,
+    /// `revived`, `two-successors`, `unmanaged`, `accepted-move`, `host-absent` or `unknown-status`.
+    pub code: String,
+    pub account: Option<String>,
+    /// When it came on the list.
+    pub since: String,
+    /// When it leaves the list by itself; none: it stays until it is resolved.
+    pub until: Option<String>,
+    pub detail: String,
+    /// None while it is on the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<ResolvedView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolvedView {
+    pub reason: String,
+    /// `operator` or `watch`.
+    pub by: String,
+    pub at: String,
+}
+
+/// How many items there are, and the first of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnresolvedSummary {
+    /// Counted up to a thousand.
+    pub count: usize,
+    pub items: Vec<UnresolvedItem>,
+}
+
+impl UnresolvedSummary {
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}

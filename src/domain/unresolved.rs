@@ -1,0 +1,147 @@
+//! The unresolved list: what the ledger cannot settle by itself and an operator has to know about,
+//! such as an accepted booking without a charge. An item stays on the list until an operator resolves
+//! it, or until its booking is over, gone or dealt with.
+
+use std::fmt;
+
+use super::booking::BookingRef;
+use super::id::AccountId;
+use super::time::{Time, kept};
+
+/// Why a booking is on the list, in one word that never changes its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UnresolvedCode {
+    /// Accepted, although it was cancelled or moved to another time.
+    Revived,
+    /// Accepted beside another booking that replaced the same paid one.
+    TwoSuccessors,
+    /// Accepted, and no charge is open or final for it.
+    Unmanaged,
+    /// A paid booking was moved, and the new time was accepted without a pass.
+    AcceptedMove,
+    /// The host was marked absent, and an operator has to say what becomes of the credits.
+    HostAbsent,
+    /// In a state that this version does not know.
+    UnknownStatus,
+}
+
+/// Every code, in the order of the declaration.
+pub const UNRESOLVED_CODES: [UnresolvedCode; 6] = [
+    UnresolvedCode::Revived,
+    UnresolvedCode::TwoSuccessors,
+    UnresolvedCode::Unmanaged,
+    UnresolvedCode::AcceptedMove,
+    UnresolvedCode::HostAbsent,
+    UnresolvedCode::UnknownStatus,
+];
+
+impl UnresolvedCode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Revived => "revived",
+            Self::TwoSuccessors => "two-successors",
+            Self::Unmanaged => "unmanaged",
+            Self::AcceptedMove => "accepted-move",
+            Self::HostAbsent => "host-absent",
+            Self::UnknownStatus => "unknown-status",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut codes = UNRESOLVED_CODES.into_iter();
+        codes.find(|code| code.as_str() == text)
+    }
+}
+
+impl fmt::Display for UnresolvedCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One booking on the list for one reason. A booking has at most one item of each code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unresolved {
+    pub booking: BookingRef,
+    pub code: UnresolvedCode,
+    pub account: Option<AccountId>,
+    /// When it leaves the list by itself; `None`: it stays until it is resolved.
+    pub until: Option<Time>,
+    /// What was seen, for people.
+    pub detail: String,
+    /// When it came on the list.
+    pub since: Time,
+    pub state: UnresolvedState,
+}
+
+/// Whether an item is on the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnresolvedState {
+    Open,
+    Resolved {
+        reason: String,
+        by: Resolver,
+        at: Time,
+    },
+}
+
+/// Who took an item off the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolver {
+    /// An operator: the same finding does not come back on the list.
+    Operator,
+    /// The watch, because the finding no longer holds: it comes back when it holds again.
+    Watch,
+}
+
+impl Resolver {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Watch => "watch",
+        }
+    }
+}
+
+impl Unresolved {
+    pub fn is_open(&self) -> bool {
+        self.state == UnresolvedState::Open
+    }
+
+    /// Whether an operator has resolved it, so that the same finding is not listed again.
+    pub fn is_settled_by_operator(&self) -> bool {
+        match &self.state {
+            UnresolvedState::Open => false,
+            UnresolvedState::Resolved { by, .. } => *by == Resolver::Operator,
+        }
+    }
+
+    /// What the list is sorted by: what leaves it first comes first.
+    pub fn rank(&self) -> UnresolvedRank {
+        UnresolvedRank {
+            until: self.until.unwrap_or_else(|| kept(Time::MAX_UTC)),
+            name: format!("{} {}", self.booking.uid, self.code),
+        }
+    }
+}
+
+/// A place in the list.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnresolvedRank {
+    pub until: Time,
+    /// The booking's uid and the code; neither holds a blank.
+    pub name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_word_of_its_own_and_is_found_by_it() {
+        for code in UNRESOLVED_CODES {
+            assert_eq!(UnresolvedCode::parse(code.as_str()), Some(code));
+        }
+        assert_eq!(UnresolvedCode::parse("no-such-code"), None);
+    }
+}
