@@ -1,5 +1,6 @@
-//! The command line. Every flag has an environment variable, so that a unit file or a container
-//! needs no wrapper; secrets are never arguments, for every user of the machine can read those.
+//! The command line. Every option has an environment variable, so that a unit file or a container
+//! needs no wrapper; `usage::command` names those that belong to a single command. Secrets are never
+//! arguments, because every user of the machine can read those.
 
 use std::path::PathBuf;
 
@@ -77,8 +78,8 @@ pub struct Global {
         default_value_t
     )]
     pub log_format: LogFormat,
-    /// What is logged: error, warn, info, debug or trace, or a filter such as `info,maitred=debug`
-    /// [default: info for the daemon, else warn]
+    /// What is logged: error, warn, info, debug or trace, or a filter such as `info,maitred=debug`;
+    /// errors are always logged [default: info for the daemon, else warn]
     #[arg(long, global = true, env = "MAITRED_LOG", value_name = "LEVEL")]
     pub log_level: Option<String>,
 }
@@ -116,13 +117,24 @@ Examples:
     #[command(flatten)]
     Ask(Ask),
     /// Check the configuration and report all findings at once
-    #[command(display_order = 3)]
+    #[command(
+        display_order = 3,
+        after_help = "\
+Examples:
+  maitred check
+  maitred check --live"
+    )]
     Check(Check),
     /// Try a policy before it is let loose: on examples, or on what was asked before
     #[command(display_order = 3, subcommand)]
     Policy(Policy),
     /// Watch the whole story in a minute, against the built-in sandbox; needs nothing
-    #[command(display_order = 4)]
+    #[command(
+        display_order = 4,
+        after_help = "\
+Example:
+  maitred demo"
+    )]
     Demo,
     /// Serve a local Cal.com to rehearse against
     #[command(
@@ -139,11 +151,19 @@ and in the configuration: base-url = \"http://127.0.0.1:5555\""
         after_help = "\
 The store's directory (store.path) has to be empty or not there: stop maitred and move the ledger
 away first. What happened after the backup is not in it; the next watch tells of bookings that
-nobody is charged for."
+nobody is charged for.
+
+Example:
+  maitred restore /var/backups/maitred/2026-12-01"
     )]
     Restore(Restore),
     /// Make what is missing to begin: the commented configuration at --config FILE, and the ledger
-    #[command(display_order = 20)]
+    #[command(
+        display_order = 20,
+        after_help = "\
+Example:
+  maitred init --config maitred.toml"
+    )]
     Init,
     /// Print completions for a shell
     #[command(
@@ -175,7 +195,13 @@ Example:
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Ask {
     /// Say what a pass would do now, and why; nothing is done
-    #[command(display_order = 2)]
+    #[command(
+        display_order = 2,
+        after_help = "\
+Examples:
+  maitred plan
+  maitred plan --exit-code --format json"
+    )]
     Plan(Plan),
     /// Judge one booking from a file as if it were pending; nothing is done
     #[command(
@@ -201,11 +227,17 @@ Examples:
         after_help = "\
 Examples:
   maitred decisions --since 7d
+  maitred decisions --who bo@example.com --outcome declined
   maitred decisions --since 2026-12-01 --limit 500"
     )]
     Decisions(Decisions),
     /// Tell all that is known of a booking: every finding, the calls, the credits
-    #[command(display_order = 10)]
+    #[command(
+        display_order = 10,
+        after_help = "\
+Example:
+  maitred explain kV2s9qTtV6zB1dPz7aYw3e"
+    )]
     Explain {
         /// The booking's uid, or that of its series
         #[arg(value_name = "BOOKING")]
@@ -231,16 +263,37 @@ Examples:
     )]
     Unresolved(Unresolved),
     /// Say how the daemon is
-    #[command(display_order = 13)]
+    #[command(
+        display_order = 13,
+        after_help = "\
+Example:
+  maitred status --format json"
+    )]
     Status,
     /// Start no more passes until `resume`; requests wait
-    #[command(display_order = 14)]
+    #[command(
+        display_order = 14,
+        after_help = "\
+Example:
+  maitred pause"
+    )]
     Pause,
     /// Start passes again
-    #[command(display_order = 15)]
+    #[command(
+        display_order = 15,
+        after_help = "\
+Example:
+  maitred resume"
+    )]
     Resume,
     /// Have the daemon look now, and print the report
-    #[command(display_order = 16)]
+    #[command(
+        display_order = 16,
+        after_help = "\
+Examples:
+  maitred pass
+  maitred pass --watch"
+    )]
     Pass(Pass),
     /// Look after the ledger itself
     #[command(display_order = 17, subcommand)]

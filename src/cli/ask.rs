@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
-
 use super::args::Ask;
 use super::args::account::{Account, Pin, Set};
 use super::args::credits::{Credits, Grant, Import};
@@ -14,7 +12,7 @@ use super::args::ledger::Ledger;
 use super::args::passes::Evaluate;
 use super::csv;
 use super::export;
-use super::time::{self, Meaning, TimeError};
+use super::time::{self, Here, Meaning};
 use crate::control::exit;
 use crate::control::protocol::account::Describe;
 use crate::control::protocol::{self, Command, Refusal, review};
@@ -25,30 +23,35 @@ const MAX_BOOKING: usize = 1024 * 1024;
 /// How a named file is read: its path, and the most bytes that are wanted.
 pub type ReadFile<'a> = &'a dyn Fn(&Path, usize) -> Result<Vec<u8>, Refusal>;
 
+/// How the present time and the configured time zone are read. Only commands that name a time need
+/// them.
+pub type ReadHere<'a> = &'a dyn Fn() -> Result<Here, Refusal>;
+
 /// How a PIN is read: its hash comes out.
 pub type ReadPin<'a> = &'a dyn Fn() -> Result<String, Refusal>;
 
-/// The command that the arguments ask for, as of `now`.
+/// The command that the arguments ask for.
 ///
 /// # Errors
 /// When a time or a file cannot be understood.
 pub fn command_of(
     ask: &Ask,
-    now: DateTime<Utc>,
+    here: ReadHere<'_>,
     read: ReadFile<'_>,
     pin: ReadPin<'_>,
 ) -> Result<Command, Refusal> {
     match ask {
         Ask::Plan(_) => Ok(Command::Plan {}),
-        Ask::Evaluate(args) => evaluate(args, now, read),
-        Ask::Credits(credits) => credits_command(credits, now, read),
+        Ask::Evaluate(args) => evaluate(args, here, read),
+        Ask::Credits(credits) => credits_command(credits, here, read),
         Ask::Account(account) => account_command(account, pin),
-        Ask::Decisions(args) => Ok(Command::Decisions {
-            since: option(args.since.as_deref(), "--since", |text| {
-                time::parse(text, Meaning::Since, now)
-            })?,
+        Ask::Decisions(args) => Ok(Command::Decisions(protocol::DecisionQuery {
+            since: instant(args.since.as_deref(), "--since", Meaning::Since, here)?,
             limit: args.limit,
-        }),
+            who: args.who.clone(),
+            gate: args.gate.clone(),
+            outcome: args.outcome.map(|outcome| outcome.as_str().to_owned()),
+        })),
         Ask::Explain { booking } => Ok(Command::Explain {
             booking: booking.clone(),
         }),
@@ -73,11 +76,11 @@ pub fn command_of(
 
 fn credits_command(
     credits: &Credits,
-    now: DateTime<Utc>,
+    here: ReadHere<'_>,
     read: ReadFile<'_>,
 ) -> Result<Command, Refusal> {
     match credits {
-        Credits::Grant(args) => grant(args, now),
+        Credits::Grant(args) => grant(args, here),
         Credits::Revoke(args) => Ok(Command::Revoke(protocol::Revoke {
             account: args.account.clone(),
             credits: args.credits,
@@ -87,7 +90,7 @@ fn credits_command(
         Credits::List { account } => Ok(Command::Grants {
             account: account.clone(),
         }),
-        Credits::Import(args) => import(args, read),
+        Credits::Import(args) => import(args, here, read),
         Credits::Export(_) => Ok(Command::CreditsExport {
             after: None,
             limit: export::PAGE,
@@ -100,9 +103,14 @@ fn account_command(account: &Account, pin: ReadPin<'_>) -> Result<Command, Refus
         Account::Show { account } => Command::AccountShow {
             account: account.clone(),
         },
-        Account::List { after, limit } => Command::AccountList {
+        Account::List {
+            after,
+            limit,
+            search,
+        } => Command::AccountList {
             after: after.clone(),
             limit: *limit,
+            search: search.clone(),
         },
         Account::Statement { account, limit } => Command::AccountStatement {
             account: account.clone(),
@@ -189,31 +197,28 @@ fn unresolved_command(args: &Unresolved) -> Command {
     }
 }
 
-fn grant(args: &Grant, now: DateTime<Utc>) -> Result<Command, Refusal> {
+fn grant(args: &Grant, here: ReadHere<'_>) -> Result<Command, Refusal> {
     Ok(Command::Grant(protocol::Grant {
         account: args.account.clone(),
         credits: args.credits,
-        expires: option(args.expires.as_deref(), "--expires", |text| {
-            time::parse(text, Meaning::Until, now)
-        })?,
+        expires: instant(args.expires.as_deref(), "--expires", Meaning::Until, here)?,
         reason: args.reason.clone(),
         reference: args.reference.clone(),
+        new: args.new,
     }))
 }
 
-fn import(args: &Import, read: ReadFile<'_>) -> Result<Command, Refusal> {
+fn import(args: &Import, here: ReadHere<'_>, read: ReadFile<'_>) -> Result<Command, Refusal> {
     let bytes = read(&args.file, csv::MAX_FILE)?;
-    let rows = csv::parse(&bytes).map_err(|bad| usage(bad.told(&args.file)))?;
+    let rows = csv::parse(&bytes, here()?.zone).map_err(|bad| usage(bad.told(&args.file)))?;
     Ok(Command::Import {
         rows,
         dry_run: args.dry_run,
     })
 }
 
-fn evaluate(args: &Evaluate, now: DateTime<Utc>, read: ReadFile<'_>) -> Result<Command, Refusal> {
-    let at = option(args.at.as_deref(), "--at", |text| {
-        time::parse(text, Meaning::At, now)
-    })?;
+fn evaluate(args: &Evaluate, here: ReadHere<'_>, read: ReadFile<'_>) -> Result<Command, Refusal> {
+    let at = instant(args.at.as_deref(), "--at", Meaning::At, here)?;
     let bytes = read(&args.file, MAX_BOOKING)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
@@ -225,13 +230,16 @@ fn evaluate(args: &Evaluate, now: DateTime<Utc>, read: ReadFile<'_>) -> Result<C
     Ok(Command::Evaluate { text, at })
 }
 
-fn option(
+fn instant(
     text: Option<&str>,
     flag: &str,
-    parse: impl Fn(&str) -> Result<String, TimeError>,
+    meaning: Meaning,
+    here: ReadHere<'_>,
 ) -> Result<Option<String>, Refusal> {
-    text.map(|text| parse(text).map_err(|error| usage(format!("{flag}: {error}"))))
-        .transpose()
+    let Some(text) = text else { return Ok(None) };
+    time::parse(text, meaning, here()?)
+        .map(Some)
+        .map_err(|error| usage(format!("{flag}: {error}")))
 }
 
 fn usage(text: String) -> Refusal {

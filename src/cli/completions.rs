@@ -1,14 +1,13 @@
 //! `maitred completions`: what a shell needs to complete commands and flags.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::args::Args;
+use super::usage;
 
 /// The script for the shell.
 pub fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Args::command(), "maitred", &mut script);
+    clap_complete::generate(shell, &mut usage::command(), "maitred", &mut script);
     script
 }
 

@@ -20,18 +20,29 @@ pub enum CreditsError {
     OutOfRange(String),
 }
 
-/// Digits, with blanks around them at most.
+/// Reads digits, with blanks around them at most.
 ///
 /// # Errors
 /// When there is anything else, and when the number is 0 or more than [`MOST`].
 pub fn parse(text: &str) -> Result<u64, CreditsError> {
+    match parse_or_zero(text)? {
+        0 => Err(CreditsError::OutOfRange(shown(text.trim()))),
+        credits => Ok(credits),
+    }
+}
+
+/// Reads digits as [`parse`] does, and 0 too: a row of an import with 0 credits opens an account.
+///
+/// # Errors
+/// When there is anything else, and when the number is more than [`MOST`].
+pub fn parse_or_zero(text: &str) -> Result<u64, CreditsError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(CreditsError::Missing);
     }
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return match text.parse() {
-            Ok(credits) if (1..=MOST).contains(&credits) => Ok(credits),
+            Ok(credits) if credits <= MOST => Ok(credits),
             Ok(_) | Err(_) => Err(CreditsError::OutOfRange(shown(text))),
         };
     }
@@ -105,5 +116,7 @@ mod tests {
         for (text, expect) in rows {
             assert_eq!(parse(text), expect, "{text:?}");
         }
+        assert_eq!(parse_or_zero(" 0 "), Ok(0));
+        assert_eq!(parse_or_zero("-1"), Err(CreditsError::Negative));
     }
 }

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::Path;
 
+use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
 use self::records::Records;
@@ -80,11 +81,11 @@ impl BadFile {
     }
 }
 
-/// All rows of the file.
+/// All rows of the file. Expiry dates are days of the zone.
 ///
 /// # Errors
 /// When there is anything wrong in any of them.
-pub fn parse(bytes: &[u8]) -> Result<Vec<ImportRow>, BadFile> {
+pub fn parse(bytes: &[u8], zone: Tz) -> Result<Vec<ImportRow>, BadFile> {
     if bytes.len() > MAX_FILE {
         return Err(BadFile::whole(format!(
             "it is longer than {} MiB; split it",
@@ -112,7 +113,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<ImportRow>, BadFile> {
             );
             break;
         }
-        file.add(&header, line, fields);
+        file.add(&header, line, fields, zone);
     }
     file.finish()
 }
@@ -210,7 +211,7 @@ impl File {
         });
     }
 
-    fn add(&mut self, header: &Header, line: u64, fields: Result<Vec<String>, String>) {
+    fn add(&mut self, header: &Header, line: u64, fields: Result<Vec<String>, String>, zone: Tz) {
         let fields = match fields {
             Ok(fields) => fields,
             Err(problem) => return self.problem(line, problem),
@@ -229,7 +230,7 @@ impl File {
                 format!("it has {found}, and the header has {named}; {hint}"),
             );
         }
-        match row(header, &fields) {
+        match row(header, &fields, zone) {
             Ok(row) => self.keep(line, row),
             Err(problems) => {
                 for problem in problems {
@@ -288,7 +289,7 @@ struct Row {
     tags: Vec<String>,
 }
 
-fn row(header: &Header, fields: &[String]) -> Result<Row, Vec<String>> {
+fn row(header: &Header, fields: &[String], zone: Tz) -> Result<Row, Vec<String>> {
     let optional = |at: Option<usize>| {
         at.and_then(|at| fields.get(at))
             .map(String::as_str)
@@ -297,9 +298,9 @@ fn row(header: &Header, fields: &[String]) -> Result<Row, Vec<String>> {
     let mut problems = Vec::new();
     let account = account(&fields[header.account]).map_err(|text| problems.push(text));
     let credits =
-        credits::parse(&fields[header.credits]).map_err(|error| problems.push(error.to_string()));
+        credits::parse_or_zero(&fields[header.credits]).map_err(|e| problems.push(e.to_string()));
     let expires = optional(header.expires)
-        .map(|text| time::parse_instant(text, Meaning::Until))
+        .map(|text| time::parse_instant(text, Meaning::Until, zone))
         .transpose()
         .map_err(|error: TimeError| problems.push(format!("expires: {error}")));
     let reason = optional(header.reason)

@@ -113,6 +113,7 @@ impl Story<'_> {
         let mut text = String::new();
         for member in MEMBERS.iter().filter(|member| member.credits > 0) {
             let asked = Command::Grant(Grant {
+                new: true,
                 account: member.address.to_owned(),
                 credits: member.credits,
                 expires: None,
@@ -242,6 +243,7 @@ impl Story<'_> {
         let list = Command::AccountList {
             after: None,
             limit: 100,
+            search: None,
         };
         let accounts = local::answer(&self.config, &self.context.clock, &list)?;
         let dinner = &self.bookings[7].uids[0];

@@ -6,6 +6,7 @@ use super::args::ledger::Ledger;
 use super::args::{Ask, Format};
 use super::dispatch::{Context, print};
 use super::render::answer;
+use super::time::Here;
 use super::{ask, backup, export, file, pin, terminal};
 use crate::config::model::Config;
 use crate::control::client::{self, ClientError};
@@ -19,7 +20,13 @@ use crate::daemon::local::{self, Mode};
 /// # Errors
 /// When the house cannot be asked, or says no.
 pub fn ask(context: &Context, asked: &Ask) -> Result<u8, Refusal> {
-    let command = ask::command_of(asked, (context.clock)(), &file::read, &pin::read)?;
+    let here = || {
+        Ok(Here {
+            now: (context.clock)(),
+            zone: context.config()?.config.policy.house.zone,
+        })
+    };
+    let command = ask::command_of(asked, &here, &file::read, &pin::read)?;
     let config = context.config()?.config;
     let answered = reach(context, &config, command)?;
     match (asked, answered) {

@@ -3,9 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use clap::CommandFactory;
-
-use super::args::Args;
+use super::usage;
 use crate::control::exit;
 use crate::control::protocol::Refusal;
 
@@ -23,7 +21,7 @@ pub fn man(directory: &Path) -> Result<(), Refusal> {
 
 fn write(directory: &Path) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
-    clap_mangen::generate_to(Args::command(), directory)
+    clap_mangen::generate_to(usage::command(), directory)
 }
 
 #[cfg(test)]

@@ -6,12 +6,39 @@ const DEFAULT_WIDTH: usize = 100;
 /// Wider lines are hard to read.
 const MAX_WIDTH: usize = 120;
 
-/// Columns to print in: those of the terminal, or of `COLUMNS`, within reason.
+/// Narrower tables are harder to read than wrapped lines.
+const MIN_WIDTH: usize = 40;
+
+/// Columns to print in: what `COLUMNS` says, else the width of the terminal, within reason.
 pub fn width() -> usize {
-    let columns = std::env::var("COLUMNS").ok();
-    columns
-        .and_then(|columns| columns.parse().ok())
-        .filter(|columns| *columns >= 40)
+    let variable = std::env::var("COLUMNS").ok();
+    let variable = variable.and_then(|columns| columns.parse().ok());
+    let terminal = || terminal_size::terminal_size_of(std::io::stdout());
+    columns(variable.or_else(|| terminal().map(|(width, _)| width.0.into())))
+}
+
+fn columns(found: Option<usize>) -> usize {
+    found
+        .filter(|columns| *columns >= MIN_WIDTH)
         .unwrap_or(DEFAULT_WIDTH)
         .min(MAX_WIDTH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_width_found_counts_within_reason() {
+        let rows = [
+            (None, DEFAULT_WIDTH),
+            (Some(80), 80),
+            (Some(300), MAX_WIDTH),
+            (Some(10), DEFAULT_WIDTH),
+            (Some(0), DEFAULT_WIDTH),
+        ];
+        for (found, expect) in rows {
+            assert_eq!(columns(found), expect, "{found:?}");
+        }
+    }
 }

@@ -1,19 +1,32 @@
-//! Times as people write them: RFC 3339, a date, or a duration. What is passed on is RFC 3339 in
-//! UTC, in whole milliseconds as everywhere in the house.
+//! Times as people write them: RFC 3339, a date, or a duration. Dates, and durations in days, weeks,
+//! months and years, are those of the configured time zone. What is passed on is RFC 3339 in UTC, in
+//! whole milliseconds.
 
 use std::time::Duration;
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use chrono::{
+    DateTime, Days, Months, NaiveDate, NaiveTime, SecondsFormat, SubsecRound, TimeDelta, TimeZone,
+    Utc,
+};
+use chrono_tz::Tz;
 
 /// What a date or a duration stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
-    /// Until then: a date counts to its end, a duration runs from now.
+    /// Until then: a date, and a duration in whole days from now, count to the end of that day.
     Until,
     /// From then on: a date counts from its start, a duration runs back from now.
     Since,
     /// At that time: a date is its start, a duration runs from now.
     At,
+}
+
+/// Where on the calendar the operator is.
+#[derive(Debug, Clone, Copy)]
+pub struct Here {
+    pub now: DateTime<Utc>,
+    /// The configured time zone, `schedule.time-zone`.
+    pub zone: Tz,
 }
 
 /// Why a text is no time.
@@ -25,41 +38,52 @@ pub enum TimeError {
     NotUnderstood(String),
     #[error("{0:?} is no time; write 2026-12-31 or 2026-12-31T18:00:00Z")]
     NotAnInstant(String),
+    #[error("{0:?} mixes months or years with hours; write only days, weeks, months and years")]
+    Mixed(String),
     #[error("{0:?} is further away than times can be written")]
     TooFar(String),
 }
 
-/// Any of the three forms.
+/// Reads any of the three forms.
 ///
 /// # Errors
 /// When the text is none of them.
-pub fn parse(text: &str, meaning: Meaning, now: DateTime<Utc>) -> Result<String, TimeError> {
+pub fn parse(text: &str, meaning: Meaning, here: Here) -> Result<String, TimeError> {
     let text = text.trim();
-    if let Some(at) = written(text, meaning)? {
+    if let Some(at) = written(text, meaning, here.zone)? {
         return Ok(at);
+    }
+    let too_far = || TimeError::TooFar(shown(text));
+    if let Some(span) = CalendarSpan::parse(text) {
+        return span
+            .from(here, meaning)
+            .and_then(rfc3339)
+            .ok_or_else(too_far);
     }
     let Ok(duration) = humantime::parse_duration(text) else {
         return Err(TimeError::NotUnderstood(shown(text)));
     };
+    if CalendarSpan::has_months(text) {
+        return Err(TimeError::Mixed(shown(text)));
+    }
     let at = match meaning {
-        Meaning::Until | Meaning::At => shifted(now, duration, DateTime::checked_add_signed),
-        Meaning::Since => shifted(now, duration, DateTime::checked_sub_signed),
+        Meaning::Until | Meaning::At => shifted(here.now, duration, DateTime::checked_add_signed),
+        Meaning::Since => shifted(here.now, duration, DateTime::checked_sub_signed),
     };
-    at.and_then(rfc3339)
-        .ok_or_else(|| TimeError::TooFar(shown(text)))
+    at.and_then(rfc3339).ok_or_else(too_far)
 }
 
-/// RFC 3339 or a date, for what is written down to be read at any time.
+/// Reads RFC 3339 or a date, for files that may be read at any time.
 ///
 /// # Errors
 /// When the text is neither.
-pub fn parse_instant(text: &str, meaning: Meaning) -> Result<String, TimeError> {
+pub fn parse_instant(text: &str, meaning: Meaning, zone: Tz) -> Result<String, TimeError> {
     let text = text.trim();
-    written(text, meaning)?.ok_or_else(|| TimeError::NotAnInstant(shown(text)))
+    written(text, meaning, zone)?.ok_or_else(|| TimeError::NotAnInstant(shown(text)))
 }
 
 /// `None`: it is neither RFC 3339 nor a date.
-fn written(text: &str, meaning: Meaning) -> Result<Option<String>, TimeError> {
+fn written(text: &str, meaning: Meaning, zone: Tz) -> Result<Option<String>, TimeError> {
     if text.is_empty() {
         return Err(TimeError::Missing);
     }
@@ -74,11 +98,82 @@ fn written(text: &str, meaning: Meaning) -> Result<Option<String>, TimeError> {
         Meaning::Until => date.checked_add_days(Days::new(1)),
         Meaning::Since | Meaning::At => Some(date),
     };
-    day.map(|day| day.and_time(NaiveTime::MIN).and_utc())
+    day.and_then(|day| start_of(day, zone))
         .and_then(rfc3339)
         .map(Some)
         .ok_or_else(too_far)
 }
+
+/// The first instant of the day: where the clock skips midnight, the day begins later.
+fn start_of(day: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
+    let midnight = day.and_time(NaiveTime::MIN);
+    (0..=24 * 4).find_map(|quarters| {
+        let local = midnight.checked_add_signed(TimeDelta::minutes(15 * quarters))?;
+        zone.from_local_datetime(&local)
+            .earliest()
+            .map(|at| at.to_utc())
+    })
+}
+
+/// A duration in whole days and months: people mean the calendar by it, and not a number of seconds.
+#[derive(Debug, Default)]
+struct CalendarSpan {
+    months: u32,
+    days: u64,
+}
+
+impl CalendarSpan {
+    /// `3months`, `1 year 2 weeks`, `90d`. `None`: there is another unit in it, or none.
+    fn parse(text: &str) -> Option<Self> {
+        let mut span = Self::default();
+        let mut rest = text.trim();
+        while !rest.is_empty() {
+            let unit = rest.find(|c: char| !c.is_ascii_digit())?;
+            let number: u32 = rest[..unit].parse().ok()?;
+            rest = rest[unit..].trim_start();
+            let end = rest
+                .find(|c: char| !c.is_alphabetic())
+                .unwrap_or(rest.len());
+            match &rest[..end] {
+                "d" | "day" | "days" => span.days += u64::from(number),
+                "w" | "week" | "weeks" => span.days += u64::from(number) * 7,
+                unit if MONTHS.contains(&unit) => span.months = span.months.checked_add(number)?,
+                unit if YEARS.contains(&unit) => {
+                    span.months = span.months.checked_add(number.checked_mul(12)?)?;
+                }
+                _ => return None,
+            }
+            rest = rest[end..].trim_start();
+        }
+        (span.months > 0 || span.days > 0).then_some(span)
+    }
+
+    /// Whether a duration names months or years, whose length depends on the calendar.
+    fn has_months(text: &str) -> bool {
+        let mut words = text.split(|c: char| !c.is_alphabetic());
+        words.any(|word| MONTHS.contains(&word) || YEARS.contains(&word))
+    }
+
+    fn from(&self, here: Here, meaning: Meaning) -> Option<DateTime<Utc>> {
+        let local = here.now.with_timezone(&here.zone).naive_local();
+        let (months, days) = (Months::new(self.months), Days::new(self.days));
+        let then = match meaning {
+            Meaning::Until | Meaning::At => {
+                local.checked_add_months(months)?.checked_add_days(days)?
+            }
+            Meaning::Since => local.checked_sub_months(months)?.checked_sub_days(days)?,
+        };
+        if meaning == Meaning::Until {
+            return start_of(then.date().succ_opt()?, here.zone);
+        }
+        let at = here.zone.from_local_datetime(&then).earliest();
+        at.map(|at| at.to_utc())
+            .or_else(|| start_of(then.date(), here.zone))
+    }
+}
+
+const MONTHS: [&str; 3] = ["M", "month", "months"];
+const YEARS: [&str; 3] = ["y", "year", "years"];
 
 type Shift = fn(DateTime<Utc>, TimeDelta) -> Option<DateTime<Utc>>;
 
@@ -105,10 +200,52 @@ fn shown(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn now() -> DateTime<Utc> {
-        DateTime::parse_from_rfc3339("2026-12-01T09:00:00.123Z")
-            .unwrap()
-            .to_utc()
+    fn now() -> Here {
+        here("2026-12-01T09:00:00.123Z", Tz::UTC)
+    }
+
+    fn here(now: &str, zone: Tz) -> Here {
+        Here {
+            now: DateTime::parse_from_rfc3339(now).unwrap().to_utc(),
+            zone,
+        }
+    }
+
+    #[test]
+    fn dates_and_calendar_durations_are_those_of_the_zone() {
+        use Meaning::{At, Since, Until};
+        let berlin = here("2026-11-30T05:09:00Z", Tz::Europe__Berlin);
+        let summer = here("2026-07-01T22:30:00Z", Tz::Europe__Berlin);
+        let skips_midnight = here("2026-01-01T00:00:00Z", Tz::America__Asuncion);
+        let rows = [
+            (berlin, "2026-12-31", Until, "2026-12-31T23:00:00Z"),
+            (berlin, "2026-12-31", Since, "2026-12-30T23:00:00Z"),
+            (berlin, "3months", Until, "2027-02-28T23:00:00Z"),
+            (berlin, "1 year", Until, "2027-11-30T23:00:00Z"),
+            (berlin, "2weeks", Until, "2026-12-14T23:00:00Z"),
+            (berlin, "1month", Since, "2026-10-30T05:09:00Z"),
+            (berlin, "1M 1d", At, "2026-12-31T05:09:00Z"),
+            (berlin, "36h", Until, "2026-12-01T17:09:00Z"),
+            // It is the 2nd of July there, and winter time in half a year.
+            (summer, "0d 1d", Until, "2026-07-03T22:00:00Z"),
+            (summer, "6months", At, "2027-01-01T23:30:00Z"),
+            (
+                here("2027-01-31T12:00:00Z", Tz::UTC),
+                "1month",
+                Until,
+                "2027-03-01T00:00:00Z",
+            ),
+            (skips_midnight, "2023-09-30", Until, "2023-10-01T04:00:00Z"),
+        ];
+        for (here, text, meaning, expect) in rows {
+            assert_eq!(
+                parse(text, meaning, here),
+                Ok(expect.to_owned()),
+                "{text:?}"
+            );
+        }
+        let mixed = parse("1month 2h", Until, berlin);
+        assert_eq!(mixed, Err(TimeError::Mixed("1month 2h".to_owned())));
     }
 
     #[test]
@@ -127,7 +264,7 @@ mod tests {
             ("2026-12-31", Since, "2026-12-31T00:00:00Z"),
             ("2026-12-31", At, "2026-12-31T00:00:00Z"),
             ("2028-02-29", Until, "2028-03-01T00:00:00Z"),
-            ("30d", Until, "2026-12-31T09:00:00.123Z"),
+            ("30d", Until, "2027-01-01T00:00:00Z"),
             ("2h 30m", At, "2026-12-01T11:30:00.123Z"),
             ("7d", Since, "2026-11-24T09:00:00.123Z"),
         ];
@@ -165,7 +302,7 @@ mod tests {
             assert_eq!(parse(text, Meaning::Until, now()), Err(expect), "{text:?}");
         }
         assert_eq!(
-            parse_instant("30d", Meaning::Until),
+            parse_instant("30d", Meaning::Until, Tz::UTC),
             Err(TimeError::NotAnInstant("30d".to_owned()))
         );
     }

@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{Command, CommandFactory, FromArgMatches};
 
 use super::args::{Args, Format};
 use crate::control::exit;
@@ -24,9 +24,45 @@ pub enum Stop {
 /// When help was asked for, and when the words make no sense.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, Stop> {
     let words: Vec<OsString> = words.into_iter().collect();
-    Args::try_parse_from(&words).map_err(|error| match error.kind() {
+    let matches = command().try_get_matches_from(&words);
+    let args = matches.and_then(|matches| Args::from_arg_matches(&matches));
+    args.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Print(error.to_string()),
         _ => Stop::Refuse(refusal(&error), format(&words)),
+    })
+}
+
+/// The definition of the command line. The global options name their environment variables
+/// themselves. The variable of every other option is derived here from its command and its name
+/// (`MAITRED_CREDITS_GRANT_REASON`), so that a variable that is left in a shell acts on one command
+/// only.
+pub(super) fn command() -> Command {
+    let top = Args::command();
+    let names: Vec<String> = top
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    names.into_iter().fold(top, |top, name| {
+        top.mut_subcommand(&name, |command| scoped(command, &format!("MAITRED_{name}")))
+    })
+}
+
+/// Gives the options of a command, and of the commands below it, variables that begin with `prefix`.
+fn scoped(command: Command, prefix: &str) -> Command {
+    let command = command.mut_args(|option| match option.get_long() {
+        Some(long) => {
+            let variable = format!("{prefix}_{long}").to_uppercase().replace('-', "_");
+            option.env(variable)
+        }
+        None => option,
+    });
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    names.into_iter().fold(command, |command, name| {
+        let prefix = format!("{prefix}_{name}");
+        command.mut_subcommand(&name, |command| scoped(command, &prefix))
     })
 }
 
@@ -77,8 +113,6 @@ fn format(words: &[OsString]) -> Format {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::super::args::Verb;
     use super::*;
 
@@ -98,14 +132,15 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        Args::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
-    fn every_flag_has_an_environment_variable_and_every_command_and_flag_a_text() {
-        let mut top = Args::command();
+    fn every_flag_has_a_variable_scoped_by_its_command_and_every_command_and_flag_a_text() {
+        let mut top = command();
         top.build();
         let mut seen = 0;
+        let mut variables = std::collections::BTreeSet::new();
         for command in all(&top) {
             let name = command.get_name();
             assert!(command.get_about().is_some(), "{name}");
@@ -118,10 +153,61 @@ mod tests {
                 let variable = flag.get_env().and_then(|variable| variable.to_str());
                 let variable = variable.unwrap_or_else(|| panic!("{name} --{id}"));
                 assert!(variable.starts_with("MAITRED_"), "{name} --{id}");
+                if !flag.is_global_set() {
+                    let long = flag.get_long().unwrap();
+                    let scope = format!("{} {long}", command.get_bin_name().unwrap());
+                    let expected = scope.to_uppercase().replace([' ', '-'], "_");
+                    assert_eq!(variable, expected);
+                    assert!(variables.insert(variable.to_owned()), "{variable} twice");
+                }
                 seen += 1;
             }
         }
         assert!(seen > 20);
+    }
+
+    /// The examples in the help of a command: lines that begin with the program's name.
+    fn examples(command: &Command) -> Vec<String> {
+        let help = command.get_after_help().map(ToString::to_string);
+        let help = help.unwrap_or_default();
+        let lines = help.lines().map(str::trim);
+        let examples = lines.filter(|line| line.starts_with("maitred "));
+        examples.map(str::to_owned).collect()
+    }
+
+    /// The words of an example up to a pipe, a redirection, or the remark behind three blanks.
+    fn words(example: &str) -> Vec<OsString> {
+        let own = example.split("   ").next().unwrap_or(example);
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for c in own.chars() {
+            match c {
+                '"' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        let shell = |word: &String| !["|", "<", ">"].contains(&word.as_str());
+        let words = words.into_iter().filter(|word| !word.is_empty());
+        words.take_while(shell).map(OsString::from).collect()
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_is_understood() {
+        let mut seen = 0;
+        for command in all(&command()) {
+            if command.has_subcommands() {
+                continue;
+            }
+            let name = command.get_name();
+            let examples = examples(command);
+            assert!(!examples.is_empty(), "{name} has no example");
+            for example in examples {
+                assert!(parse(words(&example)).is_ok(), "{name}: {example}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 40, "{seen}");
     }
 
     #[test]

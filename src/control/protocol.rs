@@ -95,6 +95,9 @@ pub enum Command {
     AccountList {
         after: Option<String>,
         limit: u32,
+        /// Only accounts with this in their name or in an alias.
+        #[serde(default)]
+        search: Option<String>,
     },
     AccountAlias {
         account: String,
@@ -118,11 +121,7 @@ pub enum Command {
         account: String,
         limit: u32,
     },
-    Decisions {
-        /// RFC 3339.
-        since: Option<String>,
-        limit: u32,
-    },
+    Decisions(DecisionQuery),
     /// All that is known of a booking, or of the request it belongs to.
     Explain {
         booking: String,
@@ -177,6 +176,26 @@ pub struct Grant {
     pub reason: Option<String>,
     /// None: one is made up, and the command is not safe to repeat.
     pub reference: Option<String>,
+    /// Open the account even if its name is nearly that of another one.
+    #[serde(default)]
+    pub new: bool,
+}
+
+/// Which decisions are listed, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionQuery {
+    /// RFC 3339.
+    pub since: Option<String>,
+    pub limit: u32,
+    /// An account, or the address of a booker.
+    #[serde(default)]
+    pub who: Option<String>,
+    #[serde(default)]
+    pub gate: Option<String>,
+    /// A decision (`wait`) or an outcome (`confirmed`).
+    #[serde(default)]
+    pub outcome: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -311,6 +330,11 @@ pub struct EntryView {
     pub kind: String,
     pub credits: Option<u64>,
     pub booking: Option<String>,
+    /// The booking's title and start, where a statement shows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
     pub text: String,
 }
 

@@ -2,6 +2,7 @@
 //! writes one line back. It knows nothing of what commands mean, and one bad client costs the
 //! others nothing: clients, bytes and times all have limits, and every limit answers with a reason.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
@@ -89,6 +90,7 @@ async fn serve_within(
 ) {
     let mut stop = pin!(stop);
     let mut clients = JoinSet::new();
+    let mut idle = IdleClients::default();
     loop {
         let stream = tokio::select! {
             () = &mut stop => break,
@@ -103,6 +105,7 @@ async fn serve_within(
         };
         while clients.try_join_next().is_some() {}
         if clients.len() >= limits.clients {
+            idle.shed_oldest();
             let free = tokio::select! {
                 () = &mut stop => break,
                 free = timeout(limits.patience, clients.join_next()) => free,
@@ -113,7 +116,7 @@ async fn serve_within(
                 continue;
             }
         }
-        clients.spawn(attend(stream, *limits, commands.clone()));
+        clients.spawn(attend(stream, *limits, commands.clone(), idle.add()));
     }
     drop(commands);
     drop(listener);
@@ -123,9 +126,45 @@ async fn serve_within(
     }
 }
 
-/// One client, from its line to its answer.
-async fn attend(mut stream: UnixStream, limits: Limits, commands: mpsc::Sender<Asked>) {
-    let read = timeout(limits.request, read(&mut stream, limits.request_bytes)).await;
+/// The clients that have not sent a whole request yet, oldest first. They give way to others, so
+/// that connections which only stay open cannot keep an operator out.
+#[derive(Default)]
+struct IdleClients(VecDeque<oneshot::Sender<()>>);
+
+impl IdleClients {
+    /// Adds a client. It closes its end once its request has come, and is then not idle any more.
+    fn add(&mut self) -> oneshot::Receiver<()> {
+        let (shed, told) = oneshot::channel();
+        self.0.retain(|client| !client.is_closed());
+        self.0.push_back(shed);
+        told
+    }
+
+    fn shed_oldest(&mut self) {
+        while let Some(client) = self.0.pop_front() {
+            if client.send(()).is_ok() {
+                return;
+            }
+        }
+    }
+}
+
+/// Serves one client, from its line to its answer.
+async fn attend(
+    mut stream: UnixStream,
+    limits: Limits,
+    commands: mpsc::Sender<Asked>,
+    mut shed: oneshot::Receiver<()>,
+) {
+    let read = tokio::select! {
+        biased;
+        read = timeout(limits.request, read(&mut stream, limits.request_bytes)) => read,
+        Ok(()) = &mut shed => {
+            turn_away(&stream, &stopping("another client needed this connection, which was idle"));
+            return;
+        }
+    };
+    drop(shed);
     let response = match read {
         Ok(Ok(Line::Whole(line))) => match command(&line) {
             Ok(command) => {

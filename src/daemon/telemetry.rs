@@ -4,6 +4,7 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -15,31 +16,101 @@ pub enum LogFormat {
     Json,
 }
 
+/// Names of levels, from the fewest lines to the most.
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
-#[error("the log level {level:?} cannot be used: {why} (expected error, warn, info, debug, trace)")]
+#[error(
+    "the log level {level:?} cannot be used: {why}; write error, warn, info, debug or trace, or a \
+     filter such as info,maitred=debug"
+)]
 pub struct LevelError {
     level: String,
     why: String,
 }
 
-/// Starts logging for the process. `level` is a level, or tracing's filter language.
+/// Starts logging for the process. `level` is a level, or levels by target as in
+/// `info,maitred=debug`. Whatever it says, errors are logged.
 ///
 /// # Errors
-/// When the level is none.
+/// When a part of it names no level: tracing would take the word for a target, and log nothing else.
 pub fn start(format: LogFormat, level: &str) -> Result<(), LevelError> {
-    let filter = EnvFilter::try_new(level).map_err(|error| LevelError {
+    let filter = filter(level).map_err(|why| LevelError {
         level: level.to_owned(),
-        why: error.to_string(),
+        why,
     })?;
     let registry = tracing_subscriber::registry().with(filter);
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
     // A second start in one process (tests) keeps the first one.
     let _ = match format {
-        LogFormat::Plain => registry
-            .with(layer.with_ansi(std::io::stderr().is_terminal()))
-            .try_init(),
+        LogFormat::Plain => registry.with(layer.with_ansi(wants_colour())).try_init(),
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
     Ok(())
+}
+
+/// Colours are for terminals, and for people who did not turn them off (<https://no-color.org>).
+fn wants_colour() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !refused
+}
+
+fn filter(text: &str) -> Result<EnvFilter, String> {
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    for part in &parts {
+        let level = part.rsplit('=').next().unwrap_or(part);
+        let known = LEVELS.iter().any(|name| name.eq_ignore_ascii_case(level));
+        if !known {
+            return Err(match *part {
+                "" => "a part of it is empty".to_owned(),
+                part => format!("{part:?} names no level"),
+            });
+        }
+    }
+    let filter = EnvFilter::builder()
+        .parse(text)
+        .map_err(|error| error.to_string())?;
+    // A filter that names targets only would keep the errors of all other targets to itself.
+    let for_all = parts.iter().any(|part| !part.contains('='));
+    Ok(match for_all {
+        true => filter,
+        false => filter.add_directive(LevelFilter::ERROR.into()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused_and_errors_are_always_logged() {
+        let good = [
+            ("warn", LevelFilter::WARN),
+            ("INFO", LevelFilter::INFO),
+            ("info,maitred=debug", LevelFilter::DEBUG),
+            ("maitred=debug", LevelFilter::DEBUG),
+            ("maitred::calcom=error", LevelFilter::ERROR),
+        ];
+        for (text, most) in good {
+            let filter = filter(text).unwrap();
+            assert_eq!(filter.max_level_hint(), Some(most), "{text}");
+        }
+        // With no level of its own, what the filter does not name is logged from errors on.
+        let named = filter("maitred=debug").unwrap().to_string();
+        assert!(named.split(',').any(|part| part == "error"), "{named}");
+        for text in [
+            "warning",
+            "inf",
+            "verbose",
+            "off",
+            "",
+            "info,",
+            "maitred",
+            "info,maitred",
+            "maitred=all",
+        ] {
+            assert!(filter(text).is_err(), "{text}");
+        }
+    }
 }

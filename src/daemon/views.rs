@@ -152,7 +152,7 @@ pub fn decision(request: &Request) -> DecisionView {
     }
 }
 
-fn outcome(request: &Request) -> &'static str {
+pub fn outcome(request: &Request) -> &'static str {
     match request.state {
         RequestState::Noted => Ended::Nothing.as_str(),
         RequestState::Recorded => Ended::Unresolved.as_str(),
@@ -299,6 +299,7 @@ pub fn given(given: &Given, existed: bool, available: u64) -> GivenView {
         reference: given.reference.to_string(),
         at: time(given.at),
         existed,
+        opened: false,
         available,
     }
 }

@@ -26,6 +26,12 @@ fn plain(word: &str) -> Vec<char> {
         .collect()
 }
 
+/// How many letters must be put in, left out, replaced, or swapped with a neighbour to make one word
+/// of the other. Case does not count.
+pub fn difference(a: &str, b: &str) -> usize {
+    distance(&plain(a), &plain(b))
+}
+
 /// How many letters must be put in, left out, replaced, or swapped with a neighbour to make one
 /// word of the other.
 fn distance(a: &[char], b: &[char]) -> usize {

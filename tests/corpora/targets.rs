@@ -120,7 +120,7 @@ fn config(bytes: &[u8]) {
 
 /// A file for `credits import`.
 fn csv_import(bytes: &[u8]) {
-    match csv::parse(bytes) {
+    match csv::parse(bytes, chrono_tz::Tz::UTC) {
         Ok(rows) => {
             assert!((1..=csv::MAX_ROWS).contains(&rows.len()));
             let mut references: Vec<&str> = rows.iter().map(|row| row.reference.as_str()).collect();

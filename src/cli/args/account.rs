@@ -6,37 +6,40 @@ use clap::{Args as Arguments, Subcommand};
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Account {
     /// Show an account: what is available, held, posted and expired
+    #[command(after_help = "\
+Example:
+  maitred account show bo@example.com")]
     Show {
         /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]
         account: String,
     },
     /// List accounts
+    #[command(after_help = "\
+Examples:
+  maitred account list --limit 1000
+  maitred account list --search @example.com")]
     List {
         /// Start behind this account
-        #[arg(long, env = "MAITRED_AFTER", value_name = "ACCOUNT")]
+        #[arg(long, value_name = "ACCOUNT")]
         after: Option<String>,
         /// At most so many
-        #[arg(
-            long,
-            env = "MAITRED_LIMIT",
-            value_name = "NUMBER",
-            default_value_t = 100
-        )]
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: u32,
+        /// Only accounts with this text in their name or in an alias
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
     },
     /// Show what became of an account's credits, newest first
+    #[command(after_help = "\
+Example:
+  maitred account statement bo@example.com --limit 20")]
     Statement {
         /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]
         account: String,
         /// At most so many entries
-        #[arg(
-            long,
-            env = "MAITRED_LIMIT",
-            value_name = "NUMBER",
-            default_value_t = 100
-        )]
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: u32,
     },
     /// Give an account another e-mail address by which its member is known
@@ -52,7 +55,7 @@ Examples:
         #[arg(value_name = "ALIAS")]
         alias: String,
         /// Take the alias away
-        #[arg(long, env = "MAITRED_REMOVE", value_parser = BoolishValueParser::new())]
+        #[arg(long, value_parser = BoolishValueParser::new())]
         remove: bool,
     },
     /// Say what rules may look at: a tier, tags, attributes; what is not named stays
@@ -62,15 +65,21 @@ Examples:
   maitred account set bo@example.com --untag founder --attribute seat=12")]
     Set(Set),
     /// Have nothing confirmed for an account before an operator says so
+    #[command(after_help = "\
+Example:
+  maitred account freeze bo@example.com --reason \"dues are open\"")]
     Freeze {
         /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]
         account: String,
         /// Why; for operators, the member is not told
-        #[arg(long, env = "MAITRED_REASON", value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT")]
         reason: String,
     },
     /// End a freeze
+    #[command(after_help = "\
+Example:
+  maitred account thaw bo@example.com")]
     Thaw {
         /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]
@@ -87,36 +96,26 @@ pub struct Set {
     #[arg(value_name = "ACCOUNT")]
     pub account: String,
     /// The member's tier
-    #[arg(
-        long,
-        env = "MAITRED_TIER",
-        value_name = "TIER",
-        conflicts_with = "no_tier"
-    )]
+    #[arg(long, value_name = "TIER", conflicts_with = "no_tier")]
     pub tier: Option<String>,
     /// Take the tier away
-    #[arg(long, env = "MAITRED_NO_TIER", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_parser = BoolishValueParser::new())]
     pub no_tier: bool,
     /// Add a tag; may be given more than once
-    #[arg(long = "tag", env = "MAITRED_TAG", value_name = "TAG")]
+    #[arg(long = "tag", value_name = "TAG")]
     pub tags: Vec<String>,
     /// Take a tag away; may be given more than once
-    #[arg(long = "untag", env = "MAITRED_UNTAG", value_name = "TAG")]
+    #[arg(long = "untag", value_name = "TAG")]
     pub untags: Vec<String>,
     /// Set an attribute; may be given more than once
     #[arg(
         long = "attribute",
-        env = "MAITRED_ATTRIBUTE",
         value_name = "NAME=VALUE",
         value_parser = attribute
     )]
     pub attributes: Vec<(String, String)>,
     /// Take an attribute away; may be given more than once
-    #[arg(
-        long = "no-attribute",
-        env = "MAITRED_NO_ATTRIBUTE",
-        value_name = "NAME"
-    )]
+    #[arg(long = "no-attribute", value_name = "NAME")]
     pub no_attributes: Vec<String>,
 }
 
@@ -140,6 +139,9 @@ Examples:
         account: String,
     },
     /// Take the PIN away
+    #[command(after_help = "\
+Example:
+  maitred account pin clear bo@example.com")]
     Clear {
         /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]

@@ -23,6 +23,9 @@ Example:
   maitred credits revoke bo@example.com 2 --reason \"granted twice\"")]
     Revoke(Revoke),
     /// List an account's grants, newest first
+    #[command(after_help = "\
+Example:
+  maitred credits list bo@example.com")]
     List {
         /// The member's e-mail address, or the account's name where it has another
         #[arg(value_name = "ACCOUNT")]
@@ -31,7 +34,8 @@ Example:
     /// Give credits to many, from a CSV file: all rows or none
     #[command(after_help = "\
 The first line names the columns: account,credits and, if wanted,
-expires,reason,reference,tier,tags.
+expires,reason,reference,tier,tags. A row with 0 credits opens the account. A date in the column
+expires counts to the end of that day in the configured time zone.
 
   account,credits,expires,reason
   bo@example.com,4,2026-12-31,autumn 2026
@@ -43,7 +47,11 @@ or a reason of its own, or the next round is taken for the last one. Of rows tha
 one file each counts.
 
 With the columns tier and tags (separated by blanks) the file says these of its accounts too; an
-empty field leaves them as they are.")]
+empty field leaves them as they are.
+
+Examples:
+  maitred credits import members.csv --dry-run
+  maitred credits import members.csv")]
     Import(Import),
     /// Print what is left of each grant as a CSV file that `credits import` reads
     #[command(after_help = "\
@@ -63,16 +71,19 @@ pub struct Grant {
     /// A whole number
     #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_negative_numbers = true)]
     pub credits: u64,
-    /// Until when they can be spent: RFC 3339, a date (to the end of that day in UTC), or a
-    /// duration from now such as 90d [default: for ever]
-    #[arg(long, env = "MAITRED_EXPIRES", value_name = "TIME|DATE|DURATION")]
+    /// Until when they can be spent: RFC 3339, a date, or a duration from now such as 90d or 3months;
+    /// days count to their end in the configured time zone [default: without end]
+    #[arg(long, value_name = "TIME|DATE|DURATION")]
     pub expires: Option<String>,
     /// Why; shown in statements
-    #[arg(long, env = "MAITRED_REASON", value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
     /// Your name for this grant; the same one twice counts once
-    #[arg(long, env = "MAITRED_REFERENCE", value_name = "NAME")]
+    #[arg(long, value_name = "NAME")]
     pub reference: Option<String>,
+    /// Open the account even if its name is nearly that of another one
+    #[arg(long, value_parser = BoolishValueParser::new())]
+    pub new: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
@@ -84,10 +95,10 @@ pub struct Revoke {
     #[arg(value_name = "CREDITS", value_parser = credits::parse, allow_negative_numbers = true)]
     pub credits: u64,
     /// Why; shown in statements
-    #[arg(long, env = "MAITRED_REASON", value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
     /// Your name for this revocation; the same one twice counts once
-    #[arg(long, env = "MAITRED_REFERENCE", value_name = "NAME")]
+    #[arg(long, value_name = "NAME")]
     pub reference: Option<String>,
 }
 
@@ -97,7 +108,7 @@ pub struct Import {
     #[arg(value_name = "FILE.csv", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
     /// Say what would be given, and give nothing
-    #[arg(long, env = "MAITRED_DRY_RUN", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
 }
 
@@ -106,7 +117,6 @@ pub struct Export {
     /// Write to this file, which must not be there yet [default: standard output]
     #[arg(
         long,
-        env = "MAITRED_OUT",
         value_name = "FILE",
         value_hint = ValueHint::FilePath
     )]

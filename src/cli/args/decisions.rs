@@ -6,35 +6,67 @@ use clap::{Args as Arguments, Subcommand, ValueEnum};
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct Decisions {
     /// Not older than this: a duration back from now such as 7d, a date, or RFC 3339
-    #[arg(long, env = "MAITRED_SINCE", value_name = "DURATION|DATE|TIME")]
+    #[arg(long, value_name = "DURATION|DATE|TIME")]
     pub since: Option<String>,
     /// At most so many
-    #[arg(
-        long,
-        env = "MAITRED_LIMIT",
-        value_name = "NUMBER",
-        default_value_t = 50
-    )]
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     pub limit: u32,
+    /// Only requests of this account, or of the booker with this e-mail address
+    #[arg(long, value_name = "ACCOUNT")]
+    pub who: Option<String>,
+    /// Only requests that this gate decided
+    #[arg(long, value_name = "GATE")]
+    pub gate: Option<String>,
+    /// Only requests that were decided or ended like this
+    #[arg(long, value_enum, value_name = "OUTCOME")]
+    pub outcome: Option<Outcome>,
+}
+
+/// What `decisions` can be asked for: how a request ended, or what was decided and has no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Outcome {
+    Confirmed,
+    Declined,
+    Superseded,
+    /// Begun and not finished
+    Unresolved,
+    Wait,
+    Review,
+    Leave,
+}
+
+impl Outcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Declined => "declined",
+            Self::Superseded => "superseded",
+            Self::Unresolved => "unresolved",
+            Self::Wait => "wait",
+            Self::Review => "review",
+            Self::Leave => "leave",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Charges {
     /// List charges: of the newest decisions, or all that are still open, and why
+    #[command(after_help = "\
+Example:
+  maitred charges list --open")]
     List {
         /// Only those that are still open
-        #[arg(long, env = "MAITRED_OPEN", value_parser = BoolishValueParser::new())]
+        #[arg(long, value_parser = BoolishValueParser::new())]
         open: bool,
         /// At most so many
-        #[arg(
-            long,
-            env = "MAITRED_LIMIT",
-            value_name = "NUMBER",
-            default_value_t = 100
-        )]
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: u32,
     },
     /// End an open charge: the credits are kept, or all given back
+    #[command(after_help = "\
+Example:
+  maitred charges settle kV2s9qTtV6zB1dPz7aYw3e refund")]
     Settle {
         /// The booking's uid
         #[arg(value_name = "BOOKING")]
@@ -56,17 +88,16 @@ pub enum Settle {
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Review {
     /// List the requests that wait for an operator's word, soonest first
+    #[command(after_help = "\
+Examples:
+  maitred review list
+  maitred review list --all")]
     List {
         /// Those too that wait for something else or are left alone
-        #[arg(long, env = "MAITRED_ALL", value_parser = BoolishValueParser::new())]
+        #[arg(long, value_parser = BoolishValueParser::new())]
         all: bool,
         /// At most so many
-        #[arg(
-            long,
-            env = "MAITRED_LIMIT",
-            value_name = "NUMBER",
-            default_value_t = 100
-        )]
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
         limit: u32,
     },
     /// Have a request confirmed, whatever the house asks for beside credit and a free time
@@ -90,7 +121,7 @@ pub struct Said {
     #[arg(value_name = "BOOKING")]
     pub booking: String,
     /// Why; kept with the decision
-    #[arg(long, env = "MAITRED_REASON", value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
 }
 
@@ -100,7 +131,7 @@ pub struct Refused {
     #[arg(value_name = "BOOKING")]
     pub booking: String,
     /// Why; this is what the booker is told
-    #[arg(long, env = "MAITRED_REASON", value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
 }
 
@@ -109,7 +140,6 @@ pub struct Unresolved {
     /// At most so many
     #[arg(
         long,
-        env = "MAITRED_UNRESOLVED_LIMIT",
         value_name = "NUMBER",
         default_value_t = 100
     )]
@@ -131,10 +161,10 @@ Example:
         #[arg(value_name = "BOOKING")]
         booking: String,
         /// Only what it is on the list for under this code [default: all]
-        #[arg(long, env = "MAITRED_UNRESOLVED_CODE", value_name = "CODE")]
+        #[arg(long, value_name = "CODE")]
         code: Option<String>,
         /// Why; kept with the booking
-        #[arg(long, env = "MAITRED_UNRESOLVED_REASON", value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT")]
         reason: String,
     },
 }

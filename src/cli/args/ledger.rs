@@ -9,6 +9,9 @@ use super::credits::Export;
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Ledger {
     /// Walk the whole log and compare it with what the store says
+    #[command(after_help = "\
+Example:
+  maitred ledger verify")]
     Verify,
     /// Print the log's commits, a line of JSON each, as they stand in the log
     #[command(after_help = "\

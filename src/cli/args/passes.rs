@@ -12,15 +12,14 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:5555";
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct Run {
     /// Run one pass, print its report and exit
-    #[arg(long, env = "MAITRED_ONCE", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_parser = BoolishValueParser::new())]
     pub once: bool,
     /// Stop before anything is written or sent
-    #[arg(long, env = "MAITRED_DRY_RUN", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
     /// With --once: also look after confirmed bookings, whether that is due or not
     #[arg(
         long,
-        env = "MAITRED_WATCH",
         value_parser = BoolishValueParser::new(),
         requires = "once",
         conflicts_with = "dry_run"
@@ -31,33 +30,32 @@ pub struct Run {
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct Pass {
     /// Also look after confirmed bookings, whether that is due or not
-    #[arg(long, env = "MAITRED_WATCH", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_parser = BoolishValueParser::new())]
     pub watch: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct Plan {
     /// Exit with 3 when a pass would do something
-    #[arg(long, env = "MAITRED_EXIT_CODE", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_parser = BoolishValueParser::new())]
     pub exit_code: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct Check {
     /// Also ask Cal.com about the key, the host and the event types
-    #[arg(long, env = "MAITRED_LIVE", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_parser = BoolishValueParser::new())]
     pub live: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct Sandbox {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, env = "MAITRED_LISTEN", value_name = "ADDRESS", default_value = DEFAULT_LISTEN)]
+    #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_LISTEN)]
     pub listen: SocketAddr,
     /// What is in the calendar, and what goes wrong
     #[arg(
         long,
-        env = "MAITRED_SCENARIO",
         value_name = "FILE",
         value_hint = ValueHint::FilePath
     )]
@@ -70,6 +68,6 @@ pub struct Evaluate {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
     /// Judge as of this time: RFC 3339, a date, or a duration from now [default: the payload's own]
-    #[arg(long, env = "MAITRED_AT", value_name = "TIME")]
+    #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
 }

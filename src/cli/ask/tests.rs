@@ -7,10 +7,13 @@ use super::super::usage;
 use super::*;
 use crate::control::protocol::ImportRow;
 
-fn now() -> DateTime<Utc> {
-    DateTime::parse_from_rfc3339("2026-12-01T09:00:00Z")
-        .unwrap()
-        .to_utc()
+#[expect(clippy::unnecessary_wraps, reason = "the real one reads a file")]
+fn here() -> Result<Here, Refusal> {
+    let now = chrono::DateTime::parse_from_rfc3339("2026-12-01T09:00:00Z").unwrap();
+    Ok(Here {
+        now: now.to_utc(),
+        zone: chrono_tz::Tz::UTC,
+    })
 }
 
 /// What the words ask for, with a file that always holds `file`.
@@ -20,7 +23,7 @@ fn asked(words: &str, file: &str) -> Result<Command, Refusal> {
     let Verb::Ask(ask) = args.verb else {
         panic!("{:?}", args.verb);
     };
-    command_of(&ask, now(), &|_, _| Ok(file.as_bytes().to_vec()), &no_pin)
+    command_of(&ask, &here, &|_, _| Ok(file.as_bytes().to_vec()), &no_pin)
 }
 
 /// What stands for a PIN that was typed.
@@ -134,6 +137,7 @@ fn words_become_commands() {
         (
             "credits grant bo@example.com 4",
             Command::Grant(protocol::Grant {
+                new: false,
                 account: bo(),
                 credits: 4,
                 expires: None,
@@ -144,6 +148,7 @@ fn words_become_commands() {
         (
             "credits grant bo@example.com 4 --expires 2026-12-31 --reason dues --reference r1",
             Command::Grant(protocol::Grant {
+                new: false,
                 account: bo(),
                 credits: 4,
                 expires: some("2027-01-01T00:00:00Z"),
@@ -154,9 +159,10 @@ fn words_become_commands() {
         (
             "credits grant bo@example.com 4 --expires 30d",
             Command::Grant(protocol::Grant {
+                new: false,
                 account: bo(),
                 credits: 4,
-                expires: some("2026-12-31T09:00:00Z"),
+                expires: some("2027-01-01T00:00:00Z"),
                 reason: None,
                 reference: None,
             }),
@@ -183,13 +189,15 @@ fn words_become_commands() {
             Command::AccountList {
                 after: None,
                 limit: 100,
+                search: None,
             },
         ),
         (
-            "account list --after bo@example.com --limit 7",
+            "account list --after bo@example.com --limit 7 --search example",
             Command::AccountList {
                 after: Some(bo()),
                 limit: 7,
+                search: some("example"),
             },
         ),
         (
@@ -217,17 +225,28 @@ fn words_become_commands() {
         ),
         (
             "decisions",
-            Command::Decisions {
-                since: None,
+            Command::Decisions(protocol::DecisionQuery {
                 limit: 50,
-            },
+                ..protocol::DecisionQuery::default()
+            }),
         ),
         (
             "decisions --since 7d --limit 9",
-            Command::Decisions {
+            Command::Decisions(protocol::DecisionQuery {
                 since: some("2026-11-24T09:00:00Z"),
                 limit: 9,
-            },
+                ..protocol::DecisionQuery::default()
+            }),
+        ),
+        (
+            "decisions --who bo@example.com --gate club --outcome declined",
+            Command::Decisions(protocol::DecisionQuery {
+                since: None,
+                limit: 50,
+                who: Some(bo()),
+                gate: some("club"),
+                outcome: some("declined"),
+            }),
         ),
         (
             "explain kV2s9q",
@@ -306,10 +325,10 @@ fn a_file_that_cannot_be_read_or_is_no_text_is_refused() {
         at: None,
     });
     let unread = usage("booking.json cannot be read".to_owned());
-    let result = command_of(&ask, now(), &|_, _| Err(unread.clone()), &no_pin);
+    let result = command_of(&ask, &here, &|_, _| Err(unread.clone()), &no_pin);
     assert_eq!(result, Err(unread.clone()));
     let bad = |_: &Path, _| Ok(b"{\"a\":\"\xff\"}".to_vec());
-    let refusal = command_of(&ask, now(), &bad, &no_pin).unwrap_err();
+    let refusal = command_of(&ask, &here, &bad, &no_pin).unwrap_err();
     assert_eq!(
         refusal.text,
         "booking.json is not UTF-8 text: the byte at 6 is not"

@@ -54,6 +54,12 @@ impl Iterator for Records<'_> {
                 Err(error) => return Some((self.line_at(begin), Err(error.to_string()))),
             }
             let line = self.line_at(begin);
+            let end = usize::try_from(self.reader.position().byte()).unwrap_or(self.bytes.len());
+            let start = usize::try_from(begin).unwrap_or(self.bytes.len());
+            // Only the last record can be cut off: the reader takes the end of the file for the quote.
+            if end >= self.bytes.len() && is_open(self.bytes.get(start..).unwrap_or_default()) {
+                return Some((line, Err(CUT_OFF.to_owned())));
+            }
             let fields: Result<Vec<String>, String> = self.record.iter().map(field).collect();
             // Spreadsheets write empty rows as separators alone.
             match fields {
@@ -62,6 +68,28 @@ impl Iterator for Records<'_> {
             }
         }
     }
+}
+
+const CUT_OFF: &str = "the file ends within quotes: close the quote, or copy the whole file again if \
+                       its end is cut off";
+
+/// Whether a quote is open at the end of a record. A quote opens a field only at its beginning, and
+/// two quotes within one stand for a quote.
+fn is_open(record: &[u8]) -> bool {
+    let (mut quoted, mut begins) = (false, true);
+    let mut bytes = record.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' if quoted && bytes.peek() == Some(&b'"') => {
+                bytes.next();
+            }
+            b'"' if quoted => quoted = false,
+            b'"' if begins => quoted = true,
+            _ => {}
+        }
+        begins = !quoted && matches!(byte, b',' | b'\r' | b'\n');
+    }
+    quoted
 }
 
 /// One field as text, trimmed.

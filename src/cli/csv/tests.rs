@@ -4,7 +4,7 @@ use super::*;
 
 /// The account, credits, expiry, reason and given reference of each row.
 fn rows(text: &str) -> Vec<(u64, String)> {
-    let rows = parse(text.as_bytes()).unwrap_or_else(|bad| panic!("{text:?}: {bad:?}"));
+    let rows = parse(text.as_bytes(), Tz::UTC).unwrap_or_else(|bad| panic!("{text:?}: {bad:?}"));
     rows.into_iter()
         .map(|row| {
             let expires = row.expires.unwrap_or_else(|| "-".to_owned());
@@ -21,13 +21,13 @@ fn rows(text: &str) -> Vec<(u64, String)> {
 }
 
 fn references(text: &str) -> Vec<String> {
-    let rows = parse(text.as_bytes()).unwrap_or_else(|bad| panic!("{text:?}: {bad:?}"));
+    let rows = parse(text.as_bytes(), Tz::UTC).unwrap_or_else(|bad| panic!("{text:?}: {bad:?}"));
     rows.into_iter().map(|row| row.reference).collect()
 }
 
 /// Each problem as it is told, in order.
 fn problems(bytes: &[u8]) -> Vec<String> {
-    match parse(bytes) {
+    match parse(bytes, Tz::UTC) {
         Ok(rows) => panic!("{rows:?}"),
         Err(BadFile(problems)) => problems
             .into_iter()
@@ -149,7 +149,9 @@ fn a_bad_file_is_refused_with_what_to_do() {
         ),
         (
             b"account,credits\n\"bo,4\nal,5\n",
-            "2: a field goes over the end of the line; is a quote not closed?".into(),
+            "2: the file ends within quotes: close the quote, or copy the whole file again if \
+             its end is cut off"
+                .into(),
         ),
         (
             b"account,credits\nbo\n",
@@ -193,8 +195,26 @@ fn a_bad_file_is_refused_with_what_to_do() {
             "2: write \"1,000\" without separators, as in 1000".into(),
         ),
         (
-            b"account,credits\nbo,0\n",
-            "2: credits are given from 1 to 1000000000 at once, and not 0".into(),
+            b"account,credits\nbo,1000000001\n",
+            "2: credits are given from 1 to 1000000000 at once, and not 1000000001".into(),
+        ),
+        (
+            b"account,credits,reason\nal,2,\"autumn term\"\ncy,2,\"autumn te",
+            "3: the file ends within quotes: close the quote, or copy the whole file again if \
+             its end is cut off"
+                .into(),
+        ),
+        (
+            b"account,credits,reason\nal,2,\"autumn \"\"term\"\"\"\ncy,2,\"\"\"",
+            "3: the file ends within quotes: close the quote, or copy the whole file again if \
+             its end is cut off"
+                .into(),
+        ),
+        (
+            b"account,credits,\"reas",
+            "1: the file ends within quotes: close the quote, or copy the whole file again if \
+             its end is cut off"
+                .into(),
         ),
         (
             b"account,credits,expires\nbo,4,30d\n",
@@ -234,15 +254,15 @@ fn every_bad_row_is_named_and_every_mistake_in_it() {
                 bo,4,\n\
                 ,x,soon\n\
                 \n\
-                al,0,\n\
+                al,1000000001,\n\
                 cy,5,\n";
-    let bad = parse(text.as_bytes()).unwrap_err();
+    let bad = parse(text.as_bytes(), Tz::UTC).unwrap_err();
     insta::assert_snapshot!(bad.told(Path::new("members.csv")), @r#"
     members.csv was not imported, none of it:
       line 3: the account is missing
       line 3: "x" is no number; write digits only, as in 4
       line 3: expires: "soon" is no time; write 2026-12-31 or 2026-12-31T18:00:00Z
-      line 5: credits are given from 1 to 1000000000 at once, and not 0
+      line 5: credits are given from 1 to 1000000000 at once, and not 1000000001
     "#);
 }
 
@@ -288,7 +308,7 @@ fn a_reference_follows_from_what_a_row_says_however_it_is_written() {
 #[test]
 fn a_row_may_say_tier_and_tags_which_are_no_part_of_its_reference() {
     let text = "account,credits,tags,tier\nbo,4, chess  founder ,gold\nal,4,,\n";
-    let rows = parse(text.as_bytes()).unwrap();
+    let rows = parse(text.as_bytes(), Tz::UTC).unwrap();
     assert_eq!(rows[0].tier.as_deref(), Some("gold"));
     assert_eq!(rows[0].tags, ["chess", "founder"]);
     assert_eq!((&rows[1].tier, rows[1].tags.len()), (&None, 0));
@@ -327,7 +347,7 @@ fn rows_that_are_alike_each_count_and_in_a_file_that_has_grown_only_the_new_ones
 proptest::proptest! {
     #[test]
     fn any_bytes_give_rows_or_reasons(bytes in proptest::collection::vec(0_u8.., 0..200)) {
-        let _ = parse(&bytes);
+        let _ = parse(&bytes, Tz::UTC);
     }
 
     #[test]
@@ -335,7 +355,7 @@ proptest::proptest! {
         text in "[a-b@,;\"\r\n\t 0-9é\u{0}.-]{0,80}"
     ) {
         let file = format!("account,credits,expires,reason,reference\n{text}");
-        match parse(file.as_bytes()) {
+        match parse(file.as_bytes(), Tz::UTC) {
             Ok(rows) => {
                 let mut references: Vec<_> = rows.iter().map(|row| &row.reference).collect();
                 references.sort();

@@ -47,29 +47,19 @@ pub struct Test {
     #[arg(value_name = "DIR", value_hint = ValueHint::AnyPath)]
     pub path: PathBuf,
     /// Show every case, and what each rule said
-    #[arg(long, short, env = "MAITRED_VERBOSE", value_parser = BoolishValueParser::new())]
+    #[arg(long, short, value_parser = BoolishValueParser::new())]
     pub verbose: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct Replay {
     /// Not older than this: a duration back from now such as 30d, a date, or RFC 3339
-    #[arg(
-        long,
-        env = "MAITRED_SINCE",
-        value_name = "DURATION|DATE|TIME",
-        default_value = "30d"
-    )]
+    #[arg(long, value_name = "DURATION|DATE|TIME", default_value = "30d")]
     pub since: String,
     /// Where the ledger is [default: as the configuration says]
-    #[arg(long, env = "MAITRED_STORE", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub store: Option<PathBuf>,
     /// List at most so many differences; all are counted
-    #[arg(
-        long,
-        env = "MAITRED_LIMIT",
-        value_name = "NUMBER",
-        default_value_t = 100
-    )]
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub limit: u32,
 }

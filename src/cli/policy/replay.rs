@@ -4,7 +4,7 @@ use super::args::Replay;
 use crate::cli::args::Format;
 use crate::cli::dispatch::{Context, print};
 use crate::cli::render::policy;
-use crate::cli::time::{self, Meaning};
+use crate::cli::time::{self, Here, Meaning};
 use crate::control::exit;
 use crate::control::protocol::Refusal;
 use crate::daemon::policy::replay::{Ask, replay as judge};
@@ -15,8 +15,12 @@ use crate::domain::time::Time;
 /// # Errors
 /// When the configuration cannot be used, or the log cannot be read.
 pub fn replay(context: &Context, args: &Replay) -> Result<u8, Refusal> {
-    let since = since(&args.since, (context.clock)())?;
     let config = context.config()?.config;
+    let here = Here {
+        now: (context.clock)(),
+        zone: config.policy.house.zone,
+    };
+    let since = since(&args.since, here)?;
     let store = args.store.as_deref().unwrap_or(&config.store.path);
     let ask = Ask {
         policy: &config.policy,
@@ -31,12 +35,12 @@ pub fn replay(context: &Context, args: &Replay) -> Result<u8, Refusal> {
     print(text.as_bytes())
 }
 
-fn since(text: &str, now: Time) -> Result<Time, Refusal> {
+fn since(text: &str, here: Here) -> Result<Time, Refusal> {
     let wrong = |why: String| Refusal {
         exit: exit::USAGE,
         code: "usage".to_owned(),
         text: format!("--since: {why}"),
     };
-    let at = time::parse(text, Meaning::Since, now).map_err(|why| wrong(why.to_string()))?;
+    let at = time::parse(text, Meaning::Since, here).map_err(|why| wrong(why.to_string()))?;
     at.parse().map_err(|_| wrong(format!("{at} is no time")))
 }

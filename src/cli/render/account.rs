@@ -86,7 +86,11 @@ pub fn accounts(view: &AccountsView, page: &Page) -> String {
             ]
         })
         .collect();
-    let mut text = count(view.accounts.len(), "account") + ":\n\n";
+    let accounts = count(view.accounts.len(), "account");
+    let mut text = match view.next {
+        Some(_) => format!("The first {accounts}; there are more:\n\n"),
+        None => format!("{accounts}:\n\n"),
+    };
     text.push_str(&page.table(
         &["account", "available", "held", "posted", "aliases"],
         &["account"],

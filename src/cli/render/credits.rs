@@ -28,8 +28,12 @@ pub fn given(view: &GivenView) -> String {
             minute(&view.at)
         )
     } else {
+        let opened = match view.opened {
+            true => format!("There was no account {account}: it is open now.\n"),
+            false => String::new(),
+        };
         format!(
-            "{credits} {verb} {what}, under the reference {}.\n{available}\n",
+            "{credits} {verb} {what}, under the reference {}.\n{opened}{available}\n",
             view.reference
         )
     }

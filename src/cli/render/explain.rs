@@ -178,6 +178,18 @@ fn note(charge: &ChargeView) -> String {
 }
 
 /// Facts in a table; the number in the log first.
+/// What an entry is about: the booking's title and start come first, where they are known.
+fn what(entry: &EntryView) -> String {
+    let title = entry.title.as_deref().filter(|title| !title.is_empty());
+    let start = entry.start.as_deref().map(minute);
+    match (title, start) {
+        (Some(title), Some(start)) => format!("“{title}” on {start}: {}", entry.text),
+        (None, Some(start)) => format!("the booking on {start}: {}", entry.text),
+        (Some(title), None) => format!("“{title}”: {}", entry.text),
+        (None, None) => entry.text.clone(),
+    }
+}
+
 pub(super) fn entries(entries: &[EntryView], page: &Page) -> String {
     let rows = entries
         .iter()
@@ -189,7 +201,7 @@ pub(super) fn entries(entries: &[EntryView], page: &Page) -> String {
                 entry
                     .credits
                     .map_or_else(String::new, |credits| credits.to_string()),
-                entry.text.clone(),
+                what(entry),
             ]
         })
         .collect();

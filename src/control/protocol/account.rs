@@ -58,6 +58,9 @@ pub struct GivenView {
     pub at: String,
     /// Whether it had been made before under the same reference: nothing was done this time.
     pub existed: bool,
+    /// Whether the grant opened the account.
+    #[serde(default)]
+    pub opened: bool,
     pub available: u64,
 }
 

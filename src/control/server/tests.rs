@@ -393,3 +393,20 @@ async fn clients_that_dawdle_do_not_hold_up_the_end() {
     house.close().await;
     assert_eq!(hear(dawdling).await, "");
 }
+
+#[tokio::test]
+async fn idle_connections_give_way_to_commands() {
+    let mut house = House::open(Limits { clients: 4, ..FAR });
+    let mut idle = Vec::new();
+    for _ in 0..1_000 {
+        idle.push(house.connect().await);
+    }
+    let client = tokio::spawn(call(house.path.clone(), Command::Verify {}));
+    let asked = house.next().await;
+    asked.answer.send(answer("abc")).unwrap();
+    assert_eq!(head(client.await.unwrap().unwrap()), "abc");
+    let first = refusal(idle.remove(0)).await;
+    assert!(first.contains("idle"), "{first}");
+    drop(idle);
+    house.close().await;
+}

@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::parse;
+use super::{near_names, parse};
 use crate::control::protocol::account::GrantsView;
 use crate::control::protocol::{Answer, Grant, Refusal, Revoke, SCHEMA};
 use crate::daemon::views;
@@ -49,13 +49,24 @@ pub fn grant(store: &mut dyn Store, now: Time, asked: &Grant) -> Result<Answer, 
         expires: parse::expiry(asked.expires.as_deref(), now)?,
         ..wanted
     };
+    let there = store
+        .account(&wanted.account)
+        .map_err(|e| parse::store_failed(&e))?;
+    if there.is_none() && !asked.new {
+        near_names::refuse(store, &wanted.account)?;
+    }
     let mut facts = expired(store, &wanted.account, now)?;
     facts.push(grant_fact(&wanted));
     store
         .commit(now, facts, &[])
         .map_err(|e| parse::commit_failed(&e))?;
-    tracing::info!(reference = %wanted.reference, credits = wanted.credits, "granted");
-    shown(store, &wanted, false, now)
+    let opened = there.is_none();
+    tracing::info!(reference = %wanted.reference, credits = wanted.credits, opened, "granted");
+    let mut answer = shown(store, &wanted, false, now)?;
+    if let Answer::Given(view) = &mut answer {
+        view.opened = opened;
+    }
+    Ok(answer)
 }
 
 pub fn revoke(store: &mut dyn Store, now: Time, asked: &Revoke) -> Result<Answer, Refusal> {
@@ -212,4 +223,43 @@ fn reference(
         .map(|byte| format!("{byte:02x}"))
         .collect();
     parse::reference(&format!("{kind}-{}-{hex}", head.seq + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::make::{now, store};
+    use super::*;
+
+    fn asked(account: &str, new: bool) -> Grant {
+        Grant {
+            account: account.to_owned(),
+            credits: 3,
+            expires: None,
+            reason: None,
+            reference: None,
+            new,
+        }
+    }
+
+    #[test]
+    fn a_grant_says_when_it_opens_an_account_and_a_mistyped_name_needs_a_word() {
+        let mut store = store(1);
+        // account, --new, whether the grant opened an account
+        let rows = [
+            ("bo@example.com", false, Ok(false)),
+            ("bo@exmaple.com", false, Err("near-name")),
+            ("bo", false, Err("near-name")),
+            ("bo@exmaple.com", true, Ok(true)),
+            ("bo@exmaple.com", false, Ok(false)),
+            ("someone@another.org", false, Ok(true)),
+        ];
+        for (account, new, expect) in rows {
+            let opened = match grant(&mut store, now(), &asked(account, new)) {
+                Ok(Answer::Given(view)) => Ok(view.opened),
+                Ok(other) => panic!("{other:?}"),
+                Err(refusal) => Err(refusal.code),
+            };
+            assert_eq!(opened, expect.map_err(str::to_owned), "{account} {new}");
+        }
+    }
 }

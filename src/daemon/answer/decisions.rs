@@ -1,27 +1,37 @@
 //! What was decided, and why.
 
+use std::collections::BTreeSet;
+
 use super::parse;
 use crate::control::protocol::unresolved::UnresolvedItem;
-use crate::control::protocol::{Answer, DecisionView, DecisionsView, ExplainView, Refusal, SCHEMA};
+use crate::control::protocol::{
+    Answer, DecisionQuery, DecisionView, DecisionsView, ExplainView, Refusal, SCHEMA,
+};
 use crate::daemon::views::{self, facts};
 use crate::domain::decision::{Decision, Outcome};
-use crate::domain::id::{BookingUid, RequestId};
+use crate::domain::id::{Address, BookingUid, RequestId};
 use crate::domain::request::{ChargeState, Request, RequestState};
+use crate::domain::time::Time;
 use crate::domain::watch::MAX_CHAIN;
 use crate::store::port::{Store, StoreError, Subject, Written};
 
 /// Decisions in one answer.
 const MAX_DECISIONS: u32 = 10_000;
 
+/// Decisions read at once.
+const PAGE: usize = 1_000;
+
 /// Entries shown of one request.
 const MAX_ENTRIES: usize = 1_000;
 
-pub fn list(store: &dyn Store, since: Option<&str>, limit: u32) -> Result<Answer, Refusal> {
+pub fn list(store: &dyn Store, query: &DecisionQuery) -> Result<Answer, Refusal> {
+    let since = query.since.as_deref();
     let since = since.map(|text| parse::time("--since", text)).transpose()?;
-    let limit = usize::try_from(limit.clamp(1, MAX_DECISIONS)).unwrap_or(usize::MAX);
-    let mut decided = store
-        .decided(since, None, limit + 1)
-        .map_err(|e| parse::store_failed(&e))?;
+    let limit = usize::try_from(query.limit.clamp(1, MAX_DECISIONS)).unwrap_or(usize::MAX);
+    let mut decided = match &query.who {
+        Some(who) => of_person(store, query, who, since)?,
+        None => of_anybody(store, query, since, limit + 1)?,
+    };
     let more = decided.len() > limit;
     decided.truncate(limit);
     let decisions = decided.iter().map(|request| decision(store, request));
@@ -30,6 +40,70 @@ pub fn list(store: &dyn Store, since: Option<&str>, limit: u32) -> Result<Answer
         decisions: decisions.collect::<Result<_, Refusal>>()?,
         more,
     }))
+}
+
+/// Whether the query's gate and outcome are those of the request.
+fn is_asked_for(query: &DecisionQuery, request: &Request) -> bool {
+    let gate = query.gate.is_none() || request.gate == query.gate;
+    let outcome = query.outcome.as_deref().is_none_or(|outcome| {
+        let noted = request.state == RequestState::Noted;
+        outcome == views::outcome(request) || (noted && outcome == request.decision.as_str())
+    });
+    gate && outcome
+}
+
+/// Decisions in order, newest first, with those that were not asked for left out.
+fn of_anybody(
+    store: &dyn Store,
+    query: &DecisionQuery,
+    since: Option<Time>,
+    wanted: usize,
+) -> Result<Vec<Request>, Refusal> {
+    let mut found: Vec<Request> = Vec::new();
+    let mut before: Option<(Time, RequestId)> = None;
+    loop {
+        let page = store
+            .decided(since, before.as_ref(), PAGE.max(wanted))
+            .map_err(|e| parse::store_failed(&e))?;
+        let full = page.len() == PAGE.max(wanted);
+        before = page.last().map(|last| (last.decided, last.id.clone()));
+        found.extend(
+            page.into_iter()
+                .filter(|request| is_asked_for(query, request)),
+        );
+        if !full || found.len() >= wanted {
+            found.truncate(wanted);
+            return Ok(found);
+        }
+    }
+}
+
+/// All that one person asked for, under any of the account's addresses, newest decision first.
+fn of_person(
+    store: &dyn Store,
+    query: &DecisionQuery,
+    who: &str,
+    since: Option<Time>,
+) -> Result<Vec<Request>, Refusal> {
+    let failed = |error: StoreError| parse::store_failed(&error);
+    let id = parse::account_id(store, who)?;
+    let mut addresses: BTreeSet<Address> = Address::parse(who).into_iter().collect();
+    addresses.extend(Address::parse(id.as_str()));
+    if let Some(account) = store.account(&id).map_err(failed)? {
+        addresses.extend(account.aliases);
+    }
+    let most = usize::try_from(MAX_DECISIONS).unwrap_or(usize::MAX);
+    let mut found = Vec::new();
+    for address in &addresses {
+        let asked = store
+            .asked_by(address, Time::MIN_UTC, most)
+            .map_err(failed)?;
+        found.extend(asked.into_iter().filter(|request| {
+            since.is_none_or(|since| request.decided >= since) && is_asked_for(query, request)
+        }));
+    }
+    found.sort_by(|a, b| (b.decided, &b.id).cmp(&(a.decided, &a.id)));
+    Ok(found)
 }
 
 /// A decision with what came back of it since, along the chain of its bookings.

@@ -117,6 +117,7 @@ mod tests {
         };
         credits::revoke(&mut store, now(), &take("bo@example.com", 2)).expect("revoked");
         let more = Grant {
+            new: true,
             account: "bo@example.com".to_owned(),
             credits: 4,
             expires: Some(views::time(now() + Span::days(30))),

@@ -94,6 +94,9 @@ impl<'a> Sorted<'a> {
     }
 
     fn add(&mut self, row: &ImportRow) -> Result<(), Refusal> {
+        if row.credits == 0 {
+            return self.open(row);
+        }
         let (wanted, existed) = row_of(self.store, self.now, row)?;
         if let Some(line) = self.lines.insert(wanted.reference.clone(), row.line) {
             return Err(parse::usage(format!(
@@ -116,6 +119,20 @@ impl<'a> Sorted<'a> {
             self.facts.extend(expired);
         }
         self.facts.push(grant_fact(&wanted));
+        Ok(())
+    }
+
+    /// A row with 0 credits, as exports of other systems have them: the member gets an account, and
+    /// the ledger gets no grant.
+    fn open(&mut self, row: &ImportRow) -> Result<(), Refusal> {
+        let account = parse::account_id(self.store, &row.account)?;
+        self.describe(&account, row)?;
+        let there = self.account(&account)?.is_some();
+        if there || !self.opened.insert(account.clone()) {
+            self.view.existed += 1;
+            return Ok(());
+        }
+        self.facts.push(Fact::Opened { account });
         Ok(())
     }
 
@@ -205,4 +222,50 @@ fn row_of(store: &dyn Store, now: Time, row: &ImportRow) -> Result<(Given, bool)
     }
     wanted.expires = parse::expiry(row.expires.as_deref(), now)?;
     Ok((wanted, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::make::{now, store};
+    use super::*;
+
+    fn row(line: u64, account: &str, credits: u64) -> ImportRow {
+        ImportRow {
+            line,
+            account: account.to_owned(),
+            credits,
+            expires: None,
+            reason: None,
+            reference: format!("row-{line}"),
+            tier: Some("gold".to_owned()),
+            tags: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_row_with_no_credits_opens_the_account_once() {
+        let mut store = store(2);
+        let rows = [
+            row(2, "nul@example.com", 0),
+            row(3, "bo@example.com", 0),
+            row(4, "nul@example.com", 1),
+            row(5, "cy@example.com", 3),
+            row(6, "cy@example.com", 0),
+        ];
+        for (round, opened) in [(1, 2), (2, 0)] {
+            let Ok(Answer::Import(view)) = import(&mut store, now(), &rows, false) else {
+                panic!("round {round}");
+            };
+            assert_eq!(view.accounts_opened, opened, "round {round}");
+        }
+        let available = |account: &str| {
+            let id = AccountId::parse(account).unwrap();
+            let there = store.account(&id).unwrap().unwrap();
+            (there.available(now()), there.tier)
+        };
+        let gold = Some("gold".to_owned());
+        assert_eq!(available("nul@example.com"), (1, gold.clone()));
+        assert_eq!(available("bo@example.com"), (2, gold.clone()));
+        assert_eq!(available("cy@example.com"), (3, gold));
+    }
 }

@@ -28,6 +28,7 @@ pub(super) fn give(store: &mut MemoryStore, account: &str, credits: u64, referen
         expires: None,
         reason: None,
         reference: Some(reference.to_owned()),
+        new: true,
     };
     super::credits::grant(store, now(), &grant).expect("it is granted");
 }

@@ -11,6 +11,7 @@ pub mod import;
 #[cfg(test)]
 mod make;
 pub mod members;
+mod near_names;
 pub mod parse;
 pub mod review;
 pub mod route;

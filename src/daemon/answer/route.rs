@@ -96,9 +96,11 @@ pub fn answer(
         Command::Import { rows, dry_run } => import::import(store, now, rows, *dry_run),
         Command::Grants { account } => credits::grants(store, now, account),
         Command::AccountShow { account } => accounts::show(store, now, account),
-        Command::AccountList { after, limit } => {
-            accounts::list(store, now, after.as_deref(), *limit)
-        }
+        Command::AccountList {
+            after,
+            limit,
+            search,
+        } => accounts::list(store, now, after.as_deref(), *limit, search.as_deref()),
         Command::AccountAlias {
             account,
             alias,
@@ -112,7 +114,7 @@ pub fn answer(
         Command::AccountStatement { account, limit } => {
             accounts::statement(store, now, account, *limit)
         }
-        Command::Decisions { since, limit } => decisions::list(store, since.as_deref(), *limit),
+        Command::Decisions(query) => decisions::list(store, query),
         Command::Explain { booking } => decisions::explain(store, booking),
         Command::Evaluate { text, at } => {
             evaluate::evaluate(store, policy, now, text, at.as_deref())

@@ -16,6 +16,8 @@ pub fn entry(written: &Written) -> EntryView {
         kind: kind.to_owned(),
         credits,
         booking,
+        title: None,
+        start: None,
         text,
     }
 }
