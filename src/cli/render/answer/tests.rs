@@ -501,7 +501,7 @@ fn accounts_are_listed_with_the_way_to_the_next_ones() {
     );
     let view = json!({"schema": 1, "accounts": [other, account()], "next": "bo@example.com"});
     insta::assert_snapshot!(read(json!({"accounts": view})), @r"
-    2 accounts:
+    The first 2 accounts; there are more:
 
       account         available  held  posted  aliases
       acme-ltd              100     1       2
