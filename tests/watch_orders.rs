@@ -395,6 +395,7 @@ async fn what_has_ended_is_looked_at_once_between_audits() {
 #[tokio::test]
 async fn decisions_show_what_came_back_and_why() {
     use maitred::control::protocol::Answer;
+    use maitred::control::protocol::DecisionQuery;
     use maitred::daemon::answer::decisions::list;
     for moves in [false, true] {
         let mut house = House::new(Dialect::V2).await;
@@ -410,7 +411,11 @@ async fn decisions_show_what_came_back_and_why() {
         };
         happens(&house, Change::HostCancels, &stands);
         look(&mut house, &[Look::Watch]).await;
-        let answer = house.store.with(|store| list(store, None, 10)).await;
+        let query = DecisionQuery {
+            limit: 10,
+            ..DecisionQuery::default()
+        };
+        let answer = house.store.with(move |store| list(store, &query)).await;
         let Answer::Decisions(view) = answer.unwrap() else {
             panic!("other answer");
         };
