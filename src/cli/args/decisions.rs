@@ -138,11 +138,7 @@ pub struct Refused {
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct Unresolved {
     /// At most so many
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        default_value_t = 100
-    )]
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub limit: u32,
     #[command(subcommand)]
     pub resolve: Option<Resolve>,
