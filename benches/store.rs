@@ -145,6 +145,7 @@ fn begun(n: usize) -> [Fact; 2] {
         host: request.host,
         start: request.start,
         end: request.end,
+        terms: None,
     };
     let request = std::sync::Arc::new(request);
     [Fact::Decided { request }, hold]

@@ -790,6 +790,7 @@ async fn one_that_does_not_fit_holds_up_nobody() {
         host: other.host,
         start: other.start,
         end: other.end,
+        terms: None,
     };
     let end = [
         Fact::Void {

@@ -10,10 +10,12 @@ use maitred::calcom::port::Dialect;
 use maitred::domain::decision::{Code, Decision};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{EventTypeKey, Gate, RefuseWith};
-use maitred::domain::id::{AccountId, Reference};
+use maitred::domain::id::{AccountId, Address, Reference};
 use maitred::domain::plan::Problem;
 use maitred::domain::request::ChargeState;
-use maitred::domain::terms::{Blame, ExpiredRefund, Forgive, LateMove, NoShow, Terms, Unmanaged};
+use maitred::domain::terms::{
+    Blame, ExpiredRefund, Forgive, HostAbsent, LateMove, NoShow, Terms, Unmanaged,
+};
 use maitred::domain::time::Span;
 use maitred::domain::watch::What;
 use maitred::reconcile::watch::Watched;
@@ -31,7 +33,17 @@ fn act(house: &House, action: Action) -> Vec<String> {
 
 /// A house in which Bo has 5 credits and a confirmed lesson, which cost 1, or dinner, which cost 3.
 async fn confirmed(dialect: Dialect, dinner: bool) -> (House, String) {
+    confirmed_under(dialect, dinner, |_| ()).await
+}
+
+/// The same, paid under these terms.
+async fn confirmed_under(
+    dialect: Dialect,
+    dinner: bool,
+    change: impl Fn(&mut Terms),
+) -> (House, String) {
     let mut house = House::new(dialect).await;
+    terms(&mut house, change);
     house.grant(BO, 5).await;
     let kind = if dinner {
         house.kinds.dinner
@@ -83,29 +95,34 @@ async fn a_charge_closes_when_the_booking_is_over_and_grace_has_passed() {
 
 #[tokio::test]
 async fn cancellations_refund_by_who_and_how_late() {
-    type Row = (&'static str, fn(&str) -> Action, i64, u64);
+    type Row = (&'static str, fn(&str) -> Action, i64, bool, u64);
     let booker = |uid: &str| Action::BookerCancels(Said::nothing(uid));
     let host = |uid: &str| Action::HostCancels(Said::nothing(uid));
     let api = |uid: &str| Action::ApiCancels(Said::nothing(uid));
     let asks = |uid: &str| Action::HostAsksToMove(Said::nothing(uid));
-    // who, hours before the start, credits of 3 that come back
-    let rows: [Row; 8] = [
-        ("booker", booker, 30, 3),
-        ("booker", booker, 10, 2),
-        ("booker", booker, 1, 0),
-        ("host", host, 1, 3),
-        ("api", api, 30, 3),
-        ("api", api, 1, 0),
-        ("host asks for another time", asks, 1, 3),
-        ("host", host, 30, 3),
+    // who, hours before the start, whether the host's name is trusted, credits of 3 that come back
+    let rows: [Row; 11] = [
+        ("booker", booker, 30, true, 3),
+        ("booker", booker, 10, true, 2),
+        ("booker", booker, 1, true, 0),
+        ("host", host, 1, true, 3),
+        ("api", api, 30, true, 3),
+        ("api", api, 1, true, 0),
+        ("host asks for another time", asks, 1, true, 3),
+        ("host", host, 30, true, 3),
+        // Everybody can give the host's address to the page that cancels.
+        ("host", host, 30, false, 3),
+        ("host", host, 10, false, 2),
+        ("host asks for another time", asks, 1, false, 0),
     ];
     for audit in [false, true] {
-        for (who, action, hours, back) in rows {
-            let what = format!("{who} {hours} h before, audit {audit}");
-            let (mut house, uid) = confirmed(Dialect::V2, true).await;
-            terms(&mut house, |terms| {
-                terms.refund = common::graded();
-            });
+        for (who, action, hours, trust, back) in rows {
+            let what = format!("{who} {hours} h before, trusted {trust}, audit {audit}");
+            let (mut house, uid) = confirmed_under(Dialect::V2, true, |terms| {
+                terms.refunds.windows = common::graded();
+                terms.refunds.trust_named_cancels = trust;
+            })
+            .await;
             let until = time(START) - Span::hours(hours) - house.clock.now();
             house.clock.advance(until - Span::minutes(5));
             act(&house, action(&uid));
@@ -126,8 +143,10 @@ async fn cancellations_refund_by_who_and_how_late() {
 
 #[tokio::test]
 async fn unknown_cancellations_count_as_configured() {
-    let (mut house, uid) = confirmed(Dialect::V2, true).await;
-    terms(&mut house, |terms| terms.unknown_cancels = Blame::Host);
+    let (mut house, uid) = confirmed_under(Dialect::V2, true, |terms| {
+        terms.refunds.unknown_cancels = Blame::Host;
+    })
+    .await;
     house.clock.advance(Span::days(7));
     act(&house, Action::ApiCancels(Said::nothing(&uid)));
     assert_eq!(whats(&house.watch(false).await), [What::Refunded]);
@@ -260,8 +279,10 @@ async fn a_declined_successor_refunds_and_a_cancelled_one_follows_the_windows() 
 #[tokio::test]
 async fn a_late_move_can_be_a_cancellation_in_either_order() {
     for watch_first in [true, false] {
-        let (mut house, uid) = confirmed(Dialect::V2, false).await;
-        terms(&mut house, |terms| terms.late_move = LateMove::Cancellation);
+        let (mut house, uid) = confirmed_under(Dialect::V2, false, |terms| {
+            terms.refunds.late_move = LateMove::Cancellation;
+        })
+        .await;
         house
             .clock
             .advance(time(START) - Span::hours(2) - house.clock.now());
@@ -293,8 +314,8 @@ async fn a_late_move_by_nobody_knows_whom_counts_as_configured() {
         house.grant(BO, 5).await;
         let uids = house.series(house.kinds.lesson, BO, START, 2);
         terms(&mut house, |terms| {
-            terms.late_move = LateMove::Cancellation;
-            terms.unknown_cancels = unknown;
+            terms.refunds.late_move = LateMove::Cancellation;
+            terms.refunds.unknown_cancels = unknown;
         });
         house.pass().await;
         house.watch(true).await;
@@ -392,8 +413,11 @@ async fn absence_counts_once_the_grace_is_over() {
     ];
     for (host, booker, taken_back, no_show, expect) in rows {
         let what = format!("host {host} booker {booker} back {taken_back} {no_show:?}");
-        let (mut house, uid) = confirmed(Dialect::V2, false).await;
-        terms(&mut house, |terms| terms.no_show = no_show);
+        let (mut house, uid) = confirmed_under(Dialect::V2, false, |terms| {
+            terms.refunds.no_show = no_show;
+            terms.refunds.host_absent = HostAbsent::Refund;
+        })
+        .await;
         house.clock.advance(Span::days(7) + Span::hours(2));
         let mark = |absent| Action::AttendeeAbsent {
             booking: uid.clone(),
@@ -433,7 +457,7 @@ async fn absence_counts_once_the_grace_is_over() {
 async fn first_absences_are_forgiven() {
     let mut house = House::new(Dialect::V2).await;
     terms(&mut house, |terms| {
-        terms.forgive = Some(Forgive {
+        terms.refunds.forgive = Some(Forgive {
             times: 1,
             per: Span::days(60),
         });
@@ -471,7 +495,7 @@ async fn a_lot_that_expired_meanwhile_is_restored_or_forfeited() {
         (ExpiredRefund::Forfeit, 0),
     ] {
         let mut house = House::new(Dialect::V2).await;
-        terms(&mut house, |terms| terms.expired_refund = how);
+        terms(&mut house, |terms| terms.refunds.expired_refund = how);
         let at = house.clock.now();
         let fact = Fact::Grant {
             reference: Reference::parse("short").unwrap(),
@@ -541,7 +565,7 @@ async fn what_was_paid_for_before_several_moves_is_not_cancelled() {
         let (mut house, first) = confirmed(dialect, true).await;
         terms(&mut house, |terms| {
             terms.unmanaged = Unmanaged::Cancel;
-            terms.late_move = LateMove::Carry;
+            terms.refunds.late_move = LateMove::Carry;
         });
         let mut last = first;
         for day in [4, 8] {
@@ -665,8 +689,10 @@ async fn calls_do_not_grow_with_what_is_closed() {
 
 #[tokio::test]
 async fn gates_by_number_and_deleted_event_types_keep_their_terms() {
-    let (mut house, uid) = confirmed(Dialect::V2, false).await;
-    terms(&mut house, |terms| terms.refund = Vec::new());
+    let (mut house, uid) = confirmed_under(Dialect::V2, false, |terms| {
+        terms.refunds.windows = Vec::new();
+    })
+    .await;
     let event_type = house.kinds.lesson;
     act(&house, Action::DeletesEventType { event_type });
     act(&house, Action::BookerCancels(Said::nothing(&uid)));
@@ -755,32 +781,145 @@ async fn a_cancellation_that_cannot_be_told_from_a_move_is_left_and_said() {
     );
 }
 
-/// The successor was charged as a request of its own, and that charge is over: what was paid for
-/// the one before it comes back, or one booking would have been paid for twice.
+/// The successor was paid for by another account: what was paid for the one before it comes back, or
+/// one booking would have been paid for twice.
 #[tokio::test]
 async fn nobody_pays_for_a_chain_twice() {
-    let (mut house, uid) = confirmed(Dialect::V2, false).await;
-    terms(&mut house, |terms| {
-        terms.late_move = LateMove::Cancellation;
-        terms.refund = Vec::new();
-    });
+    let mut house = House::new(Dialect::V2).await;
+    house.grant("family", 5).await;
+    let (account, alias) = (
+        AccountId::parse("family").unwrap(),
+        Address::parse(BO).unwrap(),
+    );
+    write(
+        &house,
+        Fact::Aliased {
+            account: account.clone(),
+            alias: alias.clone(),
+        },
+    )
+    .await;
+    let uid = house.request(house.kinds.lesson, BO, START);
+    house.pass().await;
+    house.watch(true).await;
+    write(&house, Fact::Unaliased { account, alias }).await;
+    house.grant(BO, 5).await;
     let start = time("2026-12-03T09:00:00Z");
     let last = act(&house, Action::BookerMoves(Shift::to(&uid, start))).remove(0);
     house.pass().await;
-    assert_eq!(house.balance(BO).await, (3, 0, 2), "both are charged");
-    let kept = Fact::Closed {
-        booking: maitred::domain::id::BookingUid::parse(&last).unwrap(),
-        reason: "kept by an operator".to_owned(),
-    };
-    let at = house.clock.now();
-    let closed = house
-        .store
-        .with(move |store| store.commit(at, vec![kept], &[]));
-    closed.await.unwrap();
-    terms(&mut house, |terms| terms.late_move = LateMove::Carry);
+    assert_eq!(house.status(&last), "accepted");
+    assert_eq!(house.balance(BO).await, (4, 0, 1), "both are charged");
+    assert_eq!(house.balance("family").await, (4, 0, 1), "both are charged");
     assert_eq!(whats(&house.watch(true).await), [What::Refunded]);
-    assert_eq!(house.balance(BO).await, (4, 0, 2));
+    assert_eq!(house.balance("family").await.0, 5);
+    assert_eq!(house.balance(BO).await.0, 4);
     nothing_more(&mut house, "paid once").await;
+}
+
+async fn write(house: &House, fact: Fact) {
+    let at = house.clock.now();
+    let written = house
+        .store
+        .with(move |store| store.commit(at, vec![fact], &[]));
+    written.await.unwrap();
+}
+
+/// What was paid comes back on the terms that stood when it was paid, whatever the configuration
+/// says by then; also under the name of the booking that it was moved to.
+#[tokio::test]
+async fn later_edits_do_not_change_what_was_paid_before() {
+    let harsh = |terms: &mut Terms| {
+        terms.refunds.windows = Vec::new();
+        terms.refunds.late_move = LateMove::Cancellation;
+        terms.refunds.grace = Span::days(300);
+        terms.refunds.expired_refund = ExpiredRefund::Forfeit;
+    };
+    for dialect in [Dialect::V2, Dialect::V1] {
+        for moved in [None, Some(false), Some(true)] {
+            let what = format!("{dialect:?}, moved by the pass {moved:?}");
+            let (mut house, mut uid) = confirmed(dialect, true).await;
+            terms(&mut house, harsh);
+            if let Some(by_pass) = moved {
+                let shift = Shift::to(&uid, time("2026-12-03T09:00:00Z"));
+                let action = if by_pass {
+                    Action::BookerMoves(shift)
+                } else {
+                    Action::HostMoves(shift)
+                };
+                uid = act(&house, action).remove(0);
+                house.pass().await;
+                house.watch(false).await;
+                assert_eq!(house.status(&uid), "accepted", "{what}");
+            }
+            act(&house, Action::BookerCancels(Said::nothing(&uid)));
+            assert_eq!(whats(&house.watch(false).await), [What::Refunded], "{what}");
+            assert_eq!(house.balance(BO).await.0, 5, "{what}");
+            // And one that takes place is final when its own grace has passed.
+            let (mut house, _) = confirmed(dialect, true).await;
+            terms(&mut house, harsh);
+            house.clock.advance(Span::days(9));
+            assert_eq!(whats(&house.watch(false).await), [What::Kept], "{what}");
+        }
+    }
+}
+
+/// Every key of the server may set the mark, so by default an operator is asked, once.
+#[tokio::test]
+async fn an_absent_host_is_reviewed_refunded_or_ignored() {
+    // the setting, whether the booker is marked too, what becomes of it
+    let rows = [
+        (HostAbsent::Review, false, None),
+        (HostAbsent::Review, true, None),
+        (HostAbsent::Refund, false, Some(What::Refunded)),
+        (HostAbsent::Refund, true, Some(What::Refunded)),
+        (HostAbsent::Ignore, false, Some(What::Kept)),
+        (HostAbsent::Ignore, true, Some(What::Kept)),
+    ];
+    assert_eq!(Terms::default().refunds.host_absent, HostAbsent::Review);
+    for (setting, both, expect) in rows {
+        for give_back in [true, false] {
+            let what = format!("{setting:?}, the booker too {both}");
+            let (mut house, uid) = confirmed_under(Dialect::V2, false, |terms| {
+                terms.refunds.host_absent = setting;
+            })
+            .await;
+            house.clock.advance(Span::days(7) + Span::hours(2));
+            let (booking, absent) = (uid.clone(), true);
+            act(&house, Action::HostAbsent { booking, absent });
+            if both {
+                let (booking, email) = (uid.clone(), BO.to_owned());
+                let mark = Action::AttendeeAbsent {
+                    booking,
+                    email,
+                    absent,
+                };
+                act(&house, mark);
+            }
+            house.clock.advance(Span::hours(24));
+            let watched = house.watch(false).await;
+            assert_eq!(whats(&watched).first().copied(), expect, "{what}");
+            let asks = |problem: &Problem| problem.code == "host-absent";
+            assert_eq!(
+                watched.problems.iter().any(asks),
+                expect.is_none(),
+                "{what}"
+            );
+            if expect.is_none() {
+                let (policy, now) = (house.policy.clone(), house.clock.now());
+                let settled = house.store.with(move |store| {
+                    maitred::daemon::answer::charges::settle(store, &policy, now, &uid, give_back)
+                });
+                settled.await.unwrap();
+                assert_eq!(
+                    house.balance(BO).await.0,
+                    4 + u64::from(give_back),
+                    "{what}"
+                );
+                assert!(!house.watch(true).await.problems.iter().any(asks), "{what}");
+            }
+            nothing_more(&mut house, &what).await;
+        }
+    }
 }
 
 /// A series waits for an answer; one occurrence of it is cancelled, and the rest goes on waiting.

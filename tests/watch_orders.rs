@@ -13,7 +13,7 @@ use maitred::domain::criteria::opening::Opening;
 use maitred::domain::criteria::price::Price;
 use maitred::domain::decision::Outcome;
 use maitred::domain::request::{ChargeState, RequestState};
-use maitred::domain::terms::{NoShow, OnReschedule};
+use maitred::domain::terms::{HostAbsent, NoShow, OnReschedule};
 use maitred::domain::time::Span;
 use maitred::domain::watch::What;
 use maitred::sandbox::actions::{Action, Said, Shift};
@@ -163,8 +163,9 @@ async fn each_pair_of_changes_in_each_order_of_sight() {
             let mut house = House::new(dialect).await;
             for gate in &mut house.policy.gates {
                 gate.cost = 4;
-                gate.terms.no_show = NoShow::Keep;
-                gate.terms.refund = common::graded();
+                gate.terms.refunds.no_show = NoShow::Keep;
+                gate.terms.refunds.windows = common::graded();
+                gate.terms.refunds.host_absent = HostAbsent::Refund;
             }
             house.grant(BO, 4).await;
             let uid = house.request(house.kinds.lesson, BO, START);
@@ -399,6 +400,9 @@ async fn decisions_show_what_came_back_and_why() {
     use maitred::daemon::answer::decisions::list;
     for moves in [false, true] {
         let mut house = House::new(Dialect::V2).await;
+        for gate in &mut house.policy.gates {
+            gate.terms.refunds.trust_named_cancels = true;
+        }
         house.grant(BO, 3).await;
         let uid = house.request(house.kinds.dinner, BO, START);
         look(&mut house, &[Look::Pass, Look::Audit]).await;

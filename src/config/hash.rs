@@ -11,7 +11,7 @@ use super::model::Config;
 use crate::domain::criteria::effect::Effect;
 use crate::domain::gate::{EventTypeKey, Gate, HostKey, RefuseWith};
 use crate::domain::terms::{
-    Blame, ExpiredRefund, LateMove, NoShow, OnReschedule, Terms, Unmanaged,
+    Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, OnReschedule, RefundTerms, Terms, Unmanaged,
 };
 
 /// How many hexadecimal digits are kept. It tells apart the few policies that one house ever has;
@@ -83,8 +83,25 @@ fn event_type(key: &EventTypeKey) -> String {
 }
 
 fn terms(terms: &Terms) -> String {
+    let mut line = refunds(&terms.refunds);
+    line.push_str(match terms.on_reschedule {
+        OnReschedule::Carry => " on-reschedule carry",
+        OnReschedule::Recheck => " on-reschedule recheck",
+    });
+    line.push_str(match terms.unmanaged {
+        Unmanaged::Report => " unmanaged report",
+        Unmanaged::Charge => " unmanaged charge",
+        Unmanaged::Cancel => " unmanaged cancel",
+    });
+    if let Some(since) = terms.unmanaged_since {
+        line.push_str(&format!(" since {}", since.timestamp_millis()));
+    }
+    line
+}
+
+fn refunds(terms: &RefundTerms) -> String {
     let mut line = String::new();
-    for window in &terms.refund {
+    for window in &terms.windows {
         let before = window.before.num_milliseconds();
         line.push_str(&format!(" refund {before} {}", window.percent));
     }
@@ -93,10 +110,16 @@ fn terms(terms: &Terms) -> String {
         Blame::Booker => "as-booker",
     };
     line.push_str(&format!(
-        " host-cancels {} unknown-cancels {}",
+        " host-cancels {} unknown-cancels {} trust-named-cancels {}",
         blame(terms.host_cancels),
-        blame(terms.unknown_cancels)
+        blame(terms.unknown_cancels),
+        terms.trust_named_cancels
     ));
+    line.push_str(match terms.host_absent {
+        HostAbsent::Review => " host-absent review",
+        HostAbsent::Refund => " host-absent refund",
+        HostAbsent::Ignore => " host-absent ignore",
+    });
     line.push_str(match terms.no_show {
         NoShow::Keep => " no-show keep",
         NoShow::Refund => " no-show refund",
@@ -111,22 +134,10 @@ fn terms(terms: &Terms) -> String {
         ExpiredRefund::RestoreFor(span) => format!(" restore-for {}", span.num_milliseconds()),
         ExpiredRefund::Forfeit => " forfeit".to_owned(),
     });
-    line.push_str(match terms.on_reschedule {
-        OnReschedule::Carry => " on-reschedule carry",
-        OnReschedule::Recheck => " on-reschedule recheck",
-    });
     line.push_str(match terms.late_move {
         LateMove::Carry => " late-move carry",
         LateMove::Cancellation => " late-move cancellation",
     });
-    line.push_str(match terms.unmanaged {
-        Unmanaged::Report => " unmanaged report",
-        Unmanaged::Charge => " unmanaged charge",
-        Unmanaged::Cancel => " unmanaged cancel",
-    });
-    if let Some(since) = terms.unmanaged_since {
-        line.push_str(&format!(" since {}", since.timestamp_millis()));
-    }
     line
 }
 
@@ -253,6 +264,11 @@ taken = \"decline\"
             ("[[gate]]", "[[gate]]\nhost-cancels = \"as-booker\"", false),
             ("[[gate]]", "[[gate]]\nunknown-cancels = \"refund\"", false),
             ("[[gate]]", "[[gate]]\nno-show = \"review\"", false),
+            ("[[gate]]", "[[gate]]\nhost-absent = \"review\"", true),
+            ("[[gate]]", "[[gate]]\nhost-absent = \"refund\"", false),
+            ("[[gate]]", "[[gate]]\nhost-absent = \"ignore\"", false),
+            ("[[gate]]", "[[gate]]\ntrust-named-cancels = false", true),
+            ("[[gate]]", "[[gate]]\ntrust-named-cancels = true", false),
             ("[[gate]]", "[[gate]]\nforgive = { times = 1 }", false),
             ("[[gate]]", "[[gate]]\ngrace = \"1h\"", false),
             ("[[gate]]", "[[gate]]\nexpired-refund = \"forfeit\"", false),

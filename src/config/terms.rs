@@ -11,8 +11,8 @@ use super::reader::{Item, Table};
 use super::report::Report;
 use super::value;
 use crate::domain::terms::{
-    Blame, ExpiredRefund, Forgive, LateMove, MAX_WINDOWS, NoShow, OnReschedule, Terms, Unmanaged,
-    Window,
+    Blame, ExpiredRefund, Forgive, HostAbsent, LateMove, MAX_WINDOWS, NoShow, OnReschedule,
+    RefundTerms, Terms, Unmanaged, Window,
 };
 use crate::domain::time::Span;
 
@@ -31,8 +31,21 @@ const MAX_TIMES: u64 = 1_000;
 const DEFAULT_PER: Span = Span::days(60);
 
 pub(super) fn read(table: &mut Table<'_>, zone: Tz, terms: &mut Terms, report: &mut Report<'_>) {
+    refunds(table, &mut terms.refunds, report);
+    if let Some(item) = table.get("on-reschedule", report) {
+        let words = [
+            ("recheck", OnReschedule::Recheck),
+            ("carry", OnReschedule::Carry),
+        ];
+        set(&mut terms.on_reschedule, item.word(&words, report));
+    }
+    unmanaged(table, zone, terms, report);
+}
+
+/// What every hold records.
+fn refunds(table: &mut Table<'_>, terms: &mut RefundTerms, report: &mut Report<'_>) {
     if let Some(item) = table.get("refund", report) {
-        set(&mut terms.refund, windows(&item, report));
+        set(&mut terms.windows, windows(&item, report));
     }
     let blame = [("refund", Blame::Host), ("as-booker", Blame::Booker)];
     if let Some(item) = table.get("host-cancels", report) {
@@ -40,6 +53,17 @@ pub(super) fn read(table: &mut Table<'_>, zone: Tz, terms: &mut Terms, report: &
     }
     if let Some(item) = table.get("unknown-cancels", report) {
         set(&mut terms.unknown_cancels, item.word(&blame, report));
+    }
+    if let Some(item) = table.get("trust-named-cancels", report) {
+        set(&mut terms.trust_named_cancels, item.flag(report));
+    }
+    if let Some(item) = table.get("host-absent", report) {
+        let words = [
+            ("review", HostAbsent::Review),
+            ("refund", HostAbsent::Refund),
+            ("ignore", HostAbsent::Ignore),
+        ];
+        set(&mut terms.host_absent, item.word(&words, report));
     }
     if let Some(item) = table.get("no-show", report) {
         let words = [
@@ -58,13 +82,6 @@ pub(super) fn read(table: &mut Table<'_>, zone: Tz, terms: &mut Terms, report: &
     if let Some(item) = table.get("expired-refund", report) {
         set(&mut terms.expired_refund, expired_refund(&item, report));
     }
-    if let Some(item) = table.get("on-reschedule", report) {
-        let words = [
-            ("recheck", OnReschedule::Recheck),
-            ("carry", OnReschedule::Carry),
-        ];
-        set(&mut terms.on_reschedule, item.word(&words, report));
-    }
     if let Some(item) = table.get("late-move", report) {
         let words = [
             ("carry", LateMove::Carry),
@@ -72,7 +89,6 @@ pub(super) fn read(table: &mut Table<'_>, zone: Tz, terms: &mut Terms, report: &
         ];
         set(&mut terms.late_move, item.word(&words, report));
     }
-    unmanaged(table, zone, terms, report);
 }
 
 fn unmanaged(table: &mut Table<'_>, zone: Tz, terms: &mut Terms, report: &mut Report<'_>) {

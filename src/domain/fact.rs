@@ -9,6 +9,7 @@ use super::booking::BookingRef;
 use super::decision::{Credits, Outcome};
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId};
 use super::request::{CallNote, Request, Verdict};
+use super::terms::RefundTerms;
 use super::time::Time;
 use super::unresolved::{Resolver, UnresolvedCode};
 
@@ -80,6 +81,8 @@ pub enum Fact {
         host: Option<HostId>,
         start: Time,
         end: Time,
+        /// The terms on which it comes back; none in logs of older versions.
+        terms: Option<Arc<RefundTerms>>,
     },
     /// Entry: the hold is spent.
     Post {

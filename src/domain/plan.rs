@@ -24,6 +24,7 @@ use super::purse::Purse;
 use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
 use super::snapshot::{Earlier, Series, Snapshot, Standing};
 use super::taken::Taken;
+use super::terms::RefundTerms;
 use super::text;
 use super::time::{Time, kept};
 
@@ -328,7 +329,7 @@ impl<'a> Planner<'a> {
         match request.decision {
             Decision::Confirm => {
                 let account = account.expect("nobody else is confirmed");
-                self.confirm(group, request, account, (&costs, to_hold));
+                self.confirm(group, gate, request, account, (&costs, to_hold));
             }
             Decision::Decline => self.decline(request, record, account),
             Decision::Wait { .. } | Decision::Review | Decision::Leave => {
@@ -406,7 +407,10 @@ impl<'a> Planner<'a> {
             .get(&only.uid)
             .filter(|charge| !self.carried.contains(&charge.booking.uid))
             // The watch closes the charge as that of a cancelled booking, before this or after it.
-            .filter(|charge| !gate.terms.is_late_move(charge.start, only))
+            .filter(|charge| {
+                let terms = charge.refund_terms(Some(gate));
+                !terms.is_late_move(charge.start, only, &self.policy.hosts)
+            })
             .filter(|charge| account.is_some_and(|account| account.id == charge.account))
     }
 
@@ -421,6 +425,7 @@ impl<'a> Planner<'a> {
     fn confirm(
         &mut self,
         group: &Group<'a>,
+        gate: &Gate,
         mut request: Request,
         account: &'a Account,
         (costs, to_hold): (&[Credits], Credits),
@@ -434,6 +439,7 @@ impl<'a> Planner<'a> {
         request.call = Some(CallKind::Confirm);
         let looked_at = looked_at(&request, Some(account));
         let request = Arc::new(request);
+        let terms = Arc::new(gate.terms.refunds.clone());
         let mut facts = Vec::with_capacity(1 + group.bookings.len());
         facts.push(Fact::Decided {
             request: Arc::clone(&request),
@@ -449,7 +455,7 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let hold = self
-                .hold(&request, account, booking, credits)
+                .hold(&request, account, booking, credits, Some(&terms))
                 .expect("the credit rule saw that there is enough");
             facts.extend(hold);
         }
@@ -544,6 +550,7 @@ impl<'a> Planner<'a> {
         known: &'a Account,
         booking: &Booking,
         credits: Credits,
+        terms: Option<&Arc<RefundTerms>>,
     ) -> Option<Vec<Fact>> {
         let fresh = || Purse::of(known);
         let purse = self.spent.entry(&known.id).or_insert_with(fresh);
@@ -559,6 +566,7 @@ impl<'a> Planner<'a> {
             host: booking.host_id(),
             start: booking.start,
             end: booking.end,
+            terms: terms.cloned(),
         });
         Some(facts)
     }

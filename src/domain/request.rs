@@ -1,11 +1,16 @@
 //! What is kept of a request once something was decided of it, and of a charge once credits were
 //! set aside for a booking. Both are folds of facts; neither is ever edited by hand.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use super::account::{Part, sum};
 use super::booking::BookingRef;
 use super::decision::{Credits, Decision, Outcome, Reason};
 use super::findings::Findings;
+use super::gate::Gate;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
+use super::terms::RefundTerms;
 use super::time::Time;
 
 /// Calls kept with one request; older ones are still in the log.
@@ -146,6 +151,9 @@ pub struct Charge {
     pub moved_from: Option<BookingUid>,
     /// Why the credits came back, moved on or stay.
     pub note: Option<String>,
+    /// The terms of the decision that paid. A move takes them along. A charge from the log of an older
+    /// version has none: then the present terms of its gate count.
+    pub terms: Option<Arc<RefundTerms>>,
 }
 
 /// The life of a charge.
@@ -168,5 +176,14 @@ pub enum ChargeState {
 impl Charge {
     pub fn credits(&self) -> Credits {
         sum(&self.parts)
+    }
+
+    /// The terms that count for this charge: its own, or else those that its gate has now.
+    pub fn refund_terms<'a>(&'a self, gate: Option<&'a Gate>) -> Cow<'a, RefundTerms> {
+        match (&self.terms, gate) {
+            (Some(terms), _) => Cow::Borrowed(terms.as_ref()),
+            (None, Some(gate)) => Cow::Borrowed(&gate.terms.refunds),
+            (None, None) => Cow::Owned(RefundTerms::default()),
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::booking::Booking;
 use super::decision::Credits;
+use super::gate::HostKey;
 use super::id::Address;
 use super::time::{Span, Time};
 
@@ -10,25 +11,38 @@ use super::time::{Span, Time};
 pub const MAX_WINDOWS: usize = 20;
 
 /// What holds once a booking was confirmed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Terms {
+    pub refunds: RefundTerms,
+    pub on_reschedule: OnReschedule,
+    pub unmanaged: Unmanaged,
+    /// Bookings made before this are never reported, charged or cancelled as unmanaged.
+    pub unmanaged_since: Option<Time>,
+}
+
+/// What decides about the credits of one charge. The hold records these terms, and they stay those
+/// of the charge when the configuration changes later and when its booking is moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundTerms {
     /// What comes back when the booker cancels: the window with the longest notice that is met
     /// counts; when none is, nothing comes back. Longest notice first.
-    pub refund: Vec<Window>,
+    pub windows: Vec<Window>,
+    /// What a cancellation in the name of the host is, where such names are trusted.
     pub host_cancels: Blame,
-    /// Cancelled through the API, or by an address that is neither the host's nor the booker's.
+    /// Cancelled without a name, or in the name of a third party.
     pub unknown_cancels: Blame,
+    /// Whether a cancellation or a move that names the host counts as the host's. The name is a
+    /// parameter of Cal.com's public pages.
+    pub trust_named_cancels: bool,
+    /// What becomes of the charge when the host is marked absent.
+    pub host_absent: HostAbsent,
     pub no_show: NoShow,
     /// Absences that cost nothing.
     pub forgive: Option<Forgive>,
     /// How long after the end a charge stays open: marks may be set and taken back.
     pub grace: Span,
     pub expired_refund: ExpiredRefund,
-    pub on_reschedule: OnReschedule,
     pub late_move: LateMove,
-    pub unmanaged: Unmanaged,
-    /// Bookings made before this are never reported, charged or cancelled as unmanaged.
-    pub unmanaged_since: Option<Time>,
 }
 
 /// Cancelled at least so long before the start, this share comes back.
@@ -46,6 +60,18 @@ pub enum Blame {
     Host,
     /// The windows decide.
     Booker,
+}
+
+/// What becomes of the charge when the host is marked absent. Every valid key of the server may set
+/// that mark (`calcom/differences.md`, row 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostAbsent {
+    /// The charge stays open until an operator settles it.
+    Review,
+    /// Everything comes back.
+    Refund,
+    /// The mark does not count.
+    Ignore,
 }
 
 /// What becomes of the charge when the booker did not come.
@@ -74,12 +100,13 @@ pub enum ExpiredRefund {
 }
 
 /// How a successor of a paid booking is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnReschedule {
     /// Only what keeps the calendar and the ledger right is looked at: the time is free, and a
     /// higher price is covered.
     Carry,
     /// Every rule is checked again.
+    #[default]
     Recheck,
 }
 
@@ -93,98 +120,120 @@ pub enum LateMove {
 }
 
 /// What becomes of an accepted booking without a charge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Unmanaged {
+    #[default]
     Report,
     Charge,
     Cancel,
 }
 
-/// Who ended a booking, as far as the server says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// In whose name a booking was cancelled or moved. The name is a claim: it comes from the page's
+/// address (`calcom/api.md` 5.2), and is empty for what came through the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
+    /// The booking's host, or another one of `calcom.hosts`.
     Host,
+    /// The booker, or one of the guests.
     Booker,
-    Unknown,
+    /// A name that is none of theirs.
+    Other(Address),
+    Unnamed,
 }
 
 impl Who {
-    /// The reason as it is written down.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Host => "the host",
-            Self::Booker => "the booker",
-            Self::Unknown => "somebody Cal.com does not name",
-        }
-    }
-
-    /// Whose address this is. The server's word is self-asserted (`calcom/api.md` 5.2), and empty
-    /// for what came through the API.
-    pub fn of(booking: &Booking, by: Option<&Address>) -> Self {
-        let Some(by) = by else { return Self::Unknown };
+    /// Whose name this is.
+    pub fn of(booking: &Booking, by: Option<&Address>, hosts: &[HostKey]) -> Self {
+        let Some(by) = by else { return Self::Unnamed };
         let host = booking.host.as_ref().and_then(|host| host.address.as_ref());
+        let listed = |key: &HostKey| matches!(key, HostKey::Address(address) if address == by);
         let booker = booking.booker.as_ref().map(|booker| &booker.address);
-        if host == Some(by) {
+        let attends = || {
+            booking
+                .attendees
+                .iter()
+                .any(|one| one.address.as_ref() == Some(by))
+        };
+        if host == Some(by) || hosts.iter().any(listed) {
             Self::Host
-        } else if booker == Some(by) {
+        } else if booker == Some(by) || booking.guests.contains(by) || attends() {
             Self::Booker
         } else {
-            Self::Unknown
+            Self::Other(by.clone())
+        }
+    }
+
+    /// Reads after "cancelled": without a third party's address, which has no place in logs.
+    pub fn word(&self, terms: &RefundTerms) -> &'static str {
+        match self {
+            Self::Host if terms.trust_named_cancels => "by the host",
+            Self::Host => "in the host's name, which counts as the booker's",
+            Self::Booker => "by the booker",
+            Self::Other(_) => "by a third party",
+            Self::Unnamed => "without a name",
+        }
+    }
+
+    /// The same for explanations and statements, with the address.
+    pub fn named(&self, terms: &RefundTerms) -> String {
+        match self {
+            Self::Other(address) => format!("by {address}"),
+            Self::Host | Self::Booker | Self::Unnamed => self.word(terms).to_owned(),
         }
     }
 }
 
-/// Who moved a booking, by what replaced it. An occurrence of a series, and what came through the API,
-/// names nobody (`calcom/api.md` 4.2).
-pub fn who_moved(successor: &Booking) -> Who {
-    Who::of(successor, successor.rescheduled_by.as_ref())
+/// In whose name a booking was moved, by what replaced it. An occurrence of a series, and what came
+/// through the API, carries no name (`calcom/api.md` 4.2).
+pub fn who_moved(successor: &Booking, hosts: &[HostKey]) -> Who {
+    Who::of(successor, successor.rescheduled_by.as_ref(), hosts)
 }
 
-impl Default for Terms {
+impl Default for RefundTerms {
     fn default() -> Self {
         Self {
-            refund: vec![Window {
+            windows: vec![Window {
                 before: Span::hours(24),
                 percent: 100,
             }],
             host_cancels: Blame::Host,
             unknown_cancels: Blame::Booker,
+            trust_named_cancels: false,
+            host_absent: HostAbsent::Review,
             no_show: NoShow::Keep,
             forgive: None,
             grace: Span::hours(24),
             expired_refund: ExpiredRefund::RestoreFor(Span::days(14)),
-            on_reschedule: OnReschedule::Recheck,
             late_move: LateMove::Carry,
-            unmanaged: Unmanaged::Report,
-            unmanaged_since: None,
         }
     }
 }
 
-impl Terms {
+impl RefundTerms {
     /// Percent that come back when `who` cancels with this much notice.
-    pub fn percent(&self, who: Who, notice: Span) -> u8 {
+    pub fn percent(&self, who: &Who, notice: Span) -> u8 {
         let blame = match who {
-            Who::Host => self.host_cancels,
-            Who::Booker => Blame::Booker,
-            Who::Unknown => self.unknown_cancels,
+            Who::Host if self.trust_named_cancels => self.host_cancels,
+            Who::Host | Who::Booker => Blame::Booker,
+            Who::Other(_) | Who::Unnamed => self.unknown_cancels,
         };
         match blame {
             Blame::Host => 100,
             Blame::Booker => self
-                .refund
+                .windows
                 .iter()
                 .find(|window| notice >= window.before)
                 .map_or(0, |window| window.percent),
         }
     }
 
-    /// Whether moving a booking that starts then, at `at`, counts as cancelling it late.
-    pub fn is_late_move(&self, start: Time, successor: &Booking) -> bool {
-        let by = who_moved(successor);
+    /// Whether moving a booking that starts then, in whoever's name, counts as cancelling it late.
+    pub fn is_late_move(&self, start: Time, successor: &Booking, hosts: &[HostKey]) -> bool {
+        let by = who_moved(successor, hosts);
+        let free = by == Who::Host && self.trust_named_cancels;
         self.late_move == LateMove::Cancellation
-            && by != Who::Host
-            && self.percent(by, start - successor.created) < 100
+            && !free
+            && self.percent(&by, start - successor.created) < 100
     }
 }
 
@@ -201,9 +250,9 @@ mod tests {
 
     #[test]
     fn the_refund_policy_by_who_and_how_late() {
-        let defaults = Terms::default();
-        let graded = Terms {
-            refund: vec![
+        let defaults = RefundTerms::default();
+        let graded = RefundTerms {
+            windows: vec![
                 Window {
                     before: Span::hours(24),
                     percent: 100,
@@ -213,35 +262,47 @@ mod tests {
                     percent: 50,
                 },
             ],
-            ..Terms::default()
+            ..RefundTerms::default()
         };
-        let strict = Terms {
-            refund: Vec::new(),
+        let trusting = RefundTerms {
+            trust_named_cancels: true,
+            ..RefundTerms::default()
+        };
+        let strict = RefundTerms {
+            windows: Vec::new(),
             host_cancels: Blame::Booker,
-            ..Terms::default()
+            ..trusting.clone()
         };
-        let lenient = Terms {
+        let lenient = RefundTerms {
             unknown_cancels: Blame::Host,
-            ..Terms::default()
+            ..RefundTerms::default()
         };
+        let third = || Who::Other(Address::parse("di@example.com").expect("an address"));
         // terms, who, minutes before the start, percent
         let rows = [
             (&defaults, Who::Booker, 1_440, 100),
             (&defaults, Who::Booker, 1_439, 0),
             (&defaults, Who::Booker, -10, 0),
-            (&defaults, Who::Unknown, 1_440, 100),
-            (&defaults, Who::Unknown, 60, 0),
-            (&defaults, Who::Host, -10, 100),
+            (&defaults, Who::Unnamed, 1_440, 100),
+            (&defaults, Who::Unnamed, 60, 0),
+            (&defaults, third(), 60, 0),
+            // Everybody can give the host's address: it counts where the house says so.
+            (&defaults, Who::Host, 1_440, 100),
+            (&defaults, Who::Host, 60, 0),
+            (&lenient, Who::Host, 60, 0),
+            (&trusting, Who::Host, -10, 100),
+            (&trusting, Who::Booker, 60, 0),
             (&graded, Who::Booker, 1_440, 100),
             (&graded, Who::Booker, 120, 50),
             (&graded, Who::Booker, 119, 0),
-            (&graded, Who::Unknown, 300, 50),
+            (&graded, Who::Unnamed, 300, 50),
             (&strict, Who::Booker, 100_000, 0),
             (&strict, Who::Host, 100_000, 0),
-            (&lenient, Who::Unknown, 1, 100),
+            (&lenient, Who::Unnamed, 1, 100),
+            (&lenient, third(), 1, 100),
         ];
         for (terms, who, minutes, expect) in rows {
-            let got = terms.percent(who, Span::minutes(minutes));
+            let got = terms.percent(&who, Span::minutes(minutes));
             assert_eq!(got, expect, "{who:?} {minutes} min before");
         }
     }

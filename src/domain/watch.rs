@@ -13,10 +13,10 @@ use super::account::Account;
 use super::booking::{Booking, Status};
 use super::decision::{Credits, Outcome};
 use super::fact::Fact;
-use super::gate::Gate;
+use super::gate::{Gate, HostKey};
 use super::id::Reference;
 use super::request::{Charge, Request, RequestState};
-use super::terms::{NoShow, Terms, Who};
+use super::terms::{HostAbsent, NoShow, RefundTerms, Who};
 use super::time::Time;
 
 /// Successors that are followed from one booking. Each is a call; nobody moves a booking as often.
@@ -29,9 +29,11 @@ pub struct Case<'a> {
     /// The charged booking and then its successors, each replacing the one before it.
     pub chain: &'a [Booking],
     pub end: ChainEnd,
-    /// The gate of the charged booking, and of the last of the chain; none when no gate guards it
-    /// any more.
-    pub first_gate: Option<&'a Gate>,
+    /// The terms of the charge.
+    pub terms: &'a RefundTerms,
+    /// `calcom.hosts`: whose names are the host's side.
+    pub hosts: &'a [HostKey],
+    /// The gate of the last of the chain; none when no gate guards it any more.
     pub last_gate: Option<&'a Gate>,
     /// What the last of the chain costs there; none when no gate guards it.
     pub last_cost: Option<Credits>,
@@ -114,13 +116,11 @@ pub type Problem = super::plan::Problem;
 
 /// Looks at one charge.
 pub fn watch(case: &Case<'_>) -> Verdict {
-    let defaults = Terms::default();
-    let terms = case.last_gate.map_or(&defaults, |gate| &gate.terms);
     if case.taken_over {
         return open("what replaced its booking is being decided, and takes it over".to_owned());
     }
     let Some(last) = case.chain.last() else {
-        return lost(case, terms);
+        return lost(case);
     };
     let begun = case
         .request
@@ -130,23 +130,23 @@ pub fn watch(case: &Case<'_>) -> Verdict {
     }
     match case.end {
         ChainEnd::Whole => {}
-        ChainEnd::Gone | ChainEnd::Unread => return lost(case, terms),
+        ChainEnd::Gone | ChainEnd::Unread => return lost(case),
     }
     if begun {
         return open(format!("moved to {}, which is being decided", last.uid));
     }
     match &last.status {
         // With `refuse-with = "cancel"`, and in v1, a cancellation is how it was declined.
-        Status::Cancelled if !declined(case) => cancelled::cancelled(case, terms, last),
+        Status::Cancelled if !declined(case) => cancelled::cancelled(case, last),
         Status::Cancelled | Status::Rejected => {
             let text = format!("booking {} was declined", last.uid);
-            refund(case, terms, 100, &text)
+            refund(case, 100, &text)
         }
-        Status::Accepted if case.chain.len() > 1 => moved::moved(case, terms, last),
-        Status::Accepted => accepted(case, terms, last),
+        Status::Accepted if case.chain.len() > 1 => moved::moved(case, last),
+        Status::Accepted => accepted(case, last),
         Status::Pending if last.end <= case.now => {
             let text = format!("booking {} ended undecided", last.uid);
-            refund(case, terms, 100, &text)
+            refund(case, 100, &text)
         }
         Status::Pending if case.chain.len() > 1 => {
             open(format!("moved to {}, which waits for an answer", last.uid))
@@ -154,7 +154,7 @@ pub fn watch(case: &Case<'_>) -> Verdict {
         Status::Pending | Status::AwaitingHost | Status::Other(_) if last.end > case.now => {
             open("it is in a state that says nothing yet".to_owned())
         }
-        Status::Pending | Status::AwaitingHost | Status::Other(_) => accepted(case, terms, last),
+        Status::Pending | Status::AwaitingHost | Status::Other(_) => accepted(case, last),
     }
 }
 
@@ -167,7 +167,7 @@ fn declined(case: &Case<'_>) -> bool {
 }
 
 /// When a charge of a booking that ends then becomes final.
-pub fn final_at(end: Time, terms: &Terms) -> Time {
+pub fn final_at(end: Time, terms: &RefundTerms) -> Time {
     end + terms.grace
 }
 
@@ -188,11 +188,11 @@ fn kept(case: &Case<'_>, text: String) -> Verdict {
 }
 
 /// The booking cannot be found, or its chain not be followed to the end.
-fn lost(case: &Case<'_>, terms: &Terms) -> Verdict {
+fn lost(case: &Case<'_>) -> Verdict {
     let uid = &case.charge.booking.uid;
     match case.end {
         ChainEnd::Whole | ChainEnd::Unread => open("it could not be read to the end".to_owned()),
-        ChainEnd::Gone if case.now < final_at(case.charge.end, terms) => Verdict::Open {
+        ChainEnd::Gone if case.now < final_at(case.charge.end, case.terms) => Verdict::Open {
             why: "it is not there any more".to_owned(),
             problem: Some(Problem {
                 code: "booking-gone",
@@ -208,7 +208,8 @@ fn lost(case: &Case<'_>, terms: &Terms) -> Verdict {
 
 /// It stands. Absence is looked at once the time for marks is over, so that one taken back in that
 /// time never counted.
-fn accepted(case: &Case<'_>, terms: &Terms, booking: &Booking) -> Verdict {
+fn accepted(case: &Case<'_>, booking: &Booking) -> Verdict {
+    let terms = case.terms;
     let end = final_at(booking.end, terms);
     if case.now < booking.end {
         return open("the booking is to come".to_owned());
@@ -220,7 +221,11 @@ fn accepted(case: &Case<'_>, terms: &Terms, booking: &Booking) -> Verdict {
         ));
     }
     if booking.absent_host {
-        return refund(case, terms, 100, "the host did not come");
+        match terms.host_absent {
+            HostAbsent::Refund => return refund(case, 100, "the host did not come"),
+            HostAbsent::Review if case.charge.credits() > 0 => return host_absent(case),
+            HostAbsent::Review | HostAbsent::Ignore => {}
+        }
     }
     if !is_absent(booking) {
         return kept(case, "the booking is over".to_owned());
@@ -233,9 +238,9 @@ fn accepted(case: &Case<'_>, terms: &Terms, booking: &Booking) -> Verdict {
         NoShow::Keep | NoShow::Review if case.charge.credits() == 0 => {
             kept(case, "the booker did not come; nothing was paid".to_owned())
         }
-        NoShow::Keep | NoShow::Review if forgives => refund(case, terms, 100, FORGIVEN),
+        NoShow::Keep | NoShow::Review if forgives => refund(case, 100, FORGIVEN),
         NoShow::Keep => kept(case, "the booker did not come".to_owned()),
-        NoShow::Refund => refund(case, terms, 100, "the booker did not come"),
+        NoShow::Refund => refund(case, 100, "the booker did not come"),
         NoShow::Review => {
             let uid = &case.charge.booking.uid;
             Verdict::Open {
@@ -249,6 +254,21 @@ fn accepted(case: &Case<'_>, terms: &Terms, booking: &Booking) -> Verdict {
                 }),
             }
         }
+    }
+}
+
+/// The mark may be anybody's, so an operator decides.
+fn host_absent(case: &Case<'_>) -> Verdict {
+    let uid = &case.charge.booking.uid;
+    Verdict::Open {
+        why: "the host is marked absent; waits for an operator".to_owned(),
+        problem: Some(Problem {
+            code: "host-absent",
+            text: format!(
+                "the host of {uid} is marked absent, which every key of the server can do: \
+                 `maitred charges settle {uid} refund` or `keep`"
+            ),
+        }),
     }
 }
 
@@ -269,6 +289,6 @@ fn cancelled_at(booking: &Booking, now: Time) -> Time {
     booking.updated.map_or(now, |updated| updated.min(now))
 }
 
-fn who_cancelled(booking: &Booking) -> Who {
-    Who::of(booking, booking.cancelled_by.as_ref())
+fn who_cancelled(case: &Case<'_>, booking: &Booking) -> Who {
+    Who::of(booking, booking.cancelled_by.as_ref(), case.hosts)
 }

@@ -215,7 +215,7 @@ async fn charged(dialect: Dialect) -> Door {
     let peer = cal::serve(dialect, vec![good(dialect)], |_, _| None);
     let mut door = Door::before(&peer.address, dialect).await;
     for gate in &mut door.policy.gates {
-        gate.terms.unknown_cancels = maitred::domain::terms::Blame::Host;
+        gate.terms.refunds.unknown_cancels = maitred::domain::terms::Blame::Host;
     }
     door.pass().await.unwrap();
     assert_eq!(door.balance().await, (99, 0, 1));

@@ -226,7 +226,7 @@ pub async fn house(scene: &Scene) -> Door {
     let peer = cal::serve(scene.dialect, scene.before.clone(), |_, _| None);
     let mut door = Door::before(&peer.address, scene.dialect).await;
     for gate in &mut door.policy.gates {
-        gate.terms.unknown_cancels = Blame::Host;
+        gate.terms.refunds.unknown_cancels = Blame::Host;
         gate.terms.unmanaged = Unmanaged::Charge;
         gate.unknown_booker = Effect::Wait(Wait::TO_START);
     }

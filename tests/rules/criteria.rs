@@ -492,6 +492,7 @@ async fn crowd(house: &mut House, count: usize) {
                 host: charge.host,
                 start: charge.start,
                 end: charge.end,
+                terms: charge.terms.clone(),
             },
             Fact::Post { booking: uid },
             Fact::Settled {

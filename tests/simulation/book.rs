@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maitred::domain::decision::{Code, Decision, Outcome};
 use maitred::domain::fact::Fact;
+use maitred::domain::gate::Policy;
 use maitred::domain::request::{CallKind, Request, RequestState};
+use maitred::domain::terms::RefundTerms;
 use maitred::domain::time::Time;
 
 use super::tally::Tally;
@@ -42,6 +44,8 @@ pub struct Hold {
     pub by_hand: bool,
     /// It was not held for itself: what another booking paid for moved here.
     pub taken_over: bool,
+    /// As its gate said when the credits were held; those of what was paid first.
+    pub terms: RefundTerms,
 }
 
 pub struct Begun {
@@ -88,7 +92,7 @@ fn signed(credits: u64) -> i64 {
 }
 
 impl Book {
-    pub fn apply(&mut self, fact: &Fact, by: By, tally: &mut Tally) {
+    pub fn apply(&mut self, fact: &Fact, by: By, policy: &Policy, tally: &mut Tally) {
         match fact {
             Fact::Grant {
                 reference,
@@ -125,7 +129,7 @@ impl Book {
             Fact::Aliased { account, alias } => {
                 self.names.insert(alias.to_string(), account.to_string());
             }
-            Fact::Hold { .. } => self.hold(fact),
+            Fact::Hold { .. } => self.hold(fact, policy),
             Fact::Post { booking } => self.ends(booking.as_str(), HoldState::Posted),
             Fact::Void { booking, .. } => {
                 tally.add("voided");
@@ -164,7 +168,7 @@ impl Book {
         }
     }
 
-    fn hold(&mut self, fact: &Fact) {
+    fn hold(&mut self, fact: &Fact, policy: &Policy) {
         let Fact::Hold {
             booking,
             request,
@@ -189,12 +193,16 @@ impl Book {
             }
             None => self.wrong.push(format!("2: {uid} held without intent")),
         }
+        let name = self.begun.get(request.as_str());
+        let name = name.and_then(|begun| begun.gate.as_ref());
+        let gate = policy.gates.iter().find(|gate| Some(&gate.name) == name);
         let hold = Hold {
             account: account.to_string(),
             credits,
             state: HoldState::Held,
             by_hand: false,
             taken_over: false,
+            terms: gate.expect("a gate decided").terms.refunds.clone(),
         };
         self.holds.insert(uid, hold);
     }
@@ -248,6 +256,7 @@ impl Book {
         }
         old.state = HoldState::MovedOn;
         let (account, credits) = (old.account.clone(), old.credits);
+        let terms = old.terms.clone();
         old.credits = 0;
         let new = self.holds.entry(to.to_owned()).or_insert(Hold {
             account: account.clone(),
@@ -255,8 +264,10 @@ impl Book {
             state: HoldState::Posted,
             by_hand: false,
             taken_over: true,
+            terms: terms.clone(),
         });
         new.credits += credits;
+        new.terms = terms;
         if new.state != HoldState::Posted || new.account != account {
             self.wrong
                 .push(format!("3: {from} moved to {to}, which does not join"));

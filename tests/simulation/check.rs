@@ -32,7 +32,8 @@ impl State {
             if by == By::Process {
                 self.is_right(&history, at, fact, facts);
             }
-            self.book.apply(fact, by, &mut self.tally);
+            let policy = std::sync::Arc::clone(&self.policy);
+            self.book.apply(fact, by, &policy, &mut self.tally);
             self.moved.extend(before);
         }
         if by == By::Process {
@@ -74,7 +75,7 @@ impl State {
             } => {
                 let end = End::Back(credits(parts));
                 self.ends(history, at, booking.as_str(), &end);
-                self.goes_back(history, at, parts);
+                self.goes_back(history, at, booking.as_str(), parts);
                 if reason.contains("forgiven") {
                     let account = self.book.holds[booking.as_str()].account.clone();
                     self.book.forgiven.push((account, at));
@@ -94,7 +95,7 @@ impl State {
                 };
                 self.tally.add("moved: the difference came back");
                 if !all.iter().any(by_pass) {
-                    self.goes_back(history, at, parts);
+                    self.goes_back(history, at, booking.as_str(), parts);
                 }
             }
             Fact::Closed { booking, .. } => self.ends(history, at, booking.as_str(), &End::Kept),
@@ -158,9 +159,9 @@ impl State {
     }
 
     /// To the lot that paid, or where that has expired, as the policy says.
-    fn goes_back(&mut self, history: &History, at: Time, parts: &[Back]) {
+    fn goes_back(&mut self, history: &History, at: Time, uid: &str, parts: &[Back]) {
         for part in parts {
-            let must = self.truth(history, at).restored(part.grant.as_str());
+            let must = self.truth(history, at).restored(uid, part.grant.as_str());
             let is = part.restored.as_ref().map(|(_, until)| *until);
             if is != must {
                 let text = format!("3: {} goes back until {is:?}, must be {must:?}", part.grant);

@@ -3,13 +3,16 @@
 use maitred::domain::criteria::effect::Effect;
 use maitred::domain::criteria::house::House;
 use maitred::domain::criteria::terms::Criteria;
-use maitred::domain::gate::{EventTypeKey, Gate, Limits, Policy, RefuseWith};
+use maitred::domain::gate::{EventTypeKey, Gate, HostKey, Limits, Policy, RefuseWith};
+use maitred::domain::id::Address;
 use maitred::domain::terms::{
-    Blame, ExpiredRefund, Forgive, LateMove, NoShow, OnReschedule, Terms, Unmanaged, Window,
+    Blame, ExpiredRefund, Forgive, HostAbsent, LateMove, NoShow, OnReschedule, RefundTerms, Terms,
+    Unmanaged, Window,
 };
 use maitred::domain::time::{Span, Time};
 
 use super::rng::Rng;
+use super::town::ADMIN;
 
 /// When every run begins.
 pub const START: &str = "2026-11-24T08:00:00Z";
@@ -36,17 +39,9 @@ pub fn policy(rng: &mut Rng) -> Policy {
     ]);
     let taken = *rng.pick(&[Effect::Decline, Effect::WAIT, Effect::Leave]);
     let alike = rng.chance(500);
-    let expired_refund = *rng.pick(&[
-        ExpiredRefund::RestoreFor(Span::days(14)),
-        ExpiredRefund::Forfeit,
-    ]);
-    let first = terms(rng, expired_refund);
+    let first = terms(rng);
     let gate = |rng: &mut Rng, name: &str, cost| Gate {
-        terms: if alike {
-            first.clone()
-        } else {
-            terms(rng, expired_refund)
-        },
+        terms: if alike { first.clone() } else { terms(rng) },
         name: name.to_owned(),
         event_types: vec![EventTypeKey::Slug(name.to_owned())],
         cost,
@@ -62,7 +57,11 @@ pub fn policy(rng: &mut Rng) -> Policy {
             gate(rng, "visit", 0),
             gate(rng, "priced", 1),
         ],
-        hosts: Vec::new(),
+        hosts: if rng.chance(500) {
+            vec![HostKey::Address(Address::parse(ADMIN).unwrap())]
+        } else {
+            Vec::new()
+        },
         refuse_with: *rng.pick(&[RefuseWith::Decline, RefuseWith::Decline, RefuseWith::Cancel]),
         limits,
         house: House::default(),
@@ -78,18 +77,29 @@ fn windows(of: &[(i64, u8)]) -> Vec<Window> {
     of.iter().map(window).collect()
 }
 
-fn terms(rng: &mut Rng, expired_refund: ExpiredRefund) -> Terms {
+fn terms(rng: &mut Rng) -> Terms {
     let start: Time = START.parse().unwrap();
+    Terms {
+        refunds: refunds(rng),
+        on_reschedule: *rng.pick(&[OnReschedule::Carry, OnReschedule::Recheck]),
+        unmanaged: *rng.pick(&[Unmanaged::Report, Unmanaged::Charge, Unmanaged::Cancel]),
+        unmanaged_since: *rng.pick(&[None, None, Some(start + Span::hours(4))]),
+    }
+}
+
+pub fn refunds(rng: &mut Rng) -> RefundTerms {
     let tables: [&[(i64, u8)]; 4] = [
         &[(24, 100)],
         &[(24, 100), (2, 50)],
         &[(48, 100), (24, 75), (1, 25)],
         &[],
     ];
-    Terms {
-        refund: windows(tables[rng.index(tables.len())]),
+    RefundTerms {
+        windows: windows(tables[rng.index(tables.len())]),
         host_cancels: *rng.pick(&[Blame::Host, Blame::Host, Blame::Booker]),
         unknown_cancels: *rng.pick(&[Blame::Booker, Blame::Booker, Blame::Host]),
+        trust_named_cancels: rng.chance(500),
+        host_absent: *rng.pick(&[HostAbsent::Review, HostAbsent::Refund, HostAbsent::Ignore]),
         no_show: *rng.pick(&[NoShow::Keep, NoShow::Keep, NoShow::Refund, NoShow::Review]),
         forgive: *rng.pick(&[
             None,
@@ -103,10 +113,11 @@ fn terms(rng: &mut Rng, expired_refund: ExpiredRefund) -> Terms {
             }),
         ]),
         grace: Span::hours(*rng.pick(&[24, 24, 1, 0, 72])),
-        expired_refund,
-        on_reschedule: *rng.pick(&[OnReschedule::Carry, OnReschedule::Recheck]),
+        expired_refund: *rng.pick(&[
+            ExpiredRefund::RestoreFor(Span::days(14)),
+            ExpiredRefund::RestoreFor(Span::hours(3)),
+            ExpiredRefund::Forfeit,
+        ]),
         late_move: *rng.pick(&[LateMove::Carry, LateMove::Cancellation]),
-        unmanaged: *rng.pick(&[Unmanaged::Report, Unmanaged::Charge, Unmanaged::Cancel]),
-        unmanaged_since: *rng.pick(&[None, None, Some(start + Span::hours(4))]),
     }
 }

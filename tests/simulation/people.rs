@@ -6,7 +6,7 @@ use maitred::domain::time::{Span, Time};
 
 use super::rng::Rng;
 use super::tally::Tally;
-use super::town::{HOST, ME, OTHER, PEOPLE, Row, Town};
+use super::town::{ADMIN, GUEST, HOST, ME, OTHER, PEOPLE, Row, STRANGER, Town};
 
 /// How far ahead people book and move to, in hours.
 const AHEAD: [i64; 8] = [1, 2, 5, 20, 26, 50, 100, 200];
@@ -117,7 +117,9 @@ impl Town {
         match (rng.below(9), status) {
             (0 | 1, Status::Pending | Status::Accepted) => {
                 let booker = self.rows[n].email;
-                let by = *rng.pick(&[Some(HOST), booker, booker, None, Some("x@example.com")]);
+                let others = [Some(GUEST), Some(ADMIN), Some(STRANGER)];
+                let other = *rng.pick(&others);
+                let by = *rng.pick(&[Some(HOST), booker, booker, None, other]);
                 return self.cancel(&uid, by, now).is_ok();
             }
             (2, Status::Pending) => {
@@ -191,7 +193,7 @@ impl Town {
         new.moved_by = if by_host {
             Some(HOST)
         } else {
-            *rng.pick(&[new.email, None])
+            *rng.pick(&[new.email, None, Some(GUEST), Some(ADMIN), Some(STRANGER)])
         };
         new.status = if by_host || rng.chance(200) {
             Status::Accepted

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use maitred::domain::booking::Status;
 use maitred::domain::decision::{Decision, Outcome};
-use maitred::domain::terms::{NoShow, Unmanaged};
+use maitred::domain::terms::{HostAbsent, NoShow, Unmanaged};
 use maitred::domain::time::{Span, Time};
 use maitred::reconcile::report::{Ended, Report};
 use maitred::reconcile::watch::Watched;
@@ -114,7 +114,7 @@ impl Run {
         self.shared.advance(end.max(now) - now + Span::hours(80));
     }
 
-    /// Only an operator ends a charge whose booker did not come, where the terms say so.
+    /// Only an operator ends a charge whose booker or host did not come, where the terms say so.
     fn settles_what_is_left(&mut self) {
         let left = self.shelf.state().book.charged();
         for uid in left {
@@ -122,12 +122,11 @@ impl Run {
                 let sim = self.shared.sim();
                 let history = sim.town.history.lock().unwrap();
                 let last = history.successors(&uid).pop().cloned();
-                let policy = self.shelf.state().policy.clone();
-                let asks = |kind: usize| {
-                    let gate = policy.gates.iter().find(|gate| gate.name == KINDS[kind].0);
-                    gate.is_none_or(|gate| gate.terms.no_show == NoShow::Review)
-                };
-                last.is_some_and(|row| row.absent && asks(row.kind))
+                let terms = self.shelf.state().book.holds[&uid].terms.clone();
+                last.is_some_and(|row| {
+                    row.absent && terms.no_show == NoShow::Review
+                        || row.absent_host && terms.host_absent == HostAbsent::Review
+                })
             };
             if !right {
                 self.wrong

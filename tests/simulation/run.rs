@@ -24,7 +24,7 @@ use maitred::store::handle::StoreHandle;
 use maitred::store::port::CommitError;
 
 use super::calendar::{Line, Shared, Sim};
-use super::house::{START, policy};
+use super::house::{START, policy, refunds};
 use super::rng::Rng;
 use super::shelf::{Setting, Shelf};
 use super::tally::Tally;
@@ -226,6 +226,14 @@ impl Run {
         self.shelf.state().trouble = trouble;
     }
 
+    /// An operator edits the refund terms of one gate and reloads.
+    fn edit_terms(&mut self) {
+        let gate = self.rng.index(self.policy.gates.len());
+        self.policy.gates[gate].terms.refunds = refunds(&mut self.rng);
+        self.shelf.state().policy = Arc::new(self.policy.clone());
+        self.tally.add("terms edited");
+    }
+
     /// What happens between two passes: time goes by, some ask, and others act.
     pub fn events(&mut self) {
         let hour = 3_600;
@@ -251,6 +259,9 @@ impl Run {
         if self.rng.chance(300) {
             let now = self.shared.now();
             self.shelf.operate(&mut self.rng, &mut self.tally, now);
+        }
+        if self.rng.chance(60) {
+            self.edit_terms();
         }
         let soon = *self.rng.pick(&[1, 15, 15, 60]);
         self.shared.advance(Span::seconds(soon));

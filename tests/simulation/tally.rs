@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub struct Tally(pub BTreeMap<Cow<'static, str>, u64>);
 
 /// What the default run must have reached at least once.
-pub const MUST_REACH: [&str; 126] = [
+pub const MUST_REACH: [&str; 130] = [
     "absence taken back",
     "accepted without a hold",
     "account frozen",
@@ -39,6 +39,10 @@ pub const MUST_REACH: [&str; 126] = [
     "host cancelled: a part",
     "host cancelled: all",
     "host cancelled: nothing",
+    "cancelled in the host's name: a part",
+    "cancelled in the host's name: all",
+    "cancelled in the host's name: nothing",
+    "terms edited",
     "host marked absent",
     "intent resumed",
     "late move",

@@ -18,6 +18,9 @@ pub const ME: i64 = 12;
 pub const OTHER: i64 = 13;
 pub const HOST: &str = "host@example.com";
 pub const GUEST: &str = "guest@example.com";
+/// Listed in `calcom.hosts` in some runs.
+pub const ADMIN: &str = "admin@example.com";
+pub const STRANGER: &str = "x@example.com";
 
 /// Slug, price. The gates name all but `open`.
 pub const KINDS: [(&str, i64); 5] = [

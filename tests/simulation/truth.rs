@@ -4,12 +4,12 @@
 
 use maitred::domain::booking::Status;
 use maitred::domain::gate::{Gate, Policy};
-use maitred::domain::terms::{Blame, ExpiredRefund, LateMove, NoShow, Terms};
+use maitred::domain::terms::{Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, RefundTerms};
 use maitred::domain::time::{Span, Time};
 
 use super::book::{Book, HoldState};
 use super::history::History;
-use super::town::{HOST, KINDS, Row};
+use super::town::{ADMIN, GUEST, HOST, KINDS, Row};
 
 /// The end of a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,17 +90,13 @@ impl Truth<'_> {
             ends.push(self.back(percent, paid, "late move"));
             // A pass looks at the successor's gate alone.
             let last = chain[chain.len() - 1];
-            if self
-                .late_link(self.terms(last, uid), chain[0], last)
-                .is_some()
-            {
+            if self.late_link(self.terms(uid), chain[0], last).is_some() {
                 return ends;
             }
         }
         if gone {
             let known = self.history.last(uid).expect("a charged booking was there");
-            let grace = self.policy.gates.iter().map(|gate| gate.terms.grace).min();
-            if self.at >= known.end + grace.unwrap() {
+            if self.at >= known.end + self.terms(uid).grace {
                 ends.push((End::Kept, "closed: deleted"));
             }
             return ends;
@@ -130,24 +126,27 @@ impl Truth<'_> {
                 return ends;
             }
         }
-        let terms = self.terms(last, uid);
+        let terms = self.terms(uid);
         let shown = last.updated.filter(|_| !self.hides_updated);
         let notice = last.start - shown.unwrap_or(self.at).min(self.at);
         let by = last.cancelled_by.filter(|_| !last.seated);
-        let (percent, whys) = if by == Some(HOST) {
-            let percent = match terms.host_cancels {
-                Blame::Host => 100,
-                Blame::Booker => window(terms, notice),
-            };
-            (percent, HOST_CANCELLED)
-        } else if by.is_some() && by == last.email {
-            (window(terms, notice), BOOKER_CANCELLED)
-        } else {
-            let percent = match terms.unknown_cancels {
-                Blame::Host => 100,
-                Blame::Booker => window(terms, notice),
-            };
-            (percent, UNKNOWN_CANCELLED)
+        let (percent, whys) = match self.side(by, last) {
+            Side::House if terms.trust_named_cancels => {
+                let percent = match terms.host_cancels {
+                    Blame::Host => 100,
+                    Blame::Booker => window(terms, notice),
+                };
+                (percent, HOST_CANCELLED)
+            }
+            Side::House => (window(terms, notice), HOST_NAMED),
+            Side::Booker => (window(terms, notice), BOOKER_CANCELLED),
+            Side::Neither => {
+                let percent = match terms.unknown_cancels {
+                    Blame::Host => 100,
+                    Blame::Booker => window(terms, notice),
+                };
+                (percent, UNKNOWN_CANCELLED)
+            }
         };
         let why = match percent {
             100 => whys[0],
@@ -185,12 +184,16 @@ impl Truth<'_> {
 
     /// It stood to its end: nothing before the grace is over, and then the marks.
     fn over(&self, last: &Row, paid: i64, uid: &str) -> Vec<May> {
-        let terms = self.terms(last, uid);
+        let terms = self.terms(uid);
         if self.at < last.end + terms.grace {
             return Vec::new();
         }
         if last.absent_host && !self.legacy {
-            return vec![(End::Back(paid), "the host did not come")];
+            match terms.host_absent {
+                HostAbsent::Refund => return vec![(End::Back(paid), "the host did not come")],
+                HostAbsent::Review if paid > 0 => return Vec::new(),
+                HostAbsent::Review | HostAbsent::Ignore => {}
+            }
         }
         let named = last.email.is_some() && !last.seated;
         if !(last.absent && named && !self.legacy) {
@@ -228,25 +231,40 @@ impl Truth<'_> {
 
     /// The share that comes back for the first move of the chain that counts as a cancellation.
     fn late_move(&self, chain: &[&Row], uid: &str) -> Option<u8> {
-        let terms = self.terms(chain.first()?, uid);
+        let terms = self.terms(uid);
         chain
             .windows(2)
             .find_map(|pair| self.late_link(terms, pair[0], pair[1]))
     }
 
-    fn late_link(&self, terms: &Terms, from: &Row, to: &Row) -> Option<u8> {
+    fn late_link(&self, terms: &RefundTerms, from: &Row, to: &Row) -> Option<u8> {
         let told = self.legacy || to.series.is_none();
-        let by_host = told && to.moved_by == Some(HOST);
-        let by_booker = told && !to.seated && to.moved_by.is_some() && to.moved_by == to.email;
-        let percent = match terms.unknown_cancels {
-            Blame::Host if !by_booker => 100,
-            Blame::Host | Blame::Booker => window(terms, from.start - to.created),
+        let notice = from.start - to.created;
+        let percent = match self.side(to.moved_by.filter(|_| told), to) {
+            Side::House if terms.trust_named_cancels => 100,
+            Side::Neither if terms.unknown_cancels == Blame::Host => 100,
+            Side::House | Side::Booker | Side::Neither => window(terms, notice),
         };
         let late = match terms.late_move {
             LateMove::Carry => false,
-            LateMove::Cancellation => !by_host && percent < 100,
+            LateMove::Cancellation => percent < 100,
         };
         late.then_some(percent)
+    }
+
+    /// Whose side a name is on.
+    fn side(&self, name: Option<&str>, row: &Row) -> Side {
+        let Some(name) = name else {
+            return Side::Neither;
+        };
+        let booker = row.email.filter(|_| !row.seated);
+        if name == HOST || (name == ADMIN && !self.policy.hosts.is_empty()) {
+            Side::House
+        } else if name == GUEST || booker == Some(name) {
+            Side::Booker
+        } else {
+            Side::Neither
+        }
     }
 
     pub fn gate(&self, row: &Row) -> Option<&Gate> {
@@ -254,8 +272,9 @@ impl Truth<'_> {
         self.policy.gates.iter().find(named)
     }
 
-    fn terms(&self, row: &Row, charged: &str) -> &Terms {
-        &self.gate_after(row, charged).terms
+    /// What counts is what stood when the charge was paid.
+    fn terms(&self, charged: &str) -> &RefundTerms {
+        &self.book.holds[charged].terms
     }
 
     /// Its gate, or else that of the charged booking, or else the one that decided about that.
@@ -287,15 +306,22 @@ impl Truth<'_> {
         gate.expect("a charged booking was gated once")
     }
 
-    /// Until when a lot of its own lasts for what comes back to a lot that has expired, if one is
-    /// to be made. All gates of a run say the same about it.
-    pub fn restored(&self, grant: &str) -> Option<Time> {
+    /// Until when a lot of its own lasts for what comes back of this charge to a lot that has
+    /// expired, if one is to be made.
+    pub fn restored(&self, charged: &str, grant: &str) -> Option<Time> {
         let expires = self.book.expiries.get(grant).copied().flatten()?;
-        match self.policy.gates[0].terms.expired_refund {
+        match self.terms(charged).expired_refund {
             ExpiredRefund::RestoreFor(span) if expires <= self.at => Some(self.at + span),
             ExpiredRefund::RestoreFor(_) | ExpiredRefund::Forfeit => None,
         }
     }
+}
+
+/// Whose side somebody is on.
+enum Side {
+    House,
+    Booker,
+    Neither,
 }
 
 /// A successor has a charge that does not join: what was paid stays with the one before it.
@@ -309,6 +335,11 @@ const HOST_CANCELLED: [&str; 3] = [
     "host cancelled: a part",
     "host cancelled: nothing",
 ];
+const HOST_NAMED: [&str; 3] = [
+    "cancelled in the host's name: all",
+    "cancelled in the host's name: a part",
+    "cancelled in the host's name: nothing",
+];
 const BOOKER_CANCELLED: [&str; 3] = [
     "booker cancelled: all",
     "booker cancelled: a part",
@@ -321,8 +352,11 @@ const UNKNOWN_CANCELLED: [&str; 3] = [
 ];
 
 /// Percent of the longest notice that is met.
-fn window(terms: &Terms, notice: Span) -> u8 {
-    let met = terms.refund.iter().filter(|window| window.before <= notice);
+fn window(terms: &RefundTerms, notice: Span) -> u8 {
+    let met = terms
+        .windows
+        .iter()
+        .filter(|window| window.before <= notice);
     met.max_by_key(|window| window.before)
         .map_or(0, |window| window.percent)
 }

@@ -10,7 +10,6 @@ use crate::domain::fact::Fact;
 use crate::domain::gate::Policy;
 use crate::domain::id::BookingUid;
 use crate::domain::request::{Charge, ChargeState};
-use crate::domain::terms::Terms;
 use crate::domain::time::Time;
 use crate::domain::watch::{Case, ChainEnd, Verdict, final_at, refund};
 use crate::reconcile::watch::settle::decided_by;
@@ -97,10 +96,8 @@ fn why(
         | ChargeState::Moved { .. } => return Ok(charge.note.clone().unwrap_or_default()),
     }
     let decided_by = decided_by(store, charge)?;
-    let grace = policy
-        .gate_of(charge, decided_by.as_deref())
-        .map_or_else(Terms::default, |gate| gate.terms.clone());
-    let end = final_at(charge.end, &grace);
+    let gate = policy.gate_of(charge, decided_by.as_deref());
+    let end = final_at(charge.end, &charge.refund_terms(gate));
     Ok(if now < charge.end {
         "the booking is to come".to_owned()
     } else if now < end {
@@ -134,7 +131,7 @@ pub fn settle(
     let account = account.ok_or_else(|| parse::not_found("the account does not exist"))?;
     let named = decided_by(store, &charge).map_err(failed)?;
     let gate = policy.gate_of(&charge, named.as_deref());
-    let terms = gate.map_or_else(Terms::default, |gate| gate.terms.clone());
+    let terms = charge.refund_terms(gate);
     let mut expiries = BTreeMap::new();
     for part in &charge.parts {
         let given = store.given(&part.grant).map_err(failed)?;
@@ -145,7 +142,8 @@ pub fn settle(
             charge: &charge,
             chain: &[],
             end: ChainEnd::Whole,
-            first_gate: gate,
+            terms: &terms,
+            hosts: &policy.hosts,
             last_gate: gate,
             last_cost: None,
             account: &account,
@@ -157,7 +155,7 @@ pub fn settle(
             now,
             policy: &policy.hash,
         };
-        match refund(&case, &terms, 100, "given back by an operator") {
+        match refund(&case, 100, "given back by an operator") {
             Verdict::Write { facts, .. } => facts,
             Verdict::Open { .. } => unreachable!("a refund of everything is written"),
         }

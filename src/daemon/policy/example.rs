@@ -242,6 +242,7 @@ fn charge(successor: &Booking, paid: Credits, start: Time) -> Charge {
         held_at: successor.created,
         moved_from: None,
         note: None,
+        terms: None,
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applie
         host,
         start,
         end,
+        terms,
     } = fact
     else {
         unreachable!("called for Hold only")
@@ -53,6 +54,7 @@ pub(super) fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applie
         held_at: at,
         moved_from: None,
         note: None,
+        terms: terms.clone(),
     });
     Ok(())
 }
@@ -250,6 +252,8 @@ pub(super) fn move_on<R: Records>(
     successor.end = end;
     successor.moved_from = Some(from.clone());
     successor.note = None;
+    // What was paid first says on which terms; a difference that was paid for the move joins it.
+    successor.terms.clone_from(&old.terms);
     old.state = ChargeState::Moved { to: to.uid.clone() };
     old.note = Some(reason.to_owned());
     records.put_charge(old);

@@ -141,6 +141,7 @@ impl<'a> Planner<'a> {
         let policy = self.policy;
         let mut gates = policy.gates.iter();
         let gate = gates.find(|gate| Some(&gate.name) == request.gate.as_ref());
+        let terms = gate.map(|gate| Arc::new(gate.terms.refunds.clone()));
         let tier = account.and_then(|account| account.tier.as_deref());
         let price = |booking| match gate {
             Some(gate) => gate.price(&policy.house, booking, tier, known.len()),
@@ -148,8 +149,9 @@ impl<'a> Planner<'a> {
         };
         let mut facts = Vec::new();
         for booking in grown {
-            let hold =
-                account.and_then(|account| self.hold(request, account, booking, price(booking)));
+            let hold = account.and_then(|account| {
+                self.hold(request, account, booking, price(booking), terms.as_ref())
+            });
             let Some(hold) = hold else {
                 self.spent.extend(before);
                 return Err("the series grew beyond the booker's credit");

@@ -12,8 +12,8 @@ use crate::domain::watch::{Case, ChainEnd, FORGIVEN, Verdict, What, watch};
 /// What is written, and why; `None`: it waits for an operator.
 fn of(paid: bool, no_show: NoShow, forgiven: u32) -> Option<(What, String)> {
     let gate = but(gate(), |gate| {
-        gate.terms.no_show = no_show;
-        gate.terms.forgive = Some(Forgive {
+        gate.terms.refunds.no_show = no_show;
+        gate.terms.refunds.forgive = Some(Forgive {
             times: 1,
             per: Span::days(60),
         });
@@ -33,12 +33,13 @@ fn of(paid: bool, no_show: NoShow, forgiven: u32) -> Option<(What, String)> {
             seat: None,
         }];
     });
-    let now = booking.end + gate.terms.grace;
+    let now = booking.end + gate.terms.refunds.grace;
     let verdict = watch(&Case {
         charge: &charge,
         chain: &[booking],
         end: ChainEnd::Whole,
-        first_gate: Some(&gate),
+        terms: &gate.terms.refunds,
+        hosts: &[],
         last_gate: Some(&gate),
         last_cost: Some(1),
         account: &account("bo@example.com", 5),

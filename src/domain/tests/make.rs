@@ -317,6 +317,7 @@ pub fn charge(name: &str, state: ChargeState) -> Charge {
         held_at: at(-5),
         moved_from: None,
         note: None,
+        terms: None,
     }
 }
 
@@ -365,6 +366,7 @@ pub fn hold(name: &str, request: &str, account: &str, parts: Vec<Part>) -> Fact 
         host: Some(ME),
         start: at(24 * 60),
         end: at(24 * 60 + 30),
+        terms: None,
     }
 }
 

@@ -29,7 +29,8 @@ fn of(successor: Option<&Charge>, account: &Account, cost: Credits, now: Time) -
         charge: &charge,
         chain: &chain,
         end: ChainEnd::Whole,
-        first_gate: Some(&gate),
+        terms: &gate.terms.refunds,
+        hosts: &[],
         last_gate: Some(&gate),
         last_cost: Some(cost),
         account,
@@ -106,7 +107,9 @@ fn nobody_pays_twice_for_a_booking_that_was_moved() {
 /// cancellation of which nobody sees the successor (v1), a booking that is over or was deleted.
 #[test]
 fn what_is_being_taken_over_is_left_to_its_intent() {
-    let gate = but(gate(), |gate| gate.terms.late_move = LateMove::Cancellation);
+    let gate = but(gate(), |gate| {
+        gate.terms.refunds.late_move = LateMove::Cancellation
+    });
     let cancelled = with_status(booking("a"), Status::Cancelled);
     let stands = with_status(booking("a"), Status::Accepted);
     let late = but(chain(), |chain| {
@@ -125,7 +128,8 @@ fn what_is_being_taken_over_is_left_to_its_intent() {
                 charge: &charge("a", ChargeState::Open),
                 chain: &chain,
                 end,
-                first_gate: Some(&gate),
+                terms: &gate.terms.refunds,
+                hosts: &[],
                 last_gate: Some(&gate),
                 last_cost: Some(1),
                 account: &account("bo@example.com", 5),

@@ -7,10 +7,9 @@ use crate::domain::booking::Booking;
 use crate::domain::decision::Code;
 use crate::domain::fact::Fact;
 use crate::domain::request::{Charge, ChargeState, RequestState};
-use crate::domain::terms::Terms;
 use crate::domain::text;
 
-pub(super) fn moved(case: &Case<'_>, terms: &Terms, last: &Booking) -> Verdict {
+pub(super) fn moved(case: &Case<'_>, last: &Booking) -> Verdict {
     let charge = case.charge;
     let other = |own: &&Charge| own.state != ChargeState::Open || own.account != charge.account;
     match case.successor {
@@ -23,10 +22,10 @@ pub(super) fn moved(case: &Case<'_>, terms: &Terms, last: &Booking) -> Verdict {
                 "booking {}, which it was moved to, was paid for itself",
                 last.uid
             );
-            return refund(case, terms, 100, &text);
+            return refund(case, 100, &text);
         }
         // What was held for it came back: this one pays under the old name.
-        Some(own) if other(&own) => return accepted(case, terms, last),
+        Some(own) if other(&own) => return accepted(case, last),
         Some(_) | None => {}
     }
     let mut facts = Vec::new();
@@ -74,7 +73,7 @@ pub(super) fn moved(case: &Case<'_>, terms: &Terms, last: &Booking) -> Verdict {
         }
         facts.push(Fact::Refund {
             booking: last.uid.clone(),
-            parts: back(case, terms, &parts, paid - cost),
+            parts: back(case, &parts, paid - cost),
             close: false,
             reason: "rescheduled to a booking that costs less".to_owned(),
         });

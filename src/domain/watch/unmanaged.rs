@@ -1,5 +1,7 @@
 //! Accepted bookings of gated event types that nobody paid for: accepted by hand, or at once.
 
+use std::sync::Arc;
+
 use crate::domain::account::{Account, Part};
 use crate::domain::booking::Booking;
 use crate::domain::decision::{Code, Credits, Decision, Outcome, Reason};
@@ -53,6 +55,7 @@ pub fn settled(
             host: booking.host_id(),
             start: booking.start,
             end: booking.end,
+            terms: Some(Arc::new(gate.terms.refunds.clone())),
         },
         Fact::Post {
             booking: booking.uid.clone(),

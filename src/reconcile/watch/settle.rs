@@ -7,11 +7,11 @@ use super::look::Chain;
 use super::{Change, Watched};
 use crate::domain::booking::Booking;
 use crate::domain::fact::Fact;
-use crate::domain::gate::{Gate, Policy};
+use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, BookingUid, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, ChargeState, Request};
-use crate::domain::terms::Terms;
+use crate::domain::terms::RefundTerms;
 use crate::domain::time::Time;
 use crate::domain::watch::{Case, ChainEnd, FORGIVEN, MAX_CHAIN, Verdict, final_at, watch};
 use crate::reconcile::ports::{PassError, Ports};
@@ -31,9 +31,8 @@ pub(super) fn due(
     for charge in over {
         let decided_by = decided_by(store, &charge)?;
         let gate = policy.gate_of(&charge, decided_by.as_deref());
-        let defaults = Terms::default();
-        let terms = gate.map_or(&defaults, |gate| &gate.terms);
-        if final_at(charge.end, terms) <= now {
+        let is_due = final_at(charge.end, &charge.refund_terms(gate)) <= now;
+        if is_due {
             due.push(charge);
         }
     }
@@ -156,6 +155,7 @@ fn judge(
     let known = || policy.gate_of(charge, named.as_deref());
     let first_gate = gate(chain.bookings.first()).or_else(known);
     let last_gate = gate(chain.bookings.last()).or(first_gate);
+    let terms = charge.refund_terms(first_gate);
     // An occurrence costs what it does as one of its series.
     let occurrences = request_of(store, &charge.booking.uid)?
         .map_or(1, |request| request.bookings.len())
@@ -178,15 +178,16 @@ fn judge(
         let given = store.given(&part.grant)?;
         expiries.insert(part.grant.clone(), given.and_then(|given| given.expires));
     }
-    let forgiven = match last_gate {
-        Some(gate) if chain.end == ChainEnd::Whole => forgiven(store, charge, gate, now)?,
-        Some(_) | None => 0,
+    let forgiven = match chain.end {
+        ChainEnd::Whole => forgiven(store, charge, &terms, now)?,
+        ChainEnd::Gone | ChainEnd::Unread => 0,
     };
     let verdict = watch(&Case {
         charge,
         chain: &chain.bookings,
         end: chain.end,
-        first_gate,
+        terms: &terms,
+        hosts: &policy.hosts,
         last_gate,
         last_cost,
         account: &account,
@@ -212,8 +213,13 @@ pub(super) fn request_of(
 
 /// How many absences of the account were forgiven within the time that counts. Looked up only for
 /// bookings that are over.
-fn forgiven(store: &dyn Store, charge: &Charge, gate: &Gate, now: Time) -> Result<u32, StoreError> {
-    let Some(forgive) = gate.terms.forgive else {
+fn forgiven(
+    store: &dyn Store,
+    charge: &Charge,
+    terms: &RefundTerms,
+    now: Time,
+) -> Result<u32, StoreError> {
+    let Some(forgive) = terms.forgive else {
         return Ok(0);
     };
     if now < charge.end {

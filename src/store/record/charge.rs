@@ -1,10 +1,13 @@
 //! Charges as they are written.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::account::{PartRecord, parts_from, parts_to};
 use super::request::BookingRecord;
 use super::stamp::Stamp;
+use super::terms::TermsRecord;
 use super::text::{RecordError, Text, optional};
 use crate::domain::decision::Credits;
 use crate::domain::id::{EventTypeId, HostId};
@@ -31,6 +34,8 @@ pub struct ChargeRecord<'a> {
     moved_from: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    terms: Option<TermsRecord>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -72,6 +77,7 @@ impl<'a> From<&'a Charge> for ChargeRecord<'a> {
             held_at: Stamp(charge.held_at),
             moved_from: charge.moved_from.as_ref().map(|uid| uid.as_str().into()),
             note: charge.note.as_ref().map(Into::into),
+            terms: charge.terms.as_deref().map(Into::into),
         }
     }
 }
@@ -101,6 +107,10 @@ impl TryFrom<ChargeRecord<'_>> for Charge {
             held_at: record.held_at.0,
             moved_from: record.moved_from.map(|text| text.uid()).transpose()?,
             note: optional(record.note)?,
+            terms: match record.terms {
+                Some(terms) => Some(Arc::new(terms.try_into()?)),
+                None => None,
+            },
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Entries, the facts that move credits, as they are written.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::account::{parts_from, parts_to};
@@ -70,6 +72,7 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
             host,
             start,
             end,
+            terms,
         } => FactRecord::Hold {
             booking: booking.into(),
             request: request.as_str().into(),
@@ -79,6 +82,7 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
             host: host.map(|id| id.0),
             start: Stamp(*start),
             end: Stamp(*end),
+            terms: terms.as_deref().map(|terms| Box::new(terms.into())),
         },
         Fact::Post { booking } => FactRecord::Post {
             booking: booking.as_str().into(),
@@ -170,6 +174,7 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
             host,
             start,
             end,
+            terms,
         } => Fact::Hold {
             booking: booking.try_into()?,
             request: request.request()?,
@@ -179,6 +184,10 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
             host: host.map(HostId),
             start: start.0,
             end: end.0,
+            terms: match terms {
+                Some(terms) => Some(Arc::new((*terms).try_into()?)),
+                None => None,
+            },
         },
         FactRecord::Post { booking } => Fact::Post {
             booking: booking.uid()?,

@@ -10,6 +10,7 @@ use super::entry::{self, BackRecord};
 use super::request::{BookingRecord, CallRecord, OutcomeRecord, RequestRecord};
 use super::review::VerdictRecord;
 use super::stamp::Stamp;
+use super::terms::TermsRecord;
 use super::text::{RecordError, Text, optional};
 use super::unresolved::ResolverRecord;
 use crate::domain::decision::Credits;
@@ -79,6 +80,8 @@ pub enum FactRecord<'a> {
         host: Option<i64>,
         start: Stamp,
         end: Stamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        terms: Option<Box<TermsRecord>>,
     },
     Post {
         booking: Text<'a>,

@@ -13,5 +13,6 @@ pub mod fact;
 pub mod request;
 pub mod review;
 pub mod stamp;
+pub mod terms;
 pub mod text;
 pub mod unresolved;

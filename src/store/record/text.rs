@@ -51,6 +51,10 @@ pub enum RecordError {
     Code(String),
     #[error("{0} credits in one part are more than {MAX_CREDITS}")]
     Credits(Credits),
+    #[error("{0} percent are more than 100")]
+    Percent(u8),
+    #[error("{0} ms are no span that a configuration can name")]
+    Span(i64),
     #[error("it is not a record that this version knows")]
     Shape(#[from] serde_json::Error),
 }
