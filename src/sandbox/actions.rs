@@ -47,7 +47,7 @@ pub enum Action {
         #[serde(default = "yes")]
         absent: bool,
     },
-    /// Marks the host absent, or takes the mark back (the web page can, the API cannot).
+    /// Marks the host absent, or takes the mark back. In the API any valid key may.
     HostAbsent {
         booking: String,
         #[serde(default = "yes")]
@@ -91,6 +91,10 @@ pub struct Said {
     pub booking: String,
     #[serde(default)]
     pub reason: Option<String>,
+    /// The address that is left in place of the true one: it is a free parameter of Cal.com's
+    /// public pages.
+    #[serde(default)]
+    pub by: Option<String>,
 }
 
 impl Said {
@@ -99,6 +103,7 @@ impl Said {
         Said {
             booking: booking.to_owned(),
             reason: None,
+            by: None,
         }
     }
 }
@@ -114,6 +119,10 @@ pub struct Shift {
     /// The new booking's uid, where a later action has to name it.
     #[serde(default)]
     pub uid: Option<String>,
+    /// The address that is left in place of the true one. Where it is the host's, Cal.com takes the
+    /// move for the host's.
+    #[serde(default)]
+    pub by: Option<String>,
 }
 
 impl Shift {
@@ -123,6 +132,7 @@ impl Shift {
             start: start.into(),
             reason: None,
             uid: None,
+            by: None,
         }
     }
 }
@@ -212,11 +222,13 @@ pub enum ActionError {
 fn why(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NotFound => "there is none of that uid in the sandbox".to_owned(),
+        Refusal::Declined => "it was declined".to_owned(),
         Refusal::AlreadyConfirmed => "it is accepted already".to_owned(),
         Refusal::AlreadyCancelled => "it is cancelled already".to_owned(),
         Refusal::AlreadyMoved(to) => format!("it was moved already, to {to}"),
         Refusal::Ended => "it is over".to_owned(),
         Refusal::NotStarted => "it has not begun".to_owned(),
+        Refusal::NotAllowed(text) => (*text).to_owned(),
         Refusal::ReasonRequired => "a reason is required".to_owned(),
     }
 }
@@ -314,7 +326,7 @@ impl World {
     ) -> Result<Vec<String>, ActionError> {
         let cancel = Cancel {
             reason: said.reason,
-            by,
+            by: said.by.or(by),
             extent,
             raced: false,
         };
@@ -329,11 +341,13 @@ impl World {
         by: Option<String>,
         by_host: bool,
     ) -> Result<Vec<String>, ActionError> {
+        let host = self.host_of(&shift.booking)?.map(|host| host.email);
+        let named = shift.by.as_ref();
         let to = Move {
             start: shift.start.resolve(now),
             reason: shift.reason,
-            by,
-            by_host,
+            by_host: named.map_or(by_host, |_| shift.by == host),
+            by: shift.by.or(by),
             by_api: false,
             uid: shift.uid,
         };

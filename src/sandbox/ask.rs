@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::journal::{MailKind, Recipient};
+use super::journal::MailKind;
 use super::model::{Answers, Attendee, Booking, EventType, Payment, Seat, Status};
 use super::world::{World, WorldError};
 use crate::domain::time::{Span, Time, kept};
@@ -61,6 +61,12 @@ impl Ask {
             names: Names::default(),
         }
     }
+
+    /// When each occurrence begins: a week apart.
+    pub fn starts(&self) -> impl Iterator<Item = Time> + use<> {
+        let (first, count) = (self.start, self.occurrences.unwrap_or(1));
+        (0..).take(count).map(move |week| first + Span::weeks(week))
+    }
 }
 
 impl World {
@@ -101,22 +107,35 @@ impl World {
         if !(1..=OCCURRENCES_MAX).contains(&count) {
             return Err(WorldError::SeriesLength(count));
         }
+        let starts: Vec<Time> = ask.starts().collect();
+        self.book_at(now, &event_type, &ask, &starts)
+    }
+
+    /// Makes one booking for each of these starts, one series where a series was asked for, and
+    /// counts the mails: a series is told of once.
+    pub(super) fn book_at(
+        &mut self,
+        now: Time,
+        event_type: &EventType,
+        ask: &Ask,
+        starts: &[Time],
+    ) -> Result<Vec<String>, WorldError> {
         let series = ask.occurrences.map(|_| {
             let named = ask.names.series.clone();
             named.unwrap_or_else(|| self.uuid())
         });
-        let mut made = Vec::with_capacity(count);
-        for (number, weeks) in (0..).take(count).enumerate() {
+        let mut made: Vec<String> = Vec::with_capacity(starts.len());
+        for ((number, start), id) in starts.iter().enumerate().zip(0..) {
             let mut one = ask.clone();
-            one.start = ask.start + Span::weeks(weeks);
+            one.start = *start;
             let named = ask.names.uids.get(number).cloned();
             let uid = named.unwrap_or_else(|| self.uid());
-            let mut booking = self.draft(now, &event_type, one, uid);
+            let mut booking = self.draft(now, event_type, one, uid);
             booking.series.clone_from(&series);
-            booking.id = ask.names.id.map_or(0, |first| first + weeks);
+            booking.id = ask.names.id.map_or(0, |first| first + id);
             let status = booking.status;
             let uid = self.insert(booking)?;
-            self.mail_new(&uid, status);
+            self.mail_new(&uid, status, number == 0);
             made.push(uid);
         }
         Ok(made)
@@ -132,6 +151,11 @@ impl World {
             attendees.push(self.attendee("", guest, &ask.time_zone));
         }
         let mut more = ask.answers;
+        for question in &of.questions {
+            let given = more.remove(&question.slug);
+            let stored = question.kind.stored(given);
+            more.extend(stored.map(|stored| (question.slug.clone(), stored)));
+        }
         if !ask.guests.is_empty() {
             more.insert("guests".to_owned(), Value::from(ask.guests.clone()));
         }
@@ -140,7 +164,7 @@ impl World {
             let uid = self.uuid();
             attendees[0].seat = Some(Seat { uid, answers });
         }
-        let waits = of.waits(now, ask.start) || of.price > 0;
+        let waits = of.waits(now, ask.start, &ask.email) || of.price > 0;
         let notes = more.get("notes").and_then(Value::as_str).unwrap_or("");
         let payments = match of.price {
             0 => Vec::new(),
@@ -167,7 +191,8 @@ impl World {
             start: kept(ask.start),
             end: kept(ask.start + length),
             created: now,
-            updated: Some(now),
+            // What waits is written again right away; what is accepted at once is not.
+            updated: waits.then_some(now),
             location: format!("https://meet.example.com/{}", of.slug),
             attendees,
             guests: ask.guests,
@@ -204,7 +229,9 @@ impl World {
         }
     }
 
-    fn mail_new(&mut self, uid: &str, status: Status) {
+    /// Counts the mails about a booking that was made, and its calendar event. `told` is false for
+    /// all but the first of a series.
+    fn mail_new(&mut self, uid: &str, status: Status, told: bool) {
         let kind = match status {
             Status::Accepted => MailKind::Confirmed,
             Status::Pending | Status::AwaitingHost | Status::Rejected | Status::Cancelled => {
@@ -214,7 +241,8 @@ impl World {
         if kind == MailKind::Confirmed {
             self.journal.calendar_event(uid);
         }
-        self.journal.mail(uid, Recipient::Booker, kind);
-        self.journal.mail(uid, Recipient::Host, kind);
+        if told {
+            self.mail_of(uid, kind);
+        }
     }
 }

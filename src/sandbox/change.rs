@@ -16,6 +16,8 @@ use crate::domain::time::Time;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     NotFound,
+    /// It was declined, and what is declined cannot be moved.
+    Declined,
     AlreadyConfirmed,
     AlreadyCancelled,
     /// The booking that replaced it.
@@ -23,6 +25,8 @@ pub enum Refusal {
     Ended,
     NotStarted,
     ReasonRequired,
+    /// The event type allows no cancellations, or no moves.
+    NotAllowed(&'static str),
 }
 
 /// How a cancellation came about.
@@ -41,9 +45,10 @@ pub struct Cancel {
 pub enum Extent {
     #[default]
     One,
-    /// The named occurrence and those after it.
+    /// The named occurrence and those after it, also those that are off already: their reason and
+    /// `updatedAt` are written again.
     Following,
-    /// Every occurrence that has not begun.
+    /// Every occurrence that has not begun, likewise.
     Remaining,
 }
 
@@ -179,6 +184,11 @@ impl World {
         if booking.end <= now {
             return Err(Refusal::Ended);
         }
+        let of = booking.event_type.and_then(|id| self.event_type(id));
+        if of.is_some_and(|of| of.no_cancelling) {
+            let text = "This event type does not allow cancellations";
+            return Err(Refusal::NotAllowed(text));
+        }
         Ok(Change::of(uid, Act::Cancel(cancel)))
     }
 
@@ -189,10 +199,18 @@ impl World {
         checked: bool,
     ) -> Result<Change, Refusal> {
         let old = self.booking(uid).ok_or(Refusal::NotFound)?;
+        if checked && old.status == Status::Rejected {
+            return Err(Refusal::Declined);
+        }
         if let Some(successor) = &old.to
             && checked
         {
             return Err(Refusal::AlreadyMoved(successor.clone()));
+        }
+        let of = old.event_type.and_then(|id| self.event_type(id));
+        if of.is_some_and(|of| of.no_moving) {
+            let text = "This event type does not allow rescheduling";
+            return Err(Refusal::NotAllowed(text));
         }
         let asked_to = old.rescheduled && !to.by_api;
         if checked && old.status == Status::Cancelled && !asked_to {
@@ -236,7 +254,7 @@ impl World {
                 if accepted {
                     self.journal.calendar_event(made);
                 }
-                self.mail(made, kind, true);
+                self.mail_of(made, kind);
             }
         }
     }
@@ -271,17 +289,20 @@ impl World {
             Extent::Remaining => Some(now),
         };
         let named = match (&booking.series, from) {
-            (Some(series), Some(from)) => uids(self.series(series), |one| {
-                one.start >= from && one.status != Status::Cancelled
-            }),
+            (Some(series), Some(from)) => uids(self.series(series), |one| one.start >= from),
             (Some(_), None) | (None, _) => vec![uid.to_owned()],
         };
         for uid in named {
             let booking = self.booking_mut(&uid).expect("a uid taken from the rows");
             booking.status = Status::Cancelled;
             booking.updated = Some(now);
-            booking.cancellation_reason.clone_from(&cancel.reason);
-            booking.cancelled_by.clone_from(&cancel.by);
+            // What is not said stays as it was.
+            if cancel.reason.is_some() {
+                booking.cancellation_reason.clone_from(&cancel.reason);
+            }
+            if cancel.by.is_some() {
+                booking.cancelled_by.clone_from(&cancel.by);
+            }
         }
     }
 
@@ -289,7 +310,8 @@ impl World {
     fn write_move(&mut self, now: Time, uid: &str, to: &Move) -> Option<String> {
         let old = self.booking(uid)?.clone();
         let of = old.event_type.and_then(|id| self.event_type(id));
-        let waits = of.is_none_or(|of| of.waits(now, to.start) || of.price > 0);
+        let email = old.answers.email().unwrap_or("");
+        let waits = of.is_none_or(|of| of.waits(now, to.start, email) || of.price > 0);
         let accepted = to.by_host || !waits;
         let mut new = old.clone();
         new.id = 0;
@@ -315,18 +337,23 @@ impl World {
             let (name, email) = (attendee.name.clone(), attendee.email.clone());
             attendee.id = self.attendee(&name, &email, "").id;
         }
+        if !new.guests.is_empty() {
+            // The database gives attendees in any order, and does so after moves.
+            new.attendees.rotate_left(1);
+        }
         let made = self.insert(new).ok()?;
         let old = self.booking_mut(uid).expect("the booking read above");
         old.status = Status::Cancelled;
         old.rescheduled = true;
         old.rescheduled_by.clone_from(&to.by);
-        old.to = Some(made.clone());
+        old.to.get_or_insert_with(|| made.clone());
         old.updated = Some(now);
         Some(made)
     }
 
-    /// Marks who did not come. A mark on an attendee does not touch the booking's row: `updatedAt`
-    /// stays as it was (`calcom/api.md` 2.5). Unknown addresses are passed over without a word.
+    /// Marks who did not come, or takes marks back. A mark on an attendee does not touch the
+    /// booking's row: `updatedAt` stays as it was (`calcom/api.md` 2.5). Unknown addresses are
+    /// passed over without a word.
     pub fn mark_absent(
         &mut self,
         now: Time,
@@ -345,8 +372,8 @@ impl World {
                 }
             }
         }
-        if host == Some(true) {
-            booking.absent_host = true;
+        if let Some(absent) = host {
+            booking.absent_host = absent;
             booking.updated = Some(now);
         }
         Ok(())
@@ -371,6 +398,17 @@ impl World {
             .mail(uid, Recipient::Booker, MailKind::Cancelled);
         self.journal.mail(uid, Recipient::Host, MailKind::Cancelled);
         Ok(())
+    }
+
+    /// Counts the mails about a booking that was made or moved. Where it waits, one mail goes to
+    /// booker and guests together; where it is accepted, each guest has one.
+    pub(super) fn mail_of(&mut self, uid: &str, kind: MailKind) {
+        if kind == MailKind::Requested {
+            self.journal.mail(uid, Recipient::Booker, kind);
+            self.journal.mail(uid, Recipient::Host, kind);
+        } else {
+            self.mail(uid, kind, true);
+        }
     }
 
     /// Counts one mail to the booker, one to each guest and, where it gets one, one to the host.

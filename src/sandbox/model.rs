@@ -130,6 +130,94 @@ pub enum Confirmation {
     Notice(Span),
 }
 
+/// A question of an event type beyond name, address and guests, by the types that Cal.com has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QuestionKind {
+    Text,
+    Textarea,
+    Number,
+    Select,
+    Radio,
+    Address,
+    Phone,
+    Url,
+    Boolean,
+    Multiselect,
+    Checkbox,
+    Multiemail,
+}
+
+impl QuestionKind {
+    /// The answer as a real server stores it: the answer to a number question is text, lists hold a
+    /// single value, too, and a question that was left blank has an empty answer.
+    pub fn stored(self, given: Option<Value>) -> Option<Value> {
+        use QuestionKind::{
+            Address, Boolean, Checkbox, Multiemail, Multiselect, Number, Phone, Radio, Select,
+            Text, Textarea, Url,
+        };
+        let given = given.filter(|given| !given.is_null());
+        match self {
+            Text | Textarea | Number | Select | Radio | Address | Phone | Url => {
+                Some(match given {
+                    None => Value::from(""),
+                    Some(Value::String(text)) => Value::String(text),
+                    Some(Value::Object(parts)) => Value::Object(parts),
+                    Some(other) => Value::from(other.to_string()),
+                })
+            }
+            Boolean => given.map(|given| match given {
+                Value::String(text) => Value::Bool(text == "true"),
+                other => other,
+            }),
+            Multiselect | Checkbox | Multiemail => Some(match given {
+                None => Value::Array(Vec::new()),
+                Some(Value::Array(several)) => Value::Array(several),
+                Some(one) => Value::Array(vec![one]),
+            }),
+        }
+    }
+}
+
+/// One question of an event type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Question {
+    /// What the answer is called.
+    pub slug: String,
+    pub kind: QuestionKind,
+    #[serde(default)]
+    pub label: String,
+    #[serde(default)]
+    pub required: bool,
+    /// What may be chosen, where something is chosen.
+    #[serde(default)]
+    pub options: Vec<String>,
+}
+
+impl Question {
+    /// One that may be left blank, labelled as it is called.
+    pub fn new(slug: &str, kind: QuestionKind) -> Self {
+        Question {
+            slug: slug.to_owned(),
+            kind,
+            label: slug.to_owned(),
+            required: false,
+            options: Vec::new(),
+        }
+    }
+}
+
+/// A span of time in which an event type may be booked so often, or for so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Period {
+    Day,
+    Week,
+    Month,
+    Year,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventType {
     pub id: i64,
@@ -146,7 +234,30 @@ pub struct EventType {
     pub occurrences: Option<u32>,
     pub seats: Option<u32>,
     pub hidden: bool,
+    /// Minutes that are kept free before and after each booking.
+    pub buffers: (u32, u32),
+    /// Accepted bookings in a period, at most.
+    pub count_limits: BTreeMap<Period, u32>,
+    /// Minutes of accepted bookings in a period, at most.
+    pub duration_limits: BTreeMap<Period, u32>,
+    pub questions: Vec<Question>,
+    /// Where confirmation is asked for, only bookers with an address of a free mail service wait.
+    /// No API shows it.
+    pub free_mail_only: bool,
+    /// Nobody may cancel, or move.
+    pub no_cancelling: bool,
+    pub no_moving: bool,
 }
+
+/// Some mail services that anybody may have an address of.
+const FREE_MAIL: [&str; 6] = [
+    "gmail.com",
+    "gmx.net",
+    "hotmail.com",
+    "icloud.com",
+    "outlook.com",
+    "yahoo.com",
+];
 
 impl EventType {
     /// A plain one: half an hour, always to be confirmed, free. `World::add_event_type` gives the
@@ -164,11 +275,24 @@ impl EventType {
             occurrences: None,
             seats: None,
             hidden: false,
+            buffers: (0, 0),
+            count_limits: BTreeMap::new(),
+            duration_limits: BTreeMap::new(),
+            questions: Vec::new(),
+            free_mail_only: false,
+            no_cancelling: false,
+            no_moving: false,
         }
     }
 
-    /// Whether a booking made `now` for `start` waits for the host (`calcom/api.md` 7).
-    pub fn waits(&self, now: Time, start: Time) -> bool {
+    /// Whether a booking made `now` for `start` by this address waits for the host
+    /// (`calcom/api.md` 7).
+    pub fn waits(&self, now: Time, start: Time, email: &str) -> bool {
+        let domain = email.rsplit('@').next().unwrap_or("");
+        let is_free = FREE_MAIL.iter().any(|one| one.eq_ignore_ascii_case(domain));
+        if self.free_mail_only && !is_free {
+            return false;
+        }
         match self.confirmation {
             Confirmation::Never => false,
             Confirmation::Always => true,
@@ -247,6 +371,7 @@ pub struct Booking {
     pub created: Time,
     pub updated: Option<Time>,
     pub location: String,
+    /// In no order that can be relied on.
     pub attendees: Vec<Attendee>,
     pub guests: Vec<String>,
     pub answers: Answers,
@@ -263,7 +388,8 @@ pub struct Booking {
     pub rescheduling_reason: Option<String>,
     /// The uid of the booking that this one replaces.
     pub from: Option<String>,
-    /// The uid of the booking that replaces this one.
+    /// The uid of the first booking that replaces this one: two moves at once make two, and only
+    /// their `from` tells of the second.
     pub to: Option<String>,
     pub absent_host: bool,
     pub ics_uid: String,

@@ -1,6 +1,8 @@
 //! The scenario file: a world in JSON, strictly read. Unknown keys are refused; every message names
 //! the place. Times are instants (`2026-12-01T09:00:00Z`) or relative to the world's now (`+36h`).
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -8,7 +10,9 @@ use crate::domain::time::{Span, Time};
 use crate::sandbox::actions::{Action, ActionError, NewRequest};
 use crate::sandbox::faults::{Rule, RuleError, WAIT_MAX};
 use crate::sandbox::limit::Limit;
-use crate::sandbox::model::{Answers, Confirmation, EventType, Key, Payment, Role, Status, User};
+use crate::sandbox::model::{
+    Answers, Confirmation, EventType, Key, Payment, Period, Question, Role, Status, User,
+};
 use crate::sandbox::moment::Moment;
 use crate::sandbox::script::{SCRIPT_MAX, Trigger};
 use crate::sandbox::world::{World, WorldError};
@@ -172,6 +176,26 @@ struct EventTypeFile {
     seats: Option<u32>,
     #[serde(default)]
     hidden: bool,
+    /// Minutes that are kept free before each booking.
+    #[serde(default)]
+    before_buffer: u32,
+    #[serde(default)]
+    after_buffer: u32,
+    /// Accepted bookings in a day, week, month or year, at most.
+    #[serde(default)]
+    count_limits: BTreeMap<Period, u32>,
+    /// The same in minutes.
+    #[serde(default)]
+    duration_limits: BTreeMap<Period, u32>,
+    #[serde(default)]
+    questions: Vec<Question>,
+    /// Only bookers with an address of a free mail service wait. No API shows it.
+    #[serde(default)]
+    free_mail_only: bool,
+    #[serde(default)]
+    no_cancelling: bool,
+    #[serde(default)]
+    no_moving: bool,
 }
 
 fn half_hour() -> u32 {
@@ -309,6 +333,13 @@ fn add_event_type(world: &mut World, file: EventTypeFile) {
     of.occurrences = file.occurrences;
     of.seats = file.seats;
     of.hidden = file.hidden;
+    of.buffers = (file.before_buffer, file.after_buffer);
+    of.count_limits = file.count_limits;
+    of.duration_limits = file.duration_limits;
+    of.questions = file.questions;
+    of.free_mail_only = file.free_mail_only;
+    of.no_cancelling = file.no_cancelling;
+    of.no_moving = file.no_moving;
     world.add_event_type(of);
 }
 
@@ -363,6 +394,7 @@ fn add_booking(world: &mut World, file: BookingFile, now: Time) -> Result<(), Wo
 mod tests {
     use super::*;
     use crate::sandbox::limit::Limits;
+    use crate::sandbox::model::QuestionKind;
 
     fn now() -> Time {
         chrono::DateTime::from_timestamp(1_795_420_800, 0).unwrap()
@@ -383,7 +415,10 @@ mod tests {
         "event-types": [
             {"id": 77, "owner": 12, "slug": "lesson", "title": "Lesson", "minutes": 60,
              "confirmation": {"notice-hours": 48}, "blocks-slot": true, "price": 0,
-             "occurrences": 3, "seats": 4, "hidden": true},
+             "occurrences": 3, "seats": 4, "hidden": true, "before-buffer": 5,
+             "after-buffer": 10, "count-limits": {"day": 2}, "duration-limits": {"week": 600},
+             "questions": [{"slug": "pages", "kind": "number", "label": "How many pages?",
+                            "required": true, "options": []}]},
             {"id": 78, "owner": 12, "slug": "talk"}
         ],
         "bookings": [
@@ -416,6 +451,9 @@ mod tests {
         assert_eq!(world.limits.v1, Some(Limit::per_minute(30)));
         assert!(world.quirks.series_per_occurrence && world.quirks.shuffle_ties);
         assert_eq!(world.step_ms, 20);
+        let of = world.event_type(77).unwrap();
+        assert_eq!((of.buffers, of.count_limits.len()), ((5, 10), 1));
+        assert_eq!(of.questions[0].kind, QuestionKind::Number);
         let first = world.booking("first").unwrap();
         assert_eq!((first.id, first.status), (4711, Status::Rejected));
         assert_eq!(first.start, now() + Span::hours(36));
@@ -434,18 +472,16 @@ mod tests {
         );
         assert_eq!(world.series("s").len(), 2);
         assert_eq!((world.script.waiting(), world.faults.len()), (1, 1));
-        assert!(
-            world
-                .event_type(77)
-                .unwrap()
-                .waits(now(), now() + Span::hours(48))
-        );
-        assert!(
-            !world
-                .event_type(77)
-                .unwrap()
-                .waits(now(), now() + Span::hours(49))
-        );
+        assert!(world.event_type(77).unwrap().waits(
+            now(),
+            now() + Span::hours(48),
+            "bo@example.com"
+        ));
+        assert!(!world.event_type(77).unwrap().waits(
+            now(),
+            now() + Span::hours(49),
+            "bo@example.com"
+        ));
         assert!(!format!("{world:?}").contains("\"one\""), "the key");
     }
 

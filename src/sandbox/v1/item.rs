@@ -1,9 +1,11 @@
 //! How things look in v1: bookings, event types, the account.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::sandbox::call::merged;
-use crate::sandbox::model::{Booking, Confirmation, EventType, Role, User};
+use crate::sandbox::model::{Booking, Confirmation, EventType, Period, Role, User};
 use crate::sandbox::moment::text;
 use crate::sandbox::v2::older::responses;
 use crate::sandbox::world::World;
@@ -92,15 +94,17 @@ pub fn event_type(world: &World, of: &EventType) -> Value {
         "periodCountCalendarDays": null,
         "requiresConfirmation": of.confirmation != Confirmation::Never,
         "recurringEvent": recurring, "disableGuests": false, "hideCalendarNotes": false,
-        "minimumBookingNotice": 120, "beforeEventBuffer": 0, "afterEventBuffer": 0,
+        "minimumBookingNotice": 120, "beforeEventBuffer": of.buffers.0,
+        "afterEventBuffer": of.buffers.1,
         "schedulingType": null, "price": of.price, "currency": "usd", "slotInterval": null,
         "parentId": null, "successRedirectUrl": null, "description": null,
     });
     let second = json!({
         "locations": [{"link": link, "type": "link", "displayLocationPublicly": true}],
         "metadata": metadata(of), "seatsPerTimeSlot": of.seats, "seatsShowAttendees": false,
-        "seatsShowAvailabilityCount": true, "bookingFields": [], "bookingLimits": null,
-        "onlyShowFirstAvailableSlot": false, "durationLimits": null, "customInputs": [],
+        "seatsShowAvailabilityCount": true, "bookingFields": questions(of),
+        "bookingLimits": limits(&of.count_limits),
+        "onlyShowFirstAvailableSlot": false, "durationLimits": limits(&of.duration_limits), "customInputs": [],
         "hashedLink": [], "team": null, "hosts": [],
         "owner": owner.map(|owner| {
             json!({"username": owner.username, "id": owner.id, "timeZone": owner.time_zone})
@@ -109,6 +113,36 @@ pub fn event_type(world: &World, of: &EventType) -> Value {
         "link": format!("https://cal.example.com/{username}/{}", of.slug),
     });
     merged(first, second)
+}
+
+fn questions(of: &EventType) -> Vec<Value> {
+    let own = of.questions.iter();
+    own.map(|one| {
+        json!({
+            "name": one.slug, "type": one.kind, "label": one.label, "required": one.required,
+            "placeholder": "", "editable": "user",
+            "options": one.options.iter().map(|text| json!({"label": text, "value": text}))
+                .collect::<Vec<_>>(),
+            "sources": [{"id": "user", "type": "user", "label": "User"}],
+        })
+    })
+    .collect()
+}
+
+/// Limits by period; null where there are none.
+fn limits(limits: &BTreeMap<Period, u32>) -> Value {
+    let name = |period: Period| match period {
+        Period::Day => "PER_DAY",
+        Period::Week => "PER_WEEK",
+        Period::Month => "PER_MONTH",
+        Period::Year => "PER_YEAR",
+    };
+    let limits = limits.iter().map(|(period, most)| (name(*period), *most));
+    let limits: BTreeMap<&str, u32> = limits.collect();
+    match limits.is_empty() {
+        true => Value::Null,
+        false => json!(limits),
+    }
 }
 
 /// The threshold of a confirmation by notice stands in the metadata.

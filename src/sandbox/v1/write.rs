@@ -176,7 +176,9 @@ fn denied(refusal: &Refusal) -> Denied {
     match refusal {
         Refusal::AlreadyCancelled => Denied::schema("This booking has already been cancelled."),
         Refusal::Ended => Denied::schema("Cannot cancel a booking that has already ended"),
+        Refusal::NotAllowed(text) => Denied::schema(text),
         Refusal::NotFound
+        | Refusal::Declined
         | Refusal::AlreadyConfirmed
         | Refusal::AlreadyMoved(_)
         | Refusal::NotStarted

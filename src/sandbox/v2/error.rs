@@ -70,6 +70,16 @@ impl Errors {
         self.envelope(429, "ThrottlerException", text, Some(Value::from(text)))
     }
 
+    /// What Zod refuses: the place and the text.
+    pub fn unfit(&self, text: &str) -> Response {
+        self.envelope(400, "BAD_REQUEST", text, None)
+    }
+
+    /// What falls over inside.
+    pub fn fell_over(&self) -> Response {
+        self.envelope(500, "INTERNAL_SERVER_ERROR", "Internal server error", None)
+    }
+
     pub fn database_down(&self) -> Response {
         let text = "There was an error, please try again later.";
         self.envelope(500, "INTERNAL_SERVER_ERROR", text, None)

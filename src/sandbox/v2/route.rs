@@ -494,8 +494,8 @@ mod tests {
                 path("mark-absent"),
                 "cal_rex",
                 &host,
-                500,
-                "no-show",
+                400,
+                "after their scheduled start",
             ),
             (
                 "POST",
@@ -503,7 +503,7 @@ mod tests {
                 "cal_ada",
                 &no_body,
                 400,
-                "Body is required",
+                "reason is required",
             ),
             (
                 "POST",
@@ -529,7 +529,14 @@ mod tests {
                 200,
                 "\"cancelled\"",
             ),
-            ("POST", of_series, "cal_ada", &reason, 404, "not found"),
+            (
+                "POST",
+                of_series,
+                "cal_ada",
+                &reason,
+                400,
+                "cancelled already",
+            ),
         ];
         for (method, path, key, body, status, part) in rows {
             let got = call(&mut world, method, &path, key, body);

@@ -35,9 +35,9 @@ pub fn event_type(world: &World, of: &EventType) -> Value {
         "id": of.id, "ownerId": of.owner, "lengthInMinutes": of.minutes, "title": of.title,
         "slug": of.slug, "description": "",
         "locations": [{"type": "link", "link": link, "public": true}],
-        "bookingFields": [], "recurrence": recurrence, "disableGuests": false,
-        "slotInterval": null, "minimumBookingNotice": 120, "beforeEventBuffer": 0,
-        "afterEventBuffer": 0, "metadata": {}, "price": of.price, "currency": "usd",
+        "bookingFields": questions(of), "recurrence": recurrence, "disableGuests": false,
+        "slotInterval": null, "minimumBookingNotice": 120, "beforeEventBuffer": of.buffers.0,
+        "afterEventBuffer": of.buffers.1, "metadata": {}, "price": of.price, "currency": "usd",
         "lockTimeZoneToggleOnBookingPage": false, "forwardParamsSuccessRedirect": true,
         "successRedirectUrl": null, "isInstantEvent": false,
     });
@@ -51,11 +51,41 @@ pub fn event_type(world: &World, of: &EventType) -> Value {
         "hidden": of.hidden, "bookingRequiresAuthentication": false,
         "bookerActiveBookingsLimit": {"disabled": true},
         "bookingUrl": format!("https://cal.example.com/{username}/{}", of.slug),
-        "disableCancelling": {"disabled": false}, "disableRescheduling": {"disabled": false},
+        "disableCancelling": {"disabled": of.no_cancelling},
+        "disableRescheduling": {"disabled": of.no_moving},
         "interfaceLanguage": null, "allowReschedulingPastBookings": false,
         "allowReschedulingCancelledBookings": false, "showOptimizedSlots": false,
     });
-    merged(first, second)
+    let mut shown = merged(first, second);
+    for (name, limits) in [
+        ("bookingLimitsCount", &of.count_limits),
+        ("bookingLimitsDuration", &of.duration_limits),
+    ] {
+        if !limits.is_empty() {
+            shown[name] = json!(limits);
+        }
+    }
+    shown
+}
+
+/// The questions: those that every event type has, then its own.
+fn questions(of: &EventType) -> Vec<Value> {
+    let usual = [("name", "name", true), ("email", "email", true)];
+    let usual = usual.map(|(kind, slug, required)| {
+        json!({"isDefault": true, "type": kind, "slug": slug, "required": required,
+               "label": "", "placeholder": "", "disableOnPrefill": false})
+    });
+    let own = of.questions.iter().map(|one| {
+        let mut shown = json!({
+            "isDefault": false, "type": one.kind, "slug": one.slug, "label": one.label,
+            "required": one.required, "placeholder": "", "hidden": false,
+        });
+        if !one.options.is_empty() {
+            shown["options"] = json!(one.options);
+        }
+        shown
+    });
+    usual.into_iter().chain(own).collect()
 }
 
 fn policy(of: &EventType) -> Value {

@@ -1,0 +1,249 @@
+//! What `faults.md` needs the stand-in to show beyond the rows of `differences.md`: the types of
+//! answers, buffers and limits, policies by notice, large notes, names that anybody may give.
+
+use maitred::domain::time::Span;
+use maitred::sandbox::actions::{Action, Said, Shift};
+use maitred::sandbox::ask::Ask;
+use maitred::sandbox::call::Request;
+use maitred::sandbox::model::Status::{Accepted, Pending};
+use maitred::sandbox::model::{Confirmation, EventType, Period, Question, QuestionKind};
+use serde_json::{Value, json};
+
+use crate::bench::{A, B, Bench, GUEST, HOST, HOST_MAIL, NOBODY};
+
+/// An answer is stored by the type of its question, and a blank one is not absent.
+#[test]
+fn answers_have_the_types_that_genuine_servers_give_them() {
+    use QuestionKind::{
+        Address, Boolean, Checkbox, Multiemail, Multiselect, Number, Phone, Radio, Select, Text,
+        Textarea, Url,
+    };
+    let blank = Value::Null;
+    // Type, what is sent, what is stored.
+    let rows = [
+        (Number, json!(120), json!("120")),
+        (Number, json!("120"), json!("120")),
+        (Number, blank.clone(), json!("")),
+        (Text, json!("dune"), json!("dune")),
+        (Textarea, blank.clone(), json!("")),
+        (Select, json!("red"), json!("red")),
+        (Radio, json!("red"), json!("red")),
+        (Address, json!("a street"), json!("a street")),
+        (Phone, json!("+4930123"), json!("+4930123")),
+        (Url, json!("https://a.test"), json!("https://a.test")),
+        (Boolean, json!(true), json!(true)),
+        (Boolean, blank.clone(), Value::Null),
+        (Checkbox, json!("red"), json!(["red"])),
+        (Multiselect, json!(["red", "blue"]), json!(["red", "blue"])),
+        (Multiemail, blank, json!([])),
+    ];
+    for (kind, given, stored) in rows {
+        let mut bench = Bench::new();
+        bench.edit_type(A, |of| of.questions = vec![Question::new("q", kind)]);
+        let more = match &given {
+            Value::Null => json!({}),
+            given => json!({"bookingFieldsResponses": {"q": given}}),
+        };
+        let (status, body) = bench.create(A, 2, &more);
+        assert_eq!(status, 201, "{body}");
+        let got = &body["data"]["bookingFieldsResponses"]["q"];
+        assert_eq!(got, &stored, "{kind:?} {given}");
+    }
+}
+
+#[test]
+fn event_types_show_questions_buffers_and_limits() {
+    let mut bench = Bench::new();
+    bench.edit_type(A, |of| {
+        of.questions = vec![Question::new("pages", QuestionKind::Number)];
+        of.buffers = (5, 10);
+        of.count_limits.insert(Period::Day, 2);
+        of.duration_limits.insert(Period::Week, 600);
+        of.confirmation = Confirmation::Notice(Span::hours(48));
+    });
+    let id = bench.of(A).id;
+    let v2 = Request::new("GET", &format!("/v2/event-types/{id}"))
+        .header("cal-api-version", "2024-06-14")
+        .header("Authorization", &format!("Bearer {HOST}"));
+    let shown = bench.send(&v2).1["data"].clone();
+    let fields = shown["bookingFields"].as_array().unwrap();
+    let own = fields.iter().find(|one| one["slug"] == "pages").unwrap();
+    assert_eq!(
+        (&own["type"], &own["isDefault"]),
+        (&json!("number"), &json!(false))
+    );
+    assert_eq!(shown["beforeEventBuffer"], 5);
+    assert_eq!(shown["afterEventBuffer"], 10);
+    assert_eq!(shown["bookingLimitsCount"], json!({"day": 2}));
+    assert_eq!(shown["bookingLimitsDuration"], json!({"week": 600}));
+    assert_eq!(shown["confirmationPolicy"]["type"], "time");
+    assert_eq!(
+        shown["confirmationPolicy"]["noticeThreshold"]["count"],
+        48 * 60
+    );
+    let v1 = Request::new("GET", &format!("/v1/event-types/{id}?apiKey={HOST}"));
+    let shown = bench.send(&v1).1["event_type"].clone();
+    assert_eq!(shown["bookingFields"][0]["name"], "pages");
+    assert_eq!(shown["bookingLimits"], json!({"PER_DAY": 2}));
+    assert_eq!(shown["durationLimits"], json!({"PER_WEEK": 600}));
+    assert_eq!(
+        (&shown["beforeEventBuffer"], &shown["afterEventBuffer"]),
+        (&json!(5), &json!(10))
+    );
+}
+
+/// Times that Cal.com refuses to sell and confirms all the same.
+#[test]
+fn times_that_cannot_be_booked_can_be_confirmed() {
+    // Buffers: right after another booking.
+    let mut bench = Bench::new();
+    bench.edit_type(B, |of| of.buffers = (0, 15));
+    let late = |bench: &Bench| bench.time(2) + Span::minutes(30);
+    let waits = {
+        let ask = Ask::new(bench.of(A).id, GUEST, late(&bench));
+        bench.world.book(bench.now, ask).unwrap().remove(0)
+    };
+    bench.book(B, 2);
+    let start = late(&bench).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    assert_eq!(
+        bench
+            .create(A, 2, &json!({ "start": start, "guests": [] }))
+            .0,
+        201,
+        "the same"
+    );
+    let other = json!({"start": start, "attendee": {"name": "Al", "email": "al@guest.test"}});
+    assert_eq!(bench.create(A, 2, &other).0, 400);
+    assert_eq!(bench.post(HOST, &waits, "confirm", &Value::Null).0, 200);
+    // The host is a guest of somebody else at that time, and sees it in the list.
+    let mut bench = Bench::new();
+    let foreign = bench.world.add_event_type(EventType {
+        confirmation: Confirmation::Never,
+        ..EventType::new(13, "foreign")
+    });
+    let mut ask = Ask::new(foreign, GUEST, bench.time(2));
+    ask.guests = vec![HOST_MAIL.to_owned()];
+    let there = bench.world.book(bench.now, ask).unwrap().remove(0);
+    assert_eq!(bench.create(A, 2, &json!({})).0, 400);
+    let listed = bench.list("status=upcoming");
+    assert_eq!(
+        (&listed[0]["uid"], &listed[0]["hosts"][0]["id"]),
+        (&json!(there), &json!(13))
+    );
+    // Limits: the second of a day where one is the most.
+    for count in [true, false] {
+        let mut bench = Bench::new();
+        bench.edit_type(B, |of| {
+            if count {
+                of.count_limits.insert(Period::Day, 1);
+            } else {
+                of.duration_limits.insert(Period::Month, 45);
+            }
+        });
+        bench.book(B, 2);
+        let start = (bench.time(2) + Span::hours(3))
+            .format("%Y-%m-%dT%H:%M:%SZ")
+            .to_string();
+        assert_eq!(
+            bench.create(B, 2, &json!({ "start": start })).0,
+            400,
+            "{count}"
+        );
+        let day = if count { 3 } else { 30 };
+        assert_eq!(bench.create(B, day, &json!({})).0, 201, "{count}");
+    }
+}
+
+#[test]
+fn what_is_accepted_at_once_has_no_instant_of_change() {
+    let mut bench = Bench::new();
+    bench.edit_type(A, |of| {
+        of.confirmation = Confirmation::Notice(Span::hours(48))
+    });
+    let at_once = bench.book(A, 5);
+    bench.is(&at_once, Accepted);
+    assert_eq!(bench.row(&at_once).updated, None);
+    let waits = bench.book(A, 1);
+    bench.is(&waits, Pending);
+    assert_eq!(bench.row(&waits).updated, Some(bench.now));
+    // A confirmed booking that its booker moves far ahead is accepted at once.
+    bench.post(HOST, &waits, "confirm", &Value::Null);
+    let (status, body) = bench.move_to(NOBODY, &waits, 9);
+    assert_eq!((status, &body["data"]["status"]), (201, &json!("accepted")));
+}
+
+/// What no API shows, and what the event type forbids.
+#[test]
+fn event_types_may_ask_free_mail_only_and_forbid_to_cancel_or_move() {
+    let mut bench = Bench::new();
+    bench.edit_type(A, |of| {
+        (of.free_mail_only, of.no_cancelling, of.no_moving) = (true, true, true);
+    });
+    let at_once = bench.book(A, 2);
+    bench.is(&at_once, Accepted);
+    let attendee = json!({"attendee": {"name": "Al", "email": "al@gmail.com"}});
+    let (_, body) = bench.create(A, 3, &attendee);
+    assert_eq!(body["data"]["status"], "pending");
+    let (status, body) = bench.post(NOBODY, &at_once, "cancel", &json!({}));
+    assert_eq!(status, 400);
+    assert_eq!(
+        body["message"],
+        "This event type does not allow cancellations"
+    );
+    assert_eq!(bench.move_to(NOBODY, &at_once, 5).0, 400);
+    bench.is(&at_once, Accepted);
+    let id = bench.of(A).id;
+    let v2 = Request::new("GET", &format!("/v2/event-types/{id}"))
+        .header("cal-api-version", "2024-06-14")
+        .header("Authorization", &format!("Bearer {HOST}"));
+    let shown = bench.send(&v2).1["data"].clone();
+    assert_eq!(
+        shown["confirmationPolicy"]["type"], "always",
+        "as far as a key sees"
+    );
+    assert_eq!(shown["disableCancelling"]["disabled"], true);
+}
+
+#[test]
+fn notes_may_be_very_long() {
+    let mut bench = Bench::new();
+    for day in 2..7 {
+        let notes = "x".repeat(900_000);
+        let more = json!({"bookingFieldsResponses": {"notes": notes}});
+        assert_eq!(bench.create(A, day, &more).0, 201);
+    }
+    let rows = bench.list("status=unconfirmed");
+    let bytes = serde_json::to_vec(&rows).unwrap().len();
+    assert!(rows.len() == 5 && bytes > 8 << 20, "{bytes} bytes");
+}
+
+/// `cancelledBy` and `rescheduledBy` are parameters of public pages: who uses those may name
+/// anybody.
+#[test]
+fn whoever_cancels_or_moves_may_leave_any_address() {
+    let mut bench = Bench::new();
+    let (first, second) = (bench.book(A, 2), bench.book(A, 3));
+    let cancels = Action::BookerCancels(Said {
+        by: Some(HOST_MAIL.to_owned()),
+        ..Said::nothing(&first)
+    });
+    bench.world.act(bench.now, cancels).unwrap();
+    assert_eq!(bench.row(&first).cancelled_by.as_deref(), Some(HOST_MAIL));
+    for (by, state) in [("who@nowhere.test", Pending), (HOST_MAIL, Accepted)] {
+        let uid = if state == Pending {
+            second.clone()
+        } else {
+            bench.book(A, 4)
+        };
+        let moves = Action::BookerMoves(Shift {
+            by: Some(by.to_owned()),
+            ..Shift::to(&uid, bench.time(9))
+        });
+        let made = bench.world.act(bench.now, moves).unwrap();
+        let row = bench.row(&made[0]);
+        assert_eq!(
+            (row.status, row.rescheduled_by.as_deref()),
+            (state, Some(by))
+        );
+    }
+}
