@@ -2,6 +2,7 @@
 //! before its effect and one after it; at both, others may act, the clock may move, the answer may
 //! be lost, or the process may be stopped for good.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -17,7 +18,9 @@ use maitred::domain::time::{Clock, Span, Time};
 use super::book::NOT_DECIDED;
 use super::list::page;
 use super::rng::Rng;
+use super::server::{Finished, Running};
 use super::shelf::Shelf;
+use super::switches::Switches;
 use super::tally::Tally;
 use super::town::{ME, Refused, Row, Town};
 
@@ -39,11 +42,29 @@ pub struct Sim {
     pub writes: u64,
     /// Promises that were broken, in words.
     pub wrong: Vec<String>,
+    pub switches: Switches,
+    /// Confirms that the server works on, how many it ever began, and what became of them.
+    pub running: Vec<Running>,
+    pub started: u64,
+    pub finished: Vec<Finished>,
+    /// Bookings in a status that nobody knows, and when they are accepted.
+    pub detours: Vec<(Time, String)>,
+    /// How long the client waits for an answer.
+    pub timeout: Span,
+    /// Whether the server refuses for ever to confirm a booking.
+    pub refused: BTreeMap<String, bool>,
+    /// When those who wait for time to go by want to go on.
+    sleepers: BTreeMap<u64, Time>,
+    slept: u64,
+    /// A list of this pass or watch did not show everything as it is.
+    pub stale: Arc<AtomicBool>,
 }
 
 pub struct Shared {
-    pub sim: Mutex<Sim>,
+    sim: Mutex<Sim>,
     now: AtomicI64,
+    /// By how many milliseconds the process's clock is wrong.
+    skew: AtomicI64,
     points: AtomicU64,
     stop_at: AtomicU64,
     /// The process is gone: what it still tries has no effect.
@@ -52,11 +73,48 @@ pub struct Shared {
     pub stopped: Notify,
 }
 
+impl Sim {
+    pub fn new(rng: Rng, town: Town, max_age: Span) -> Self {
+        Self {
+            rng,
+            switches: town.switches,
+            reads_first: town.legacy,
+            town,
+            tally: Tally::default(),
+            trouble: 0,
+            page: 250,
+            max_age,
+            calls: 0,
+            listed: false,
+            before: 0,
+            writes: 0,
+            wrong: Vec::new(),
+            running: Vec::new(),
+            started: 0,
+            finished: Vec::new(),
+            detours: Vec::new(),
+            timeout: Span::seconds(60),
+            refused: BTreeMap::new(),
+            sleepers: BTreeMap::new(),
+            slept: 0,
+            stale: Arc::default(),
+        }
+    }
+
+    /// A new pass or watch: nobody of the one before still waits.
+    pub fn nobody_sleeps(&mut self) {
+        self.sleepers.clear();
+        self.finished.clear();
+        self.stale.store(false, Ordering::Relaxed);
+    }
+}
+
 impl Shared {
     pub fn new(sim: Sim, now: Time) -> Self {
         Self {
             sim: Mutex::new(sim),
             now: AtomicI64::new(now.timestamp_millis()),
+            skew: AtomicI64::new(0),
             points: AtomicU64::new(0),
             stop_at: AtomicU64::new(0),
             ended: AtomicBool::new(false),
@@ -65,8 +123,11 @@ impl Shared {
         }
     }
 
+    /// The world as it is now: what the server works on by itself has gone on.
     pub fn sim(&self) -> MutexGuard<'_, Sim> {
-        self.sim.lock().unwrap()
+        let mut sim = self.sim.lock().unwrap();
+        sim.tick(self.now());
+        sim
     }
 
     pub fn now(&self) -> Time {
@@ -78,9 +139,19 @@ impl Shared {
         self.now.fetch_add(ms, Ordering::Relaxed);
     }
 
+    /// What the process takes for the time.
+    pub fn process_now(&self) -> Time {
+        self.now() + Span::milliseconds(self.skew.load(Ordering::Relaxed))
+    }
+
+    pub fn set_skew(&self, skew: Span) {
+        let ms = skew.num_milliseconds();
+        self.skew.store(ms, Ordering::Relaxed);
+    }
+
     pub fn clock(self: &Arc<Self>) -> Clock {
         let this = Arc::clone(self);
-        Arc::new(move || this.now())
+        Arc::new(move || this.process_now())
     }
 
     /// The process ends at the `n`th place from now (from 1); 0: it does not.
@@ -142,6 +213,9 @@ impl Line {
                 {
                     sim.tally.add("third party acted");
                 }
+                if sim.switches.race && !sim.running.is_empty() && sim.rng.chance(150) {
+                    sim.race(now);
+                }
                 if sim.rng.chance(sim.trouble / 4) {
                     self.grow(sim, now);
                 }
@@ -155,6 +229,28 @@ impl Line {
         for _ in 0..turns {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Time goes by until then. Whoever wants to go on first does so.
+    async fn sleep(&self, until: Time) {
+        let number = {
+            let mut sim = self.shared.sim();
+            sim.slept += 1;
+            sim.slept
+        };
+        while self.shared.now() < until {
+            self.shared.sim().sleepers.insert(number, until);
+            for _ in 0..4 {
+                tokio::task::yield_now().await;
+            }
+            let sim = self.shared.sim();
+            let now = self.shared.now();
+            let first = sim.sleepers.values().filter(|wakes| **wakes > now).min();
+            let first = first.copied().unwrap_or(now);
+            drop(sim);
+            self.shared.advance(first - now);
+        }
+        self.shared.sim().sleepers.remove(&number);
     }
 
     fn jump(&self, sim: &mut Sim) {
@@ -244,8 +340,12 @@ impl Line {
         from: &[Status],
     ) -> Result<Option<Reading>, CallError> {
         let uid = booking.uid.as_str();
+        let wild = self.shared.sim().switches;
+        if wild.slow_calls {
+            self.turn().await;
+        }
         let now = self.shared.now();
-        let late = now > deadline || {
+        let late = self.shared.process_now() > deadline || {
             let mut sim = self.shared.sim();
             let chance = sim.trouble / 4;
             sim.rng.chance(chance)
@@ -255,9 +355,25 @@ impl Line {
             return Err(CallError::TooLate);
         }
         self.check_sent(uid, now, kind);
+        if wild.joins {
+            let mut guard = self.shared.sim();
+            let sim = &mut *guard;
+            if sim.trouble > 0 && sim.rng.chance(200) {
+                sim.town.join(&mut sim.rng, uid, now);
+                sim.tally.add("joined between the look and the call");
+            }
+        }
         let (at, fault) = self.begin(true).await;
         if let Fault::Instead(error) = fault {
             return Err(error);
+        }
+        if kind == Write::Confirm {
+            if self.refused_for_ever(uid) {
+                return Err(CallError::NotYours("simulated".to_owned()));
+            }
+            if wild.confirms_take_time() && !self.reads_before_acting() {
+                return self.confirm_running(uid, at, fault).await;
+            }
         }
         let refused = {
             let mut guard = self.shared.sim();
@@ -293,6 +409,95 @@ impl Line {
         Ok(Some(reading))
     }
 
+    /// Waits for the turn of a call: the client has other calls under way, and a budget.
+    async fn turn(&self) {
+        let waits = {
+            let mut sim = self.shared.sim();
+            if sim.trouble == 0 {
+                return;
+            }
+            *sim.rng.pick(&[0, 0, 0, 1, 2, 4])
+        };
+        self.sleep(self.shared.now() + Span::seconds(waits)).await;
+    }
+
+    fn refused_for_ever(&self, uid: &str) -> bool {
+        let mut guard = self.shared.sim();
+        let sim = &mut *guard;
+        if !sim.switches.refused || sim.trouble == 0 {
+            return false;
+        }
+        if !sim.refused.contains_key(uid) {
+            let refused = sim.rng.chance(150);
+            sim.refused.insert(uid.to_owned(), refused);
+        }
+        let refused = sim.refused[uid];
+        if refused {
+            sim.tally.add("confirm refused for ever");
+        }
+        refused
+    }
+
+    /// A confirm that takes its time at the server, which the client waits for no longer than it may.
+    async fn confirm_running(
+        &self,
+        uid: &str,
+        at: Time,
+        fault: Fault,
+    ) -> Result<Option<Reading>, CallError> {
+        let started = {
+            let mut guard = self.shared.sim();
+            let sim = &mut *guard;
+            let now = self.shared.now();
+            match sim.town.row(uid).map(|row| row.status.clone()) {
+                None => Err("not found"),
+                Some(Status::Accepted) => Err("already answered"),
+                Some(_) => {
+                    let (number, ends) = sim.start_confirm(uid, now);
+                    Ok((number, ends.min(now + sim.timeout)))
+                }
+            }
+        };
+        let number = match started {
+            Ok((number, until)) => {
+                self.sleep(until).await;
+                Some(number)
+            }
+            Err(_) => None,
+        };
+        self.place().await;
+        if let Fault::Lost = fault {
+            return Err(CallError::Unknown("simulated".to_owned()));
+        }
+        let Some(number) = number else {
+            let text = started.err().unwrap_or_default();
+            return Err(CallError::Refused(text.to_owned()));
+        };
+        let mut guard = self.shared.sim();
+        let sim = &mut *guard;
+        let Some(finished) = sim.finished.iter().find(|done| done.number == number) else {
+            sim.tally
+                .add("call: the client gave up while the server goes on");
+            return Err(CallError::Unknown("timed out".to_owned()));
+        };
+        if finished.died {
+            return Err(CallError::Unknown("the server is gone".to_owned()));
+        }
+        let accepted = finished.accepted.clone();
+        for uid in &accepted {
+            self.held_for(sim, uid);
+        }
+        if sim.rng.chance(200) || sim.town.row(uid).is_some_and(|row| row.odd) {
+            sim.tally.add("call: answered without a reading");
+            return Ok(None);
+        }
+        let reading = reading(&sim.town, uid);
+        if let Reading::Is(booking) = &reading {
+            sim.town.show(booking, at);
+        }
+        Ok(Some(reading))
+    }
+
     /// Promises 2 and 5, when a call is sent. What others accepted is cancelled only when it was
     /// seen accepted just now.
     fn check_sent(&self, uid: &str, now: Time, kind: Write) {
@@ -306,7 +511,14 @@ impl Line {
         };
         if !sim.reads_first {
             match sim.town.shown.get(uid) {
-                Some((status, false, at)) if *status == must && now - *at <= sim.max_age => {}
+                Some((status, false, at)) if *status == must && now - *at <= sim.max_age => {
+                    if sim.switches.slow_calls && now - *at > FRESH {
+                        let age = (now - *at).num_milliseconds();
+                        let text =
+                            format!("5 (A4): {kind:?} of {uid} on a reading of {age} ms ago");
+                        sim.wrong.push(text);
+                    }
+                }
                 seen => {
                     let text = format!("5: {kind:?} of {uid} at {now}, last seen {seen:?}");
                     sim.wrong.push(text);
@@ -354,25 +566,18 @@ impl Line {
                 Write::Confirm => ours.confirmed += 1,
                 Write::Decline | Write::Cancel => ours.refused += 1,
             }
+            if sim.switches.joins && kind == Write::Cancel && ours.confirmed > 0 {
+                let text = format!("15 (B10): {uid} joined under our confirm, and we cancel it");
+                sim.wrong.push(text);
+            }
             // One that joined a series under our confirm was accepted with it, and is nobody's.
             let joined = kind == Write::Cancel && self.shelf.is_unmanaged(uid);
             let most = if joined { 2 } else { 1 };
             if ours.confirmed + ours.refused > most {
                 sim.wrong.push(format!("2/6: {uid} answered twice by us"));
             }
-            if kind == Write::Confirm
-                && sim.town.at_start.contains(uid)
-                && let Err(why) = self.shelf.is_held(uid)
-            {
-                // The one call reaches every occurrence that waits, also one that is over and that an
-                // earlier refusal by cancelling could not reach, or that was closed: nobody pays for it.
-                let is_over = sim.town.row(uid).is_some_and(|row| row.end <= now);
-                if why == NOT_DECIDED && is_over && self.shelf.was_decided(uid) {
-                    sim.tally.add("over, and confirmed with its series");
-                    sim.town.ours.entry(uid.clone()).or_default().over = true;
-                    continue;
-                }
-                sim.wrong.push(format!("2: {uid} confirmed: {why}"));
+            if kind == Write::Confirm {
+                self.held_for(sim, uid);
             }
         }
         if kind != Write::Confirm {
@@ -384,7 +589,30 @@ impl Line {
         }
         None
     }
+
+    /// Promise 2: what waited when the pass began is confirmed with a hold.
+    fn held_for(&self, sim: &mut Sim, uid: &str) {
+        if !sim.town.at_start.contains(uid) {
+            return;
+        }
+        let Err(why) = self.shelf.is_held(uid) else {
+            return;
+        };
+        // The one call reaches every occurrence that waits, also one that is over and that an
+        // earlier refusal by cancelling could not reach, or that was closed: nobody pays for it.
+        let now = self.shared.now();
+        let is_over = sim.town.row(uid).is_some_and(|row| row.end <= now);
+        if why == NOT_DECIDED && is_over && self.shelf.was_decided(uid) {
+            sim.tally.add("over, and confirmed with its series");
+            sim.town.ours.entry(uid.to_owned()).or_default().over = true;
+            return;
+        }
+        sim.wrong.push(format!("2: {uid} confirmed: {why}"));
+    }
 }
+
+/// How old the reading behind a call may be: two seconds, and the way of the reading itself.
+const FRESH: Span = Span::seconds(3);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {
@@ -516,6 +744,8 @@ impl Calendar for Line {
     }
 
     fn ready(&self) -> usize {
-        1 + self.shared.sim().rng.index(10)
+        let mut sim = self.shared.sim();
+        let most = if sim.switches.slow_calls { 40 } else { 10 };
+        1 + sim.rng.index(most)
     }
 }

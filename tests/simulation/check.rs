@@ -29,7 +29,7 @@ impl State {
         let history = history.lock().unwrap();
         for fact in facts {
             let before = self.moved_before(fact);
-            if by == By::Process {
+            if by == By::Process && !self.skewed {
                 self.is_right(&history, at, fact, facts);
             }
             let policy = std::sync::Arc::clone(&self.policy);
@@ -37,6 +37,9 @@ impl State {
             self.moved.extend(before);
         }
         if by == By::Process {
+            self.keeps_the_later_promises(&history, at, facts);
+        }
+        if by == By::Process && !self.skewed {
             self.moved_right(&history, at);
             self.carried_right(facts);
         }
@@ -53,11 +56,12 @@ impl State {
         Some((from.to_string(), to.uid.to_string(), paid))
     }
 
-    fn truth<'a>(&'a self, history: &'a History, at: Time) -> Truth<'a> {
+    pub fn truth<'a>(&'a self, history: &'a History, at: Time) -> Truth<'a> {
         Truth {
             history,
             book: &self.book,
             policy: &self.policy,
+            switches: self.switches,
             legacy: self.legacy,
             hides_updated: self.hides_updated,
             at,
@@ -138,9 +142,10 @@ impl State {
                 self.why.insert(uid.to_owned(), why);
             }
             None => {
+                let kind = self.truth(history, at).kind(uid);
                 let text = format!(
-                    "3: the charge of {uid} ends as {end:?} at {at}, may: {may:?}; looked from {} to \
-                     {}: {}",
+                    "{kind}: the charge of {uid} ends as {end:?} at {at}, may: {may:?}; looked from \
+                     {} to {}: {}",
                     self.looked_from,
                     history.moment(),
                     history.story(uid)

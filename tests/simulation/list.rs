@@ -1,6 +1,8 @@
 //! What a listing shows: the rows that were asked for as the line of the moment has them, which may
 //! be old, out of order, or without one of them.
 
+use std::sync::atomic::Ordering;
+
 use maitred::calcom::port::{Page, Select};
 use maitred::domain::booking::Status;
 use maitred::domain::time::Time;
@@ -25,6 +27,7 @@ pub fn page(sim: &mut Sim, select: &Select, number: u32, now: Time) -> Page {
         } else {
             "list of the watch: stale"
         });
+        sim.stale.store(true, Ordering::Relaxed);
         &sim.town.before
     } else {
         &sim.town.rows
@@ -54,6 +57,7 @@ pub fn page(sim: &mut Sim, select: &Select, number: u32, now: Time) -> Page {
         // loses that makes a move a cancellation, and nothing can tell.
         if !(sim.town.legacy && rows[n].from.is_some()) {
             sim.tally.add("list: row missing");
+            sim.stale.store(true, Ordering::Relaxed);
             rows.remove(n);
         }
     }
@@ -79,7 +83,7 @@ pub fn page(sim: &mut Sim, select: &Select, number: u32, now: Time) -> Page {
             .map(|row| format!("data: {} has an odd shape", row.uid))
             .collect(),
         next: (to < rows.len() && number + 1 < last).then_some(number + 1),
-        server_time: None,
+        server_time: sim.switches.clock.then_some(now),
     }
 }
 

@@ -22,7 +22,7 @@ impl Town {
             *rng.pick(&AHEAD) * 60
         };
         let start = now + Span::minutes(soon + 10 + slot * 15);
-        let row = Row {
+        let mut row = Row {
             uid: String::new(),
             number: 0,
             series: None,
@@ -48,7 +48,12 @@ impl Town {
             absent_guest: false,
             seated: false,
             odd: false,
+            reason: false,
+            revived: false,
         };
+        if self.switches.at_once && rng.chance(120) {
+            row.status = Status::Accepted;
+        }
         if rng.chance(200) {
             let series = format!("s{}", self.made);
             for n in 0..2 + rng.below(3) as i64 {
@@ -86,6 +91,12 @@ impl Town {
     pub fn meddle(&mut self, rng: &mut Rng, tally: &mut Tally, now: Time) -> bool {
         if rng.chance(250) && self.mark(rng, tally, now) {
             self.record();
+            return true;
+        }
+        if self.switches.revive && rng.chance(100) && self.revive(rng, tally, now) {
+            return true;
+        }
+        if self.switches.unknown_status && rng.chance(60) && self.unknown(rng, tally, now) {
             return true;
         }
         let live: Vec<usize> = (0..self.rows.len())
@@ -195,7 +206,12 @@ impl Town {
         } else {
             *rng.pick(&[new.email, None, Some(GUEST), Some(ADMIN), Some(STRANGER)])
         };
-        new.status = if by_host || rng.chance(200) {
+        let at_once = if self.switches.moved_at_once {
+            600
+        } else {
+            200
+        };
+        new.status = if by_host || rng.chance(at_once) {
             Status::Accepted
         } else {
             Status::Pending
@@ -203,13 +219,180 @@ impl Town {
         if rng.chance(300) {
             new.kind = *rng.pick(&[0, 1, 1, 2, 3]);
         }
-        let uid = self.add(new);
+        new.reason = false;
+        new.revived = false;
+        let second = self.switches.two_successors && rng.chance(150);
+        let second = second.then(|| {
+            let mut second = new.clone();
+            second.start += Span::minutes(45);
+            second.end += Span::minutes(45);
+            second
+        });
+        let mut uid = self.add(new);
+        if let Some(second) = second {
+            let other = self.add(second);
+            // Which of the two the old one names is the server's chance.
+            if rng.chance(500) {
+                uid = other;
+            }
+        }
         let old = &mut self.rows[n];
         old.status = Status::Cancelled;
         old.refused_by_us = false;
         old.updated = Some(now);
         old.to = Some(uid);
         self.record();
+    }
+
+    /// The booker moves it once, while it waits.
+    pub fn shift_by_booker(&mut self, rng: &mut Rng, n: usize, now: Time) {
+        let mut new = self.rows[n].clone();
+        new.from = Some(new.uid.clone());
+        new.start = now + Span::hours(*rng.pick(&AHEAD)) + Span::minutes(7);
+        new.end = new.start + Span::minutes(30);
+        new.created = now;
+        new.updated = Some(now);
+        new.moved_by = new.email;
+        (new.cancelled_by, new.refused_by_us, new.reason, new.revived) =
+            (None, false, false, false);
+        let uid = self.add(new);
+        let old = &mut self.rows[n];
+        old.status = Status::Cancelled;
+        old.refused_by_us = false;
+        old.updated = Some(now);
+        old.to = Some(uid);
+    }
+
+    /// Somebody confirms again what was cancelled or moved: by a link in an old mail.
+    fn revive(&mut self, rng: &mut Rng, tally: &mut Tally, now: Time) -> bool {
+        let gone: Vec<usize> = (0..self.rows.len())
+            .filter(|n| self.rows[*n].status == Status::Cancelled && self.rows[*n].end > now)
+            .collect();
+        if gone.is_empty() {
+            return false;
+        }
+        let row = &mut self.rows[*rng.pick(&gone)];
+        row.status = Status::Accepted;
+        row.revived = true;
+        row.refused_by_us = false;
+        row.updated = Some(now);
+        tally.add("revived by others");
+        self.record();
+        true
+    }
+
+    /// A status that the client does not know, or what becomes of it.
+    fn unknown(&mut self, rng: &mut Rng, tally: &mut Tally, now: Time) -> bool {
+        let other = |status: &Status| matches!(status, Status::AwaitingHost | Status::Other(_));
+        let some: Vec<usize> = (0..self.rows.len())
+            .filter(|n| self.rows[*n].end > now && self.rows[*n].to.is_none())
+            .filter(|n| self.rows[*n].status == Status::Pending || other(&self.rows[*n].status))
+            .collect();
+        if some.is_empty() {
+            return false;
+        }
+        let row = &mut self.rows[*rng.pick(&some)];
+        row.status = if other(&row.status) {
+            rng.pick(&[Status::Accepted, Status::Pending, Status::Rejected])
+                .clone()
+        } else {
+            rng.pick(&[
+                Status::AwaitingHost,
+                Status::Other("under_review".to_owned()),
+            ])
+            .clone()
+        };
+        row.updated = Some(now);
+        tally.add("status: unknown, or known again");
+        self.record();
+        true
+    }
+
+    /// A member cancels what was accepted, and asks for another time at once.
+    pub fn rebook(&mut self, rng: &mut Rng, tally: &mut Tally, now: Time) {
+        let some: Vec<usize> = (0..self.rows.len())
+            .filter(|n| {
+                let row = &self.rows[*n];
+                row.status == Status::Accepted
+                    && row.host == ME
+                    && row.to.is_none()
+                    && row.series.is_none()
+                    && row.email.is_some()
+                    && row.start > now + Span::hours(25)
+            })
+            .collect();
+        if some.is_empty() {
+            return;
+        }
+        let old = self.rows[*rng.pick(&some)].clone();
+        if self.cancel(&old.uid, old.email, now).is_err() {
+            return;
+        }
+        tally.add("cancelled, and booked again at once");
+        let mut new = old;
+        new.start += Span::minutes(90);
+        new.end += Span::minutes(90);
+        new.created = now;
+        new.updated = None;
+        new.status = Status::Pending;
+        new.from = None;
+        (new.moved_by, new.cancelled_by) = (None, None);
+        (new.reason, new.revived, new.odd) = (false, false, false);
+        self.add(new);
+    }
+
+    /// Many ask at once, so that a pass has many calls to send.
+    pub fn rush(&mut self, rng: &mut Rng, now: Time) {
+        for _ in 0..14 {
+            self.ask(rng, now);
+        }
+    }
+
+    /// A booking that the server accepts when it is made.
+    pub fn accepted_at_once(&mut self, now: Time) -> String {
+        let start = now + Span::days(20) + Span::minutes(self.made);
+        let row = Row {
+            uid: String::new(),
+            number: 0,
+            series: None,
+            kind: 0,
+            host: ME,
+            email: Some(PEOPLE[0]),
+            start,
+            end: start + Span::minutes(30),
+            created: now,
+            updated: None,
+            status: Status::Accepted,
+            from: None,
+            to: None,
+            moved_by: None,
+            cancelled_by: None,
+            refused_by_us: false,
+            absent_host: false,
+            absent: false,
+            absent_guest: false,
+            seated: false,
+            odd: false,
+            reason: false,
+            revived: false,
+        };
+        self.add(row)
+    }
+
+    /// Another occurrence of this series.
+    pub fn join(&mut self, rng: &mut Rng, uid: &str, now: Time) {
+        let Some(row) = self
+            .row(uid)
+            .filter(|row| row.series.is_some() && row.from.is_none())
+        else {
+            return;
+        };
+        let mut row = row.clone();
+        row.start += Span::days(140 + rng.below(50) as i64);
+        row.end = row.start + Span::minutes(30);
+        row.created = now;
+        row.updated = None;
+        self.add(row);
     }
 
     /// Marks who did not come, or takes a mark back, on a booking that has begun.

@@ -15,7 +15,8 @@ use maitred::store::port::Store;
 use super::book::HoldState;
 use super::run::{Run, Summary};
 use super::shelf::State;
-use super::town::{KINDS, ME, Row};
+use super::switches::Switches;
+use super::town::{HOST, KINDS, ME, Row, Town};
 use super::truth::OLD_NAME;
 
 /// Passes, and watches, within which everything must have come to rest.
@@ -35,10 +36,14 @@ impl Run {
         };
         self.waits_for_a_reason(&report);
         self.decided_is_answered();
+        if self.shared.sim().switches.at_once {
+            self.the_next_watch_finds_it().await;
+        }
         let Some(watched) = self.audits().await else {
             return;
         };
         self.unmanaged(&watched);
+        self.all_is_listed(&watched);
         self.all_is_over();
         if self.audits().await.is_none() {
             return;
@@ -103,6 +108,51 @@ impl Run {
         self.wrong
             .push("the watch does not come to rest".to_owned());
         None
+    }
+
+    /// What the server accepts at once, and never writes again, the next watch finds.
+    async fn the_next_watch_finds_it(&mut self) {
+        let (uid, now) = {
+            let mut guard = self.shared.sim();
+            let now = self.shared.now();
+            (guard.town.accepted_at_once(now), now)
+        };
+        self.shared.advance(Span::seconds(30));
+        let Some(watched) = self.whole_watch(false).await else {
+            return;
+        };
+        let state = self.shelf.state();
+        let sim = self.shared.sim();
+        let row = sim.town.row(&uid).expect("nobody deletes it");
+        if taken_on(&state, row, now).is_some() && !told(&watched, &uid) {
+            let text = format!("15 (A8): {uid} was accepted at once, and the next watch is silent");
+            drop((state, sim));
+            self.wrong.push(text);
+        }
+    }
+
+    /// Promise 15: whatever is accepted without a charge stands on a list, and so does what was
+    /// accepted again, or moved and accepted by nobody here.
+    fn all_is_listed(&mut self, watched: &Watched) {
+        let now = self.shared.now();
+        let sim = self.shared.sim();
+        let state = self.shelf.state();
+        let mut wrong = Vec::new();
+        for row in &sim.town.rows {
+            let Some(kind) = must_be_listed(&state, sim.switches, row, &sim.town, now) else {
+                continue;
+            };
+            if told(watched, &row.uid) {
+                self.tally.add(format!("listed: {kind}"));
+            } else {
+                wrong.push(format!(
+                    "15 ({kind}): {} is accepted and not listed",
+                    row.uid
+                ));
+            }
+        }
+        drop((sim, state));
+        self.wrong.append(&mut wrong);
     }
 
     /// To when the last booking is over and the longest grace has passed.
@@ -246,7 +296,9 @@ impl Run {
             let ours = sim.town.ours.get(&row.uid).cloned().unwrap_or_default();
             let hold = state.book.holds.get(&row.uid);
             let stands = row.status == Status::Accepted && row.to.is_none();
-            if stands && ours.confirmed > 0 && !ours.over {
+            let lost = state.lost.as_ref();
+            let lost = lost.is_some_and(|lost| lost.rows.contains(&row.uid));
+            if stands && ours.confirmed > 0 && !ours.over && !lost && !row.revived {
                 match hold.map(|hold| hold.state) {
                     Some(HoldState::Final | HoldState::Refunded) => {}
                     None => self.tally.add("accepted without a hold"),
@@ -335,6 +387,74 @@ impl Run {
             tally: self.tally,
             wrong: unique.into_iter().collect(),
             commits,
+        }
+    }
+}
+
+/// Whether a watch told of this booking.
+fn told(watched: &Watched, uid: &str) -> bool {
+    let texts = watched.problems.iter().map(|problem| &problem.text);
+    let word = |text: &String| {
+        text.split(|c: char| !c.is_alphanumeric())
+            .any(|word| word == uid)
+    };
+    texts.clone().any(word)
+        || texts
+            .filter(|text| text.contains("was accepted by others"))
+            .count()
+            >= NAMED
+}
+
+/// Why this booking must stand on a list, if it must.
+fn must_be_listed(
+    state: &State,
+    wild: Switches,
+    row: &Row,
+    town: &Town,
+    now: Time,
+) -> Option<&'static str> {
+    let mut gates = state.policy.gates.iter();
+    let gate = gates.find(|gate| gate.name == KINDS[row.kind].0)?;
+    let ours = row.status == Status::Accepted
+        && row.host == ME
+        && row.end > now
+        && row.start < now + Span::days(365)
+        && KINDS[row.kind].1 == 0
+        && !row.seated;
+    if !ours {
+        return None;
+    }
+    let hold = state.book.holds.get(&row.uid);
+    let charged = hold.filter(|hold| {
+        let stands = matches!(
+            hold.state,
+            HoldState::Posted | HoldState::Final | HoldState::Held
+        );
+        stands || hold.by_hand
+    });
+    let done = town.ours.get(&row.uid).cloned().unwrap_or_default();
+    let linked = !town.legacy && row.series.is_none();
+    let signs = row.cancelled_by.is_some() || row.reason || (linked && row.to.is_some());
+    match (charged, hold) {
+        (Some(hold), _) if row.revived && signs && hold.state != HoldState::Final => {
+            wild.race.then_some("A3")
+        }
+        (Some(hold), _) if hold.taken_over && !hold.by_hand => {
+            let at_once = wild.moved_at_once && done.confirmed == 0 && row.moved_by != Some(HOST);
+            at_once.then_some("A7")
+        }
+        (Some(_), _) => None,
+        (None, Some(_)) if row.revived && done.confirmed > 0 => wild.race.then_some("A3"),
+        (None, Some(hold)) if hold.state == HoldState::Voided => {
+            (wild.slow_confirm || wild.unknown_status).then_some("B8")
+        }
+        (None, Some(_)) => wild.revive.then_some("B3"),
+        (None, None) if done.confirmed > 0 => wild.joins.then_some("B10"),
+        (None, None) => {
+            let since = gate.terms.unmanaged_since;
+            let new = since.is_none_or(|since| row.created >= since);
+            let wild = wild.revive || wild.at_once || wild.lost_ledger;
+            (new && wild && !row.odd).then_some("unmanaged")
         }
     }
 }

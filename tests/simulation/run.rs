@@ -1,7 +1,7 @@
 //! One seed: a house, a town and some hours or days of trouble in it; then the trouble ends, and
 //! everything must come to rest (`rest.rs`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use maitred::domain::booking::Status;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{Policy, RefuseWith};
 use maitred::domain::plan::plan;
+use maitred::domain::terms::Unmanaged;
 use maitred::domain::time::{Span, Time};
 use maitred::lookup::desk::Desk;
 use maitred::reconcile::observe::observe;
@@ -23,10 +24,12 @@ use maitred::reconcile::watch::{Look, Watched, watch};
 use maitred::store::handle::StoreHandle;
 use maitred::store::port::CommitError;
 
+use super::book::Sums;
 use super::calendar::{Line, Shared, Sim};
 use super::house::{START, policy, refunds};
 use super::rng::Rng;
 use super::shelf::{Setting, Shelf};
+use super::switches::Switches;
 use super::tally::Tally;
 use super::town::{PEOPLE, Town};
 
@@ -45,6 +48,7 @@ pub struct Run {
     since: Option<Time>,
     /// Times that what runs may wait before it is dropped.
     waits: u64,
+    trouble: u64,
     pub rng: Rng,
     pub tally: Tally,
     pub wrong: Vec<String>,
@@ -139,34 +143,74 @@ pub async fn watch_stopped_at(seed: u64, point: Point) -> Option<Summary> {
     Some(run.end())
 }
 
+/// The same world twice: at the end of its events a pass looks first, or a watch. Gives what the
+/// accounts have at the end. Everybody has enough, so that nobody competes for credit.
+pub async fn looked_at(seed: u64, watch_first: bool) -> (Summary, BTreeMap<String, Sums>) {
+    let mut run = Run::with(seed, |policy| {
+        for gate in &mut policy.gates {
+            gate.terms.unmanaged = Unmanaged::Report;
+        }
+    });
+    let start: Time = START.parse().unwrap();
+    for who in PEOPLE {
+        run.shelf.grant(start, who, 1_000, None);
+    }
+    for _ in 0..3 {
+        run.events();
+        run.shared.advance(Span::seconds(60));
+        run.whole_pass().await;
+        run.whole_watch(true).await;
+    }
+    run.events();
+    for _ in 0..8 {
+        run.events_of_people();
+    }
+    run.shared.advance(Span::seconds(60));
+    if watch_first {
+        run.whole_watch(true).await;
+        run.whole_pass().await;
+    } else {
+        run.whole_pass().await;
+        run.whole_watch(true).await;
+    }
+    run.rest().await;
+    let mut sums = run.shelf.state().book.sums.clone();
+    for sums in sums.values_mut() {
+        // What was spent and came back is as if it had never been spent.
+        sums.posted -= sums.refunded;
+        sums.refunded = 0;
+    }
+    (run.end(), sums)
+}
+
 impl Run {
     pub fn new(seed: u64) -> Self {
+        Self::with(seed, |_| ())
+    }
+
+    fn with(seed: u64, adapt: fn(&mut Policy)) -> Self {
         let mut rng = Rng::new(seed);
         let mut policy = policy(&mut rng);
+        adapt(&mut policy);
         let reads_first = rng.chance(200);
         if reads_first {
             // v1 knows nothing else, and the configuration sees to it.
             policy.refuse_with = RefuseWith::Cancel;
         }
-        let sim = Sim {
-            rng: Rng::new(rng.next()),
-            town: Town {
-                series_per_occurrence: rng.chance(150),
-                legacy: reads_first,
-                hides_updated: reads_first && rng.chance(500),
-                ..Town::default()
-            },
-            tally: Tally::default(),
-            trouble: 0,
-            page: *rng.pick(&[2, 5, 250, 250]),
-            max_age: policy.limits.max_observation_age,
-            reads_first,
-            calls: 0,
-            listed: false,
-            before: 0,
-            writes: 0,
-            wrong: Vec::new(),
+        let switches = Switches::from_env();
+        let own = Rng::new(rng.next());
+        let town = Town {
+            series_per_occurrence: rng.chance(150),
+            legacy: reads_first,
+            hides_updated: reads_first && rng.chance(500),
+            switches,
+            ..Town::default()
         };
+        let mut sim = Sim::new(own, town, policy.limits.max_observation_age);
+        sim.page = *rng.pick(&[2, 5, 250, 250]);
+        if switches.slow_confirm {
+            sim.timeout = Span::seconds(*rng.pick(&[3, 60]));
+        }
         let start: Time = START.parse().unwrap();
         let mut setting = Setting {
             seed: 0,
@@ -174,6 +218,8 @@ impl Run {
             policy: policy.clone(),
             legacy: sim.town.legacy,
             hides_updated: sim.town.hides_updated,
+            switches,
+            stale: Arc::clone(&sim.stale),
         };
         let shared = Arc::new(Shared::new(sim, start));
         setting.seed = rng.next();
@@ -204,6 +250,7 @@ impl Run {
             stop: Stop::default(),
             since: None,
             waits: 0,
+            trouble: 0,
             rng,
             tally,
             wrong: Vec::new(),
@@ -221,7 +268,12 @@ impl Run {
         self.waits = waits;
     }
 
-    pub fn trouble(&self, trouble: u64) {
+    pub fn trouble(&mut self, trouble: u64) {
+        self.trouble = trouble;
+        if trouble == 0 {
+            self.shared.set_skew(Span::zero());
+            self.shelf.state().skewed = false;
+        }
         self.shared.sim().trouble = trouble;
         self.shelf.state().trouble = trouble;
     }
@@ -252,6 +304,9 @@ impl Run {
             for _ in 0..self.rng.below(4) {
                 sim.town.ask(&mut self.rng, self.shared.now());
             }
+            if sim.switches.slow_calls && self.rng.chance(100) {
+                sim.town.rush(&mut self.rng, self.shared.now());
+            }
         }
         for _ in 0..self.rng.below(5) {
             self.events_of_people();
@@ -263,10 +318,37 @@ impl Run {
         if self.rng.chance(60) {
             self.edit_terms();
         }
+        self.wild_events();
         let soon = *self.rng.pick(&[1, 15, 15, 60]);
         self.shared.advance(Span::seconds(soon));
         if self.rng.chance(30) {
             self.shared.advance(-Span::seconds(5));
+        }
+    }
+
+    /// What only some runs have, between two passes.
+    fn wild_events(&mut self) {
+        let switches = self.shared.sim().switches;
+        if switches.rebook && self.rng.chance(300) {
+            let mut guard = self.shared.sim();
+            let sim = &mut *guard;
+            let now = self.shared.now();
+            sim.town.rebook(&mut self.rng, &mut self.tally, now);
+        }
+        if switches.clock {
+            let wrong = self.trouble > 0 && self.rng.chance(80);
+            let skew = if wrong {
+                self.tally.add("the process's clock is wrong by days");
+                let days = *self.rng.pick(&[-30, -2, 1, 3, 40]);
+                Span::days(days)
+            } else {
+                Span::zero()
+            };
+            self.shared.set_skew(skew);
+            self.shelf.state().skewed = wrong;
+        }
+        if switches.lost_ledger && self.trouble > 0 && self.rng.chance(60) {
+            self.lose_ledger();
         }
     }
 
@@ -285,6 +367,20 @@ impl Run {
             self.shared.advance(Span::days(1));
             self.events_of_people();
         }
+    }
+
+    /// The ledger is lost: what is opened from now on is another one, and the hint is gone too.
+    fn lose_ledger(&mut self) {
+        if self.shelf.state().lost.is_some() {
+            return;
+        }
+        let now = self.shared.now();
+        let mut sim = self.shared.sim();
+        sim.town.ours.clear();
+        drop(sim);
+        self.shelf.lose(&mut self.rng, &mut self.tally, now);
+        self.session = Session::default();
+        self.since = None;
     }
 
     async fn turn(&mut self) {
@@ -483,9 +579,13 @@ impl Run {
         let mut guard = self.shared.sim();
         let sim = &mut *guard;
         sim.listed = false;
+        sim.nobody_sleeps();
         let moment = sim.town.history.lock().unwrap().moment();
         let before = if sim.trouble > 0 { sim.before } else { moment };
-        self.shelf.state().looked_from = before;
+        let mut state = self.shelf.state();
+        state.looked_from = before;
+        state.pass_from = moment;
+        drop(state);
         let pending = sim.town.rows.iter().filter(|r| r.status == Status::Pending);
         sim.town.at_start = pending.map(|row| row.uid.clone()).collect();
     }

@@ -3,6 +3,7 @@
 //! then, and the process can end before and after each commit.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use maitred::daemon::answer::charges;
@@ -23,7 +24,9 @@ use maitred::store::port::{
 use super::book::{Book, By, HoldState, Sums};
 use super::calendar::Shared;
 use super::history::History;
+use super::lost::Lost;
 use super::rng::Rng;
+use super::switches::Switches;
 use super::tally::Tally;
 use super::town::PEOPLE;
 
@@ -44,12 +47,19 @@ pub struct State {
     pub why: BTreeMap<String, &'static str>,
     /// From and to where charges were moved by the commit at hand, and what was paid before.
     pub moved: Vec<(String, String, i64)>,
-    rng: Rng,
-    given: u64,
+    pub rng: Rng,
+    pub given: u64,
     /// After an indeterminate commit this process may write nothing more.
     closed: bool,
     /// Commits that a pass has asked for.
     pub asked: u64,
+    pub switches: Switches,
+    /// The process's clock is wrong by days.
+    pub skewed: bool,
+    /// The moment at which the pass or watch at hand began.
+    pub pass_from: usize,
+    pub stale: Arc<AtomicBool>,
+    pub lost: Option<Lost>,
 }
 
 #[derive(Clone)]
@@ -67,6 +77,8 @@ pub struct Setting {
     pub policy: Policy,
     pub legacy: bool,
     pub hides_updated: bool,
+    pub switches: Switches,
+    pub stale: Arc<AtomicBool>,
 }
 
 impl State {
@@ -85,7 +97,9 @@ impl State {
         }
         self.take(by, at, &facts);
         for fact in &facts {
-            if let Fact::Decided { request } = fact {
+            if let Fact::Decided { request } = fact
+                && !self.skewed
+            {
                 self.is_just(request);
             }
         }
@@ -234,6 +248,11 @@ impl Shelf {
             given: 0,
             closed: false,
             asked: 0,
+            switches: setting.switches,
+            skewed: false,
+            pass_from: 0,
+            stale: setting.stale,
+            lost: None,
         };
         Self {
             state: Arc::new(Mutex::new(state)),

@@ -13,6 +13,7 @@ use maitred::domain::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
 use maitred::domain::time::Time;
 
 use super::history::History;
+use super::switches::Switches;
 
 pub const ME: i64 = 12;
 pub const OTHER: i64 = 13;
@@ -66,6 +67,10 @@ pub struct Row {
     pub seated: bool,
     /// The server shows it in a shape that cannot be read.
     pub odd: bool,
+    /// A reason was given when it was cancelled; it stays.
+    pub reason: bool,
+    /// It was cancelled or moved, and accepted again.
+    pub revived: bool,
 }
 
 /// What the client's own writes did to one booking.
@@ -99,6 +104,7 @@ pub struct Town {
     pub seated: BTreeSet<usize>,
     /// Pending when the pass began: what a confirm may answer only with a hold.
     pub at_start: BTreeSet<String>,
+    pub switches: Switches,
 }
 
 pub enum Refused {
@@ -213,7 +219,7 @@ impl Town {
                 .filter(|_| self.legacy || row.series.is_none())
                 .map(address),
             cancelled_by: row.cancelled_by.filter(|_| !row.seated).map(address),
-            cancellation_reason: None,
+            cancellation_reason: row.reason.then(|| "the booker's own words".to_owned()),
             absent_host: row.absent_host && !self.legacy,
             location: None,
             answers: BTreeMap::new(),

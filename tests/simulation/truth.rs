@@ -9,6 +9,7 @@ use maitred::domain::time::{Span, Time};
 
 use super::book::{Book, HoldState};
 use super::history::History;
+use super::switches::Switches;
 use super::town::{ADMIN, GUEST, HOST, KINDS, Row};
 
 /// The end of a charge.
@@ -27,6 +28,7 @@ pub struct Truth<'a> {
     pub history: &'a History,
     pub book: &'a Book,
     pub policy: &'a Policy,
+    pub switches: Switches,
     pub legacy: bool,
     pub hides_updated: bool,
     /// When it was written.
@@ -68,6 +70,23 @@ impl Truth<'_> {
             }
         }
         ends
+    }
+
+    /// The promise that a wrong end of this charge breaks, and the behaviour that it comes from.
+    pub fn kind(&self, uid: &str) -> &'static str {
+        let chain = self.history.successors(uid);
+        let any = |is: &dyn Fn(&Row) -> bool| chain.iter().any(|row| is(row));
+        let twice = |row: &Row| {
+            let own = |other: &&Row| other.from.as_ref() == Some(&row.uid);
+            self.history.all().filter(own).count() > 1
+        };
+        if self.switches.two_successors && any(&twice) {
+            "3 (A12)"
+        } else if any(&|row| row.revived) {
+            "3 (B3)"
+        } else {
+            "3"
+        }
     }
 
     /// The booking and what replaced it at a moment, and whether the next one was not there.

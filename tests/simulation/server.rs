@@ -1,0 +1,180 @@
+//! A confirm as the real server runs it: it checks the status when it starts, mails in the middle, and
+//! writes the status when it ends, whether or not the client still waits (`calcom/api.md` 3.8).
+
+use maitred::domain::booking::Status;
+use maitred::domain::time::{Span, Time};
+
+use super::calendar::Sim;
+
+/// One confirm that the server works on.
+pub struct Running {
+    pub number: u64,
+    pub uid: String,
+    pub series: Option<String>,
+    mails: Time,
+    pub ends: Time,
+    mailed: bool,
+    /// The server dies at its end, with the mails sent and the status as it was.
+    dies: bool,
+    /// It ends in a status that the client does not know, and is accepted later.
+    detour: bool,
+}
+
+/// What became of a confirm.
+pub struct Finished {
+    pub number: u64,
+    pub died: bool,
+    /// The bookings that it accepted.
+    pub accepted: Vec<String>,
+}
+
+/// How long a confirm takes, in seconds. The longest is shorter than the time after which a client
+/// may confirm again.
+const LASTS: [i64; 12] = [0, 0, 0, 0, 1, 1, 2, 5, 20, 75, 300, 600];
+
+impl Sim {
+    /// The server starts a confirm; gives its number and its end. The caller has seen that the
+    /// booking may be confirmed.
+    pub fn start_confirm(&mut self, uid: &str, now: Time) -> (u64, Time) {
+        let row = self.town.row(uid).expect("it was looked at");
+        let whole = !self.town.series_per_occurrence;
+        let series = row.series.clone().filter(|_| whole);
+        let others = self.running.iter();
+        let same =
+            |other: &&Running| other.uid == uid || (series.is_some() && other.series == series);
+        if let Some(other) = others.clone().find(same) {
+            let text = format!(
+                "16 (A1): {uid} is confirmed at {now} while an earlier confirm runs until {}",
+                other.ends
+            );
+            self.wrong.push(text);
+        }
+        let lasts = if self.trouble > 0 && self.switches.slow_confirm {
+            *self.rng.pick(&LASTS)
+        } else {
+            self.rng.below(2) as i64
+        };
+        let lasts = Span::seconds(lasts) + Span::milliseconds(self.rng.below(400) as i64);
+        let wild = self.switches;
+        let troubled = self.trouble > 0;
+        let running = Running {
+            number: self.started + 1,
+            uid: uid.to_owned(),
+            series,
+            mails: now + lasts / 2,
+            ends: now + lasts,
+            mailed: false,
+            dies: wild.server_dies && troubled && self.rng.chance(150),
+            detour: wild.unknown_status && troubled && self.rng.chance(150),
+        };
+        self.started += 1;
+        let given = (running.number, running.ends);
+        self.running.push(running);
+        given
+    }
+
+    /// What the server did until now.
+    pub fn tick(&mut self, now: Time) {
+        if self.running.is_empty() && self.detours.is_empty() {
+            return;
+        }
+        for running in &mut self.running {
+            if !running.mailed && running.mails <= now {
+                running.mailed = true;
+                self.tally.add("server: mailed a confirmation");
+            }
+        }
+        let (mut due, later): (Vec<Running>, Vec<Running>) = std::mem::take(&mut self.running)
+            .into_iter()
+            .partition(|running| running.ends <= now);
+        self.running = later;
+        due.sort_by_key(|running| (running.ends, running.number));
+        for running in due {
+            let accepted = if running.dies {
+                self.tally.add("server: died in a confirm");
+                Vec::new()
+            } else {
+                self.finish_confirm(&running)
+            };
+            self.finished.push(Finished {
+                number: running.number,
+                died: running.dies,
+                accepted,
+            });
+        }
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.detours)
+            .into_iter()
+            .partition(|(at, _)| *at <= now);
+        self.detours = later;
+        for (at, uid) in due {
+            let Some(row) = self.town.row_mut(&uid) else {
+                continue;
+            };
+            if matches!(row.status, Status::AwaitingHost | Status::Other(_)) {
+                row.status = Status::Accepted;
+                row.updated = Some(at);
+                self.tally.add("server: an unknown status became accepted");
+            }
+            self.town.record();
+        }
+    }
+
+    /// The status is written: of a single booking whatever it is by now, of a series where it waits.
+    fn finish_confirm(&mut self, running: &Running) -> Vec<String> {
+        let mut accepted = Vec::new();
+        let single = running.series.is_none();
+        for row in &mut self.town.rows {
+            let named = match &running.series {
+                Some(series) => {
+                    row.series.as_ref() == Some(series) && row.status == Status::Pending
+                }
+                None => row.uid == running.uid,
+            };
+            if !named || row.status == Status::Accepted {
+                continue;
+            }
+            if row.status == Status::Cancelled || row.status == Status::Rejected {
+                self.tally.add("revived by a confirm that was running");
+                row.revived = true;
+                row.refused_by_us = false;
+            }
+            row.status = Status::Accepted;
+            row.updated = Some(running.ends);
+            if single && running.detour {
+                row.status = Status::Other("under_review".to_owned());
+                let later = Span::seconds(40 + 60 * (running.number as i64 % 50));
+                self.detours.push((running.ends + later, row.uid.clone()));
+            }
+            accepted.push(row.uid.clone());
+        }
+        for uid in &accepted {
+            self.town.ours.entry(uid.clone()).or_default().confirmed += 1;
+        }
+        self.town.record();
+        accepted
+    }
+
+    /// The booker does something to what the server is confirming.
+    pub fn race(&mut self, now: Time) {
+        let running: Vec<String> = self.running.iter().map(|one| one.uid.clone()).collect();
+        if running.is_empty() {
+            return;
+        }
+        let uid = self.rng.pick(&running).clone();
+        let found = self.town.rows.iter().position(|row| row.uid == uid);
+        let Some(n) = found.filter(|n| self.town.rows[*n].status == Status::Pending) else {
+            return;
+        };
+        if self.rng.chance(500) {
+            let by = self.town.rows[n].email;
+            if self.town.cancel(&uid, by, now).is_ok() {
+                self.town.row_mut(&uid).expect("it is there").reason = true;
+                self.tally.add("cancelled during a confirm");
+            }
+        } else {
+            self.town.shift_by_booker(&mut self.rng, n, now);
+            self.tally.add("moved during a confirm");
+        }
+        self.town.record();
+    }
+}
