@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use maitred::domain::booking::Status;
 use maitred::domain::decision::{Decision, Outcome};
+use maitred::domain::id::BookingUid;
 use maitred::domain::terms::{HostAbsent, NoShow, Unmanaged};
 use maitred::domain::time::{Span, Time};
 use maitred::reconcile::report::{Ended, Report};
@@ -124,7 +125,7 @@ impl Run {
         let state = self.shelf.state();
         let sim = self.shared.sim();
         let row = sim.town.row(&uid).expect("nobody deletes it");
-        if taken_on(&state, row, now).is_some() && !told(&watched, &uid) {
+        if taken_on(&state, row, now).is_some() && !told(&state, &watched, &uid) {
             let text = format!("15 (A8): {uid} was accepted at once, and the next watch is silent");
             drop((state, sim));
             self.wrong.push(text);
@@ -142,7 +143,7 @@ impl Run {
             let Some(kind) = must_be_listed(&state, sim.switches, row, &sim.town, now) else {
                 continue;
             };
-            if told(watched, &row.uid) {
+            if told(&state, watched, &row.uid) {
                 self.tally.add(format!("listed: {kind}"));
             } else {
                 wrong.push(format!(
@@ -391,18 +392,23 @@ impl Run {
     }
 }
 
-/// Whether a watch told of this booking.
-fn told(watched: &Watched, uid: &str) -> bool {
+/// Whether this booking stands on the list of what is unresolved, or a watch told of it.
+fn told(state: &State, watched: &Watched, uid: &str) -> bool {
+    let booking = BookingUid::parse(uid).unwrap();
+    let listed = state.store.unresolved_of(&booking).unwrap();
+    if listed
+        .iter()
+        .any(|one| one.is_open() || one.is_settled_by_operator())
+    {
+        return true;
+    }
     let texts = watched.problems.iter().map(|problem| &problem.text);
     let word = |text: &String| {
         text.split(|c: char| !c.is_alphanumeric())
             .any(|word| word == uid)
     };
-    texts.clone().any(word)
-        || texts
-            .filter(|text| text.contains("was accepted by others"))
-            .count()
-            >= NAMED
+    let others = |text: &&String| text.contains("was accepted by others");
+    texts.clone().any(word) || texts.filter(others).count() >= NAMED
 }
 
 /// Why this booking must stand on a list, if it must.
