@@ -230,6 +230,8 @@ fn snapshot() -> Snapshot {
         pins: BTreeMap::new(),
         lookups: BTreeMap::new(),
         ledger_is_empty: false,
+        restore_open: false,
+        clock_off: false,
     }
 }
 

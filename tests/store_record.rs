@@ -25,7 +25,7 @@ fn every_kind_is_among_the_samples() {
     });
     assert_eq!(
         kinds.len(),
-        21,
+        22,
         "a new kind of fact needs a sample, and a line below"
     );
 }
@@ -60,6 +60,9 @@ fn the_form_of_each_kind() {
 [{"settled":{"request":"uid1","outcome":"confirmed"}}]
 [{"unresolved":{"booking":{"uid":"uid1","id":77},"code":"revived","account":"bo@example.com","until":"2026-09-22T15:13:20Z","detail":"accepted, although it was cancelled"}}]
 [{"resolved":{"booking":"uid1","code":"revived","reason":"it takes place","by":"operator"}}]
+[{"ledger":{"identified":{"identity":{"server":"cal.example.com:5555/api","user":5,"dialect":"v2"},"reason":"recorded by the first pass"}}}]
+[{"ledger":{"restored":{"commit":7}}}]
+[{"ledger":{"restore-accepted":{"reason":"all looked at"}}}]
 [{"decided":{"id":"uid2","bookings":[{"uid":"uid2","id":77}],"title":"Book club between Bo and Ann","event_type":77,"slug":"book-club","gate":"book-club","host":5,"booker":"bo@example.com","account":"bo@example.com","start":"2026-09-22T14:13:20Z","end":"2026-09-22T15:13:20Z","created":"2026-09-21T14:13:15Z","decision":{"wait":{"until":"2026-09-21T14:14:20Z"}},"cost":1,"credits":1,"reasons":[{"code":"enough","text":"cost 1, available 3"}],"findings":[{"rule":"short-of-credit","passed":true,"detail":"cost 1, available 3"}],"policy":"f00d","decided":"2026-09-21T14:13:20.123Z","first":"2026-09-21T14:13:20.123Z","state":"noted"}}]
 [{"described":{"account":"bo@example.com"}}]
 [{"frozen":{"account":"bo@example.com"}}]

@@ -4,7 +4,7 @@
 
 use std::error::Error;
 use std::sync::Once;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -17,7 +17,7 @@ use crate::domain::time::{Clock, Span, Time};
 use super::exchange::{Answer, Call};
 use super::gate::{Gate, Ticket};
 use super::pace;
-use super::port::CallError;
+use super::port::{CallError, clock_difference};
 use super::redact::Redactor;
 
 /// The largest body that is read, after decompression. 250 bookings take 230 kB; a whole v1 list of
@@ -27,6 +27,9 @@ const MAX_BODY: usize = 8 * 1024 * 1024;
 /// Below Cal.com's keep-alive of 5 s: a call sent into a connection that the server is just closing
 /// ends in doubt about what it did.
 const POOL_IDLE: Duration = Duration::from_secs(3);
+
+/// Stands for a clock difference that is not known.
+const UNKNOWN: i64 = i64::MIN;
 
 /// Causes of an error that are told; deeper ones repeat what was said.
 const MAX_CAUSES: usize = 6;
@@ -48,6 +51,8 @@ pub(super) struct Sender {
     gate: Gate,
     redactor: Redactor,
     sent: AtomicU64,
+    /// The last clock difference in milliseconds; [`UNKNOWN`] before the first.
+    difference: AtomicI64,
 }
 
 /// What a sender is made of.
@@ -76,6 +81,7 @@ impl Sender {
             gate: parts.gate,
             redactor,
             sent: AtomicU64::new(0),
+            difference: AtomicI64::new(UNKNOWN),
         })
     }
 
@@ -89,6 +95,31 @@ impl Sender {
 
     pub(super) fn calls(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Host, port and path prefix, as the ledger remembers its server.
+    pub(super) fn server(&self) -> String {
+        let host = self.base.host_str().unwrap_or_default();
+        let port = self.base.port().map(|port| format!(":{port}"));
+        let path = self.base.path().trim_end_matches('/');
+        format!("{host}{}{path}", port.unwrap_or_default())
+    }
+
+    pub(super) fn clock_difference(&self) -> Option<Span> {
+        let known = self.difference.load(Ordering::Relaxed);
+        (known != UNKNOWN).then(|| Span::milliseconds(known))
+    }
+
+    /// Remembers how far the server's clock is from the local one, which was read right before the
+    /// call and right after the head of its answer.
+    fn compare_clocks(&self, headers: &HeaderMap, (before, after): (Time, Time)) {
+        let Some(server) = server_time(headers) else {
+            return;
+        };
+        let server = server + age(headers);
+        let difference = clock_difference(server, (before, after));
+        self.difference
+            .store(difference.num_milliseconds(), Ordering::Relaxed);
     }
 
     pub(super) fn ready(&self) -> usize {
@@ -130,6 +161,7 @@ impl Sender {
         ticket: &mut Ticket<'_>,
     ) -> Result<Answer, CallError> {
         let request = self.request(call).inspect_err(|_| ticket.unsent())?;
+        let begun = self.now();
         let response = match self.client.execute(request).await {
             Ok(response) => response,
             Err(error) if error.is_connect() => {
@@ -138,6 +170,7 @@ impl Sender {
             }
             Err(error) => return Err(CallError::Unknown(told(error, &self.redactor))),
         };
+        self.compare_clocks(response.headers(), (begun, self.now()));
         self.account(&response, ticket)?;
         let (status, url) = (response.status().as_u16(), response.url().clone());
         let headers = response.headers().clone();
@@ -263,6 +296,13 @@ fn server_time(headers: &HeaderMap) -> Option<Time> {
     let text = headers.get(header::DATE)?.to_str().ok()?;
     let at = DateTime::parse_from_rfc2822(text).ok()?;
     Some(at.with_timezone(&Utc))
+}
+
+/// How long an answer has been in a cache on its way: its `Date` is so much older.
+fn age(headers: &HeaderMap) -> Span {
+    let text = headers.get(header::AGE).and_then(|age| age.to_str().ok());
+    let seconds: Option<u32> = text.and_then(|text| text.trim().parse().ok());
+    Span::seconds(seconds.map_or(0, i64::from))
 }
 
 /// Only the form in seconds; the other is not known to be used and costs at most a shorter wait.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use crate::domain::booking::{Booking, BookingRef, EventType, Reading};
 use crate::domain::id::{Address, BookingUid, EventTypeId, HostId};
-use crate::domain::time::Time;
+use crate::domain::time::{Span, Time};
 
 /// Which of Cal.com's two languages the server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,15 @@ pub enum Dialect {
     /// The one before it, which old self-hosted servers still speak. An accept through it sends no
     /// mail and makes no calendar entry.
     V1,
+}
+
+impl Dialect {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::V2 => "v2",
+            Self::V1 => "v1",
+        }
+    }
 }
 
 /// Who the key acts as.
@@ -139,9 +148,35 @@ pub trait Calendar: Send + Sync {
         deadline: Time,
     ) -> Result<Option<Reading>, CallError>;
 
+    /// The server: its host, port and path prefix, without the scheme.
+    fn server(&self) -> String;
+
+    fn dialect(&self) -> Dialect;
+
+    /// How far the server's clock is ahead of the local one (negative: behind), as its last answer
+    /// showed; zero within a second. `None` when no answer has shown its time.
+    fn clock_difference(&self) -> Option<Span>;
+
     /// Calls sent so far, for the report of a pass.
     fn calls(&self) -> u64;
 
     /// How many calls could be sent now without waiting for the budget, at most.
     fn ready(&self) -> usize;
+}
+
+/// The server tells its clock in whole seconds.
+const GRAIN: Span = Span::seconds(1);
+
+/// How far the server's clock is ahead of the local one (negative: behind), which was read before
+/// the call and after its answer.
+pub fn clock_difference(server: Time, (before, after): (Time, Time)) -> Span {
+    let behind = before - GRAIN - server;
+    let ahead = server - after;
+    if ahead > Span::zero() {
+        ahead
+    } else if behind > Span::zero() {
+        -behind
+    } else {
+        Span::zero()
+    }
 }

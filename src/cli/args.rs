@@ -150,8 +150,8 @@ and in the configuration: base-url = \"http://127.0.0.1:5555\""
         display_order = 19,
         after_help = "\
 The store's directory (store.path) has to be empty or not there: stop maitred and move the ledger
-away first. What happened after the backup is not in it; the next watch tells of bookings that
-nobody is charged for.
+away first. What happened after the backup is not in it, so nothing is declined, and a watch writes
+and cancels nothing, before `maitred ledger accept-restore`.
 
 Example:
   maitred restore /var/backups/maitred/2026-12-01"

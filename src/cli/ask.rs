@@ -15,6 +15,7 @@ use super::export;
 use super::time::{self, Here, Meaning};
 use crate::control::exit;
 use crate::control::protocol::account::Describe;
+use crate::control::protocol::ledger::MoveLedger;
 use crate::control::protocol::{self, Command, Refusal, review};
 
 /// The longest booking that `evaluate` reads: a real one has a few kilobytes.
@@ -70,6 +71,16 @@ pub fn command_of(
         Ask::Resume => Ok(Command::Resume {}),
         Ask::Pass(args) => Ok(Command::Pass { watch: args.watch }),
         Ask::Ledger(Ledger::Verify) => Ok(Command::Verify {}),
+        Ask::Ledger(Ledger::Show) => Ok(Command::LedgerShow {}),
+        Ask::Ledger(Ledger::Move(args)) => Ok(Command::LedgerMove(MoveLedger {
+            server: args.server.clone(),
+            account: args.account,
+            dialect: args.dialect.clone(),
+            reason: args.reason.clone(),
+        })),
+        Ask::Ledger(Ledger::AcceptRestore(args)) => Ok(Command::LedgerAcceptRestore {
+            reason: args.reason.clone(),
+        }),
         Ask::Ledger(Ledger::Export(_)) | Ask::Backup(_) => Ok(Command::Head {}),
     }
 }

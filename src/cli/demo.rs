@@ -110,6 +110,7 @@ impl Story<'_> {
 
     /// Gives the members their credits, as `maitred credits grant` does.
     fn members(&self) -> Result<String, Refusal> {
+        local::init(&self.config.store.path, &self.context.clock)?;
         let mut text = String::new();
         for member in MEMBERS.iter().filter(|member| member.credits > 0) {
             let asked = Command::Grant(Grant {

@@ -116,6 +116,9 @@ fn patience(command: &Command) -> Option<Duration> {
         | Command::AccountStatement { .. }
         | Command::CreditsExport { .. }
         | Command::Head {}
+        | Command::LedgerShow {}
+        | Command::LedgerMove(_)
+        | Command::LedgerAcceptRestore { .. }
         | Command::Decisions { .. }
         | Command::Reviews { .. }
         | Command::Review(_)

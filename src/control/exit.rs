@@ -15,9 +15,9 @@ pub const UNRESOLVED: u8 = 4;
 pub const UNREACHABLE: u8 = 69;
 /// Another process holds the store.
 pub const HELD: u8 = 75;
-/// Cal.com refuses the credential.
+/// Cal.com refuses the credential, or there is no permission on the store.
 pub const CREDENTIAL: u8 = 77;
-/// The configuration cannot be used.
+/// The configuration cannot be used, or there is no ledger where it says, or that is another account's.
 pub const CONFIGURATION: u8 = 78;
 
 /// Every code with its meaning, in order.
@@ -29,8 +29,14 @@ pub const MEANINGS: [(u8, &str); 9] = [
     (UNRESOLVED, "the pass ended with steps unresolved or failed"),
     (UNREACHABLE, "Cal.com or the daemon cannot be reached"),
     (HELD, "the store is held by another process"),
-    (CREDENTIAL, "the credential was refused"),
-    (CONFIGURATION, "the configuration cannot be used"),
+    (
+        CREDENTIAL,
+        "the credential was refused, or the store may not be used",
+    ),
+    (
+        CONFIGURATION,
+        "the configuration cannot be used, or it leads to no ledger or to another's",
+    ),
 ];
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use self::account::{
     StatementView,
 };
 use self::charges::{ChargeView, ChargesView, WatchView};
-use self::ledger::{HeadView, VerifyView};
+use self::ledger::{HeadView, LedgerView, MoveLedger, VerifyView};
 use self::review::{Review, ReviewedView, ReviewsView, WordView};
 use self::status::StatusView;
 use self::unresolved::{UnresolvedItem, UnresolvedSummary, UnresolvedView};
@@ -164,6 +164,14 @@ pub enum Command {
     Verify {},
     /// How far the log is durable.
     Head {},
+    /// What the ledger knows of itself.
+    LedgerShow {},
+    /// The ledger belongs to another server, account or dialect from now on.
+    LedgerMove(MoveLedger),
+    /// An operator accepts a restored backup.
+    LedgerAcceptRestore {
+        reason: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -247,6 +255,7 @@ pub enum Answer {
     Verify(VerifyView),
     CreditsExport(ExportView),
     Head(HeadView),
+    Ledger(LedgerView),
 }
 
 /// A pass or a plan.

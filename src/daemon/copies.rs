@@ -97,6 +97,7 @@ fn refused(error: CopyError) -> Refusal {
         | CopyError::Lock(LockError::Disk(_))
         | CopyError::Disk(_)
         | CopyError::Fold(_)
+        | CopyError::Mark(_)
         | CopyError::Write(_) => (exit::FAILED, "store"),
     };
     Refusal {

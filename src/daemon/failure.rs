@@ -86,8 +86,9 @@ impl From<OpenError> for Failure {
         let text = format!("failed to {}", chain(&error));
         match error {
             OpenError::Lock(LockError::Held { .. }) => Self::Held(text),
+            // Restarting does not make one.
+            OpenError::Absent(_) => Self::Configuration(text),
             OpenError::Lock(LockError::Disk(_))
-            | OpenError::Absent(_)
             | OpenError::NoLog { .. }
             | OpenError::Short { .. }
             | OpenError::Swapped { .. }
@@ -123,7 +124,9 @@ impl From<&PassError> for Failure {
             PassError::Limited { .. } | PassError::Calendar(_) => {
                 Self::Unreachable(error.to_string())
             }
-            PassError::Contract(_) => Self::Configuration(error.to_string()),
+            PassError::Contract(_) | PassError::Foreign(_) => {
+                Self::Configuration(error.to_string())
+            }
             PassError::Store(error) => Self::Store(error.to_string()),
             PassError::Commit(error) => Self::Store(commit_failed(error).text),
         }

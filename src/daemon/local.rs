@@ -49,16 +49,12 @@ pub fn answer(config: &Config, clock: &Clock, command: &Command) -> Result<Answe
     answer
 }
 
-/// A grant makes the ledger where there is none; what only judges does without one.
+/// What only judges does without a ledger. Nothing makes one but `init`: a path that is mistyped, or a
+/// disk that is not mounted, must not look like a ledger in which nobody has credit.
 fn open_for(config: &Config, clock: &Clock, command: &Command) -> Result<Box<dyn Store>, Failure> {
-    let create = if route::begins_a_ledger(command) {
-        Create::Yes
-    } else {
-        Create::No
-    };
     let does_without = matches!(command, Command::Evaluate { .. } | Command::Plan {})
         || matches!(command, Command::Import { dry_run: true, .. });
-    match open(&config.store.path, create, clock(), &mut log_progress) {
+    match open(&config.store.path, Create::No, clock(), &mut log_progress) {
         Ok(opened) => {
             opened.notices.iter().for_each(log_notice);
             Ok(Box::new(opened.store))
@@ -170,7 +166,7 @@ async fn look_once(
         }
         Err(error) => return Err(error),
     };
-    if !ports.stop.is_set() {
+    if watched.complete {
         watching.done(&watched);
         watching.save(folder);
     }

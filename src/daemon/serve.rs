@@ -98,7 +98,7 @@ pub async fn open_store(path: &Path, clock: &Clock) -> Result<LogStore, Failure>
     let path = path.to_owned();
     let now = clock();
     let opened =
-        tokio::task::spawn_blocking(move || open(&path, Create::Yes, now, &mut log_progress))
+        tokio::task::spawn_blocking(move || open(&path, Create::No, now, &mut log_progress))
             .await
             .map_err(|error| Failure::Failed(format!("opening the store failed: {error}")))??;
     for notice in &opened.notices {

@@ -48,6 +48,7 @@ pub fn watch(watched: &Watched) -> WatchView {
         started: time(watched.started),
         finished: time(watched.finished),
         audit: watched.audit,
+        held_back: watched.held_back.map(|why| why.as_str().to_owned()),
         checked: watched.checked,
         calls: watched.calls,
         changes: watched

@@ -45,6 +45,10 @@ pub enum Code {
     DecidedBefore,
     /// The ledger has no account at all: declining everybody would be a mistake.
     EmptyLedger,
+    /// A restored backup waits for an operator: what happened after it is not in the ledger.
+    RestoreOpen,
+    /// The local clock and the server's disagree: nothing final is decided.
+    ClockOff,
     /// The limit of declines per pass is used up.
     DeclineLimit,
     /// The booker has no account.
@@ -90,7 +94,7 @@ pub enum Code {
 }
 
 /// Every code, in the order of the declaration.
-pub const CODES: [Code; 35] = [
+pub const CODES: [Code; 37] = [
     Code::Ungated,
     Code::ForeignHost,
     Code::NoEventType,
@@ -105,6 +109,8 @@ pub const CODES: [Code; 35] = [
     Code::NoBooker,
     Code::DecidedBefore,
     Code::EmptyLedger,
+    Code::RestoreOpen,
+    Code::ClockOff,
     Code::DeclineLimit,
     Code::UnknownBooker,
     Code::Frozen,
@@ -145,6 +151,8 @@ impl Code {
             Self::NoBooker => "no-booker",
             Self::DecidedBefore => "decided-before",
             Self::EmptyLedger => "empty-ledger",
+            Self::RestoreOpen => "restore-open",
+            Self::ClockOff => "clock-off",
             Self::DeclineLimit => "decline-limit",
             Self::UnknownBooker => "unknown-booker",
             Self::Frozen => "frozen",

@@ -8,6 +8,7 @@ use super::account::Part;
 use super::booking::BookingRef;
 use super::decision::{Credits, Outcome};
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId};
+use super::ledger_state::LedgerFact;
 use super::request::{CallNote, Request, Verdict};
 use super::terms::RefundTerms;
 use super::time::Time;
@@ -154,6 +155,8 @@ pub enum Fact {
         reason: String,
         by: Resolver,
     },
+    /// Something about the ledger as a whole.
+    Ledger(LedgerFact),
 }
 
 impl Fact {

@@ -16,6 +16,7 @@ use super::account::{Account, Lot, MAX_ALIASES, MAX_LOTS, Part};
 use super::decision::{Credits, MAX_CREDITS, Outcome};
 use super::fact::Fact;
 use super::id::{AccountId, Address, BookingUid, Reference, RequestId};
+use super::ledger_state::{LedgerFact, LedgerState};
 use super::request::{CallNote, Charge, MAX_CALLS, MAX_OCCURRENCES, Request, RequestState, Review};
 use super::time::Time;
 use super::unresolved::{Unresolved, UnresolvedCode, UnresolvedState};
@@ -65,6 +66,9 @@ pub trait Records {
     /// # Errors
     /// As above.
     fn unresolved(&mut self, booking: &BookingUid) -> Result<Vec<Unresolved>, Self::Error>;
+    /// # Errors
+    /// As above.
+    fn ledger_state(&mut self) -> Result<LedgerState, Self::Error>;
 
     fn put_account(&mut self, account: Account);
     fn put_alias(&mut self, alias: Address, account: Option<AccountId>);
@@ -72,6 +76,7 @@ pub trait Records {
     fn put_request(&mut self, request: Request);
     fn put_charge(&mut self, charge: Charge);
     fn put_unresolved(&mut self, booking: BookingUid, items: Vec<Unresolved>);
+    fn put_ledger_state(&mut self, state: LedgerState);
 }
 
 /// A fact that does not fit what is there. In normal work the sign of a bug or of a hand-edited
@@ -119,6 +124,8 @@ pub enum Violation {
     },
     #[error("account {0} would not add up")]
     DoesNotAddUp(AccountId),
+    #[error("no restored backup waits to be accepted")]
+    NothingRestored,
 }
 
 /// Why a fact could not be applied.
@@ -242,7 +249,23 @@ pub fn apply<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
             reason,
             by,
         } => unresolved::resolved(records, at, booking, *code, reason, *by),
+        Fact::Ledger(fact) => of_ledger(records, at, fact),
     }
+}
+
+fn of_ledger<R: Records>(records: &mut R, at: Time, fact: &LedgerFact) -> Applied<R> {
+    let mut state = read(records.ledger_state())?;
+    match fact {
+        LedgerFact::Identified { identity, .. } => state.identity = Some(identity.clone()),
+        LedgerFact::Restored { .. } => state.restored = Some(at),
+        LedgerFact::RestoreAccepted { .. } => {
+            if state.restored.take().is_none() {
+                return Err(Violation::NothingRestored.into());
+            }
+        }
+    }
+    records.put_ledger_state(state);
+    Ok(())
 }
 
 fn decided<R: Records>(records: &mut R, request: &Request) -> Applied<R> {

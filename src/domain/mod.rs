@@ -14,6 +14,7 @@ pub mod id;
 pub mod intent;
 pub mod judge;
 pub mod ledger;
+pub mod ledger_state;
 pub mod near;
 pub mod phrase;
 pub mod plan;

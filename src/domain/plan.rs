@@ -254,6 +254,9 @@ impl<'a> Planner<'a> {
 
     /// Why it is not judged now, if it is not.
     fn left(&self, group: &Group<'a>) -> Option<Code> {
+        if self.snapshot.clock_off {
+            return Some(Code::ClockOff);
+        }
         let settled = |record: &Request| matches!(record.state, RequestState::Settled { .. });
         if self.records(group).any(settled) {
             return Some(Code::DecidedBefore);
@@ -487,6 +490,16 @@ impl<'a> Planner<'a> {
         record: Option<&Request>,
         account: Option<&Account>,
     ) {
+        if self.snapshot.restore_open {
+            request.decision = Decision::Leave;
+            request.reasons = vec![Reason {
+                code: Code::RestoreOpen,
+                text: "would be declined, but a restored backup waits for an operator, and what \
+                       happened after it is not in the ledger: see `maitred ledger show`"
+                    .to_owned(),
+            }];
+            return self.note(request, record, false);
+        }
         if self.declines_left == 0 {
             request.decision = Decision::Leave;
             request.reasons = vec![Reason {

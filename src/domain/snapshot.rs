@@ -46,6 +46,10 @@ pub struct Snapshot {
     pub lookups: BTreeMap<RequestId, Lookups>,
     /// No account was ever opened.
     pub ledger_is_empty: bool,
+    /// A backup was restored that no operator has accepted yet: nothing is declined.
+    pub restore_open: bool,
+    /// The local clock and the server's disagree: nothing final is decided.
+    pub clock_off: bool,
 }
 
 impl Snapshot {

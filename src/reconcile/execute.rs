@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::clock::clock_is_off;
 use super::deliver::{Delivered, Delivery, deliver};
 use super::known;
 use super::ports::{PassError, Ports};
@@ -179,7 +180,8 @@ async fn send_all(
     let mut versions: BTreeMap<AccountId, Option<u64>> = BTreeMap::new();
     let mut sends = sends.into_iter().peekable();
     while sends.peek().is_some() {
-        if ports.stop.is_set() || (ports.clock)() - planned_at > PLAN_FRESH {
+        let stale = (ports.clock)() - planned_at > PLAN_FRESH;
+        if ports.stop.is_set() || stale || clock_is_off(ports) {
             done.more = true;
             done.steps.extend(sends.map(|send| Reported {
                 ended: if send.facts.is_empty() {

@@ -2,8 +2,11 @@
 
 pub mod before;
 mod chain;
+mod clock;
 pub mod deliver;
+mod dry_run;
 pub mod execute;
+mod identity;
 pub mod known;
 pub mod observe;
 pub mod pass;

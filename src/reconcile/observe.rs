@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::before;
 use super::chain::Before;
+use super::clock::clock_is_off;
 use super::known;
 use super::pin::Given;
 use super::ports::{PassError, Ports, Session};
@@ -60,6 +61,8 @@ pub async fn observe(
     session: &mut Session,
 ) -> Result<Observation, PassError> {
     let me = session.me(ports).await?.id;
+    let ledger = ports.store.with(|store| store.ledger_state()).await;
+    let restore_open = ledger.map_err(PassError::Store)?.restored.is_some();
     let mut problems = Vec::new();
     let mut given = Given::default();
     let mut room = Room::of(ROOM);
@@ -89,6 +92,8 @@ pub async fn observe(
         pins: BTreeMap::new(),
         lookups: BTreeMap::new(),
         ledger_is_empty: known.ledger_is_empty,
+        restore_open,
+        clock_off: clock_is_off(ports),
         pending,
         intents,
     };
@@ -119,6 +124,7 @@ pub async fn observe(
     let plan = match window {
         Some((from, to)) if confirms(&draft) => {
             accepted(ports, &mut snapshot, (from, to), &mut problems).await?;
+            snapshot.clock_off |= clock_is_off(ports);
             plan(&snapshot, policy)
         }
         Some(_) | None => draft,

@@ -3,11 +3,24 @@
 
 use std::collections::BTreeMap;
 
+use super::clock::clock_problem;
+use super::dry_run::DryRun;
 use super::execute::{Executed, execute};
-use super::observe::observe;
+use super::identity::identify;
+use super::observe::{Observation, observe};
 use super::ports::{PassError, Ports, Session};
 use super::report::{Listed, Report};
+use super::watch::restore_problem;
 use crate::domain::gate::Policy;
+
+async fn looked(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    session: &mut Session,
+) -> Result<Observation, PassError> {
+    identify(ports, session).await?;
+    observe(ports, policy, session).await
+}
 
 /// Runs a pass. `dry_run` stops before anything is written or sent.
 ///
@@ -20,6 +33,8 @@ pub async fn pass(
     session: &mut Session,
     dry_run: bool,
 ) -> Result<Report, PassError> {
+    let dry = DryRun::of(ports);
+    let ports = &if dry_run { dry.ports(ports) } else { *ports };
     let started = (ports.clock)();
     let calls = ports.calendar.calls();
     let mut report = Report {
@@ -37,7 +52,7 @@ pub async fn pass(
     // Looking writes nothing, so that it may be given up at any place.
     let observation = tokio::select! {
         biased;
-        observation = observe(ports, policy, session) => observation?,
+        observation = looked(ports, policy, session) => observation?,
         () = ports.stop.told() => {
             report.more = true;
             report.finished = (ports.clock)();
@@ -47,6 +62,12 @@ pub async fn pass(
     };
     report.observed = observation.seen;
     report.problems = observation.problems;
+    if observation.snapshot.clock_off {
+        report.problems.extend(clock_problem(ports));
+    }
+    if observation.snapshot.restore_open {
+        report.problems.push(restore_problem());
+    }
     if dry_run {
         report.steps = Report::of_plan(&observation.plan);
         report.balances = Report::balances(&observation.plan, &observation.snapshot);

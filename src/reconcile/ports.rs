@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::calcom::port::{Calendar, CallError, Me};
 use crate::domain::booking::EventType;
 use crate::domain::id::{BookingUid, EventTypeId, RequestId};
+use crate::domain::ledger_state::Identity;
 use crate::domain::time::{Clock, Time};
 use crate::lookup::desk::Desk;
 use crate::reconcile::pin::Remembered;
@@ -82,6 +83,15 @@ pub enum PassError {
         "Cal.com answers in another shape than expected: {0}; see calcom.base-url and calcom.dialect"
     )]
     Contract(String),
+    /// The ledger belongs to another account, and the key opens this one.
+    #[error(
+        "the ledger belongs to {}, and the key and calcom.base-url lead to {}: nothing is read or \
+         sent for it. Correct store.path, calcom.base-url or the key; or, when this is the same \
+         calendar at a new place, run `maitred ledger move --server {} --account {} --dialect {} \
+         --reason TEXT`",
+        .0.0, .0.1, .0.1.server, .0.1.user, .0.1.dialect
+    )]
+    Foreign(Box<(Identity, Identity)>),
     #[error("{0}")]
     Calendar(CallError),
     #[error("the store cannot be read: {0}")]

@@ -10,6 +10,9 @@ mod unmanaged;
 use std::collections::BTreeSet;
 
 use super::chain::Before;
+use super::clock::{CLOCK_OFF, clock_is_off, clock_problem};
+use super::dry_run::DryRun;
+use super::identity::identify;
 use super::ports::{PassError, Ports, Session};
 use super::report::Listed;
 use crate::calcom::port::Select;
@@ -58,6 +61,11 @@ pub struct Watched {
     pub started: Time,
     pub finished: Time,
     pub audit: bool,
+    /// Why nothing was written or sent, when that was not to be; the changes are then those that
+    /// would be made.
+    pub held_back: Option<HeldBack>,
+    /// Whether the watch came to its end and what it decided was written down.
+    pub complete: bool,
     /// Open charges that were looked at.
     pub checked: usize,
     pub calls: u64,
@@ -65,6 +73,57 @@ pub struct Watched {
     pub problems: Vec<Problem>,
     /// What is on the unresolved list after it.
     pub unresolved: Listed,
+}
+
+/// Why a watch only reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldBack {
+    /// It was asked what a watch would do.
+    DryRun,
+    /// A restored backup waits for an operator.
+    RestoreOpen,
+    /// The local clock and the server's disagree.
+    ClockOff,
+}
+
+impl HeldBack {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DryRun => "dry-run",
+            Self::RestoreOpen => RESTORE_OPEN,
+            Self::ClockOff => CLOCK_OFF,
+        }
+    }
+}
+
+/// What the problem is called in reports, logs and the status.
+pub const RESTORE_OPEN: &str = "restore-open";
+
+/// What an operator is told while a restored backup waits.
+pub(super) fn restore_problem() -> Problem {
+    Problem {
+        code: RESTORE_OPEN,
+        text: "the ledger was restored from a backup, and what happened after it is not in it: \
+               nothing is declined, and a watch only reports. Look at what \
+               `maitred run --once --dry-run --watch` lists, then run `maitred ledger \
+               accept-restore --reason TEXT`"
+            .to_owned(),
+    }
+}
+
+impl Watched {
+    /// Takes a change into the report, and into the log when it was really made.
+    fn record(&mut self, change: Change) {
+        if self.held_back.is_none() {
+            tracing::info!(booking = %change.booking, "{}: {}", change.what.as_str(), change.text);
+        }
+        self.changes.push(change);
+    }
+
+    /// Whether to break off: nothing more is decided.
+    fn stops(&self, ports: &Ports<'_>) -> bool {
+        ports.stop.is_set() || self.held_back.is_none() && clock_is_off(ports)
+    }
 }
 
 /// One thing that was written down.
@@ -76,16 +135,46 @@ pub struct Change {
     pub text: String,
 }
 
-/// Watches once.
+/// Watches once. While a restored backup waits for an operator, and while the clocks disagree, it only
+/// reports what it would do.
 ///
 /// # Errors
-/// When the key is refused, the rate limit is used up, Cal.com cannot be listed or the store fails.
-/// What was written is in the log, and the next watch goes on.
+/// When the key is refused or opens another account than the ledger's, the rate limit is used up,
+/// Cal.com cannot be listed or the store fails. What was written is in the log, and the next watch
+/// goes on.
 pub async fn watch(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
     look: Look,
+) -> Result<Watched, PassError> {
+    let ledger = identify(ports, session).await?;
+    let held_back = ledger.restored.map(|_| HeldBack::RestoreOpen);
+    watch_with(ports, policy, session, look, held_back).await
+}
+
+/// Reports what a watch would write and send; nothing is written or sent.
+///
+/// # Errors
+/// As [`watch`].
+pub async fn preview(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    session: &mut Session,
+    look: Look,
+) -> Result<Watched, PassError> {
+    let dry = DryRun::of(ports);
+    let ports = &dry.ports(ports);
+    identify(ports, session).await?;
+    watch_with(ports, policy, session, look, Some(HeldBack::DryRun)).await
+}
+
+async fn watch_with(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    session: &mut Session,
+    look: Look,
+    held_back: Option<HeldBack>,
 ) -> Result<Watched, PassError> {
     let started = (ports.clock)();
     let calls = ports.calendar.calls();
@@ -94,6 +183,8 @@ pub async fn watch(
         started,
         finished: started,
         audit: look.audit,
+        held_back,
+        complete: false,
         checked: 0,
         calls: 0,
         changes: Vec::new(),
@@ -137,13 +228,22 @@ pub async fn watch(
         past_lists(ports, &wanted, started, &mut seen, &mut watched).await?;
         wanted
     };
+    // What the lists have shown of the clocks counts for everything that is decided now.
+    if clock_is_off(ports) {
+        watched.held_back.get_or_insert(HeldBack::ClockOff);
+    }
+    let dry = DryRun::of(ports);
+    let ports = &match watched.held_back {
+        Some(_) => dry.ports(ports),
+        None => *ports,
+    };
     for chunk in wanted.chunks(CHUNK) {
-        if ports.stop.is_set() {
+        if watched.stops(ports) {
             break;
         }
         seen.read(ports, chunk, &mut watched.problems).await?;
         for charge in chunk {
-            if ports.stop.is_set() {
+            if watched.stops(ports) {
                 break;
             }
             let problems = &mut watched.problems;
@@ -154,12 +254,19 @@ pub async fn watch(
         }
     }
     session.learn(seen.bookings());
-    if !ports.stop.is_set() {
+    if !watched.stops(ports) {
         unmanaged::unmanaged(ports, policy, session, me, &seen, &mut watched).await?;
+    }
+    if !watched.stops(ports) {
         notes::notes(ports, look.since, &seen, &mut watched).await?;
     }
     let unresolved = ports.store.with(|store| Listed::read(store)).await;
     watched.unresolved = unresolved.map_err(PassError::Store)?;
+    watched.problems.extend(clock_problem(ports));
+    if watched.held_back == Some(HeldBack::RestoreOpen) {
+        watched.problems.push(restore_problem());
+    }
+    watched.complete = watched.held_back.is_none() && !watched.stops(ports);
     watched.finished = (ports.clock)();
     watched.calls = ports.calendar.calls() - calls;
     Ok(watched)

@@ -159,7 +159,15 @@ fn recent<C: Catalogue>(catalogue: &C, subject: &Subject) -> Result<Vec<u64>, St
     Ok(seqs.unwrap_or_default())
 }
 
-fn concerns<C: Base>(catalogue: &C, fact: &Fact, subject: &Subject) -> Result<bool, StoreError> {
+/// Whether the fact belongs to the subject's history.
+///
+/// # Errors
+/// When a record cannot be read.
+pub(super) fn concerns<C: Base>(
+    catalogue: &C,
+    fact: &Fact,
+    subject: &Subject,
+) -> Result<bool, StoreError> {
     Ok(match subject {
         Subject::Account(id) => concerns_account(catalogue, fact, id)?,
         Subject::Booking(uid) => bookings(fact).contains(&Some(uid)),
@@ -184,7 +192,8 @@ fn concerns<C: Base>(catalogue: &C, fact: &Fact, subject: &Subject) -> Result<bo
             | Fact::Move { .. }
             | Fact::Closed { .. }
             | Fact::Unresolved { .. }
-            | Fact::Resolved { .. } => false,
+            | Fact::Resolved { .. }
+            | Fact::Ledger(_) => false,
         },
     })
 }
@@ -218,7 +227,8 @@ fn concerns_account<C: Base>(
         | Fact::Called { .. }
         | Fact::Settled { .. }
         | Fact::Unresolved { .. }
-        | Fact::Resolved { .. } => false,
+        | Fact::Resolved { .. }
+        | Fact::Ledger(_) => false,
     })
 }
 
@@ -245,6 +255,7 @@ fn bookings(fact: &Fact) -> [Option<&BookingUid>; 2] {
         | Fact::Called { .. }
         | Fact::Settled { .. }
         | Fact::Unresolved { .. }
-        | Fact::Resolved { .. } => [None, None],
+        | Fact::Resolved { .. }
+        | Fact::Ledger(_) => [None, None],
     }
 }

@@ -8,6 +8,7 @@ use super::port::Subject;
 use crate::domain::account::Account;
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::ledger::Given;
+use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, ChargeState, Request, RequestState};
 use crate::domain::time::Time;
 use crate::domain::unresolved::{Unresolved, UnresolvedRank};
@@ -70,6 +71,8 @@ pub struct Changes {
     pub unresolved: Vec<UnresolvedChange>,
     /// Older commit numbers of a subject, as one piece.
     pub pieces: Vec<(Subject, Vec<u64>)>,
+    /// The ledger as a whole, where that changed.
+    pub ledger: Option<LedgerState>,
 }
 
 impl RequestChange {

@@ -10,15 +10,20 @@ use std::path::{Path, PathBuf};
 use super::disk::{self, DiskError};
 use super::ground;
 use super::lock::{Lock, LockError};
+use super::log::append::{AppendError, Appender};
 use super::log::line::Fault;
-use super::log::segment;
+use super::log::segment::{self, SEGMENT_LIMIT};
 use super::log::walk::{End, LogError, Walk};
 use super::memory::Memory;
 use super::open::OpenError;
 use super::opened::LOG;
 use super::overlay::Overlay;
 use super::port::{Head, StoreError};
+use super::record::fact;
+use super::sled::fold::refusal;
+use crate::domain::fact::Fact;
 use crate::domain::ledger::ApplyError;
+use crate::domain::ledger_state::LedgerFact;
 use crate::domain::time::Time;
 
 /// What a copy is called until it was checked.
@@ -79,6 +84,8 @@ pub enum CopyError {
     Disk(#[from] DiskError),
     #[error("check the log")]
     Fold(#[source] StoreError),
+    #[error("note in the copy that it was restored")]
+    Mark(#[source] AppendError),
     #[error("write the export")]
     Write(#[source] io::Error),
 }
@@ -141,12 +148,25 @@ pub fn restore(from: &Path, store: &Path, now: Time) -> Result<Copied, CopyError
                 found: copied.chain.seq,
             });
         }
+        mark_restored(&partial, &end, now)?;
         put_in_place(store, &end)
     });
     if copied.is_err() {
         discard(&partial);
     }
     copied
+}
+
+/// Notes in the copy that it was restored, before it counts as the ledger: what happened after the
+/// backup is not in it, so that an operator has to look before anything is declined or cancelled.
+fn mark_restored(log: &Path, end: &End, now: Time) -> Result<(), CopyError> {
+    let commit = end.chain.seq;
+    let mark = Fact::Ledger(LedgerFact::Restored { commit });
+    let text = fact::write(&[mark]).map_err(|error| CopyError::Fold(refusal(&error)))?;
+    let sink = segment::open_end(log, end.place.segment).map_err(LogError::from)?;
+    let mut log = Appender::new(log, end.place, end.chain, Box::new(sink), SEGMENT_LIMIT);
+    log.append(now, &text).map_err(CopyError::Mark)?;
+    Ok(())
 }
 
 /// Writes the lines of the log's commits, up to and with `head`, as they stand there. Each is checked

@@ -1,12 +1,14 @@
 //! The store's own thread. One owner: everyone else sends it work and awaits the answer, so that
 //! a pass which waits for Cal.com never keeps an operator from being answered.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::port::Store;
+use super::scratch::{Scratch, ScratchStore};
 
 /// Pieces of work that may wait; more senders wait their turn.
 const QUEUE: usize = 64;
@@ -37,9 +39,11 @@ pub struct Stuck(Duration);
 type Work = Box<dyn FnOnce(&mut dyn Store) + Send>;
 
 /// Reaches the store's thread. Cheap to clone; the thread ends when the last one is dropped.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StoreHandle {
     work: mpsc::Sender<Work>,
+    /// Where a dry run's writes go; `None` for the store itself.
+    scratch: Option<Arc<Mutex<Scratch>>>,
 }
 
 impl StoreHandle {
@@ -58,7 +62,24 @@ impl StoreHandle {
                 }
                 store
             })?;
-        Ok((Self { work }, thread))
+        let handle = Self {
+            work,
+            scratch: None,
+        };
+        Ok((handle, thread))
+    }
+
+    /// A handle for a dry run: what is written through it is seen through it, and by nobody else.
+    pub fn scratch(&self) -> Self {
+        Self {
+            work: self.work.clone(),
+            scratch: Some(Arc::default()),
+        }
+    }
+
+    /// Whether nothing that is written through this handle reaches the store.
+    pub fn is_scratch(&self) -> bool {
+        self.scratch.is_some()
     }
 
     /// Runs the work on the store's thread. Work that was sent is done even when the caller stops
@@ -72,9 +93,17 @@ impl StoreHandle {
         F: FnOnce(&mut dyn Store) -> T + Send + 'static,
     {
         let (answer, wait) = oneshot::channel();
+        let scratch = self.scratch.clone();
         let piece: Work = Box::new(move |store| {
+            let done = match scratch {
+                None => work(store),
+                Some(scratch) => {
+                    let mut scratch = scratch.lock().unwrap_or_else(PoisonError::into_inner);
+                    work(&mut ScratchStore::new(store, &mut scratch))
+                }
+            };
             // The caller may have gone; the work is done all the same.
-            let _ = answer.send(work(store));
+            let _ = answer.send(done);
         });
         assert!(
             self.work.send(piece).await.is_ok(),

@@ -17,6 +17,7 @@ use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::{ApplyError, Given};
+use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::{Time, kept};
 use crate::domain::unresolved::{Unresolved, UnresolvedRank};
@@ -46,6 +47,7 @@ pub struct Memory {
     listed: BTreeMap<UnresolvedRank, BookingUid>,
     pieces: HashMap<Subject, Vec<Vec<u64>>>,
     commits: Vec<Commit>,
+    ledger: LedgerState,
 }
 
 impl MemoryStore {
@@ -64,6 +66,14 @@ impl Default for MemoryStore {
 }
 
 impl Memory {
+    pub(super) fn requests(&self) -> impl Iterator<Item = &Request> {
+        self.requests.values().map(|kept| &kept.record)
+    }
+
+    pub(super) fn has_no_account(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
     /// Takes over what an overlay on this changed.
     pub fn take(&mut self, changes: Changes) {
         for kept in changes.accounts {
@@ -96,6 +106,9 @@ impl Memory {
         }
         for change in changes.unresolved {
             self.take_unresolved(change);
+        }
+        if let Some(state) = changes.ledger {
+            self.ledger = state;
         }
         for (subject, piece) in changes.pieces {
             self.pieces.entry(subject).or_default().push(piece);
@@ -183,6 +196,10 @@ impl Base for Memory {
 
     fn unresolved(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
         Ok(self.unresolved.get(booking).cloned().unwrap_or_default())
+    }
+
+    fn ledger_state(&self) -> Result<LedgerState, StoreError> {
+        Ok(self.ledger.clone())
     }
 
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {
@@ -286,6 +303,10 @@ impl Store for MemoryStore {
 
     fn is_empty(&self) -> Result<bool, StoreError> {
         Ok(self.records.accounts.is_empty())
+    }
+
+    fn ledger_state(&self) -> Result<LedgerState, StoreError> {
+        Ok(self.records.ledger.clone())
     }
 
     fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {

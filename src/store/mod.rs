@@ -21,6 +21,7 @@ pub mod opened;
 pub mod overlay;
 pub mod port;
 pub mod record;
+pub mod scratch;
 pub mod sled;
 pub mod tail;
 pub mod trust;

@@ -86,7 +86,11 @@ pub enum Notice {
 /// Why the store could not be opened. Nothing was lost by any of them.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("open the ledger: there is none in {} yet (`maitred init` makes one)", .0.display())]
+    #[error(
+        "open the ledger: there is none in {}; on the first day `maitred init` makes it, and if there \
+         was one, correct store.path, mount its disk, or bring it back with `maitred restore`",
+        .0.display()
+    )]
     Absent(PathBuf),
     /// The store is held by another process: exit code 75.
     #[error(transparent)]

@@ -21,6 +21,7 @@ use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact, MAX_FACTS};
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::{ApplyError, Given};
+use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::{Time, kept};
 use crate::domain::unresolved::{Unresolved, UnresolvedRank};
@@ -148,6 +149,10 @@ impl Store for LogStore {
 
     fn is_empty(&self) -> Result<bool, StoreError> {
         Ok(self.fold()?.keys(Tree::Accounts, None, 1)?.is_empty())
+    }
+
+    fn ledger_state(&self) -> Result<LedgerState, StoreError> {
+        self.fold()?.ledger_state()
     }
 
     fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {

@@ -14,6 +14,7 @@ use crate::domain::account::Account;
 use crate::domain::fact::Commit;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::{self, ApplyError, Given, Records};
+use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
 use crate::domain::unresolved::Unresolved;
@@ -40,6 +41,7 @@ pub trait Base {
     fn charge(&self, booking: &BookingUid) -> Result<Option<Kept<Charge>>, StoreError>;
     /// The booking's items of the unresolved list, also those that are resolved.
     fn unresolved(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError>;
+    fn ledger_state(&self) -> Result<LedgerState, StoreError>;
     /// The requests decided at this instant.
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError>;
 }
@@ -57,6 +59,7 @@ pub struct Overlay<'a, B> {
     decided: HashMap<Time, BTreeSet<RequestId>>,
     unresolved: HashMap<BookingUid, UnresolvedChange>,
     pieces: Vec<(Subject, Vec<u64>)>,
+    ledger: Option<LedgerState>,
     /// The first read that failed where no error can be returned.
     failed: Option<StoreError>,
 }
@@ -92,6 +95,7 @@ impl<'a, B: Base> Overlay<'a, B> {
             decided: HashMap::new(),
             unresolved: HashMap::new(),
             pieces: Vec::new(),
+            ledger: None,
             failed: None,
         }
     }
@@ -102,6 +106,12 @@ impl<'a, B: Base> Overlay<'a, B> {
     /// When one does not fit or a record cannot be read; the overlay is then to be dropped.
     pub fn apply(&mut self, commit: &Commit) -> Result<(), ApplyError<StoreError>> {
         self.seq = commit.seq;
+        if commit.seq == 1 {
+            self.ledger = Some(LedgerState {
+                began: Some(commit.at),
+                ..LedgerState::default()
+            });
+        }
         for fact in &commit.facts {
             ledger::apply(self, commit.at, fact)?;
         }
@@ -134,6 +144,7 @@ impl<'a, B: Base> Overlay<'a, B> {
             decided: self.decided.into_iter().collect(),
             unresolved: self.unresolved.into_values().collect(),
             pieces: self.pieces,
+            ledger: self.ledger,
         }
     }
 
@@ -315,6 +326,17 @@ impl<B: Base> Records for Overlay<'_, B> {
             }
             Err(error) => self.keep_error(Err(error)),
         }
+    }
+
+    fn ledger_state(&mut self) -> Result<LedgerState, StoreError> {
+        match &self.ledger {
+            Some(state) => Ok(state.clone()),
+            None => self.base.ledger_state(),
+        }
+    }
+
+    fn put_ledger_state(&mut self, state: LedgerState) {
+        self.ledger = Some(state);
     }
 
     fn put_account(&mut self, account: Account) {

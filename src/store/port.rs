@@ -5,6 +5,7 @@ use crate::domain::account::Account;
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::{Given, Violation};
+use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
 use crate::domain::unresolved::Unresolved;
@@ -107,6 +108,9 @@ pub trait Store: Send {
 
     /// Whether no account was ever opened.
     fn is_empty(&self) -> Result<bool, StoreError>;
+
+    /// What the ledger knows of itself.
+    fn ledger_state(&self) -> Result<LedgerState, StoreError>;
 
     fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError>;
 

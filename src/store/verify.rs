@@ -61,7 +61,7 @@ impl LogStore {
         let mut parts = 0;
         for tree in TREES {
             match tree {
-                Tree::Parts | Tree::Meta => continue,
+                Tree::Parts => continue,
                 Tree::Accounts
                 | Tree::Aliases
                 | Tree::Given
@@ -77,9 +77,13 @@ impl LogStore {
                 | Tree::Pieces
                 | Tree::Marks
                 | Tree::Unresolved
-                | Tree::Listed => {}
+                | Tree::Listed
+                | Tree::Meta => {}
             }
             fold.each(tree, |key, value| {
+                if (tree, key) == (Tree::Meta, keys::APPLIED) {
+                    return;
+                }
                 parts += needed(value);
                 match expected.remove(&(tree, key.to_owned())) {
                     Some(right) if right == value => {}

@@ -12,6 +12,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use maitred::daemon::clock;
+use maitred::daemon::local::init;
 use maitred::domain::time::{Span, Time};
 use maitred::sandbox::actions::{Action, Said};
 use maitred::sandbox::faults::{Fault, Rule, Stage};
@@ -88,6 +89,7 @@ impl House {
             asked: Vec::new(),
         };
         house.configure();
+        init(&house.path("ledger"), &clock::system()).unwrap();
         house.ok(&["credits", "grant", RICH, &GRANTED.to_string()]);
         house.ok(&["credits", "grant", POOR, "1"]);
         house.ok(&["credits", "revoke", POOR, "1"]);

@@ -12,6 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use maitred::daemon::clock;
+use maitred::daemon::local::init;
 use maitred::domain::time::{Span, Time};
 use maitred::sandbox::journal::Kind;
 use maitred::sandbox::limit::Limits;
@@ -59,6 +60,13 @@ impl Ran {
 
 impl House {
     pub fn new(dialect: &str) -> Self {
+        let house = Self::without_ledger(dialect);
+        init(&house.path("ledger"), &clock::system()).unwrap();
+        house
+    }
+
+    /// Before the first day: there is no ledger yet.
+    pub fn without_ledger(dialect: &str) -> Self {
         let runtime = Runtime::new().unwrap();
         let mut world = World::new();
         world.limits = Limits::off();

@@ -160,6 +160,8 @@ impl Book {
             Fact::Decided { request } => self.decided(request),
             Fact::Called { .. } | Fact::Unresolved { .. } | Fact::Resolved { .. } => {}
             Fact::Settled { request, outcome } => self.settled(request.as_str(), *outcome, tally),
+            // The reference keeps no account of the ledger itself.
+            Fact::Ledger(_) => {}
             Fact::Opened { .. }
             | Fact::Unaliased { .. }
             | Fact::Described { .. }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 
-use maitred::calcom::port::{Calendar, CallError, Me, Page, Select};
+use maitred::calcom::port::{Calendar, CallError, Dialect, Me, Page, Select};
 use maitred::domain::booking::{Booking, BookingRef, EventType, Reading, Status};
 use maitred::domain::id::{BookingUid, EventTypeId, HostId};
 use maitred::domain::time::{Clock, Span, Time};
@@ -737,6 +737,22 @@ impl Calendar for Line {
         assert!(!reason.is_empty(), "a refusal without a reason");
         let from = [Status::Pending, Status::Accepted];
         self.write(booking, deadline, Write::Cancel, &from).await
+    }
+
+    fn server(&self) -> String {
+        "sim.example.com".to_owned()
+    }
+
+    fn dialect(&self) -> Dialect {
+        if self.shared.sim().town.legacy {
+            Dialect::V1
+        } else {
+            Dialect::V2
+        }
+    }
+
+    fn clock_difference(&self) -> Option<Span> {
+        None
     }
 
     fn calls(&self) -> u64 {

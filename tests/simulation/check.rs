@@ -127,7 +127,8 @@ impl State {
             | Fact::Called { .. }
             | Fact::Settled { .. }
             | Fact::Unresolved { .. }
-            | Fact::Resolved { .. } => {}
+            | Fact::Resolved { .. }
+            | Fact::Ledger(_) => {}
         }
     }
 

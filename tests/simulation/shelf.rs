@@ -13,6 +13,7 @@ use maitred::domain::fact::Fact;
 use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use maitred::domain::ledger::{Given, Violation};
+use maitred::domain::ledger_state::LedgerState;
 use maitred::domain::request::{Charge, ChargeState, Request, RequestState};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::Unresolved;
@@ -503,6 +504,10 @@ impl Store for Shelf {
 
     fn is_empty(&self) -> Result<bool, StoreError> {
         self.state().store.is_empty()
+    }
+
+    fn ledger_state(&self) -> Result<LedgerState, StoreError> {
+        self.state().store.ledger_state()
     }
 
     fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {

@@ -12,6 +12,7 @@ use maitred::domain::fact::{Back, Fact};
 use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId,
 };
+use maitred::domain::ledger_state::{Identity, LedgerFact};
 use maitred::domain::request::{CallKind, CallNote, Request, RequestState, Review, Verdict};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::{Resolver, UnresolvedCode};
@@ -305,6 +306,18 @@ pub fn samples() -> Vec<Fact> {
             reason: "it takes place".to_owned(),
             by: Resolver::Operator,
         },
+        Fact::Ledger(LedgerFact::Identified {
+            identity: Identity {
+                server: "cal.example.com:5555/api".to_owned(),
+                user: HostId(5),
+                dialect: "v2".to_owned(),
+            },
+            reason: "recorded by the first pass".to_owned(),
+        }),
+        Fact::Ledger(LedgerFact::Restored { commit: 7 }),
+        Fact::Ledger(LedgerFact::RestoreAccepted {
+            reason: "all looked at".to_owned(),
+        }),
         decided(wait),
         Fact::Described {
             account: bo(),

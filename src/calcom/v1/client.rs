@@ -10,11 +10,11 @@ use serde_json::json;
 
 use crate::calcom::exchange::{Call, Kind};
 use crate::calcom::http::Sender;
-use crate::calcom::port::{Calendar, CallError, Me, Page, Select};
+use crate::calcom::port::{Calendar, CallError, Dialect, Me, Page, Select};
 use crate::calcom::reason::fit;
 use crate::domain::booking::{Booking, BookingRef, EventType, Reading, Status};
 use crate::domain::id::{BookingUid, EventTypeId};
-use crate::domain::time::Time;
+use crate::domain::time::{Span, Time};
 
 use super::answers::{self, Rows};
 use super::listing::{MAX_NARROWING, MAX_PAGES, TAKE, following, query, wanted};
@@ -286,6 +286,18 @@ impl Calendar for Client {
         let from = [Status::Pending, Status::Accepted];
         self.delete(Kind::Cancel, booking, reason, &from, deadline)
             .await
+    }
+
+    fn server(&self) -> String {
+        self.http.server()
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::V1
+    }
+
+    fn clock_difference(&self) -> Option<Span> {
+        self.http.clock_difference()
     }
 
     fn calls(&self) -> u64 {

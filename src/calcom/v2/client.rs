@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::calcom::exchange::{Call, Kind};
 use crate::calcom::http::Sender;
-use crate::calcom::port::{Calendar, CallError, Me, Page, Select};
+use crate::calcom::port::{Calendar, CallError, Dialect, Me, Page, Select};
 use crate::calcom::reason::fit;
 use crate::domain::booking::{Booking, BookingRef, EventType, Reading};
 use crate::domain::id::{BookingUid, EventTypeId};
@@ -122,6 +122,18 @@ impl Calendar for Client {
     ) -> Result<Option<Reading>, CallError> {
         let body = json!({ "cancellationReason": fit(reason) });
         self.act(Kind::Cancel, booking, Some(body), deadline).await
+    }
+
+    fn server(&self) -> String {
+        self.http.server()
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::V2
+    }
+
+    fn clock_difference(&self) -> Option<Span> {
+        self.http.clock_difference()
     }
 
     fn calls(&self) -> u64 {

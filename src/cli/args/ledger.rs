@@ -21,6 +21,49 @@ keep them as safe as the ledger.
 Example:
   maitred ledger export | jq .facts")]
     Export(Export),
+    /// Say since when the ledger exists, whose it is, and whether a restore waits to be accepted
+    Show,
+    /// Have the ledger belong to another server, account or dialect
+    #[command(after_help = "\
+A ledger remembers the server, the user of the API key and the dialect. When one of them changes,
+passes and watches stop and name both. Run this only when the same bookings are now found at the
+new place: after a move of the server to another address, for example.
+
+Example:
+  maitred ledger move --server cal.example.com --reason \"the server has a new name\"")]
+    Move(Move),
+    /// Accept a restored backup: from now on requests are declined and charges settled again
+    #[command(after_help = "\
+After `maitred restore` nothing is declined, and a watch writes and cancels nothing, because what
+happened after the backup is not in the ledger. `maitred run --once --dry-run --watch` shows what
+would be done.
+
+Example:
+  maitred ledger accept-restore --reason \"grants of Monday entered again\"")]
+    AcceptRestore(AcceptRestore),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct Move {
+    /// The server's host, port and path, as in calcom.base-url
+    #[arg(long, env = "MAITRED_LEDGER_SERVER", value_name = "SERVER")]
+    pub server: Option<String>,
+    /// The id of the user that the API key acts as
+    #[arg(long, env = "MAITRED_LEDGER_ACCOUNT", value_name = "ID")]
+    pub account: Option<i64>,
+    /// v2 or v1
+    #[arg(long, env = "MAITRED_LEDGER_DIALECT", value_name = "DIALECT")]
+    pub dialect: Option<String>,
+    /// Why; kept in the ledger
+    #[arg(long, env = "MAITRED_LEDGER_REASON", value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Arguments)]
+pub struct AcceptRestore {
+    /// Why; kept in the ledger
+    #[arg(long, env = "MAITRED_LEDGER_REASON", value_name = "TEXT")]
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]

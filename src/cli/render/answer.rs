@@ -28,6 +28,7 @@ pub fn plain(answer: &Answer, width: usize, now: DateTime<Utc>) -> String {
         Answer::Verify(view) => house::verify(&view),
         Answer::CreditsExport(view) => credits::export(&view),
         Answer::Head(view) => house::head(&view),
+        Answer::Ledger(view) => house::ledger(&view, &page),
     }
 }
 
@@ -52,6 +53,7 @@ pub fn json(answer: &Answer) -> String {
         Answer::Verify(view) => serde_json::to_string(view),
         Answer::CreditsExport(view) => serde_json::to_string(view),
         Answer::Head(view) => serde_json::to_string(view),
+        Answer::Ledger(view) => serde_json::to_string(view),
     };
     clean::json(&text.expect("views have only keys that are texts")) + "\n"
 }

@@ -4,7 +4,7 @@ use super::layout::{Page, count, second};
 use super::unresolved;
 use crate::control::protocol::PassHead;
 use crate::control::protocol::ledger::VerifyView;
-use crate::control::protocol::ledger::{CopyView, HeadView};
+use crate::control::protocol::ledger::{CopyView, HeadView, LedgerView};
 use crate::control::protocol::status::{FailingView, StatusView, WatchStatus};
 
 pub fn status(view: &StatusView, page: &Page) -> String {
@@ -121,6 +121,37 @@ pub fn head(view: &HeadView) -> String {
     )
 }
 
+/// What the ledger knows of itself.
+pub fn ledger(view: &LedgerView, page: &Page) -> String {
+    let began = view.began.as_deref().map(second);
+    let mut rows = vec![(
+        "began",
+        began.unwrap_or_else(|| "with the first commit".to_owned()),
+    )];
+    let known = (&view.server, view.account, &view.dialect);
+    rows.push((
+        "belongs to",
+        match known {
+            (Some(server), Some(account), Some(dialect)) => {
+                format!("account {account} at {server} ({dialect})")
+            }
+            (_, _, _) => "not known yet: the first pass records it".to_owned(),
+        },
+    ));
+    if let Some(restored) = &view.restored {
+        rows.push((
+            "restored",
+            format!(
+                "at {}, and no operator has accepted it: nothing is declined, and a watch only \
+                 reports. Look at `maitred run --once --dry-run --watch`, then run `maitred ledger \
+                 accept-restore --reason TEXT`",
+                second(restored)
+            ),
+        ));
+    }
+    format!("The ledger\n{}", page.block(&rows))
+}
+
 /// A backup or a restore.
 pub fn copy(view: &CopyView) -> String {
     let what = format!(
@@ -133,8 +164,9 @@ pub fn copy(view: &CopyView) -> String {
     if view.kind == "restore" {
         format!(
             "The ledger in {} was restored from {} and checked: {what}.\n{head}What happened after \
-             that is not in it. `maitred run --once --watch` looks at every open charge, and for \
-             bookings that were confirmed since and that nobody is charged for.\n",
+             that is not in it, so nothing is declined, and a watch writes and cancels nothing, before \
+             you accept it. See with `maitred run --once --dry-run --watch` what would be done, set \
+             right what is missing, then run `maitred ledger accept-restore --reason TEXT`.\n",
             view.to, view.from
         )
     } else {

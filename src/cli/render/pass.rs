@@ -45,11 +45,15 @@ pub fn plain(view: &PassView, page: &Page) -> String {
 /// What became of bookings after the decision.
 fn watched(watch: &WatchView, page: &Page) -> String {
     let what = if watch.audit { "Audit" } else { "Watch" };
+    let changes = count(watch.changes.len(), "change");
     let mut text = format!(
         "\n{what}: {} looked at, {} to Cal.com, {}.\n",
         count(watch.checked, "open charge"),
         count(watch.calls, "call"),
-        count(watch.changes.len(), "change")
+        match watch.held_back {
+            Some(_) => format!("{changes} to make; nothing is done"),
+            None => changes,
+        }
     );
     let changes = watch.changes.iter().map(|change| {
         let text = format!("{}: {}", change.booking, change.text);

@@ -12,6 +12,10 @@ pub struct WatchView {
     pub finished: String,
     /// Every open charge was looked at.
     pub audit: bool,
+    /// Why nothing was written or sent, where that is so: `dry-run`, `restore-open` or `clock-off`. The
+    /// changes are then those that would be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_back: Option<String>,
     pub checked: usize,
     pub calls: u64,
     pub changes: Vec<ChangeView>,

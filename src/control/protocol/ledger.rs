@@ -44,3 +44,27 @@ pub struct VerifyView {
     /// Differences between the log and the store; none when all is well.
     pub differences: Vec<String>,
 }
+
+/// What the ledger knows of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerView {
+    pub schema: u32,
+    /// When its first commit was written.
+    pub began: Option<String>,
+    /// The server, the user of the API key and the dialect; none before the first pass.
+    pub server: Option<String>,
+    pub account: Option<i64>,
+    pub dialect: Option<String>,
+    /// When a backup was restored that no operator has accepted yet.
+    pub restored: Option<String>,
+}
+
+/// Where the ledger belongs from now on; what is left out stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoveLedger {
+    pub server: Option<String>,
+    pub account: Option<i64>,
+    pub dialect: Option<String>,
+    pub reason: String,
+}

@@ -93,6 +93,7 @@ fn snapshot(
         .into_keys()
         .map(|id| (id, Series::Whole(vec![booking.clone()])))
         .collect();
+    let ledger = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
     let mut snapshot = Snapshot {
         now: at,
         me,
@@ -110,6 +111,8 @@ fn snapshot(
         pins: BTreeMap::new(),
         lookups: BTreeMap::new(),
         ledger_is_empty: store.is_empty().map_err(|e| parse::store_failed(&e))?,
+        restore_open: ledger.restored.is_some(),
+        clock_off: false,
         pending: vec![Observed { booking, at }],
     };
     let past = past(store, policy, &mut snapshot).map_err(|e| parse::store_failed(&e))?;

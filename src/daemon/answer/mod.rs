@@ -8,6 +8,7 @@ pub mod decisions;
 pub mod evaluate;
 pub mod export;
 pub mod import;
+pub mod ledger;
 #[cfg(test)]
 mod make;
 pub mod members;

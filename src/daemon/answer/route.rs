@@ -1,7 +1,7 @@
 //! Which command is answered by which part.
 
 use super::{
-    accounts, charges, credits, decisions, evaluate, export, import, members, parse, review,
+    accounts, charges, credits, decisions, evaluate, export, import, ledger, members, parse, review,
     unresolved,
 };
 use crate::control::protocol::ledger::HeadView;
@@ -41,42 +41,10 @@ pub fn is_for_the_store(command: &Command) -> bool {
         | Command::ChargeSettle { .. }
         | Command::Unresolved { .. }
         | Command::Resolve { .. }
-        | Command::Verify {} => true,
-    }
-}
-
-/// Whether the command begins a ledger where there is none yet. Others that write have nothing to write
-/// about there.
-pub fn begins_a_ledger(command: &Command) -> bool {
-    match command {
-        Command::Grant(_) => true,
-        Command::Import { dry_run, .. } => !dry_run,
-        Command::Plan {}
-        | Command::Pass { .. }
-        | Command::Status {}
-        | Command::Pause {}
-        | Command::Resume {}
-        | Command::Revoke(_)
-        | Command::Grants { .. }
-        | Command::AccountShow { .. }
-        | Command::AccountList { .. }
-        | Command::AccountAlias { .. }
-        | Command::AccountSet(_)
-        | Command::AccountFreeze { .. }
-        | Command::AccountPin { .. }
-        | Command::AccountStatement { .. }
-        | Command::CreditsExport { .. }
-        | Command::Head {}
-        | Command::Decisions { .. }
-        | Command::Explain { .. }
-        | Command::Evaluate { .. }
-        | Command::Reviews { .. }
-        | Command::Review(_)
-        | Command::Charges { .. }
-        | Command::ChargeSettle { .. }
-        | Command::Unresolved { .. }
-        | Command::Resolve { .. }
-        | Command::Verify {} => false,
+        | Command::Verify {}
+        | Command::LedgerShow {}
+        | Command::LedgerMove(_)
+        | Command::LedgerAcceptRestore { .. } => true,
     }
 }
 
@@ -135,6 +103,9 @@ pub fn answer(
             export::rows(store, now, after.as_deref(), *limit)
         }
         Command::Verify {} => verify(store),
+        Command::LedgerShow {} => ledger::show(store),
+        Command::LedgerMove(asked) => ledger::belong(store, now, asked),
+        Command::LedgerAcceptRestore { reason } => ledger::accept_restore(store, now, reason),
         Command::Head {} => Ok(head(store)),
         Command::Plan {}
         | Command::Pass { .. }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::finding::{error, failure, fine, warning};
-use crate::calcom::port::{Calendar, CallError, Me, Select};
+use crate::calcom::port::{Calendar, CallError, Me, Select, clock_difference};
 use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::CheckFinding;
@@ -18,9 +18,6 @@ const SKEW: Span = Span::seconds(5);
 
 /// From this difference on deadlines, waits and the age of what was seen are wrong.
 const MAX_SKEW: Span = Span::seconds(60);
-
-/// The server tells its clock in whole seconds.
-const GRAIN: Span = Span::seconds(1);
 
 /// Asks everything; a call that fails is a finding and the rest goes on, except after a refused key.
 pub async fn examine(calendar: &dyn Calendar, config: &Config, clock: &Clock) -> Vec<CheckFinding> {
@@ -110,11 +107,14 @@ fn skew(server: Option<Time>, (before, after): (Time, Time)) -> CheckFinding {
             "see that this machine's clock is kept right (NTP)",
         );
     };
-    let behind = before - GRAIN - server;
-    let ahead = server - after;
-    let skew = behind.max(ahead).max(Span::zero());
+    let difference = clock_difference(server, (before, after));
+    let skew = difference.abs();
     let seconds = skew.num_seconds();
-    let way = if ahead > behind { "ahead of" } else { "behind" };
+    let way = if difference > Span::zero() {
+        "ahead of"
+    } else {
+        "behind"
+    };
     let text = format!("the server's clock is {seconds} s {way} this machine's");
     let help = "set this machine's clock (NTP)";
     if skew > MAX_SKEW {

@@ -8,6 +8,7 @@ use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::{ApplyError, Given, Records, Violation, apply};
+use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, ChargeState, Request};
 use crate::domain::snapshot::{Earlier, Standing};
 use crate::domain::time::Time;
@@ -23,6 +24,7 @@ pub struct Past {
     charges_of: BTreeMap<AccountId, BTreeSet<BookingUid>>,
     asked: BTreeMap<Address, BTreeSet<(Time, RequestId)>>,
     unresolved: BTreeMap<BookingUid, Vec<Unresolved>>,
+    state: LedgerState,
 }
 
 impl Past {
@@ -120,6 +122,14 @@ impl Records for Past {
 
     fn put_unresolved(&mut self, booking: BookingUid, items: Vec<Unresolved>) {
         self.unresolved.insert(booking, items);
+    }
+
+    fn ledger_state(&mut self) -> Result<LedgerState, Infallible> {
+        Ok(self.state.clone())
+    }
+
+    fn put_ledger_state(&mut self, state: LedgerState) {
+        self.state = state;
     }
 
     fn put_account(&mut self, account: Account) {

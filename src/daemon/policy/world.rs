@@ -104,6 +104,8 @@ fn snapshot(world: World) -> Snapshot {
             .unwrap_or_default(),
         lookups: BTreeMap::from([(id, world.lookups)]),
         ledger_is_empty: world.ledger_is_empty,
+        restore_open: false,
+        clock_off: false,
         pending: world
             .bookings
             .iter()

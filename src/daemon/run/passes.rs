@@ -62,8 +62,14 @@ impl Loop {
                 self.watch_rests = None;
                 self.watch_error = None;
                 self.last_watch = Some(views::watch_head(&watched));
-                self.watching.done(&watched);
-                self.watching.save(&self.daemon.config.store.path);
+                if watched.complete {
+                    self.watching.done(&watched);
+                    self.watching.save(&self.daemon.config.store.path);
+                } else {
+                    // It has its next turn by the schedule, and looks from where this one did.
+                    let watch = &self.daemon.config.schedule.watch;
+                    self.watch_rests = Some(watch.next_after(Some(watched.started), now));
+                }
                 for problem in &watched.problems {
                     tracing::warn!(code = problem.code, "{}", problem.text);
                 }

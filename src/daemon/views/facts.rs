@@ -6,6 +6,7 @@ use super::time;
 use crate::control::protocol::{EntryView, RefundView};
 use crate::domain::account::sum;
 use crate::domain::fact::Fact;
+use crate::domain::ledger_state::LedgerFact;
 use crate::store::port::Written;
 
 pub fn entry(written: &Written) -> EntryView {
@@ -112,6 +113,21 @@ fn told(fact: &Fact) -> Told {
         | Fact::Called { .. }
         | Fact::Settled { .. } => told_of_request(fact),
         Fact::Unresolved { .. } | Fact::Resolved { .. } => told_of_list(fact),
+        Fact::Ledger(fact) => told_of_ledger(fact),
+    }
+}
+
+fn told_of_ledger(fact: &LedgerFact) -> Told {
+    match fact {
+        LedgerFact::Identified { identity, reason } => {
+            let text = format!("the ledger belongs to {identity}: {reason}");
+            ("identified", None, None, text)
+        }
+        LedgerFact::Restored { commit } => {
+            let text = format!("restored from a backup that ends with commit {commit}");
+            ("restored", None, None, text)
+        }
+        LedgerFact::RestoreAccepted { reason } => ("restore-accepted", None, None, reason.clone()),
     }
 }
 
@@ -193,7 +209,8 @@ fn told_of_charge(fact: &Fact) -> Told {
         | Fact::Called { .. }
         | Fact::Settled { .. }
         | Fact::Unresolved { .. }
-        | Fact::Resolved { .. } => unreachable!("called for charges only"),
+        | Fact::Resolved { .. }
+        | Fact::Ledger(_) => unreachable!("called for charges only"),
     }
 }
 
@@ -231,7 +248,8 @@ fn told_of_request(fact: &Fact) -> Told {
         | Fact::Move { .. }
         | Fact::Closed { .. }
         | Fact::Unresolved { .. }
-        | Fact::Resolved { .. } => unreachable!("called for requests only"),
+        | Fact::Resolved { .. }
+        | Fact::Ledger(_) => unreachable!("called for requests only"),
     }
 }
 

@@ -21,6 +21,12 @@ impl<'a> Planner<'a> {
         let next = intent::next(request, &open.charges, open.carried.as_ref(), &open.sights);
         let due = intent::due(request, self.now);
         let action = match next {
+            _ if self.snapshot.clock_off => {
+                self.keep_time(open);
+                Action::Postpone {
+                    why: "the local clock and the server's disagree".to_owned(),
+                }
+            }
             Next::Settle {
                 outcome,
                 facts,

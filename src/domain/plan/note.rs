@@ -132,12 +132,17 @@ fn why_left(code: Code) -> &'static str {
         Code::PredecessorUnclear => {
             "what it replaced is still being decided or could not be read, so what was paid is not known"
         }
+        Code::ClockOff => {
+            "the local clock and the server's disagree by more than two minutes, so nothing final is \
+             decided: set this machine's clock (NTP)"
+        }
         Code::EventTypeNotShown
         | Code::Priced
         | Code::NotPending
         | Code::Over
         | Code::NoBooker
         | Code::EmptyLedger
+        | Code::RestoreOpen
         | Code::DeclineLimit
         | Code::UnknownBooker
         | Code::Frozen

@@ -215,7 +215,8 @@ impl Tally {
             | Fact::Called { .. }
             | Fact::Settled { .. }
             | Fact::Unresolved { .. }
-            | Fact::Resolved { .. } => {}
+            | Fact::Resolved { .. }
+            | Fact::Ledger(_) => {}
         }
     }
 

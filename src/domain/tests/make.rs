@@ -253,6 +253,8 @@ pub fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
         pins: BTreeMap::new(),
         lookups: BTreeMap::new(),
         ledger_is_empty: false,
+        restore_open: false,
+        clock_off: false,
         pending: pending.into_iter().map(observe).collect(),
     }
 }

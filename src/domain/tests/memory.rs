@@ -8,6 +8,7 @@ use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::{ApplyError, Given, GivenKind, Records, Violation, apply};
+use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, ChargeState, Request};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
@@ -21,6 +22,7 @@ pub struct Memory {
     pub requests: BTreeMap<RequestId, Request>,
     pub charges: BTreeMap<BookingUid, Charge>,
     pub unresolved: BTreeMap<BookingUid, Vec<Unresolved>>,
+    pub state: LedgerState,
 }
 
 impl Memory {
@@ -138,6 +140,14 @@ impl Records for Memory {
 
     fn put_unresolved(&mut self, booking: BookingUid, items: Vec<Unresolved>) {
         self.unresolved.insert(booking, items);
+    }
+
+    fn ledger_state(&mut self) -> Result<LedgerState, Infallible> {
+        Ok(self.state.clone())
+    }
+
+    fn put_ledger_state(&mut self, state: LedgerState) {
+        self.state = state;
     }
 
     fn put_account(&mut self, account: Account) {

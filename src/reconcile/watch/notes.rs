@@ -64,7 +64,7 @@ pub(super) async fn notes(
         .map(|booking| booking.uid.clone())
         .collect();
     for note in due {
-        if ports.stop.is_set() {
+        if watched.stops(ports) {
             break;
         }
         let waiting = note.bookings.iter().any(|one| waits.contains(&one.uid));
@@ -190,8 +190,7 @@ async fn close(
         })
         .await?;
     if closed {
-        tracing::info!(request = %note.id, "closed: {why}");
-        watched.changes.push(Change {
+        watched.record(Change {
             booking: note.bookings[0].uid.clone(),
             account: note.account.clone(),
             what: What::Closed,

@@ -90,9 +90,8 @@ pub(super) async fn settle(
             problem,
             ..
         } => {
-            tracing::info!(booking = %charge.booking.uid, "{}: {text}", what.as_str());
             watched.problems.extend(problem);
-            watched.changes.push(Change {
+            watched.record(Change {
                 booking: charge.booking.uid.clone(),
                 account: Some(account),
                 what,

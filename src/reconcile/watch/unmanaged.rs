@@ -73,6 +73,9 @@ pub(super) async fn unmanaged(
     let mut cancels = policy.limits.declines_per_pass;
     let mut reports = Vec::new();
     for (booking, gate) in ours {
+        if watched.stops(ports) {
+            break;
+        }
         let booking = booking.as_ref();
         let kind = booking.event_type.as_ref().map(|kind| kind.id);
         let kind = kind.and_then(|id| kinds.get(&id)?.as_ref());
@@ -160,8 +163,7 @@ fn report(text: String) -> Problem {
 }
 
 fn change(watched: &mut Watched, booking: &Booking, what: What, text: String) {
-    tracing::info!(booking = %booking.uid, "{}: {text}", what.as_str());
-    watched.changes.push(Change {
+    watched.record(Change {
         booking: booking.uid.clone(),
         account: None,
         what,
@@ -270,6 +272,13 @@ fn accepted(
         "booking {} was accepted by others and nobody is charged",
         booking.uid
     );
+    // Whether it was paid for is not known: the ledger did not exist.
+    let ledger = store.ledger_state().map_err(PassError::Store)?;
+    if what != Unmanaged::Report && ledger.predates(booking.created) {
+        return Ok(Todo::Report(format!(
+            "{by_others}: it was made before the ledger began, so it is only reported"
+        )));
+    }
     match what {
         Unmanaged::Report => Ok(Todo::Report(by_others)),
         Unmanaged::Cancel if booking.end > stamp.0 => Ok(Todo::Cancel),

@@ -130,7 +130,8 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
         | Fact::Called { .. }
         | Fact::Settled { .. }
         | Fact::Unresolved { .. }
-        | Fact::Resolved { .. } => unreachable!("called for entries only"),
+        | Fact::Resolved { .. }
+        | Fact::Ledger(_) => unreachable!("called for entries only"),
     }
 }
 
@@ -238,7 +239,8 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
         | FactRecord::Called { .. }
         | FactRecord::Settled { .. }
         | FactRecord::Unresolved { .. }
-        | FactRecord::Resolved { .. } => unreachable!("called for entries only"),
+        | FactRecord::Resolved { .. }
+        | FactRecord::Ledger(_) => unreachable!("called for entries only"),
     })
 }
 

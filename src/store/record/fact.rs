@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{PartRecord, attributes_from, attributes_to};
 use super::entry::{self, BackRecord};
+use super::ledger::LedgerFactRecord;
 use super::request::{BookingRecord, CallRecord, OutcomeRecord, RequestRecord};
 use super::review::VerdictRecord;
 use super::stamp::Stamp;
@@ -136,6 +137,7 @@ pub enum FactRecord<'a> {
         reason: Text<'a>,
         by: ResolverRecord,
     },
+    Ledger(LedgerFactRecord<'a>),
 }
 
 /// The facts of one commit, as the list that stands in its line.
@@ -234,6 +236,7 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
                 reason: reason.into(),
                 by: (*by).into(),
             },
+            Fact::Ledger(fact) => Self::Ledger(fact.into()),
         }
     }
 }
@@ -329,6 +332,7 @@ impl TryFrom<FactRecord<'_>> for Fact {
                 reason: reason.string()?,
                 by: by.into(),
             },
+            FactRecord::Ledger(fact) => Self::Ledger(fact.try_into()?),
         })
     }
 }

@@ -10,6 +10,7 @@ pub mod account;
 pub mod charge;
 pub mod entry;
 pub mod fact;
+pub mod ledger;
 pub mod request;
 pub mod review;
 pub mod stamp;

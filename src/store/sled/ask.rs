@@ -13,6 +13,7 @@ use crate::domain::account::Account;
 use crate::domain::fact::Commit;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::Given;
+use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
 use crate::domain::unresolved::Unresolved;
@@ -53,6 +54,11 @@ impl Base for Fold {
         let key = booking.as_str().as_bytes();
         let items = self.read(Tree::Unresolved, key, values::read_unresolved)?;
         Ok(items.unwrap_or_default())
+    }
+
+    fn ledger_state(&self) -> Result<LedgerState, StoreError> {
+        let state = self.read(Tree::Meta, keys::LEDGER, values::read_ledger_state)?;
+        Ok(state.unwrap_or_default())
     }
 
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {

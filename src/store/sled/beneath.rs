@@ -15,6 +15,7 @@ use super::rows::Row;
 use crate::domain::account::Account;
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use crate::domain::ledger::Given;
+use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::time::Time;
 use crate::domain::unresolved::Unresolved;
@@ -111,6 +112,10 @@ impl Base for Beneath<'_> {
             return self.fold.unresolved(booking);
         }
         Ok(Vec::new())
+    }
+
+    fn ledger_state(&self) -> Result<LedgerState, StoreError> {
+        self.fold.ledger_state()
     }
 
     fn decided_at(&self, at: Time) -> Result<BTreeSet<RequestId>, StoreError> {

@@ -74,8 +74,11 @@ pub const TREES: [Tree; 18] = [
     Tree::Listed,
 ];
 
-/// The key of the one row in `Meta`.
+/// The key of the row in `Meta` that names the last commit.
 pub const APPLIED: &[u8] = b"applied";
+
+/// The key of the row in `Meta` that holds what the ledger knows of itself.
+pub const LEDGER: &[u8] = b"ledger";
 
 impl Tree {
     pub fn name(self) -> &'static str {

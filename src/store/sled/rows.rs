@@ -89,11 +89,15 @@ pub fn rows(mut changes: Changes) -> impl Iterator<Item = Row> {
         let key = keys::piece(&subject, piece[0]);
         Row::put(Tree::Pieces, key, keys::numbers(&piece))
     });
+    let ledger = changes.ledger.map(|state| {
+        let value = values::ledger_state(&state);
+        Row::put(Tree::Meta, keys::LEDGER, value)
+    });
     let records = accounts.chain(aliases).chain(given);
     let records = records.chain(changes.requests.into_iter().map(request_row));
     let records = records.chain(changes.charges.into_iter().map(charge_row));
     let records = records.chain(indexes).chain(decided);
-    records.chain(unresolved).chain(pieces)
+    records.chain(unresolved).chain(pieces).chain(ledger)
 }
 
 fn request_row(change: RequestChange) -> Row {

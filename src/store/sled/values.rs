@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::super::overlay::Kept;
 use super::super::record::account::{AccountRecord, GivenRecord};
 use super::super::record::charge::ChargeRecord;
+use super::super::record::ledger::LedgerStateRecord;
 use super::super::record::request::RequestRecord;
 use super::super::record::text::RecordError;
 use super::super::record::unresolved::UnresolvedRecord;
 use crate::domain::account::Account;
 use crate::domain::id::RequestId;
 use crate::domain::ledger::Given;
+use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, Request};
 use crate::domain::unresolved::Unresolved;
 
@@ -79,6 +81,15 @@ pub fn unresolved(items: &[Unresolved]) -> Vec<u8> {
 pub fn read_unresolved(value: &[u8]) -> Result<Vec<Unresolved>, RecordError> {
     let records: Vec<UnresolvedRecord<'_>> = serde_json::from_slice(value)?;
     records.into_iter().map(Unresolved::try_from).collect()
+}
+
+pub fn ledger_state(state: &LedgerState) -> Vec<u8> {
+    write(&LedgerStateRecord::from(state))
+}
+
+pub fn read_ledger_state(value: &[u8]) -> Result<LedgerState, RecordError> {
+    let record: LedgerStateRecord<'_> = serde_json::from_slice(value)?;
+    record.try_into()
 }
 
 /// Names of requests; none holds a newline.

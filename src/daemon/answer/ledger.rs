@@ -1,0 +1,130 @@
+//! The ledger as a whole: whose it is, and an operator's word after a restore.
+
+use super::parse;
+use crate::control::protocol::ledger::{LedgerView, MoveLedger};
+use crate::control::protocol::{Answer, Refusal, SCHEMA};
+use crate::daemon::views;
+use crate::domain::fact::Fact;
+use crate::domain::id::HostId;
+use crate::domain::ledger_state::{Identity, LedgerFact, LedgerState};
+use crate::domain::time::Time;
+use crate::store::port::Store;
+
+/// The longest server name that is taken: a host name of 253 characters with a port and a path.
+const MAX_SERVER: usize = 400;
+
+/// What the ledger knows of itself.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn show(store: &dyn Store) -> Result<Answer, Refusal> {
+    let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
+    Ok(Answer::Ledger(view(&state)))
+}
+
+pub fn view(state: &LedgerState) -> LedgerView {
+    let identity = state.identity.as_ref();
+    LedgerView {
+        schema: SCHEMA,
+        began: state.began.map(views::time),
+        server: identity.map(|known| known.server.clone()),
+        account: identity.map(|known| known.user.0),
+        dialect: identity.map(|known| known.dialect.clone()),
+        restored: state.restored.map(views::time),
+    }
+}
+
+/// Has the ledger belong to another server, account or dialect from now on.
+///
+/// # Errors
+/// When nothing would change, something is missing, or it cannot be written.
+pub fn belong(store: &mut dyn Store, now: Time, asked: &MoveLedger) -> Result<Answer, Refusal> {
+    let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
+    let known = state.identity.as_ref();
+    let missing = |flag: &str| {
+        parse::usage(format!(
+            "the ledger does not know its account yet, so {flag} is needed too; the next pass records \
+             all three by itself"
+        ))
+    };
+    let server = match &asked.server {
+        Some(text) => Some(server(text)?),
+        None => known.map(|known| known.server.clone()),
+    };
+    let user = asked.account.map(HostId).or(known.map(|known| known.user));
+    let dialect = match asked.dialect.as_deref() {
+        None => known.map(|known| known.dialect.clone()),
+        Some(word @ ("v1" | "v2")) => Some(word.to_owned()),
+        Some(other) => {
+            return Err(parse::usage(format!(
+                "--dialect {other} is neither v1 nor v2"
+            )));
+        }
+    };
+    let identity = Identity {
+        server: server.ok_or_else(|| missing("--server"))?,
+        user: user.ok_or_else(|| missing("--account"))?,
+        dialect: dialect.ok_or_else(|| missing("--dialect"))?,
+    };
+    if known == Some(&identity) {
+        return Err(parse::refused(
+            "refused",
+            format!("the ledger belongs to {identity} already"),
+        ));
+    }
+    let reason = reason(&asked.reason)?;
+    write(store, now, LedgerFact::Identified { identity, reason })
+}
+
+/// An operator has seen what the restored backup does not know.
+///
+/// # Errors
+/// When no restored backup waits, or it cannot be written.
+pub fn accept_restore(store: &mut dyn Store, now: Time, reason: &str) -> Result<Answer, Refusal> {
+    let state = store.ledger_state().map_err(|e| parse::store_failed(&e))?;
+    if state.restored.is_none() {
+        return Err(parse::refused(
+            "refused",
+            "no restored backup waits to be accepted",
+        ));
+    }
+    let reason = self::reason(reason)?;
+    write(store, now, LedgerFact::RestoreAccepted { reason })
+}
+
+fn write(store: &mut dyn Store, now: Time, fact: LedgerFact) -> Result<Answer, Refusal> {
+    let written = store.commit(now, vec![Fact::Ledger(fact)], &[]);
+    written.map_err(|error| parse::commit_failed(&error))?;
+    show(store)
+}
+
+/// Years later somebody asks why.
+fn reason(text: &str) -> Result<String, Refusal> {
+    let reason = parse::reason(Some(text), "")?;
+    if reason.is_empty() {
+        return Err(parse::usage(
+            "--reason is empty: say why, for it is kept in the ledger",
+        ));
+    }
+    Ok(reason)
+}
+
+/// The server as the ledger remembers it: a URL may be given too.
+fn server(text: &str) -> Result<String, Refusal> {
+    let bare = text.trim();
+    let bare = bare.strip_prefix("https://").unwrap_or(bare);
+    let bare = bare.strip_prefix("http://").unwrap_or(bare);
+    let bare = bare.trim_end_matches('/');
+    // Only the host's name is written in either case.
+    let bare = match bare.split_once('/') {
+        Some((host, path)) => format!("{}/{path}", host.to_ascii_lowercase()),
+        None => bare.to_ascii_lowercase(),
+    };
+    let usable = |c: char| c.is_ascii_graphic() && !"?#@".contains(c);
+    if bare.is_empty() || bare.len() > MAX_SERVER || !bare.chars().all(usable) {
+        return Err(parse::usage(format!(
+            "--server {text:?} is not a server (expected something like cal.example.com)"
+        )));
+    }
+    Ok(bare)
+}

@@ -1,0 +1,42 @@
+//! Whether the local clock can be relied on: deadlines, waits, expiries and the end of a charge are
+//! all decided by it, and each answer of the server says what time it is.
+
+use super::ports::Ports;
+use crate::domain::plan::Problem;
+use crate::domain::time::Span;
+
+/// Beyond this difference between the clocks nothing final is decided. Machines with NTP agree
+/// within milliseconds; the gates' shortest terms count in minutes.
+const MAX_DIFFERENCE: Span = Span::minutes(2);
+
+/// What the problem is called in reports, logs and the status.
+pub const CLOCK_OFF: &str = "clock-off";
+
+/// Returns true while the last answer of the server shows that the clocks disagree.
+pub fn clock_is_off(ports: &Ports<'_>) -> bool {
+    difference(ports).is_some()
+}
+
+/// What an operator is told while the clocks disagree.
+pub fn clock_problem(ports: &Ports<'_>) -> Option<Problem> {
+    let difference = difference(ports)?;
+    let way = if difference > Span::zero() {
+        "ahead of"
+    } else {
+        "behind"
+    };
+    Some(Problem {
+        code: CLOCK_OFF,
+        text: format!(
+            "the server's clock is {} s {way} this machine's: nothing is confirmed, declined or \
+             closed until they agree within {} s; set this machine's clock (NTP)",
+            difference.num_seconds().abs(),
+            MAX_DIFFERENCE.num_seconds()
+        ),
+    })
+}
+
+fn difference(ports: &Ports<'_>) -> Option<Span> {
+    let difference = ports.calendar.clock_difference()?;
+    (difference.abs() > MAX_DIFFERENCE).then_some(difference)
+}

@@ -1,0 +1,140 @@
+//! The outside world of a dry run: the same reads, and writes that go nowhere. Whatever runs with
+//! these ports cannot write, so a dry run is the same code as the real run and cannot differ from it.
+
+use async_trait::async_trait;
+
+use super::ports::Ports;
+use crate::calcom::port::{Calendar, CallError, Dialect, Me, Page, Select};
+use crate::domain::booking::{Booking, BookingRef, EventType, Reading, Status};
+use crate::domain::id::{BookingUid, EventTypeId};
+use crate::domain::time::{Span, Time};
+use crate::store::handle::StoreHandle;
+
+/// What a dry run is given in place of the real calendar and store.
+pub(super) struct DryRun<'a> {
+    calendar: DryCalendar<'a>,
+    store: StoreHandle,
+}
+
+impl<'a> DryRun<'a> {
+    pub(super) fn of(ports: &Ports<'a>) -> Self {
+        Self {
+            calendar: DryCalendar {
+                real: ports.calendar,
+            },
+            store: ports.store.scratch(),
+        }
+    }
+
+    /// The ports of the dry run; the clock, the lookups and the word to stop are the real ones.
+    pub(super) fn ports<'b>(&'b self, ports: &Ports<'b>) -> Ports<'b> {
+        Ports {
+            calendar: &self.calendar,
+            store: &self.store,
+            ..*ports
+        }
+    }
+}
+
+/// Reads from the real calendar, and answers writes as if they had been carried out.
+struct DryCalendar<'a> {
+    real: &'a dyn Calendar,
+}
+
+impl DryCalendar<'_> {
+    /// The booking as the call would leave it.
+    async fn after(
+        &self,
+        booking: &BookingRef,
+        status: Status,
+    ) -> Result<Option<Reading>, CallError> {
+        Ok(Some(match self.real.get(booking).await? {
+            Reading::Is(mut booking) => {
+                booking.status = status;
+                Reading::Is(booking)
+            }
+            Reading::Gone => Reading::Gone,
+        }))
+    }
+}
+
+#[async_trait]
+impl Calendar for DryCalendar<'_> {
+    async fn me(&self) -> Result<Me, CallError> {
+        self.real.me().await
+    }
+
+    async fn event_types(&self) -> Result<Vec<EventType>, CallError> {
+        self.real.event_types().await
+    }
+
+    async fn event_type(&self, id: EventTypeId) -> Result<Option<EventType>, CallError> {
+        self.real.event_type(id).await
+    }
+
+    async fn list(&self, select: &Select, page: u32) -> Result<Page, CallError> {
+        self.real.list(select, page).await
+    }
+
+    async fn get(&self, booking: &BookingRef) -> Result<Reading, CallError> {
+        self.real.get(booking).await
+    }
+
+    async fn series(&self, series: &BookingUid) -> Result<Option<Vec<Booking>>, CallError> {
+        self.real.series(series).await
+    }
+
+    fn reads_before_acting(&self) -> bool {
+        self.real.reads_before_acting()
+    }
+
+    fn names_successors(&self) -> bool {
+        self.real.names_successors()
+    }
+
+    async fn confirm(
+        &self,
+        booking: &BookingRef,
+        _deadline: Time,
+    ) -> Result<Option<Reading>, CallError> {
+        self.after(booking, Status::Accepted).await
+    }
+
+    async fn decline(
+        &self,
+        booking: &BookingRef,
+        _reason: &str,
+        _deadline: Time,
+    ) -> Result<Option<Reading>, CallError> {
+        self.after(booking, Status::Rejected).await
+    }
+
+    async fn cancel(
+        &self,
+        booking: &BookingRef,
+        _reason: &str,
+        _deadline: Time,
+    ) -> Result<Option<Reading>, CallError> {
+        self.after(booking, Status::Cancelled).await
+    }
+
+    fn server(&self) -> String {
+        self.real.server()
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.real.dialect()
+    }
+
+    fn clock_difference(&self) -> Option<Span> {
+        self.real.clock_difference()
+    }
+
+    fn calls(&self) -> u64 {
+        self.real.calls()
+    }
+
+    fn ready(&self) -> usize {
+        self.real.ready()
+    }
+}
