@@ -16,7 +16,7 @@ use house::{Daemon, HOST, House};
 
 mod house;
 
-const CANCEL: &str = "unmanaged = \"cancel\"\n";
+const CANCEL: &str = "unmanaged = \"cancel\"\nunmanaged-since = \"2020-01-01\"\n";
 
 /// A calendar whose accepted bookings without a charge are to be cancelled.
 fn strict(more: &str) -> House {
@@ -91,7 +91,11 @@ fn what_was_accepted_before_the_ledger_began_is_only_reported() {
     for unmanaged in ["cancel", "charge"] {
         let house = House::without_ledger("v2");
         let base = house.sandbox.base_url();
-        house.configure("v2", &base, &format!("unmanaged = \"{unmanaged}\"\n"));
+        house.configure(
+            "v2",
+            &base,
+            &format!("unmanaged = \"{unmanaged}\"\nunmanaged-since = \"2020-01-01\"\n"),
+        );
         // Made a minute before, so before the ledger.
         let before = house.ask(house.dinner, "bo@example.com", "09:00:00Z");
         accept(&house, &before);

@@ -35,7 +35,7 @@ pub const MEANINGS: [(u8, &str); 9] = [
     ),
     (
         CONFIGURATION,
-        "the configuration cannot be used, or it leads to no ledger or to another's",
+        "the configuration cannot be used, or leads to no ledger or to a foreign one",
     ),
 ];
 

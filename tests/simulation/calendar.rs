@@ -35,6 +35,8 @@ pub struct Sim {
     pub max_age: Span,
     pub reads_first: bool,
     pub calls: u64,
+    /// How far the server's clock is ahead.
+    pub clocks_differ: Span,
     /// The first list of a pass may be stale: what is looked at right before a call is fresh.
     pub listed: bool,
     /// How much had happened when what stale lists show was kept.
@@ -85,6 +87,7 @@ impl Sim {
             page: 250,
             max_age,
             calls: 0,
+            clocks_differ: Span::zero(),
             listed: false,
             before: 0,
             writes: 0,
@@ -752,7 +755,9 @@ impl Calendar for Line {
     }
 
     fn clock_difference(&self) -> Option<Span> {
-        None
+        // A clock that goes wrong by days is the process's own.
+        let ahead = self.shared.process_now() - self.shared.now();
+        Some(self.shared.sim().clocks_differ - ahead)
     }
 
     fn calls(&self) -> u64 {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use maitred::domain::ledger_state::LedgerFact;
 use maitred::domain::time::Time;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
@@ -37,6 +38,11 @@ impl Shelf {
             0
         };
         self.state().replace(keeps, restored);
+        if restored {
+            // As `maitred restore` does.
+            let commit = keeps as u64;
+            self.of_ledger(now, LedgerFact::Restored { commit });
+        }
         if !restored {
             for who in &PEOPLE[..PEOPLE.len() - 2] {
                 if rng.chance(500) {

@@ -64,18 +64,20 @@ impl State {
     /// Promise 12.
     fn is_the_right_ledger(&mut self, request: &Request) {
         let Some(lost) = &self.lost else { return };
+        // What an operator has accepted counts as it stands.
+        let waits = self.store.ledger_state().unwrap().restored.is_some();
         let unmanaged = request
             .reasons
             .iter()
             .any(|reason| reason.code == Code::Unmanaged);
         let uid = request.bookings[0].uid.as_str();
-        if unmanaged && (lost.restored || lost.rows.contains(uid)) {
+        if unmanaged && (waits || !lost.restored && lost.rows.contains(uid)) {
             let what = request.decision;
             let text = format!(
                 "12 (B1): {uid}, accepted before the ledger was lost, is unmanaged: {what:?}"
             );
             self.book.wrong.push(text);
-        } else if request.decision == Decision::Decline && lost.restored {
+        } else if request.decision == Decision::Decline && waits {
             let text = format!("12 (B1): {uid} is declined on a backup that nobody has accepted");
             self.book.wrong.push(text);
         }

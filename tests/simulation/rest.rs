@@ -31,6 +31,7 @@ impl Run {
     /// for a reason.
     pub async fn rest(&mut self) {
         self.trouble(0);
+        self.no_more_doubts();
         self.readable();
         let Some(report) = self.passes().await else {
             return;
@@ -101,7 +102,14 @@ impl Run {
             let before = self.shelf.state().commits.len();
             self.shared.advance(Span::seconds(15));
             self.whole_pass().await?;
+            let previewed = self.preview(true).await?;
             let watched = self.whole_watch(true).await?;
+            if previewed.changes != watched.changes {
+                self.wrong.push(format!(
+                    "8: the preview of a watch said {:?}, and it did {:?}",
+                    previewed.changes, watched.changes
+                ));
+            }
             if self.shelf.state().commits.len() == before {
                 return Some(watched);
             }
@@ -482,6 +490,11 @@ fn taken_on(state: &State, row: &Row, now: Time) -> Option<Unmanaged> {
         && row.to.is_none();
     let since = gate.terms.unmanaged_since;
     let new = since.is_none_or(|since| row.created >= since);
+    // The ledger began with its first commit.
+    let older = state
+        .commits
+        .first()
+        .is_some_and(|(began, _)| row.created < *began);
     if !ours || state.book.holds.contains_key(&row.uid) {
         return None;
     }
@@ -492,6 +505,7 @@ fn taken_on(state: &State, row: &Row, now: Time) -> Option<Unmanaged> {
     match begun.map(|begun| begun.outcome) {
         Some(Some(Outcome::Confirmed)) => None,
         Some(_) => Some(Unmanaged::Report),
+        None if new && older => Some(Unmanaged::Report),
         None if new => Some(gate.terms.unmanaged),
         None => None,
     }

@@ -12,6 +12,7 @@ use maitred::calcom::port::Calendar;
 use maitred::domain::booking::Status;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{Policy, RefuseWith};
+use maitred::domain::ledger_state::LedgerFact;
 use maitred::domain::plan::plan;
 use maitred::domain::terms::Unmanaged;
 use maitred::domain::time::{Span, Time};
@@ -20,7 +21,7 @@ use maitred::reconcile::observe::observe;
 use maitred::reconcile::pass::pass;
 use maitred::reconcile::ports::{PassError, Ports, Session, Stop};
 use maitred::reconcile::report::Report;
-use maitred::reconcile::watch::{Look, Watched, watch};
+use maitred::reconcile::watch::{Look, Watched, preview, watch};
 use maitred::store::handle::StoreHandle;
 use maitred::store::port::CommitError;
 
@@ -50,6 +51,8 @@ pub struct Run {
     waits: u64,
     trouble: u64,
     pub rng: Rng,
+    /// Decides about restores and clocks. Of its own, so that everything else happens as without them.
+    doubt: Rng,
     pub tally: Tally,
     pub wrong: Vec<String>,
 }
@@ -101,6 +104,7 @@ pub async fn whole(seed: u64) -> Summary {
     run.trouble(trouble);
     for _ in 0..turns {
         run.events();
+        run.doubts().await;
         run.turn().await;
     }
     run.rest().await;
@@ -252,6 +256,7 @@ impl Run {
             waits: 0,
             trouble: 0,
             rng,
+            doubt: Rng::new(seed ^ 0x5afe),
             tally,
             wrong: Vec::new(),
         }
@@ -413,6 +418,88 @@ impl Run {
         }
     }
 
+    /// A backup is restored, or accepted; the clocks disagree, or agree again; an operator asks what a
+    /// watch would do.
+    async fn doubts(&mut self) {
+        let now = self.shared.now();
+        let open = self.shelf.restore_is_open();
+        if open && self.doubt.chance(400) {
+            self.shelf.of_ledger(
+                now,
+                LedgerFact::RestoreAccepted {
+                    reason: "simulated".to_owned(),
+                },
+            );
+        } else if self.doubt.chance(60) {
+            self.tally.add("backup restored");
+            self.shelf
+                .of_ledger(now, LedgerFact::Restored { commit: 1 });
+        }
+        let differ = if self.doubt.chance(60) {
+            self.tally.add("clocks differ");
+            let far = Span::seconds(*self.doubt.pick(&[121, 3_600, 200_000]));
+            if self.doubt.chance(500) { far } else { -far }
+        } else if self.doubt.chance(300) {
+            Span::seconds(120)
+        } else {
+            Span::zero()
+        };
+        self.clocks_differ(differ);
+        if self.doubt.chance(200) {
+            self.tally.add("watch previewed");
+            let audit = self.doubt.chance(500);
+            self.preview(audit).await;
+        }
+    }
+
+    fn clocks_differ(&self, differ: Span) {
+        self.shared.sim().clocks_differ = differ;
+        self.shelf.state().clock_off = differ.abs() > Span::minutes(2);
+    }
+
+    pub fn no_more_doubts(&self) {
+        self.clocks_differ(Span::zero());
+        if self.shelf.restore_is_open() {
+            let now = self.shared.now();
+            self.shelf.of_ledger(
+                now,
+                LedgerFact::RestoreAccepted {
+                    reason: "simulated".to_owned(),
+                },
+            );
+        }
+    }
+
+    /// What a watch would do, which writes nothing.
+    pub async fn preview(&mut self, audit: bool) -> Option<Watched> {
+        self.ready();
+        let look = Look {
+            since: self.since,
+            audit: audit || self.since.is_none(),
+        };
+        let clock = self.shared.clock();
+        let calendar: &dyn Calendar = &self.line;
+        let desk = Desk::default();
+        let ports = Ports {
+            calendar,
+            store: &self.store,
+            lookups: &desk,
+            clock: &clock,
+            stop: &self.stop,
+        };
+        let before = (self.shelf.state().asked, self.shared.sim().writes);
+        let previewed = preview(&ports, &self.policy, &mut Session::default(), look).await;
+        let after = (self.shelf.state().asked, self.shared.sim().writes);
+        if before != after {
+            let text = format!("8: a preview of a watch wrote: {before:?}, {after:?}");
+            self.wrong.push(text);
+        }
+        if let Err(error) = &previewed {
+            self.failed(error, "preview");
+        }
+        previewed.ok()
+    }
+
     async fn dry_run(&mut self) {
         self.tally.add("dry run");
         let before = (self.shelf.state().asked, self.shared.sim().writes);
@@ -490,7 +577,9 @@ impl Run {
                         self.wrong.push(problem.text.clone());
                     }
                 }
-                self.since = Some(watched.started);
+                if watched.complete {
+                    self.since = Some(watched.started);
+                }
                 Some(watched)
             }
             Err(error) => {
@@ -518,12 +607,15 @@ impl Run {
             clock: &clock,
             stop: &self.stop,
         };
+        self.shelf.state().watching = true;
         let ended = tokio::select! {
             biased;
             () = self.shared.stopped.notified() => None,
             ended = until(self.waits, watch(&ports, &self.policy, &mut self.session, look)) => ended,
         };
         let ended = ended.filter(|_| !self.shared.has_ended());
+        self.store.with(|_| ()).await;
+        self.shelf.state().watching = false;
         self.check();
         ended
     }

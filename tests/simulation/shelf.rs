@@ -13,7 +13,7 @@ use maitred::domain::fact::Fact;
 use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use maitred::domain::ledger::{Given, Violation};
-use maitred::domain::ledger_state::LedgerState;
+use maitred::domain::ledger_state::{LedgerFact, LedgerState};
 use maitred::domain::request::{Charge, ChargeState, Request, RequestState};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::Unresolved;
@@ -92,6 +92,7 @@ impl State {
         expected: &[Expected],
     ) -> Result<Head, CommitError> {
         let before = self.store.head();
+        let restore_open = self.store.ledger_state().unwrap().restored.is_some();
         let head = self.store.commit(at, facts.clone(), expected)?;
         if head == before {
             return Ok(head);
@@ -104,9 +105,44 @@ impl State {
                 self.is_just(request);
             }
         }
+        if by == By::Process {
+            self.is_sure(&facts, restore_open);
+        }
         self.commits.push((at, facts));
         self.compare();
         Ok(head)
+    }
+
+    /// Promises 12 and 13: nothing rests on a ledger or a clock that may be wrong.
+    fn is_sure(&mut self, facts: &[Fact], restore_open: bool) {
+        let began = self.commits.first().map(|(began, _)| *began);
+        for fact in facts {
+            let identified = matches!(fact, Fact::Ledger(LedgerFact::Identified { .. }));
+            if identified {
+                continue;
+            }
+            if self.clock_off {
+                let text = format!("13: written while the clocks differ: {fact:?}");
+                self.book.wrong.push(text);
+            }
+            if restore_open && self.watching {
+                let text = format!("12: a watch wrote after a restore: {fact:?}");
+                self.book.wrong.push(text);
+            }
+            let Fact::Decided { request } = fact else {
+                continue;
+            };
+            let new = request.state == RequestState::Recorded;
+            if restore_open && new && request.decision == Decision::Decline {
+                let text = format!("12: {} declined after a restore", request.id);
+                self.book.wrong.push(text);
+            }
+            let unmanaged = request.reasons.iter().any(|r| r.code == Code::Unmanaged);
+            if unmanaged && began.is_none_or(|began| request.created < began) {
+                let text = format!("12: {} is older than the ledger", request.id);
+                self.book.wrong.push(text);
+            }
+        }
     }
 
     /// A refusal says what is true when it is written down.
@@ -254,6 +290,8 @@ impl Shelf {
             pass_from: 0,
             stale: setting.stale,
             lost: None,
+            watching: false,
+            clock_off: false,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -269,6 +307,18 @@ impl Shelf {
     /// A new process has the store.
     pub fn reopen(&self) {
         self.state().closed = false;
+    }
+
+    pub fn restore_is_open(&self) -> bool {
+        let state = self.state();
+        state.store.ledger_state().unwrap().restored.is_some()
+    }
+
+    pub fn of_ledger(&self, at: Time, fact: LedgerFact) {
+        let written = self
+            .state()
+            .write(By::Operator, at, vec![Fact::Ledger(fact)], &[]);
+        written.unwrap();
     }
 
     pub fn grant(&self, at: Time, account: &str, credits: u64, expires: Option<Time>) {

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 pub struct Tally(pub BTreeMap<Cow<'static, str>, u64>);
 
 /// What the default run must have reached at least once.
-pub const MUST_REACH: [&str; 130] = [
+pub const MUST_REACH: [&str; 135] = [
     "absence taken back",
     "accepted without a hold",
     "account frozen",
     "alias given",
     "an operator was quicker than a settlement",
     "away for a week",
+    "backup restored",
     "booker cancelled: a part",
     "booker cancelled: all",
     "booker cancelled: nothing",
@@ -29,6 +30,7 @@ pub const MUST_REACH: [&str; 130] = [
     "carried",
     "carried charge settled by an operator",
     "closed: deleted",
+    "clocks differ",
     "conflict",
     "credential refused",
     "dry run",
@@ -53,6 +55,7 @@ pub const MUST_REACH: [&str; 130] = [
     "judged: decline, unknown-booker",
     "judged: decline, unmanaged",
     "judged: decline, waited-too-long",
+    "judged: leave, clock-off",
     "judged: leave, decided-before",
     "judged: leave, decline-limit",
     "judged: leave, empty-ledger",
@@ -61,6 +64,7 @@ pub const MUST_REACH: [&str; 130] = [
     "judged: leave, not-pending",
     "judged: leave, predecessor-unclear",
     "judged: leave, priced",
+    "judged: leave, restore-open",
     "judged: leave, seated",
     "judged: leave, series-settling",
     "judged: leave, series-unreadable",
@@ -134,6 +138,7 @@ pub const MUST_REACH: [&str; 130] = [
     "unmanaged: reported",
     "voided",
     "watch failed",
+    "watch previewed",
     "watch stopped",
     "watch whole: audit",
     "watch whole: short",
