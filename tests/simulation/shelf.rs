@@ -61,6 +61,10 @@ pub struct State {
     pub pass_from: usize,
     pub stale: Arc<AtomicBool>,
     pub lost: Option<Lost>,
+    /// A watch is under way.
+    pub watching: bool,
+    /// The clocks differ by more than two minutes.
+    pub clock_off: bool,
 }
 
 #[derive(Clone)]
