@@ -223,8 +223,11 @@ impl Loop {
         let first = self.passes == 0 && self.last_error.is_none();
         let failure = Failure::from(&error);
         self.last_error = Some(failure.to_string());
+        // Only an operator can set either right.
+        let foreign = matches!(error, PassError::Foreign(_));
         match &failure {
             Failure::Credential(_) if first => return Err(failure),
+            Failure::Configuration(_) if first && foreign => return Err(failure),
             Failure::Credential(_) => tracing::error!("{failure}; passes go on, ever more slowly"),
             Failure::Store(_) => return Err(failure),
             Failure::Unreachable(_)
