@@ -290,3 +290,96 @@ fn a_daemon_stops_at_a_foreign_ledger_and_a_cancellation_needs_none() {
     );
     assert!(daemon.child.try_wait().unwrap().is_none());
 }
+
+/// What is to be shown before anything is cancelled, by every command that says what would be done.
+#[test]
+fn a_plan_covers_the_watch_and_writes_nothing() {
+    let house = strict("");
+    house.ok(&["credits", "grant", "bo@example.com", "4"]);
+    let start = clock::now() + Span::days(9);
+    let taken = {
+        let mut world = house.sandbox.lock();
+        world.request(clock::now(), house.dinner, "bo@example.com", start)
+    };
+    accept(&house, &taken);
+    let before = fs::read(house.log()).unwrap();
+    let shows = |view: &Value| {
+        let changes = view["watch"]["changes"].as_array().unwrap();
+        let found = changes
+            .iter()
+            .any(|change| change["booking"] == taken.as_str());
+        assert!(found && view["watch"]["held_back"] == "dry-run", "{view}");
+    };
+    for args in [
+        &["run", "--once", "--dry-run", "--watch", "--format", "json"][..],
+        &["run", "--once", "--dry-run", "--format", "json"],
+        &["plan", "--format", "json"],
+    ] {
+        shows(&house.ok(args).json());
+    }
+    assert_eq!(house.run(&["plan", "--exit-code"]).code, 3);
+    let plain = house.ok(&["plan"]).out;
+    assert!(
+        plain.contains("1 change to make; nothing is done"),
+        "{plain}"
+    );
+    assert_eq!(fs::read(house.log()).unwrap(), before);
+    assert!(!house.path("ledger/watched").exists(), "it was not a watch");
+    assert_eq!((house.status(&taken), cancels(&house)), ("accepted", 0));
+    // It was the same that is then done, and is shown by a daemon too.
+    let base = house.sandbox.base_url();
+    house.configure("v2", &base, "unmanaged = \"report\"\n");
+    let daemon = Daemon::start(&house);
+    house::until("the first audit", || house.path("ledger/watched").exists());
+    house.configure("v2", &base, CANCEL);
+    daemon.signal("-HUP");
+    house.ok(&["pause"]);
+    daemon.says("configuration reloaded");
+    drop(daemon);
+    assert_eq!(house.status(&taken), "accepted");
+    fs::remove_file(house.path("ledger/watched")).unwrap();
+    shows(&house.ok(&["plan", "--format", "json"]).json());
+    let view = watched(&house);
+    assert_eq!(house.status(&taken), "cancelled", "{view}");
+    assert_eq!(house.run(&["plan", "--exit-code"]).code, 0);
+}
+
+/// The world's offset moves the sandbox's clock, which stands in every answer's head.
+#[test]
+fn while_the_clocks_differ_nothing_final_is_decided() {
+    for hours in [-48, 48] {
+        let house = House::new("v2");
+        house.ok(&["credits", "grant", "bo@example.com", "4"]);
+        house.ok(&["credits", "grant", "al@example.com", "1"]);
+        let paid = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+        house.ok(&["run", "--once", "--watch"]);
+        let confirm = house.ask(house.lesson, "bo@example.com", "10:00:00Z");
+        let decline = house.ask(house.dinner, "al@example.com", "11:00:00Z");
+        let cancels = Action::BookerCancels(Said::nothing(&paid));
+        house.sandbox.lock().act(clock::now(), cancels).unwrap();
+        let before = fs::read(house.log()).unwrap();
+        house.sandbox.lock().advance(Span::hours(hours));
+        for args in [&["run", "--once"][..], &["run", "--once", "--watch"]] {
+            let args = [args, &["--format", "json"]].concat();
+            let ran = house.run(&args);
+            assert_eq!(ran.code, 4, "it did not do its work: {}", ran.all());
+            assert!(
+                told(&ran.json()).contains(&"clock-off".to_owned()),
+                "{}",
+                ran.out
+            );
+        }
+        assert_eq!(fs::read(house.log()).unwrap(), before, "{hours} h");
+        let is = [&confirm, &decline].map(|uid| house.status(uid));
+        assert_eq!(is, ["pending", "pending"], "{hours} h");
+        house.sandbox.lock().advance(Span::hours(-hours));
+        house.ok(&["run", "--once", "--watch"]);
+        let is = [&confirm, &decline].map(|uid| house.status(uid));
+        assert_eq!(is, ["accepted", "rejected"], "{hours} h");
+        assert_eq!(
+            house.balance("bo@example.com").0,
+            3,
+            "the cancelled one came back"
+        );
+    }
+}

@@ -111,7 +111,9 @@ pub enum Verb {
 Examples:
   maitred run                    until SIGTERM or SIGINT; SIGHUP reads the configuration again
   maitred run --once             one pass, its report, and out: for a timer
-  maitred run --once --dry-run   what that pass would do; writes nothing anywhere"
+  maitred run --once --dry-run   what that pass would do; writes nothing anywhere
+  maitred run --once --dry-run --watch
+                                 what a watch would do, too"
     )]
     Run(Run),
     #[command(flatten)]

@@ -72,7 +72,7 @@ pub fn reach(context: &Context, config: &Config, command: Command) -> Result<Ans
         return local::answer(config, &context.clock, &command);
     }
     match command {
-        Command::Plan {} => super::run::once(context, config, Mode::DryRun),
+        Command::Plan {} => super::run::once(context, config, Mode::DryWatch),
         command => Err(not_running(config, &command)),
     }
 }
@@ -98,7 +98,9 @@ fn not_running(config: &Config, command: &Command) -> Refusal {
 fn code(asked: &Ask, answered: &Answer) -> u8 {
     match (asked, answered) {
         (Ask::Plan(args), Answer::Pass(view)) if args.exit_code => {
-            let planned = view.steps.iter().any(|step| step.outcome == "planned");
+            let watch = view.watch.as_ref();
+            let planned = view.steps.iter().any(|step| step.outcome == "planned")
+                || watch.is_some_and(|watch| !watch.changes.is_empty());
             if planned { exit::STEPS } else { exit::DONE }
         }
         (Ask::Pass(_), Answer::Pass(view)) => super::run::code(view),

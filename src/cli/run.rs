@@ -15,6 +15,9 @@ use crate::daemon::failure::Failure;
 use crate::daemon::local::{Mode, run_once};
 use crate::daemon::serve::serve;
 
+/// The problem of clocks that differ, as passes and watches report it.
+const CLOCK_OFF: &str = "clock-off";
+
 /// Threads for I/O; the store has one of its own, and there is little to compute.
 const THREADS: usize = 2;
 
@@ -26,7 +29,8 @@ pub fn run(context: &Context, args: &Run) -> Result<u8, Refusal> {
     let config = context.config()?.config;
     if args.once || args.dry_run {
         let mode = match (args.dry_run, args.watch) {
-            (true, _) => Mode::DryRun,
+            (true, true) => Mode::DryWatch,
+            (true, false) => Mode::DryRun,
             (false, true) => Mode::Watch,
             (false, false) => Mode::Run,
         };
@@ -52,10 +56,14 @@ pub fn once(context: &Context, config: &Config, mode: Mode) -> Result<Answer, Re
     Ok(runtime()?.block_on(run_once(config, &context.clock, calendar, mode))?)
 }
 
-/// The exit code of a pass: 4 while something is begun and not finished.
+/// The exit code of a pass: 4 while something is begun and not finished, or while nothing could be
+/// decided because the clocks differ.
 pub fn code(view: &PassView) -> u8 {
     let unfinished = |outcome: &str| matches!(outcome, "unresolved" | "failed");
-    if view.steps.iter().any(|step| unfinished(&step.outcome)) {
+    let watch = view.watch.iter().flat_map(|watch| &watch.problems);
+    let mut problems = view.problems.iter().chain(watch);
+    let clocks_differ = problems.any(|problem| problem.code == CLOCK_OFF);
+    if clocks_differ || view.steps.iter().any(|step| unfinished(&step.outcome)) {
         exit::UNRESOLVED
     } else {
         exit::DONE

@@ -19,7 +19,7 @@ use crate::control::protocol::{Answer, Command, Refusal};
 use crate::domain::time::Clock;
 use crate::reconcile::ports::{PassError, Ports, Session, Stop};
 use crate::reconcile::report::Report;
-use crate::reconcile::watch::{Watched, watch};
+use crate::reconcile::watch::{Watched, preview, watch};
 use crate::store::handle::StoreHandle;
 use crate::store::memory::MemoryStore;
 use crate::store::open::{Create, OpenError, open};
@@ -28,12 +28,20 @@ use crate::store::port::Store;
 /// What one run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Writes nothing anywhere.
+    /// Writes nothing anywhere; shows also the watch that is due.
     DryRun,
+    /// Writes nothing anywhere; shows also a watch, due or not.
+    DryWatch,
     /// Passes, and a watch when one is due.
     Run,
     /// Passes and a watch.
     Watch,
+}
+
+impl Mode {
+    fn is_dry(self) -> bool {
+        matches!(self, Self::DryRun | Self::DryWatch)
+    }
 }
 
 /// Answers a command of the store.
@@ -109,7 +117,7 @@ async fn passes(
     mode: Mode,
     stop: &Stop,
 ) -> Result<(Report, Option<Watched>), Failure> {
-    let dry_run = mode == Mode::DryRun;
+    let dry_run = mode.is_dry();
     let lookups = lookups::open(config)?;
     let store: Box<dyn Store> = if dry_run {
         open_for(config, clock, &Command::Plan {})?
@@ -145,19 +153,24 @@ async fn look_once(
     ports: &Ports<'_>,
     mode: Mode,
 ) -> Result<(Report, Option<Watched>), PassError> {
-    let report = once(ports, &config.policy, mode == Mode::DryRun).await?;
+    let report = once(ports, &config.policy, mode.is_dry()).await?;
     let folder = &config.store.path;
     let mut watching = Watching::load(folder);
     let now = (ports.clock)();
     let look = match mode {
-        Mode::DryRun => None,
-        Mode::Run => watching.due(&config.schedule, now),
-        Mode::Watch => Some(watching.asked(&config.schedule, now)),
+        Mode::DryRun | Mode::Run => watching.due(&config.schedule, now),
+        Mode::DryWatch | Mode::Watch => Some(watching.asked(&config.schedule, now)),
     };
     let Some(look) = look.filter(|_| !ports.stop.is_set()) else {
         return Ok((report, None));
     };
-    let watched = match watch(ports, &config.policy, &mut Session::default(), look).await {
+    let session = &mut Session::default();
+    let watched = if mode.is_dry() {
+        preview(ports, &config.policy, session, look).await
+    } else {
+        watch(ports, &config.policy, session, look).await
+    };
+    let watched = match watched {
         Ok(watched) => watched,
         // What the passes did is told all the same; the next run watches again.
         Err(error @ PassError::Limited { .. }) => {

@@ -68,6 +68,8 @@ enum Wants {
 
 /// A pass that came to its end, and whoever waits for the watch after it.
 struct Begun {
+    /// Both only say what would be done.
+    preview: bool,
     pass: PassView,
     answer: oneshot::Sender<Response>,
 }
@@ -159,7 +161,11 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
                         .to_owned(),
                 ));
             }
-            Wake::WatchEnded { session, result } => state.watch_ended(session, result)?,
+            Wake::WatchEnded {
+                preview,
+                session,
+                result,
+            } => state.watch_ended(session, preview, result)?,
             Wake::Reload => state.reload(),
             Wake::Shutdown { signal } => {
                 if state.shutting_down {
@@ -220,7 +226,7 @@ impl Loop {
         };
         // When both are due they take turns: passes that are due at every tick starve no watch.
         match look {
-            Some(look) if !pass_is_due || self.passed_last => self.begin_watch(look),
+            Some(look) if !pass_is_due || self.passed_last => self.begin_watch(look, false),
             Some(_) | None if pass_is_due => self.begin(None),
             Some(_) | None => {}
         }

@@ -31,6 +31,8 @@ pub enum Wake {
     PassPanicked,
     /// The watch under way came to its end.
     WatchEnded {
+        /// It only said what a watch would do.
+        preview: bool,
         session: Session,
         result: Result<Watched, PassError>,
     },

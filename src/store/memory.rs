@@ -70,6 +70,10 @@ impl Memory {
         self.requests.values().map(|kept| &kept.record)
     }
 
+    pub(super) fn all_unresolved(&self) -> impl Iterator<Item = &Unresolved> {
+        self.unresolved.values().flatten()
+    }
+
     pub(super) fn has_no_account(&self) -> bool {
         self.accounts.is_empty()
     }

@@ -16,6 +16,7 @@ use crate::domain::ledger::{ApplyError, Given};
 use crate::domain::ledger_state::LedgerState;
 use crate::domain::request::{Charge, ChargeState, Request, RequestState};
 use crate::domain::time::{Time, kept};
+use crate::domain::unresolved::{Unresolved, UnresolvedState};
 
 /// What a dry run has written so far.
 #[derive(Default)]
@@ -101,6 +102,14 @@ impl Base for ScratchStore<'_> {
             Some(changed) => Ok(Some(changed)),
             None => Ok(bare(self.beneath.charge(booking)?)),
         }
+    }
+
+    fn unresolved(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
+        let changed = Base::unresolved(&self.scratch.changed, booking)?;
+        if changed.is_empty() {
+            return self.beneath.unresolved_of(booking);
+        }
+        Ok(changed)
     }
 
     fn ledger_state(&self) -> Result<LedgerState, StoreError> {
@@ -272,6 +281,34 @@ impl Store for ScratchStore<'_> {
             ChargeState::Void | ChargeState::Refunded | ChargeState::Moved { .. } => false,
         });
         Ok(current)
+    }
+
+    fn unresolved(
+        &self,
+        after: Option<&Unresolved>,
+        limit: usize,
+    ) -> Result<Vec<Unresolved>, StoreError> {
+        let changed = self.scratch.changed.all_unresolved();
+        let changed: Vec<&Unresolved> = changed.collect();
+        let same = |one: &Unresolved, other: &Unresolved| {
+            one.booking.uid == other.booking.uid && one.code == other.code
+        };
+        let mut listed = self.beneath.unresolved(after, limit)?;
+        listed.retain(|item| !changed.iter().any(|new| same(new, item)));
+        let open = changed
+            .into_iter()
+            .filter(|new| new.state == UnresolvedState::Open);
+        listed.extend(
+            open.filter(|new| after.is_none_or(|last| new.rank() > last.rank()))
+                .cloned(),
+        );
+        listed.sort_by_key(Unresolved::rank);
+        listed.truncate(limit);
+        Ok(listed)
+    }
+
+    fn unresolved_of(&self, booking: &BookingUid) -> Result<Vec<Unresolved>, StoreError> {
+        Base::unresolved(self, booking)
     }
 
     fn history(

@@ -46,23 +46,23 @@ Example:
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct Move {
     /// The server's host, port and path, as in calcom.base-url
-    #[arg(long, env = "MAITRED_LEDGER_SERVER", value_name = "SERVER")]
+    #[arg(long, value_name = "SERVER")]
     pub server: Option<String>,
     /// The id of the user that the API key acts as
-    #[arg(long, env = "MAITRED_LEDGER_ACCOUNT", value_name = "ID")]
+    #[arg(long, value_name = "ID")]
     pub account: Option<i64>,
     /// v2 or v1
-    #[arg(long, env = "MAITRED_LEDGER_DIALECT", value_name = "DIALECT")]
+    #[arg(long, value_name = "DIALECT")]
     pub dialect: Option<String>,
     /// Why; kept in the ledger
-    #[arg(long, env = "MAITRED_LEDGER_REASON", value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT")]
     pub reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct AcceptRestore {
     /// Why; kept in the ledger
-    #[arg(long, env = "MAITRED_LEDGER_REASON", value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT")]
     pub reason: String,
 }
 

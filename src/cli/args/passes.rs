@@ -18,12 +18,7 @@ pub struct Run {
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
     /// With --once: also look after confirmed bookings, whether that is due or not
-    #[arg(
-        long,
-        value_parser = BoolishValueParser::new(),
-        requires = "once",
-        conflicts_with = "dry_run"
-    )]
+    #[arg(long, value_parser = BoolishValueParser::new(), requires = "once")]
     pub watch: bool,
 }
 
@@ -36,7 +31,7 @@ pub struct Pass {
 
 #[derive(Debug, Clone, PartialEq, Eq, Arguments)]
 pub struct Plan {
-    /// Exit with 3 when a pass would do something
+    /// Exit with 3 when a pass, or the watch after it, would do something
     #[arg(long, value_parser = BoolishValueParser::new())]
     pub exit_code: bool,
 }

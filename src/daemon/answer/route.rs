@@ -1,8 +1,8 @@
 //! Which command is answered by which part.
 
 use super::{
-    accounts, charges, credits, decisions, evaluate, export, import, ledger, members, parse, review,
-    unresolved,
+    accounts, charges, credits, decisions, evaluate, export, import, ledger, members, parse,
+    review, unresolved,
 };
 use crate::control::protocol::ledger::HeadView;
 use crate::control::protocol::ledger::VerifyView;

@@ -14,13 +14,14 @@ use crate::domain::time::{Span, Time};
 use crate::reconcile::pass::pass;
 use crate::reconcile::ports::{PassError, Ports, Session};
 use crate::reconcile::report::Report;
-use crate::reconcile::watch::{Look, Watched, watch};
+use crate::reconcile::watch::{Look, Watched, preview, watch};
 
 /// How long a watch that failed rests. Passes have their own, longer patience with the server.
 const WATCH_RESTS: Span = Span::minutes(1);
 
 impl Loop {
-    pub(super) fn begin_watch(&mut self, look: Look) {
+    /// Begins a watch, or (`dry_run`) says what one would do.
+    pub(super) fn begin_watch(&mut self, look: Look, dry_run: bool) {
         let Some(mut session) = self.session.take() else {
             return;
         };
@@ -40,14 +41,23 @@ impl Loop {
                 clock: &clock,
                 stop: &stop,
             };
-            let result = watch(&ports, &policy, &mut session, look).await;
-            Wake::WatchEnded { session, result }
+            let result = if dry_run {
+                preview(&ports, &policy, &mut session, look).await
+            } else {
+                watch(&ports, &policy, &mut session, look).await
+            };
+            Wake::WatchEnded {
+                preview: dry_run,
+                session,
+                result,
+            }
         });
     }
 
     pub(super) fn watch_ended(
         &mut self,
         session: Session,
+        preview: bool,
         result: Result<Watched, PassError>,
     ) -> Result<(), Failure> {
         self.take_back(session);
@@ -56,6 +66,8 @@ impl Loop {
             report(begun, &result);
         }
         match result {
+            // Nothing was done, and nothing is to be tried again.
+            _ if preview => {}
             // One that was stopped has not seen everything.
             Ok(_) if self.shutting_down => {}
             Ok(watched) => {
@@ -167,8 +179,9 @@ impl Loop {
         }
         if let Some(begun) = watch {
             let look = self.watching.asked(&self.daemon.config.schedule, now);
+            let preview = begun.preview;
             self.reporting = Some(begun);
-            self.begin_watch(look);
+            self.begin_watch(look, preview);
         } else {
             self.next_job();
         }
@@ -181,8 +194,13 @@ impl Loop {
         let response = match result {
             Ok(report) => {
                 let pass = views::pass(report);
-                if wants == Wants::PassAndWatch && !self.shutting_down {
-                    return Some(Begun { pass, answer });
+                let preview = wants == Wants::Plan;
+                if (preview || wants == Wants::PassAndWatch) && !self.shutting_down {
+                    return Some(Begun {
+                        preview,
+                        pass,
+                        answer,
+                    });
                 }
                 Response::Ok(Box::new(Answer::Pass(pass)))
             }
@@ -250,7 +268,9 @@ impl Loop {
 
 /// Tells whoever waited for a pass and a watch how both ended.
 fn report(begun: Begun, result: &Result<Watched, PassError>) {
-    let Begun { mut pass, answer } = begun;
+    let Begun {
+        mut pass, answer, ..
+    } = begun;
     let response = match result {
         Ok(watched) => {
             pass.watch = Some(views::watch(watched));
