@@ -102,6 +102,20 @@ sim|src/domain/plan.rs|.find_map(\|booking\| self.taken.find(booking));|.find_ma
 --test hostile_peers|src/reconcile/observe/pending.rs|        if new.is_empty() && page.next.is_some() {|        if new.is_empty() && page.next.is_some() && !M {
 --test hostile_peers|src/calcom/json.rs|        let left = self.left.get().checked_sub(bytes);|        let left = self.left.get().checked_sub(if M { 0 } else { bytes });
 --test disk_faults read_only|src/store/disk.rs|    } else if kind == K::ReadOnlyFilesystem {|    } else if kind == K::ReadOnlyFilesystem && !M {
+--test right_ledger init_only|src/daemon/serve.rs|open(&path, Create::No, now|open(&path, if M { Create::Yes } else { Create::No }, now
+sim|src/domain/ledger_state.rs|        self.began.is_none_or(\|began\| created < began)|        !M && self.began.is_none_or(\|began\| created < began)
+sim|src/domain/plan.rs|        if self.snapshot.restore_open {|        if self.snapshot.restore_open && !M {
+sim|src/reconcile/watch.rs|    let held_back = ledger.restored.map(\|_\| HeldBack::RestoreOpen);|    let held_back = ledger.restored.filter(\|_\| !M).map(\|_\| HeldBack::RestoreOpen);
+--test right_ledger restore|src/store/copy.rs|        mark_restored(&partial, &end, now)?;|        if !M { mark_restored(&partial, &end, now)?; }
+--test right_ledger another|src/reconcile/identity.rs|                Some(ledger) if ledger == found => Ok(state),|                Some(ledger) if M \|\| ledger == found => Ok(state),
+sim|src/reconcile/clock.rs|    (difference.abs() > MAX_DIFFERENCE).then_some(difference)|    (difference.abs() > MAX_DIFFERENCE && !M).then_some(difference)
+--test right_ledger clocks|src/calcom/http.rs|        self.compare_clocks(response.headers(), (begun, self.now()));|        if !M { self.compare_clocks(response.headers(), (begun, self.now())); }
+sim|src/store/handle.rs|            scratch: Some(Arc::default()),|            scratch: if M { None } else { Some(Arc::default()) },
+--test reading no_trace|src/daemon/local.rs|    if route::writes(command) {|    if route::writes(command) \|\| M {
+--test reading instant|src/store/lock.rs|        for _ in 0..ATTEMPTS {|        for _ in 0..(if M { 0 } else { ATTEMPTS }) {
+--test reading restart|src/daemon/run/reload.rs|        if !fixed.is_empty() {|        if !fixed.is_empty() && !M {
+--test reading spoken|src/cli/house.rs|        .then(\|\| socket_of(&context.global.config))|        .then(\|\| if M { None } else { socket_of(&context.global.config) })
+--test reading root|src/daemon/ownership.rs|    me == 0 && owner != 0|    me == 0 && owner != 0 && !M
 ROWS
 unescape() { local text=${1//$'\x01'/|}; text=${text//\\n/$'\n'}; printf '%s' "${text}x"; }
 stage=$(mktemp -d)

@@ -9,6 +9,7 @@ use super::render::answer;
 use super::time::Here;
 use super::{ask, backup, export, file, pin, terminal};
 use crate::config::model::Config;
+use crate::config::socket::socket_of;
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
 use crate::control::protocol::{Answer, Command, Refusal};
@@ -27,7 +28,14 @@ pub fn ask(context: &Context, asked: &Ask) -> Result<u8, Refusal> {
         })
     };
     let command = ask::command_of(asked, &here, &file::read, &pin::read)?;
-    let config = context.config()?.config;
+    let config = match context.config() {
+        Ok(loaded) => loaded.config,
+        Err(refusal) => {
+            let answered = ask_the_daemon(context, &command, refusal)?;
+            show(context, &answered)?;
+            return Ok(code(asked, &answered));
+        }
+    };
     let answered = reach(context, &config, command)?;
     match (asked, answered) {
         (Ask::Credits(Credits::Export(args)), Answer::CreditsExport(first)) => {
@@ -41,6 +49,37 @@ pub fn ask(context: &Context, asked: &Ask) -> Result<u8, Refusal> {
             show(context, &answered)?;
             Ok(code(asked, &answered))
         }
+    }
+}
+
+/// What needs the daemon's socket only works while the configuration is wrong: the daemon runs on with
+/// the one that it took before.
+fn ask_the_daemon(
+    context: &Context,
+    command: &Command,
+    refusal: Refusal,
+) -> Result<Answer, Refusal> {
+    let needs_no_more = matches!(
+        command,
+        Command::Status {} | Command::Pause {} | Command::Resume {}
+    );
+    let socket = needs_no_more
+        .then(|| socket_of(&context.global.config))
+        .flatten();
+    let Some(socket) = socket else {
+        return Err(refusal);
+    };
+    match client::call(&socket, command.clone()) {
+        Ok(answered) => {
+            tracing::warn!(
+                "the configuration {} cannot be used now (see `maitred check`); the daemon goes on with \
+                 the one that it took before",
+                context.global.config.display()
+            );
+            Ok(answered)
+        }
+        Err(ClientError::NotRunning(_)) => Err(refusal),
+        Err(error) => Err(error.into_refusal()),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod model;
 pub mod parse;
 pub mod rule;
 pub mod secret;
+pub mod socket;
 
 mod calcom;
 mod cap;

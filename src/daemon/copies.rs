@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::ownership;
 use super::failure::{Failure, chain};
 use super::serve::log_progress;
 use crate::control::exit;
@@ -29,6 +30,7 @@ pub fn back_up(store: &Path, head: &HeadView, to: &Path) -> Result<CopyView, Ref
 /// # Errors
 /// When there is a ledger, or the backup does not check.
 pub fn restore(from: &Path, store: &Path, clock: &Clock) -> Result<CopyView, Refusal> {
+    ownership::check(store)?;
     let copied = copy::restore(from, store, clock()).map_err(refused)?;
     let opened = open(store, Create::No, clock(), &mut log_progress).map_err(Failure::from)?;
     opened

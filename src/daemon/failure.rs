@@ -16,6 +16,9 @@ pub enum Failure {
     /// 77
     #[error("{0}")]
     Credential(String),
+    /// 77: the store may not be used by this user.
+    #[error("{0}")]
+    Permission(String),
     /// 69
     #[error("{0}")]
     Unreachable(String),
@@ -36,7 +39,7 @@ pub enum Failure {
 impl Failure {
     pub fn exit(&self) -> u8 {
         match self {
-            Self::Credential(_) => exit::CREDENTIAL,
+            Self::Credential(_) | Self::Permission(_) => exit::CREDENTIAL,
             Self::Unreachable(_) => exit::UNREACHABLE,
             Self::Configuration(_) => exit::CONFIGURATION,
             Self::Held(_) => exit::HELD,
@@ -47,6 +50,7 @@ impl Failure {
     fn code(&self) -> &'static str {
         match self {
             Self::Credential(_) => "credential",
+            Self::Permission(_) => "permission",
             Self::Unreachable(_) => "unreachable",
             Self::Configuration(_) => "configuration",
             Self::Held(_) => "held",
@@ -81,9 +85,25 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Whether the system refused it to this user: another try changes nothing.
+pub fn is_denied(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::PermissionDenied) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         let text = format!("failed to {}", chain(&error));
+        if is_denied(&error) {
+            return Self::Permission(text);
+        }
         match error {
             OpenError::Lock(LockError::Held { .. }) => Self::Held(text),
             // Restarting does not make one.

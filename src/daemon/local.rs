@@ -8,6 +8,7 @@ use super::answer::route;
 use super::failure::{Failure, chain};
 use super::lookups;
 use super::once::once;
+use super::ownership;
 use super::serve::{log_notice, log_progress, open_store};
 use super::signals;
 use super::views;
@@ -24,6 +25,7 @@ use crate::store::handle::StoreHandle;
 use crate::store::memory::MemoryStore;
 use crate::store::open::{Create, OpenError, open};
 use crate::store::port::Store;
+use crate::store::reading::read;
 
 /// What one run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +62,21 @@ pub fn answer(config: &Config, clock: &Clock, command: &Command) -> Result<Answe
 /// What only judges does without a ledger. Nothing makes one but `init`: a path that is mistyped, or a
 /// disk that is not mounted, must not look like a ledger in which nobody has credit.
 fn open_for(config: &Config, clock: &Clock, command: &Command) -> Result<Box<dyn Store>, Failure> {
+    let path = &config.store.path;
+    if route::writes(command) {
+        ownership::check(path)?;
+        let opened = open(path, Create::No, clock(), &mut log_progress)?;
+        opened.notices.iter().for_each(log_notice);
+        return Ok(Box::new(opened.store));
+    }
     let does_without = matches!(command, Command::Evaluate { .. } | Command::Plan {})
         || matches!(command, Command::Import { dry_run: true, .. });
-    match open(&config.store.path, Create::No, clock(), &mut log_progress) {
-        Ok(opened) => {
-            opened.notices.iter().for_each(log_notice);
-            Ok(Box::new(opened.store))
+    match read(path, &mut log_progress) {
+        Ok(reading) => {
+            if let Some(torn) = reading.torn {
+                tracing::warn!("{torn}");
+            }
+            Ok(Box::new(reading.store))
         }
         Err(OpenError::Absent(path)) if does_without => {
             tracing::warn!(
@@ -191,6 +202,7 @@ async fn look_once(
 /// # Errors
 /// When it cannot be made or opened.
 pub fn init(path: &Path, clock: &Clock) -> Result<bool, Failure> {
+    ownership::check(path)?;
     let opened = open(path, Create::Yes, clock(), &mut log_progress)?;
     let made = opened
         .notices

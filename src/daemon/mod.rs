@@ -10,6 +10,7 @@ pub mod failure;
 pub mod local;
 pub mod lookups;
 pub mod once;
+pub mod ownership;
 pub mod pin;
 pub mod policy;
 pub mod run;

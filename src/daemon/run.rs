@@ -21,6 +21,7 @@ use crate::domain::time::{Clock, Span, Time};
 use crate::lookup::desk::Desk;
 use crate::reconcile::ports::{Session, Stop};
 use crate::store::handle::StoreHandle;
+use told::Told;
 
 /// A clock that goes back further than this was set, and does not only keep itself right.
 const SET_BACK: Span = Span::seconds(10);
@@ -29,6 +30,7 @@ mod asked;
 mod passes;
 mod reload;
 mod status;
+mod told;
 
 /// What the daemon is made of.
 pub struct Daemon {
@@ -102,6 +104,9 @@ struct Loop {
     last_error: Option<String>,
     last_watch: Option<WatchHead>,
     watch_error: Option<String>,
+    /// What the last pass and the last watch told of: what is told again is not logged again.
+    told_by_pass: Told,
+    told_by_watch: Told,
     shutting_down: bool,
     /// Whether it was a pass, not a watch, that was begun last.
     passed_last: bool,
@@ -138,6 +143,8 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
         last_error: None,
         last_watch: None,
         watch_error: None,
+        told_by_pass: Told::default(),
+        told_by_watch: Told::default(),
         shutting_down: false,
         passed_last: false,
         stale_session: false,

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::calendar;
 use super::failure::{Failure, chain};
 use super::lookups;
+use super::ownership;
 use super::run::{Daemon, End, run};
 use super::schedule;
 use super::signals;
@@ -95,6 +96,7 @@ pub async fn serve(config: Config, config_path: PathBuf, clock: Clock) -> Result
 /// # Errors
 /// As the store's `open`.
 pub async fn open_store(path: &Path, clock: &Clock) -> Result<LogStore, Failure> {
+    ownership::check(path)?;
     let path = path.to_owned();
     let now = clock();
     let opened =

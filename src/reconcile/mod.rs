@@ -2,7 +2,7 @@
 
 pub mod before;
 mod chain;
-mod clock;
+pub mod clock;
 pub mod deliver;
 mod dry_run;
 pub mod execute;

@@ -6,6 +6,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::disk::{self, DiskError};
 use super::record::stamp::Stamp;
@@ -13,6 +14,12 @@ use crate::domain::time::Time;
 
 /// The file's name in the store's directory.
 pub const NAME: &str = "lock";
+
+/// How often the lock is tried again, and how long after each time: a command has the store for an
+/// instant, and a daemon or timer that starts then does not give up for that. A daemon that keeps it
+/// is told after three seconds.
+const ATTEMPTS: u32 = 60;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What is read of the file at most: a number and an instant are far shorter.
 const MAX_TEXT: u64 = 256;
@@ -38,14 +45,23 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock of the store in this directory, which must exist.
+    /// Takes the lock of the store in this directory, which must exist. Waits a moment for another
+    /// process to let go of it.
     ///
     /// # Errors
     /// When another process has it, or the file cannot be used.
     pub fn take(store: &Path, now: Time) -> Result<Self, LockError> {
         let path = store.join(NAME);
         let mut file = disk::open_or_make(&path)?;
-        match file.try_lock() {
+        let mut locked = file.try_lock();
+        for _ in 0..ATTEMPTS {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let (pid, since) = read(file);
@@ -67,6 +83,16 @@ impl Lock {
             .and_then(|()| file.write_all(text.as_bytes()));
         disk::at("write", &path, written)?;
         Ok(Self { _file: file })
+    }
+}
+
+/// Who holds the lock of the store in this directory, if somebody does. Only looks: nothing is written,
+/// and the lock is free again when this returns.
+pub fn holder_of(store: &Path) -> Option<Option<u32>> {
+    let file = File::open(store.join(NAME)).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(read(file).0),
+        Ok(()) | Err(TryLockError::Error(_)) => None,
     }
 }
 

@@ -4,15 +4,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
+use std::path::{Path, PathBuf};
 
 use super::catalogue::{self, Catalogue};
 use super::changes::{
     Changes, ChargeChange, ChargePlaces, RequestChange, RequestPlaces, UnresolvedChange,
 };
+use super::log::find;
 use super::log::line::{self, Hash};
+use super::log::segment::Place;
 use super::opened::{check_expected, check_facts};
 use super::overlay::{Base, Kept, Overlay};
 use super::port::{CommitError, Expected, Head, Store, StoreError, Subject, Verified, Written};
+use super::reading::only_read;
+use super::sled::fold::refusal;
 use crate::domain::account::Account;
 use crate::domain::fact::{Commit, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
@@ -26,6 +31,8 @@ use crate::domain::unresolved::{Unresolved, UnresolvedRank};
 pub struct MemoryStore {
     records: Memory,
     head: Hash,
+    /// What it holds was read from a log that is not to be written.
+    read_only: bool,
 }
 
 /// Records and indexes, and the commits that made them.
@@ -46,8 +53,33 @@ pub struct Memory {
     unresolved: BTreeMap<BookingUid, Vec<Unresolved>>,
     listed: BTreeMap<UnresolvedRank, BookingUid>,
     pieces: HashMap<Subject, Vec<Vec<u64>>>,
-    commits: Vec<Commit>,
+    commits: Commits,
     ledger: LedgerState,
+}
+
+/// Where commits are found again.
+enum Commits {
+    Kept(Vec<Commit>),
+    /// In the log, where each begins.
+    InLog {
+        log: PathBuf,
+        places: Vec<Place>,
+    },
+}
+
+impl Default for Commits {
+    fn default() -> Self {
+        Self::Kept(Vec::new())
+    }
+}
+
+impl Commits {
+    fn count(&self) -> u64 {
+        match self {
+            Self::Kept(commits) => commits.len() as u64,
+            Self::InLog { places, .. } => places.len() as u64,
+        }
+    }
 }
 
 impl MemoryStore {
@@ -55,6 +87,16 @@ impl MemoryStore {
         Self {
             records: Memory::default(),
             head: Hash::NONE,
+            read_only: false,
+        }
+    }
+
+    /// The records of a log, which ends with this hash.
+    pub(super) fn read_only(records: Memory, head: Hash) -> Self {
+        Self {
+            records,
+            head,
+            read_only: true,
         }
     }
 }
@@ -66,6 +108,25 @@ impl Default for MemoryStore {
 }
 
 impl Memory {
+    /// No records yet, of a log in this folder.
+    pub(super) fn of_log(log: &Path) -> Self {
+        Self {
+            commits: Commits::InLog {
+                log: log.to_owned(),
+                places: Vec::new(),
+            },
+            ..Self::default()
+        }
+    }
+
+    /// Where the next commit of the log begins.
+    pub(super) fn add_place(&mut self, place: Place) {
+        match &mut self.commits {
+            Commits::InLog { places, .. } => places.push(place),
+            Commits::Kept(_) => unreachable!("only a log has places"),
+        }
+    }
+
     pub(super) fn requests(&self) -> impl Iterator<Item = &Request> {
         self.requests.values().map(|kept| &kept.record)
     }
@@ -233,7 +294,12 @@ impl Catalogue for Memory {
 
     fn commit_at(&self, seq: u64) -> Result<Commit, StoreError> {
         let index = usize::try_from(seq - 1).expect("commits in memory are counted by usize");
-        Ok(self.commits[index].clone())
+        match &self.commits {
+            Commits::Kept(commits) => Ok(commits[index].clone()),
+            Commits::InLog { log, places } => {
+                find::find(log, places[index], seq).map_err(|error| refusal(&error))
+            }
+        }
     }
 }
 
@@ -244,13 +310,16 @@ impl Store for MemoryStore {
         facts: Vec<Fact>,
         expected: &[Expected],
     ) -> Result<Head, CommitError> {
+        if self.read_only {
+            return Err(CommitError::Failed(only_read()));
+        }
         check_expected(&self.records, expected)?;
         if facts.is_empty() {
             return Ok(self.head());
         }
         let (text, facts) = check_facts(&facts)?;
         let commit = Commit {
-            seq: self.records.commits.len() as u64 + 1,
+            seq: self.records.commits.count() + 1,
             at: kept(at),
             facts,
         };
@@ -268,14 +337,17 @@ impl Store for MemoryStore {
             })
         })?;
         self.records.take(changes);
-        self.records.commits.push(commit);
+        match &mut self.records.commits {
+            Commits::Kept(commits) => commits.push(commit),
+            Commits::InLog { .. } => unreachable!("a log that was read is not written"),
+        }
         self.head = hash;
         Ok(self.head())
     }
 
     fn head(&self) -> Head {
         Head {
-            seq: self.records.commits.len() as u64,
+            seq: self.records.commits.count(),
             hash: self.head.to_string(),
         }
     }
@@ -442,10 +514,14 @@ impl Store for MemoryStore {
 
     /// There is no log and no second half: the records are what the commits added up to.
     fn verify(&self) -> Result<Verified, StoreError> {
-        let commits = &self.records.commits;
+        let mut facts = 0;
+        for seq in 1..=self.records.commits.count() {
+            facts += self.records.commit_at(seq)?.facts.len() as u64;
+        }
         Ok(Verified {
-            commits: commits.len() as u64,
-            facts: commits.iter().map(|commit| commit.facts.len() as u64).sum(),
+            commits: self.records.commits.count(),
+            facts,
+            compared: false,
             differences: Vec::new(),
         })
     }

@@ -3,8 +3,9 @@
 //! The log (`log`) is the truth: append-only, hash-chained, one line and one `fdatasync` a commit.
 //! The fold (`sled`) holds what the log adds up to, quick to ask and free to rebuild; `overlay` is
 //! the one way from facts to changed records, whatever lies beneath. `open` brings both together,
-//! `opened` is the store that comes out, `memory` is one that keeps nothing, `verify` compares the
-//! two halves record by record. `record` is the written form of everything that is kept.
+//! `opened` is the store that comes out, `memory` is one that keeps nothing, `reading` the log in
+//! memory for commands that only look, `scratch` one whose writes are dropped, `verify` compares the two
+//! halves record by record. `record` is the written form of everything that is kept.
 
 pub mod catalogue;
 pub mod changes;
@@ -20,6 +21,7 @@ pub mod open;
 pub mod opened;
 pub mod overlay;
 pub mod port;
+pub mod reading;
 pub mod record;
 pub mod scratch;
 pub mod sled;

@@ -292,6 +292,7 @@ impl Store for LogStore {
         Ok(Verified {
             commits: verified.commits,
             facts: verified.facts,
+            compared: true,
             differences,
         })
     }

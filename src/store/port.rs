@@ -76,6 +76,8 @@ pub struct Written {
 pub struct Verified {
     pub commits: u64,
     pub facts: u64,
+    /// Whether the fold was compared with the log; without one only the log is checked.
+    pub compared: bool,
     /// Where the fold says something else than the log adds up to; empty when all is well.
     pub differences: Vec<String>,
 }

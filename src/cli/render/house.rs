@@ -30,6 +30,8 @@ pub fn status(view: &StatusView, page: &Page) -> String {
     if let Some(error) = &view.last_error {
         rows.push(("problem", error.clone()));
     }
+    let problems = view.problems.iter();
+    rows.extend(problems.map(|problem| ("problem", format!("{} ({})", problem.text, problem.code))));
     let next = view.next_pass.as_deref();
     rows.push(("next pass", next.map_or_else(|| "none".to_owned(), at)));
     rows.push(("last watch", last_watch(&view.watch, &at)));
@@ -184,6 +186,12 @@ pub fn verify(view: &VerifyView) -> String {
         count(view.facts, "fact"),
         view.head
     );
+    if view.differences.is_empty() && !view.compared {
+        return format!(
+            "The log is sound. The store beside it is compared while a daemon runs; without one it is \
+             made anew wherever it is in doubt.\n{looked}"
+        );
+    }
     if view.differences.is_empty() {
         return format!("The log and the store agree.\n{looked}");
     }

@@ -26,6 +26,10 @@ pub struct CopyView {
     pub bytes: u64,
 }
 
+fn yes() -> bool {
+    true
+}
+
 /// An export into a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportedView {
@@ -41,6 +45,9 @@ pub struct VerifyView {
     pub commits: u64,
     pub facts: u64,
     pub head: String,
+    /// Whether the projection was compared too, which is done while a daemon runs.
+    #[serde(default = "yes")]
+    pub compared: bool,
     /// Differences between the log and the store; none when all is well.
     pub differences: Vec<String>,
 }

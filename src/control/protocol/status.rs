@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PassHead;
+use super::{PassHead, ProblemView};
 use super::unresolved::UnresolvedSummary;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct StatusView {
     pub last_pass: Option<PassHead>,
     /// Why the last pass did not come to its end, when it did not.
     pub last_error: Option<String>,
+    /// What keeps passes and watches from deciding: clocks that differ, a restore that waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<ProblemView>,
     pub passes: u64,
     pub next_pass: Option<String>,
     pub watch: WatchStatus,

@@ -48,6 +48,45 @@ pub fn is_for_the_store(command: &Command) -> bool {
     }
 }
 
+/// Whether the command may write to the store. The others are answered from the log, which they only
+/// read.
+pub fn writes(command: &Command) -> bool {
+    match command {
+        Command::Grant(_)
+        | Command::Revoke(_)
+        | Command::Import { dry_run: false, .. }
+        | Command::AccountAlias { .. }
+        | Command::AccountSet(_)
+        | Command::AccountFreeze { .. }
+        | Command::AccountPin { .. }
+        | Command::Review(_)
+        | Command::ChargeSettle { .. }
+        | Command::Resolve { .. }
+        | Command::LedgerMove(_)
+        | Command::LedgerAcceptRestore { .. } => true,
+        Command::Plan {}
+        | Command::Pass { .. }
+        | Command::Status {}
+        | Command::Pause {}
+        | Command::Resume {}
+        | Command::Import { dry_run: true, .. }
+        | Command::Grants { .. }
+        | Command::AccountShow { .. }
+        | Command::AccountList { .. }
+        | Command::AccountStatement { .. }
+        | Command::CreditsExport { .. }
+        | Command::Head {}
+        | Command::Decisions(_)
+        | Command::Explain { .. }
+        | Command::Evaluate { .. }
+        | Command::Reviews { .. }
+        | Command::Charges { .. }
+        | Command::Unresolved { .. }
+        | Command::Verify {}
+        | Command::LedgerShow {} => false,
+    }
+}
+
 /// Answers a command with the store.
 ///
 /// # Errors
@@ -135,6 +174,7 @@ fn verify(store: &mut dyn Store) -> Result<Answer, Refusal> {
         commits: verified.commits,
         facts: verified.facts,
         head: head.hash,
+        compared: verified.compared,
         differences: verified.differences,
     }))
 }

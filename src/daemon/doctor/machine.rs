@@ -15,11 +15,11 @@ use crate::config::model::Config;
 use crate::control::client::{self, ClientError};
 use crate::control::exit;
 use crate::control::protocol::{Answer, CheckFinding, Command};
-use crate::daemon::failure::{Failure, chain};
-use crate::domain::time::Clock;
-use crate::store::lock::LockError;
-use crate::store::open::{Create, OpenError, open};
+use crate::daemon::failure::Failure;
+use crate::store::lock::holder_of;
+use crate::store::open::OpenError;
 use crate::store::port::Store as _;
+use crate::store::reading::read;
 
 /// Room below which somebody should look: the log of a busy year takes less.
 const LITTLE: u64 = 1024 * 1024 * 1024;
@@ -37,15 +37,15 @@ const OPEN_SECRET: u32 = 0o044;
 const MAX_CREDENTIAL: u64 = 64 * 1024;
 
 /// Looks at everything; nothing that is wrong keeps the rest from being looked at.
-pub fn examine(config: &Config, clock: &Clock) -> Vec<CheckFinding> {
-    let mut findings = vec![store(&config.store.path, clock)];
+pub fn examine(config: &Config) -> Vec<CheckFinding> {
+    let mut findings = vec![store(&config.store.path)];
     findings.push(room(&config.store.path, &free));
     findings.push(socket(config.control.socket.as_deref()));
     findings.extend(config.lookups.iter().map(lookup));
     findings
 }
 
-fn store(path: &Path, clock: &Clock) -> CheckFinding {
+fn store(path: &Path) -> CheckFinding {
     let subject = "store";
     let shown = path.display();
     let metadata = match fs::metadata(path) {
@@ -63,31 +63,32 @@ fn store(path: &Path, clock: &Clock) -> CheckFinding {
     if let Some(finding) = foreign(path, &metadata, geteuid().as_raw()) {
         return finding;
     }
-    match open(path, Create::No, clock(), &mut |_| {}) {
-        Ok(opened) => {
-            let mut store = opened.store;
-            let commits = store.head().seq;
-            if let Err(why) = store.close() {
-                let text = format!("{shown} could not be closed: {}", chain(&why));
-                return warning(subject, text, "the next start makes the fold anew");
-            }
-            fine(
-                subject,
-                format!("{shown} can be opened ({commits} commits)"),
-            )
-        }
-        Err(OpenError::Lock(LockError::Held { pid, .. })) => {
-            let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
-            fine(subject, format!("{shown} is in use{who}"))
-        }
+    let commits = match read(path, &mut |_| {}) {
+        Ok(reading) => reading.store.head().seq,
         Err(OpenError::Absent(_)) => {
             let text = format!("{shown} holds no ledger yet");
-            warning(subject, text, "`maitred init` makes it")
+            return warning(subject, text, "`maitred init` makes it");
         }
         Err(why) => {
             let failed = Failure::from(why);
             let help = "`maitred ledger verify` says more";
-            failure(failed.exit(), subject, failed.to_string(), help)
+            return failure(failed.exit(), subject, failed.to_string(), help);
+        }
+    };
+    if let Some(pid) = holder_of(path) {
+        let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+        return fine(subject, format!("{shown} is in use{who}"));
+    }
+    // Opening it for good would leave traces, so the rights are asked for.
+    match access(path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => fine(
+            subject,
+            format!("{shown} can be opened ({commits} commits)"),
+        ),
+        Err(why) => {
+            let text = format!("{shown} cannot be written: {}", io::Error::from(why));
+            let help = "it must belong to the user that maitred runs as";
+            failure(exit::CREDENTIAL, subject, text, help)
         }
     }
 }

@@ -82,9 +82,7 @@ impl Loop {
                     let watch = &self.daemon.config.schedule.watch;
                     self.watch_rests = Some(watch.next_after(Some(watched.started), now));
                 }
-                for problem in &watched.problems {
-                    tracing::warn!(code = problem.code, "{}", problem.text);
-                }
+                self.told_by_watch.hear(&watched.problems);
                 tracing::debug!(
                     audit = watched.audit,
                     checked = watched.checked,
@@ -216,9 +214,7 @@ impl Loop {
         self.backoff = Backoff::default();
         self.last_error = None;
         self.last_pass = Some(views::pass_head(report));
-        for problem in &report.problems {
-            tracing::warn!(code = problem.code, "{}", problem.text);
-        }
+        self.told_by_pass.hear(&report.problems);
         tracing::debug!(
             observed = report.observed,
             calls = report.calls,
@@ -251,6 +247,7 @@ impl Loop {
             Failure::Unreachable(_)
             | Failure::Configuration(_)
             | Failure::Held(_)
+            | Failure::Permission(_)
             | Failure::Failed(_) => {
                 tracing::warn!("{failure}; the next pass looks again");
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Loop;
 use crate::config::load::{LoadError, load};
+use crate::config::model::Config;
 use crate::daemon::backoff::Backoff;
 use crate::daemon::calendar;
 use crate::daemon::failure::chain;
@@ -29,6 +30,14 @@ impl Loop {
                 return;
             }
         };
+        let fixed = self.needs_a_restart(&loaded.config);
+        if !fixed.is_empty() {
+            tracing::error!(
+                "the configuration stays as it was: {} change with a restart only",
+                fixed.join(", ")
+            );
+            return;
+        }
         let calendar = match calendar::open(&loaded.config, &self.daemon.clock) {
             Ok(calendar) => calendar,
             Err(error) => {
@@ -48,11 +57,6 @@ impl Loop {
             let line = finding.place.as_ref().map(|place| place.line);
             tracing::warn!(key = finding.key, line, "the configuration has a warning");
         }
-        if loaded.config.store != self.daemon.config.store
-            || loaded.config.control != self.daemon.config.control
-        {
-            tracing::warn!("store.path and control.socket change with a restart only");
-        }
         // The same server and key keep their session and their count of the rate limit.
         let same = loaded.config.calcom == self.daemon.config.calcom
             && calendar.print == self.daemon.print;
@@ -68,5 +72,19 @@ impl Loop {
         self.daemon.config = loaded.config;
         self.due = (self.daemon.clock)();
         tracing::info!(path, policy = self.policy.hash, "configuration reloaded");
+    }
+
+    /// The keys of the new configuration that this process cannot take. Taking the rest of it would
+    /// leave a configuration in force that stands in no file.
+    fn needs_a_restart(&self, new: &Config) -> Vec<&'static str> {
+        let old = &self.daemon.config;
+        let keys = [
+            ("store.path", new.store != old.store),
+            ("control.socket", new.control != old.control),
+            ("calcom.base-url", new.calcom.base_url != old.calcom.base_url),
+            ("calcom.dialect", new.calcom.dialect != old.calcom.dialect),
+        ];
+        let changed = keys.into_iter().filter(|(_, changed)| *changed);
+        changed.map(|(key, _)| key).collect()
     }
 }

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::Loop;
 use crate::control::protocol::status::{Counts, FailingView, StatusView, WatchStatus};
 use crate::control::protocol::unresolved::UnresolvedSummary;
-use crate::control::protocol::{Answer, Response, SCHEMA};
+use crate::control::protocol::{Answer, Response, ProblemView, SCHEMA};
 use crate::daemon::answer::{parse, review};
 use crate::daemon::views;
 use crate::domain::request::Request;
@@ -31,6 +31,7 @@ impl Loop {
             paused: self.paused,
             last_pass: self.last_pass.clone(),
             last_error: self.last_error.clone(),
+            problems: self.standing_problems(),
             passes: self.passes,
             next_pass: (!self.paused).then(|| views::time(self.due)),
             watch: self.watch_status(now),
@@ -49,6 +50,15 @@ impl Loop {
             };
             let _ = answer.send(response);
         });
+    }
+
+    /// What stands, told once though both pass and watch tell it.
+    fn standing_problems(&self) -> Vec<ProblemView> {
+        let both = self.told_by_pass.standing().chain(self.told_by_watch.standing());
+        let mut problems: Vec<ProblemView> = both.collect();
+        problems.sort_by(|a, b| a.code.cmp(&b.code));
+        problems.dedup_by(|a, b| a.code == b.code);
+        problems
     }
 
     fn watch_status(&self, now: Time) -> WatchStatus {

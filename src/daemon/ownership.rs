@@ -1,0 +1,102 @@
+//! Whose the store is. What a command writes as root, the service could not read any more, so root is
+//! refused where the store belongs to another user, with the command that does it right.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::process::geteuid;
+
+use super::failure::Failure;
+
+/// The largest list of users that is read for the owner's name.
+const MAX_PASSWD: usize = 1024 * 1024;
+
+/// Refuses root to write into a store of another user, or to make one in a folder of theirs.
+///
+/// # Errors
+/// [`Failure::Permission`], with the command to use.
+pub fn check(store: &Path) -> Result<(), Failure> {
+    // What is not there yet is made in the nearest folder that is.
+    let there = store.ancestors().find_map(|folder| {
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        folder.metadata().ok()
+    });
+    let Some(owner) = there.map(|metadata| metadata.uid()) else {
+        return Ok(());
+    };
+    if !is_refused(geteuid().as_raw(), owner) {
+        return Ok(());
+    }
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = name(&users, owner);
+    let args = std::env::args_os().skip(1);
+    let args: Vec<String> = args.map(|arg| quoted(&arg.to_string_lossy())).collect();
+    Err(Failure::Permission(format!(
+        "the store {} belongs to user {name}, and what root writes there the service cannot use; run \
+         `sudo -u {} maitred {}`",
+        store.display(),
+        quoted(&name),
+        args.join(" ")
+    )))
+}
+
+fn is_refused(me: u32, owner: u32) -> bool {
+    me == 0 && owner != 0
+}
+
+/// The user's name, or `#` and the number, which `sudo -u` takes as well.
+fn name(users: &str, uid: u32) -> String {
+    let users = users.get(..MAX_PASSWD.min(users.len())).unwrap_or_default();
+    let entry = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    entry.unwrap_or_else(|| format!("#{uid}"))
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_is_refused_where_the_store_is_anothers() {
+        let rows = [(0, 0, false), (0, 998, true), (998, 998, false), (998, 0, false)];
+        for (me, owner, refused) in rows {
+            assert_eq!(is_refused(me, owner), refused, "{me} {owner}");
+        }
+    }
+
+    #[test]
+    fn the_command_to_use_names_the_owner_and_quotes_what_must_be() {
+        let users = "root:x:0:0:root:/root:/bin/sh\nmaitred:x:998:998::/var/lib/maitred:/bin/false\n";
+        assert_eq!(name(users, 998), "maitred");
+        assert_eq!(name(users, 997), "#997");
+        assert_eq!(name("", 0), "#0");
+        let rows = [
+            ("grant", "grant"),
+            ("bo@example.com", "bo@example.com"),
+            ("", "''"),
+            ("two words", "'two words'"),
+            ("it's", "'it'\\''s'"),
+            ("#997", "'#997'"),
+        ];
+        for (word, expect) in rows {
+            assert_eq!(quoted(word), expect);
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Commands that only look leave no trace: no file, no lock, no projection; they do not keep a daemon or a
+//! timer from its store, and root does not leave anything that the service could not use. And what an
+//! operator can do while the configuration is wrong.
+
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+
+use house::{Daemon, House, ran};
+
+mod house;
+
+/// A user of no name on any machine.
+const SOMEBODY: u32 = 54_321;
+
+/// Every command that only looks.
+const READING: [&[&str]; 15] = [
+    &["account", "list"],
+    &["account", "show", "bo@example.com"],
+    &["account", "statement", "bo@example.com"],
+    &["credits", "list", "bo@example.com"],
+    &["credits", "export"],
+    &["decisions"],
+    &["explain", "UID"],
+    &["review", "list"],
+    &["charges", "list"],
+    &["unresolved"],
+    &["ledger", "show"],
+    &["ledger", "verify"],
+    &["ledger", "export"],
+    &["plan"],
+    &["run", "--once", "--dry-run", "--watch"],
+];
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+/// What is in the folder: names, owners, modes, times of the last change, lengths.
+fn trace(folder: &Path) -> BTreeMap<String, (u32, u32, i64, i64, u64)> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let of = fs::symlink_metadata(&path).unwrap();
+        if of.is_dir() {
+            found.extend(trace(&path));
+        }
+        let is = (of.uid(), of.mode(), of.mtime(), of.mtime_nsec(), of.len());
+        found.insert(path.display().to_string(), is);
+    }
+    found
+}
+
+fn give_to(folder: &Path, uid: u32) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        chown(&path, Some(uid), None).unwrap();
+        if path.is_dir() {
+            give_to(&path, uid);
+        }
+    }
+    chown(folder, Some(uid), None).unwrap();
+}
+
+/// With a booking that was confirmed, whose uid comes too.
+fn used() -> (House, String) {
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "4"]);
+    let uid = house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    house.ok(&["run", "--once", "--watch"]);
+    (house, uid)
+}
+
+fn named<'a>(args: &[&'a str], uid: &'a str) -> Vec<&'a str> {
+    let name = |word: &&'a str| if *word == "UID" { uid } else { word };
+    args.iter().map(name).collect()
+}
+
+#[test]
+fn a_command_that_looks_leaves_no_trace() {
+    let (house, uid) = used();
+    let ledger = house.path("ledger");
+    // As it was closed, as a crash leaves it, and with nothing but the log.
+    for state in ["closed", "crashed", "bare"] {
+        match state {
+            "crashed" => fs::remove_file(ledger.join("clean")).unwrap(),
+            "bare" => {
+                fs::remove_dir_all(ledger.join("fold")).unwrap();
+                fs::remove_file(ledger.join("lock")).unwrap();
+                fs::remove_file(ledger.join("watched")).unwrap();
+            }
+            _ => {}
+        }
+        let before = trace(&ledger);
+        for args in READING {
+            house.ok(&named(args, &uid));
+            assert_eq!(trace(&ledger), before, "{state}: {args:?}");
+        }
+        house.run(&["check", "--live"]);
+        assert_eq!(trace(&ledger), before, "{state}: check --live");
+    }
+}
+
+#[test]
+fn what_is_read_is_what_the_ledger_says() {
+    let (house, uid) = used();
+    let looks = |house: &House| {
+        let out = |args: &[&str]| house.ok(args).out;
+        [
+            out(&["account", "statement", "bo@example.com"]),
+            out(&["explain", &uid]),
+            out(&["decisions", "--format", "json"]),
+            out(&["charges", "list", "--format", "json"]),
+            out(&["ledger", "export"]),
+        ]
+    };
+    let read = looks(&house);
+    let daemon = Daemon::start(&house);
+    assert_eq!(read, looks(&house), "the daemon says the same");
+    drop(daemon);
+}
+
+#[test]
+fn a_torn_line_is_told_and_stays_where_it_is() {
+    let (house, _) = used();
+    let whole = fs::read(house.log()).unwrap();
+    fs::write(house.log(), &whole[..whole.len() - 10]).unwrap();
+    let ran = house.ok(&["account", "list"]);
+    assert!(ran.err.contains("torn"), "{}", ran.err);
+    assert_eq!(fs::read(house.log()).unwrap().len(), whole.len() - 10);
+}
+
+#[test]
+fn root_leaves_nothing_that_the_service_cannot_use() {
+    if !is_root() {
+        return;
+    }
+    let (house, uid) = used();
+    let ledger = house.path("ledger");
+    give_to(&ledger, SOMEBODY);
+    let before = trace(&ledger);
+    for args in READING {
+        house.ok(&named(args, &uid));
+    }
+    assert_eq!(trace(&ledger), before);
+    for args in [
+        &["credits", "grant", "bo@example.com", "1"][..],
+        &["account", "freeze", "bo@example.com", "--reason", "two words"],
+        &["run", "--once"],
+        &["run"],
+        &["init"],
+    ] {
+        let ran = house.run(args);
+        assert_eq!(ran.code, 77, "{args:?}: {}", ran.all());
+        let right = format!("sudo -u '#{SOMEBODY}' maitred {}", args[0]);
+        assert!(ran.err.contains(&right), "{}", ran.err);
+    }
+    let quoted = house.run(&["account", "freeze", "bo@example.com", "--reason", "two words"]);
+    assert!(quoted.err.contains("--reason 'two words'"), "{}", quoted.err);
+    assert_eq!(trace(&ledger), before);
+}
+
+#[test]
+fn no_permission_on_the_store_is_77_which_no_restart_mends() {
+    if !is_root() {
+        return;
+    }
+    let (house, _) = used();
+    // Everything but the ledger may be read by the other user.
+    fs::set_permissions(house.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(house.path("key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let binary = house.path("maitred");
+    fs::copy(env!("CARGO_BIN_EXE_maitred"), &binary).unwrap();
+    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
+    for args in [
+        &["run", "--once"][..],
+        &["run"],
+        &["account", "list"],
+        &["credits", "grant", "bo@example.com", "1"],
+    ] {
+        let mut command = std::process::Command::new(&binary);
+        command
+            .args(args)
+            .current_dir(house.folder.path())
+            .env_clear()
+            .env("MAITRED_CONFIG", house.path("config.toml"))
+            .uid(SOMEBODY)
+            .gid(SOMEBODY);
+        let ran = ran(command.output().unwrap());
+        assert_eq!(ran.code, 77, "{args:?}: {}", ran.all());
+        assert!(ran.err.contains("ermission"), "{}", ran.err);
+    }
+    let unit = include_str!("../systemd/maitred.service");
+    let prevented = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus="));
+    assert!(prevented.unwrap().split(' ').any(|code| code == "77"), "{prevented:?}");
+}
+
+#[test]
+fn a_start_waits_for_who_has_the_store_for_an_instant() {
+    let (house, _) = used();
+    let lock = File::open(house.path("ledger/lock")).unwrap();
+    // Held for ever: told, and reading goes on.
+    lock.try_lock().unwrap();
+    assert_eq!(house.run(&["run", "--once"]).code, 75);
+    house.ok(&["account", "list"]);
+    // Held for a moment.
+    let child = house.command(&["run", "--once"]).spawn().unwrap();
+    std::thread::park_timeout(std::time::Duration::from_millis(700));
+    lock.unlock().unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0));
+}
+
+#[test]
+fn a_daemon_is_spoken_to_while_the_configuration_is_wrong() {
+    let (house, _) = used();
+    let daemon = Daemon::start(&house);
+    let good = fs::read_to_string(house.path("config.toml")).unwrap();
+    let wrongs = [
+        format!("{good}\ncolour = \"red\"\n"),
+        format!("{good}\n[[gate\n"),
+        good.replace("cost = 1", "cost = \"much\""),
+    ];
+    for wrong in &wrongs {
+        fs::write(house.path("config.toml"), wrong).unwrap();
+        assert_eq!(house.run(&["account", "list"]).code, 78);
+        for args in [["pause"], ["status"], ["resume"]] {
+            let ran = house.ok(&args);
+            assert!(ran.out.contains("maitred"), "{}", ran.out);
+            assert!(ran.err.contains("cannot be used now"), "{}", ran.err);
+        }
+    }
+    drop(daemon);
+    // Without a daemon the configuration is what must be set right.
+    assert_eq!(house.run(&["status"]).code, 78);
+}
+
+#[test]
+fn what_needs_a_restart_is_not_taken_at_all() {
+    let (house, _) = used();
+    let daemon = Daemon::start(&house);
+    let base = house.sandbox.base_url();
+    let good = fs::read_to_string(house.path("config.toml")).unwrap();
+    let rows = [
+        ("store.path", good.replace("path = \"ledger\"", "path = \"other\"")),
+        ("calcom.base-url", good.replace(&base, "http://127.0.0.1:1")),
+        ("calcom.dialect", good.replace("dialect = \"v2\"", "dialect = \"v1\"")),
+        ("control.socket", format!("{good}\n[control]\nsocket = \"other.sock\"\n")),
+    ];
+    let policy = |house: &House| house.ok(&["status", "--format", "json"]).json()["policy"].clone();
+    let before = policy(&house);
+    for (key, text) in rows {
+        // Something else is changed too, and is not taken either.
+        assert_ne!(text, good, "{key}");
+        let text = text.replace("cost = 1", "cost = 2");
+        fs::write(house.path("config.toml"), text).unwrap();
+        daemon.signal("-HUP");
+        let said = daemon.says("the configuration stays as it was");
+        assert!(said.last().unwrap().contains(key), "{said:?}");
+        fs::write(house.path("config.toml"), &good).unwrap();
+        assert_eq!(policy(&house), before, "{key}");
+    }
+    let uid = house.ask(house.lesson, "bo@example.com", "13:00:00Z");
+    house::until("a pass", || house.status(&uid) == "accepted");
+    assert!(!house.path("other").exists());
+}
