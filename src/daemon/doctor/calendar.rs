@@ -2,6 +2,7 @@
 //! gated event type. Reads only.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::finding::{error, failure, fine, warning};
 use crate::calcom::port::{Calendar, CallError, Me, Select, clock_difference};
@@ -11,7 +12,11 @@ use crate::control::protocol::CheckFinding;
 use crate::domain::booking::{Confirmation, EventType};
 use crate::domain::gate::{EventTypeKey, Gate, HostKey, Policy};
 use crate::domain::id::EventTypeId;
+use crate::domain::ledger_state::Identity;
 use crate::domain::time::{Clock, Span, Time};
+use crate::store::open::OpenError;
+use crate::store::port::Store as _;
+use crate::store::reading::read;
 
 /// From this difference on somebody should look: a booking's age counts in seconds.
 const SKEW: Span = Span::seconds(5);
@@ -29,6 +34,7 @@ pub async fn examine(calendar: &dyn Calendar, config: &Config, clock: &Clock) ->
             let (server, dialect) = (&config.calcom.base_url, config.calcom.dialect.word());
             findings.push(fine("dialect", format!("{server} understands {dialect}")));
             findings.extend(hosts(&me, policy));
+            findings.extend(ledger(calendar, &me, &config.store.path));
         }
         Err(error) => {
             findings.push(failed("key", &error));
@@ -73,6 +79,41 @@ fn key(me: &Me) -> Vec<CheckFinding> {
             "it is an administrator's: it sees and may change everybody's bookings",
             "maitred answers only those of its own user and of calcom.hosts; a key of the host \
              alone is safer",
+        ));
+    }
+    findings
+}
+
+/// Whether the ledger is this account's, as every pass asks. That there is none, or that it cannot be
+/// read, is said of the machine.
+fn ledger(calendar: &dyn Calendar, me: &Me, store: &Path) -> Vec<CheckFinding> {
+    let Ok(state) = read(store, &mut |_| {}).and_then(|reading| {
+        let state = reading.store.ledger_state();
+        state.map_err(OpenError::Fold)
+    }) else {
+        return Vec::new();
+    };
+    let found = Identity {
+        server: calendar.server(),
+        user: me.id,
+        dialect: calendar.dialect().word().to_owned(),
+    };
+    let subject = "ledger";
+    let mut findings = vec![match &state.identity {
+        None => fine(subject, "it does not know its account yet; the first pass records it"),
+        Some(ledger) if *ledger == found => fine(subject, format!("it belongs to {ledger}")),
+        Some(ledger) => error(
+            subject,
+            format!("it belongs to {ledger}, and the key and calcom.base-url lead to {found}"),
+            "correct store.path, calcom.base-url or the key; after a move of the server run \
+             `maitred ledger move --reason TEXT` with what has changed",
+        ),
+    }];
+    if state.restored.is_some() {
+        findings.push(warning(
+            subject,
+            "a restored backup waits for you: nothing is declined, and a watch only reports",
+            "see `maitred ledger show`",
         ));
     }
     findings
