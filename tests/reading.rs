@@ -149,7 +149,13 @@ fn root_leaves_nothing_that_the_service_cannot_use() {
     assert_eq!(trace(&ledger), before);
     for args in [
         &["credits", "grant", "bo@example.com", "1"][..],
-        &["account", "freeze", "bo@example.com", "--reason", "two words"],
+        &[
+            "account",
+            "freeze",
+            "bo@example.com",
+            "--reason",
+            "two words",
+        ],
         &["run", "--once"],
         &["run"],
         &["init"],
@@ -159,8 +165,18 @@ fn root_leaves_nothing_that_the_service_cannot_use() {
         let right = format!("sudo -u '#{SOMEBODY}' maitred {}", args[0]);
         assert!(ran.err.contains(&right), "{}", ran.err);
     }
-    let quoted = house.run(&["account", "freeze", "bo@example.com", "--reason", "two words"]);
-    assert!(quoted.err.contains("--reason 'two words'"), "{}", quoted.err);
+    let quoted = house.run(&[
+        "account",
+        "freeze",
+        "bo@example.com",
+        "--reason",
+        "two words",
+    ]);
+    assert!(
+        quoted.err.contains("--reason 'two words'"),
+        "{}",
+        quoted.err
+    );
     assert_eq!(trace(&ledger), before);
 }
 
@@ -195,8 +211,13 @@ fn no_permission_on_the_store_is_77_which_no_restart_mends() {
         assert!(ran.err.contains("ermission"), "{}", ran.err);
     }
     let unit = include_str!("../systemd/maitred.service");
-    let prevented = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus="));
-    assert!(prevented.unwrap().split(' ').any(|code| code == "77"), "{prevented:?}");
+    let prevented = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("RestartPreventExitStatus="));
+    assert!(
+        prevented.unwrap().split(' ').any(|code| code == "77"),
+        "{prevented:?}"
+    );
 }
 
 #[test]
@@ -246,10 +267,19 @@ fn what_needs_a_restart_is_not_taken_at_all() {
     let base = house.sandbox.base_url();
     let good = fs::read_to_string(house.path("config.toml")).unwrap();
     let rows = [
-        ("store.path", good.replace("path = \"ledger\"", "path = \"other\"")),
+        (
+            "store.path",
+            good.replace("path = \"ledger\"", "path = \"other\""),
+        ),
         ("calcom.base-url", good.replace(&base, "http://127.0.0.1:1")),
-        ("calcom.dialect", good.replace("dialect = \"v2\"", "dialect = \"v1\"")),
-        ("control.socket", format!("{good}\n[control]\nsocket = \"other.sock\"\n")),
+        (
+            "calcom.dialect",
+            good.replace("dialect = \"v2\"", "dialect = \"v1\""),
+        ),
+        (
+            "control.socket",
+            format!("{good}\n[control]\nsocket = \"other.sock\"\n"),
+        ),
     ];
     let policy = |house: &House| house.ok(&["status", "--format", "json"]).json()["policy"].clone();
     let before = policy(&house);

@@ -70,7 +70,10 @@ mod tests {
         let usual = |store: &str| Some(folder.path().join(store).join("control.sock"));
         let rows: [(&str, Option<PathBuf>); 8] = [
             ("[store]\npath = \"state\"\n[[gate\n", usual("state")),
-            ("[store]\npath = 'state' # here\ncolour = red", usual("state")),
+            (
+                "[store]\npath = 'state' # here\ncolour = red",
+                usual("state"),
+            ),
             ("store.path = \"state\"\nnonsense", usual("state")),
             ("[other]\npath = \"x\"\n[store]\npath = \"y\"", usual("y")),
             (

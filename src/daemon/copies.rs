@@ -4,8 +4,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::ownership;
 use super::failure::{Failure, chain};
+use super::ownership;
 use super::serve::log_progress;
 use crate::control::exit;
 use crate::control::protocol::ledger::{CopyView, HeadView};

@@ -75,7 +75,12 @@ mod tests {
 
     #[test]
     fn root_is_refused_where_the_store_is_anothers() {
-        let rows = [(0, 0, false), (0, 998, true), (998, 998, false), (998, 0, false)];
+        let rows = [
+            (0, 0, false),
+            (0, 998, true),
+            (998, 998, false),
+            (998, 0, false),
+        ];
         for (me, owner, refused) in rows {
             assert_eq!(is_refused(me, owner), refused, "{me} {owner}");
         }
@@ -83,7 +88,8 @@ mod tests {
 
     #[test]
     fn the_command_to_use_names_the_owner_and_quotes_what_must_be() {
-        let users = "root:x:0:0:root:/root:/bin/sh\nmaitred:x:998:998::/var/lib/maitred:/bin/false\n";
+        let users =
+            "root:x:0:0:root:/root:/bin/sh\nmaitred:x:998:998::/var/lib/maitred:/bin/false\n";
         assert_eq!(name(users, 998), "maitred");
         assert_eq!(name(users, 997), "#997");
         assert_eq!(name("", 0), "#0");

@@ -31,7 +31,9 @@ pub fn status(view: &StatusView, page: &Page) -> String {
         rows.push(("problem", error.clone()));
     }
     let problems = view.problems.iter();
-    rows.extend(problems.map(|problem| ("problem", format!("{} ({})", problem.text, problem.code))));
+    rows.extend(
+        problems.map(|problem| ("problem", format!("{} ({})", problem.text, problem.code))),
+    );
     let next = view.next_pass.as_deref();
     rows.push(("next pass", next.map_or_else(|| "none".to_owned(), at)));
     rows.push(("last watch", last_watch(&view.watch, &at)));

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PassHead, ProblemView};
 use super::unresolved::UnresolvedSummary;
+use super::{PassHead, ProblemView};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusView {

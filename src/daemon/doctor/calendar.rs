@@ -100,7 +100,10 @@ fn ledger(calendar: &dyn Calendar, me: &Me, store: &Path) -> Vec<CheckFinding> {
     };
     let subject = "ledger";
     let mut findings = vec![match &state.identity {
-        None => fine(subject, "it does not know its account yet; the first pass records it"),
+        None => fine(
+            subject,
+            "it does not know its account yet; the first pass records it",
+        ),
         Some(ledger) if *ledger == found => fine(subject, format!("it belongs to {ledger}")),
         Some(ledger) => error(
             subject,

@@ -81,7 +81,10 @@ impl Loop {
         let keys = [
             ("store.path", new.store != old.store),
             ("control.socket", new.control != old.control),
-            ("calcom.base-url", new.calcom.base_url != old.calcom.base_url),
+            (
+                "calcom.base-url",
+                new.calcom.base_url != old.calcom.base_url,
+            ),
             ("calcom.dialect", new.calcom.dialect != old.calcom.dialect),
         ];
         let changed = keys.into_iter().filter(|(_, changed)| *changed);

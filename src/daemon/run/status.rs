@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::Loop;
 use crate::control::protocol::status::{Counts, FailingView, StatusView, WatchStatus};
 use crate::control::protocol::unresolved::UnresolvedSummary;
-use crate::control::protocol::{Answer, Response, ProblemView, SCHEMA};
+use crate::control::protocol::{Answer, ProblemView, Response, SCHEMA};
 use crate::daemon::answer::{parse, review};
 use crate::daemon::views;
 use crate::domain::request::Request;
@@ -54,7 +54,10 @@ impl Loop {
 
     /// What stands, told once though both pass and watch tell it.
     fn standing_problems(&self) -> Vec<ProblemView> {
-        let both = self.told_by_pass.standing().chain(self.told_by_watch.standing());
+        let both = self
+            .told_by_pass
+            .standing()
+            .chain(self.told_by_watch.standing());
         let mut problems: Vec<ProblemView> = both.collect();
         problems.sort_by(|a, b| a.code.cmp(&b.code));
         problems.dedup_by(|a, b| a.code == b.code);
