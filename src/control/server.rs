@@ -43,6 +43,8 @@ const BREATH: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Asked {
     pub command: Command,
+    /// The client's user, as the system says; `None` where it does not say.
+    pub uid: Option<u32>,
     /// Closed when the client has gone. The command is then carried out for nobody, or not at all.
     pub answer: oneshot::Sender<Response>,
 }
@@ -264,8 +266,13 @@ async fn ask(
     commands: mpsc::Sender<Asked>,
 ) -> Option<Response> {
     let (answer, wait) = oneshot::channel();
+    let asked = Asked {
+        command,
+        uid: stream.peer_cred().ok().map(|client| client.uid()),
+        answer,
+    };
     let answered = async {
-        if commands.send(Asked { command, answer }).await.is_err() {
+        if commands.send(asked).await.is_err() {
             return stopping("the daemon is stopping; nothing was done");
         }
         // Held any longer, it would keep a daemon that stops waiting for commands.

@@ -13,6 +13,11 @@ const LONGEST: Span = Span::minutes(5);
 pub struct Backoff(u32);
 
 impl Backoff {
+    /// How many failures there were in a row.
+    pub fn failures(self) -> u32 {
+        self.0
+    }
+
     /// Counts a failure, and gives the pause before the next try.
     pub fn failed(&mut self) -> Span {
         // 2^6 times the first pause is past the longest one.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::sync::mpsc;
 
-use super::answer::route;
+use super::answer::{audit, route};
 use super::failure::{Failure, chain};
 use super::lookups;
 use super::once::once;
@@ -52,7 +52,8 @@ impl Mode {
 /// When the store cannot be opened, or the command is refused.
 pub fn answer(config: &Config, clock: &Clock, command: &Command) -> Result<Answer, Refusal> {
     let mut store = open_for(config, clock, command)?;
-    let answer = route::answer(store.as_mut(), &config.policy, clock(), command);
+    let uid = Some(rustix::process::getuid().as_raw());
+    let answer = audit::answer(store.as_mut(), &config.policy, clock(), command, uid);
     if let Err(error) = store.close() {
         tracing::warn!("the next start rebuilds the store: {}", chain(&error));
     }

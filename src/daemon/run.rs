@@ -156,7 +156,7 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
                 state.look_now();
                 state.tick();
             }
-            Wake::Asked { command, answer } => state.asked(command, answer),
+            Wake::Asked(asked) => state.asked(asked),
             Wake::PassEnded {
                 session,
                 dry_run,

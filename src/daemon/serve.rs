@@ -150,8 +150,8 @@ fn listen(
             let _ = stopped.await;
         };
         let forward = async move {
-            while let Some(Asked { command, answer }) = asked.recv().await {
-                if wakes.send(Wake::Asked { command, answer }).await.is_err() {
+            while let Some(asked) = asked.recv().await {
+                if wakes.send(Wake::Asked(asked)).await.is_err() {
                     return;
                 }
             }

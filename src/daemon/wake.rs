@@ -1,8 +1,6 @@
 //! Everything that moves the daemon's loop. One closed enum: other tasks only send.
 
-use tokio::sync::oneshot;
-
-use crate::control::protocol::{Command, Response};
+use crate::control::server::Asked;
 use crate::reconcile::ports::{PassError, Session};
 use crate::reconcile::report::Report;
 use crate::reconcile::watch::Watched;
@@ -17,10 +15,7 @@ pub enum Wake {
     /// Look now: something was said that a pass acts on.
     Look,
     /// An operator asks.
-    Asked {
-        command: Command,
-        answer: oneshot::Sender<Response>,
-    },
+    Asked(Asked),
     /// The pass under way came to its end.
     PassEnded {
         session: Session,

@@ -10,6 +10,7 @@ use super::deliver::{Delivered, Delivery, deliver};
 use super::known;
 use super::ports::{PassError, Ports};
 use super::report::{Ended, Reported};
+use crate::domain::decision::Decision;
 use crate::domain::fact::Fact;
 use crate::domain::gate::Limits;
 use crate::domain::id::{AccountId, Address, RequestId};
@@ -159,8 +160,12 @@ async fn write_quiet(
                 Err(error) => return Err(PassError::Commit(error)),
             }
         }
-        for (step, _, ended) in batch {
-            log_end(&step.request, ended);
+        for (step, facts, ended) in batch {
+            if ended == Ended::Nothing && !facts.is_empty() {
+                log_note(&step.request);
+            } else {
+                log_end(&step.request, ended);
+            }
             done.steps.push(Reported {
                 request: Arc::unwrap_or_clone(step.request),
                 ended,
@@ -393,6 +398,20 @@ fn found_meanwhile(
         }
     }
     Ok(None)
+}
+
+/// A request that was noted for the first time, or for another reason than before.
+fn log_note(request: &Request) {
+    let gate = request.gate.as_deref().unwrap_or("-");
+    let codes: Vec<&str> = request.reasons.iter().map(|r| r.code.as_str()).collect();
+    let reasons = codes.join(",");
+    let text = match request.decision {
+        Decision::Review => "waits for an operator: `maitred review list`",
+        Decision::Wait { .. } => "waits",
+        Decision::Leave => "left alone",
+        Decision::Confirm | Decision::Decline => "noted",
+    };
+    tracing::info!(request = %request.id, gate, reasons, "{text}");
 }
 
 fn log_end(request: &Request, ended: Ended) {

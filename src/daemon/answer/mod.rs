@@ -2,6 +2,7 @@
 //! Runs on the store's thread; needs no calendar.
 
 pub mod accounts;
+pub mod audit;
 pub mod charges;
 pub mod credits;
 pub mod decisions;

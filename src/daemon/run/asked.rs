@@ -8,15 +8,21 @@ use tokio::sync::oneshot;
 use super::{Job, Loop, Wants};
 use crate::control::protocol::review::ReviewedView;
 use crate::control::protocol::{Answer, Command, Refusal, Response};
+use crate::control::server::Asked;
+use crate::daemon::answer::audit;
 use crate::daemon::answer::parse::refused;
-use crate::daemon::answer::route;
 use crate::daemon::wake::Wake;
 
 /// Passes that operators may have waiting.
 const MAX_JOBS: usize = 16;
 
 impl Loop {
-    pub(super) fn asked(&mut self, command: Command, answer: oneshot::Sender<Response>) {
+    pub(super) fn asked(&mut self, asked: Asked) {
+        let Asked {
+            command,
+            uid,
+            answer,
+        } = asked;
         if self.shutting_down {
             let refusal = refused(
                 "unreachable",
@@ -31,17 +37,17 @@ impl Loop {
             Command::Pass { watch: true } => self.ask_for_pass(Wants::PassAndWatch, answer),
             Command::Pause {} => {
                 self.paused = true;
-                tracing::info!("paused by an operator");
+                tracing::info!(uid, "paused by an operator");
                 self.status(answer);
             }
             Command::Resume {} => {
                 self.paused = false;
                 self.look_now();
-                tracing::info!("resumed by an operator");
+                tracing::info!(uid, "resumed by an operator");
                 self.status(answer);
             }
             Command::Status {} => self.status(answer),
-            command => self.ask_the_store(command, answer),
+            command => self.ask_the_store(command, uid, answer),
         }
     }
 
@@ -59,7 +65,7 @@ impl Loop {
         }
     }
 
-    fn ask_the_store(&self, command: Command, answer: oneshot::Sender<Response>) {
+    fn ask_the_store(&self, command: Command, uid: Option<u32>, answer: oneshot::Sender<Response>) {
         let store = self.daemon.store.clone();
         let policy = Arc::clone(&self.policy);
         let now = (self.daemon.clock)();
@@ -67,7 +73,7 @@ impl Loop {
         let wakes = self.daemon.wakes.clone();
         tokio::spawn(async move {
             let answered: Result<Answer, Refusal> = store
-                .with(move |store| route::answer(store, &policy, now, &command))
+                .with(move |store| audit::answer(store, &policy, now, &command, uid))
                 .await;
             let response = match answered {
                 Ok(Answer::Reviewed(view)) => {

@@ -211,6 +211,10 @@ impl Loop {
 
     fn pass_came_through(&mut self, report: &Report, now: Time) {
         self.passes += 1;
+        if let Some(error) = &self.last_error {
+            let failed = self.backoff.failures();
+            tracing::info!(failed, error, "passes work again");
+        }
         self.backoff = Backoff::default();
         self.last_error = None;
         self.last_pass = Some(views::pass_head(report));

@@ -1,0 +1,74 @@
+//! Writes one log line for every command that changed the ledger, with the user who gave it. What the
+//! command said about whom is in the ledger itself, under the commit that the line names: names and
+//! addresses of members stay out of the log.
+
+use super::route;
+use crate::control::protocol::{Answer, Command, Refusal};
+use crate::domain::gate::Policy;
+use crate::domain::time::Time;
+use crate::store::port::Store;
+
+/// Carries out a command, and logs it when it wrote something. `uid` is the user who gave it.
+///
+/// # Errors
+/// With what was wrong and what to do.
+pub fn answer(
+    store: &mut dyn Store,
+    policy: &Policy,
+    now: Time,
+    command: &Command,
+    uid: Option<u32>,
+) -> Result<Answer, Refusal> {
+    let before = store.head().seq;
+    let answered = route::answer(store, policy, now, command);
+    let commit = store.head().seq;
+    if commit > before {
+        tracing::info!(
+            command = name(command),
+            uid,
+            commit,
+            "an operator changed the ledger"
+        );
+    }
+    answered
+}
+
+/// The command's name on the socket: the key of its JSON, which a `match` over all commands would only
+/// repeat.
+fn name(command: &Command) -> String {
+    // An import holds thousands of rows, and only the name is wanted.
+    if matches!(command, Command::Import { .. }) {
+        return "import".to_owned();
+    }
+    let json = serde_json::to_value(command).expect("a command has only keys that are texts");
+    let key = json.as_object().and_then(|object| object.keys().next());
+    key.cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_named_as_on_the_socket() {
+        let alias = Command::AccountAlias {
+            account: "bo@example.com".to_owned(),
+            alias: "bo@work.example".to_owned(),
+            remove: false,
+        };
+        let import = Command::Import {
+            rows: Vec::new(),
+            dry_run: false,
+        };
+        let rows = [
+            (alias, "account-alias"),
+            (import, "import"),
+            (Command::Status {}, "status"),
+        ];
+        for (command, expect) in rows {
+            assert_eq!(name(&command), expect);
+            let key = serde_json::to_value(&command).unwrap();
+            assert!(key.get(expect).is_some(), "{expect}");
+        }
+    }
+}
