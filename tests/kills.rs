@@ -48,7 +48,7 @@ const INSTANT: u64 = 400;
 
 /// How long a mail takes where the mail server is slow, in milliseconds: longer than most processes
 /// live here, shorter than a call may be taken to be running.
-const SLOW_MAIL: u64 = 700;
+const SLOW_MAIL: u64 = 1_500;
 
 /// Changes of a run that clears up after a kill, about.
 const CLEARING: u64 = 120;
@@ -180,6 +180,30 @@ fn killed_at_any_instant_it_comes_to_the_same_end() {
         assert_eq!(mix.len(), kinds, "every kind of kill was met: {mix:?}");
     }
 }
+
+/// Killed while Cal.com carries out a confirm: it has mailed and written nothing, and goes on. Only
+/// once maitred waits for calls that may still be running (or `MAITRED_KILL_SLOW_MAIL` asks for it).
+#[test]
+fn killed_while_a_confirm_is_running_it_mails_once() {
+    if !mails_slowly() {
+        return;
+    }
+    let mut house = House::new();
+    for args in [&ONCE[..], &["run"]] {
+        house.ask(RICH);
+        house.mail_slowly(&[Kind::Confirm], SLOW_MAIL);
+        let mut running = house.start(args, None);
+        let ended = running.ended_within(PATIENCE, || house.is_underway());
+        assert!(ended.is_none(), "{args:?} ended by itself");
+        running.kill();
+        house.finish();
+        let wrong = house.check();
+        assert!(wrong.is_empty(), "{args:?}: {wrong:#?}");
+    }
+}
+
+/// How long it may take until the call is sent.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A pass and a watch.
 const ONCE: [&str; 3] = ["run", "--once", "--watch"];

@@ -247,6 +247,11 @@ impl House {
         }
     }
 
+    /// Whether Cal.com has begun a call and not finished it.
+    pub fn is_underway(&self) -> bool {
+        self.sandbox.lock().underway() > 0
+    }
+
     /// Whether nobody waits for an answer any more.
     pub fn is_answered(&self) -> bool {
         let world = self.sandbox.lock();
