@@ -213,6 +213,9 @@ fn snapshot() -> Snapshot {
                 confirmation: Confirmation::Always { blocks_slot: false },
                 verifies_address: None,
                 questions: None,
+                no_cancelling: false,
+                no_moving: false,
+                limits: Vec::new(),
             }),
         )]),
         accounts: accounts

@@ -148,8 +148,10 @@ impl World {
             credits: 1,
             available: 5,
             to_hold: 1,
+            occurrence: self.booking.start,
             lookups: &self.lookups,
             hidden: None,
+            questions: Default::default(),
             zone: chrono_tz::Europe::Berlin,
             now: start() - Span::hours(30),
         }

@@ -89,6 +89,170 @@ fn every_message_says_where_what_and_what_to_do() {
     }
 }
 
+/// What a message proposes to write in place of what it marks.
+fn proposal(help: &str) -> Option<&str> {
+    let meant = help
+        .strip_prefix("did you mean ")
+        .and_then(|rest| rest.strip_suffix('?'));
+    let example = help.strip_prefix("for example ");
+    let example = example.map(|rest| rest.split("; ").next().unwrap_or(rest));
+    meant.or(example)
+}
+
+/// The text with the proposal in place of what the finding marks.
+fn followed(text: &str, finding: &Finding, proposal: &str) -> Option<String> {
+    let place = finding.place.as_ref()?;
+    let marked = place.excerpt.as_ref()?.width;
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let line: Vec<char> = lines.get(place.line - 1)?.chars().collect();
+    let (before, rest) = line.split_at(place.column - 1);
+    let (was, behind) = rest.split_at(marked.min(rest.len()));
+    let is_quoted = |text: &str| text.starts_with(['"', '\'']);
+    let was: String = was.iter().collect();
+    let word = proposal.trim_matches('`');
+    let new = match (is_quoted(&was), is_quoted(word)) {
+        (true, false) if !word.starts_with(['[', '{']) => format!("'{word}'"),
+        // What is marked within a text has no quotes of its own.
+        (false, true)
+            if before
+                .last()
+                .is_some_and(|c| c.is_alphanumeric() || "\"'-@./ ".contains(*c))
+                && !before
+                    .iter()
+                    .collect::<String>()
+                    .trim_end()
+                    .ends_with(['=', ',', '[']) =>
+        {
+            word.trim_matches('"').to_owned()
+        }
+        (_, _) => word.to_owned(),
+    };
+    let before: String = before.iter().collect();
+    let behind: String = behind.iter().collect();
+    lines[place.line - 1] = format!("{before}{new}{behind}");
+    Some(lines.join("\n") + "\n")
+}
+
+/// Whoever does what a message proposes must not read the same message again.
+#[test]
+fn what_a_message_proposes_is_right() {
+    let mut tried = 0;
+    for (name, text) in fixtures() {
+        for finding in findings(&text) {
+            let Some(proposal) = proposal(&finding.help) else {
+                continue;
+            };
+            let Some(better) = followed(&text, &finding, proposal) else {
+                continue;
+            };
+            tried += 1;
+            let again = findings(&better);
+            let same = { again.iter() }
+                .find(|other| other.key == finding.key && other.problem == finding.problem);
+            assert!(
+                same.is_none(),
+                "{name}: {proposal} gives {same:?} in\n{better}"
+            );
+            let broken = { again.iter() }.any(|other| other.problem.contains("this is not TOML"));
+            assert!(!broken, "{name}: {proposal} in\n{better}");
+        }
+    }
+    assert!(tried >= 40, "{tried} proposals were found");
+}
+
+/// Advice that is more than a word to put in place: what is wrong, the advice, the text that follows it.
+#[test]
+fn what_a_message_advises_can_be_done() {
+    let gate = |key: &str| format!("[[gate]]\nevent-types = ['a']\n{key}\n");
+    let rule = |reason: &str| {
+        format!(
+            "[[rule]]\nname = 'n'\nrequire = 'true'\nreason = {reason}\n{}",
+            gate("")
+        )
+    };
+    let rows = [
+        (
+            gate("hours = [{ hours = '22:00-02:00' }]"),
+            "hours past midnight are two entries: one up to \"24:00\", and one from \"00:00\" on",
+            gate("hours = [{ hours = '22:00-24:00' }, { hours = '00:00-02:00' }]"),
+        ),
+        (
+            gate("hours = [{ hours = '8-18' }]"),
+            "write them as in \"08:00-18:00\"; the day ends at \"24:00\"",
+            gate("hours = [{ hours = '08:00-24:00' }]"),
+        ),
+        (
+            gate("taken = { }"),
+            "write { wait = \"24h\" }, or { wait-until = \"2h\" } (before the start)",
+            gate("taken = { wait-until = '2h' }"),
+        ),
+        (
+            gate("refund = 5"),
+            "",
+            gate("refund = [{ before = '24h', share = '100%' }]"),
+        ),
+        (
+            rule("5"),
+            "write \"…\" or { en = \"…\", de = \"…\" }",
+            rule("{ en = 'No.', de = 'Nein.' }"),
+        ),
+        (
+            rule("{ english = 'No.' }"),
+            "write the language's tag, as in `en`, `de` or `pt-BR`",
+            rule("{ en = 'No.', pt-BR = 'Não.' }"),
+        ),
+        (
+            rule("{ he = 'a', iw = 'b' }"),
+            "leave out one of the two",
+            rule("{ he = 'a' }"),
+        ),
+        (
+            gate("allow = [5]"),
+            "write \"ann@example.com\", \"@example.com\" or { who = \"ann@example.com\" }",
+            gate("allow = ['ann@example.com', '@example.org', { who = 'bo@example.com' }]"),
+        ),
+        (
+            gate("allow = [{ who = 'a@b.com', expires = 'soon' }]"),
+            "write \"2026-12-01\", or \"2026-12-01T08:00:00Z\"",
+            gate("allow = [{ who = 'a@b.com', expires = '2096-12-01T08:00:00Z' }]"),
+        ),
+        (
+            format!("hosts = [42]\n{}", gate("")),
+            "it belongs under [calcom]",
+            format!("[calcom]\nhosts = [42]\n{}", gate("")),
+        ),
+        (
+            "[schedule]\npoll = 15\n[[gate]]\nevent-types = ['a']\n".to_owned(),
+            "write the unit too, for example \"15s\"",
+            "[schedule]\npoll = '15s'\n[[gate]]\nevent-types = ['a']\n".to_owned(),
+        ),
+        (
+            "[gate]\nevent-types = ['a']\n".to_owned(),
+            "write [[gate]], with two brackets",
+            gate(""),
+        ),
+        (
+            "[[gate]]\ncost = 1\n".to_owned(),
+            "add event-types = [\"slug-of-the-event-type\"]",
+            "[[gate]]\nevent-types = ['slug-of-the-event-type']\ncost = 1\n".to_owned(),
+        ),
+        (
+            "".to_owned(),
+            "add a [[gate]] with the event types that maitred is to answer",
+            gate(""),
+        ),
+    ];
+    for (wrong, advice, right) in rows {
+        let helps: Vec<String> = findings(&wrong).into_iter().map(|f| f.help).collect();
+        assert!(!helps.is_empty(), "{wrong}");
+        assert!(
+            helps.iter().any(|help| help.contains(advice)),
+            "{wrong}: {helps:?}"
+        );
+        assert_eq!(findings(&right), [], "{right}");
+    }
+}
+
 #[test]
 fn no_secret_is_ever_repeated() {
     let mut seen = 0;

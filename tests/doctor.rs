@@ -141,7 +141,7 @@ fn a_house_in_order() {
         ("ok clock: ", "agree"),
         (
             "ok event type lesson (gate lesson): ",
-            "asks for confirmation, always",
+            "asks for confirmation (whether of all bookers",
         ),
         // The sandbox's bookers prove nothing.
         (
@@ -223,7 +223,7 @@ fn event_types_that_would_not_work() {
             "does not show it to this key",
         ),
         (
-            "warning event type pin (gate pin): ",
+            "error event type pin (gate pin): ",
             "no booking question member-pin",
         ),
     ];

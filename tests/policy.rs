@@ -132,7 +132,9 @@ expect = 'confirm'
         lines[1],
         "FAIL ./cases.toml:5 wrong about why: expected reasons frozen, found short-of-credit; \
          expected credits 2, found 1; expected rule caps, found credit; expected text \"No.\", \
-         found \"This booking costs 1 credit, and your balance is 0 credits.\""
+         found \"This request cannot be accepted for the e-mail address you gave. If you have an \
+         account with us, please book with its e-mail address, and see that the account covers the \
+         booking.\""
     );
     assert!(
         lines[2].starts_with("3 cases, 2 not as expected (policy "),

@@ -7,7 +7,7 @@ use std::fmt;
 use chrono::{DateTime, Datelike, Utc};
 use serde_json::{Map, Value};
 
-use crate::domain::booking::{Answer, EventType, Status};
+use crate::domain::booking::{Answer, EventType, Question, QuestionKind, Status};
 use crate::domain::id::{Address, BookingUid, EventTypeId, RequestId};
 use crate::domain::time::{Time, kept};
 
@@ -82,12 +82,47 @@ pub(super) fn list<'a>(object: &'a Object, name: &str) -> &'a [Value] {
     }
 }
 
-/// The identifiers of an event type's booking questions, which stand under `key` in each; `None`
-/// when they are not shown.
-pub(super) fn questions(row: &Object, key: &str) -> Option<Vec<String>> {
+/// An event type's booking questions, whose identifier stands under `key` in each; `None` when they are
+/// not shown.
+pub(super) fn questions(row: &Object, key: &str) -> Option<Vec<Question>> {
     let fields = row.get("bookingFields")?.as_array()?;
     let fields = fields.iter().filter_map(Value::as_object);
-    Some(fields.filter_map(|field| owned(field, key)).collect())
+    let question = |field: &Object| {
+        Some(Question {
+            slug: owned(field, key)?,
+            kind: QuestionKind::of(text(field, "type").unwrap_or_default()),
+            asked: !flag(field, "hidden"),
+        })
+    };
+    Some(fields.filter_map(question).collect())
+}
+
+/// Whether something is switched off for bookers: v2 writes `{"disabled": true}`, older servers a word.
+pub(super) fn switched_off(row: &Object, name: &str) -> bool {
+    match row.get(name) {
+        Some(Value::Object(of)) => flag(of, "disabled"),
+        Some(value) => value.as_bool().unwrap_or(false),
+        None => false,
+    }
+}
+
+/// A limit of Cal.com's own by period, in words, such as `2 bookings a day`: v2 writes
+/// `{"day": 2}` or `{"disabled": true}`, v1 `{"PER_DAY": 2}`.
+pub(super) fn limits(row: &Object, name: &str, unit: &str) -> Vec<String> {
+    let periods = [
+        ("day", "PER_DAY"),
+        ("week", "PER_WEEK"),
+        ("month", "PER_MONTH"),
+        ("year", "PER_YEAR"),
+    ];
+    let Some(limits) = object(row, name) else {
+        return Vec::new();
+    };
+    let of = |(period, old): (&str, &str)| {
+        let count = number(limits, period).or_else(|| number(limits, old))?;
+        Some(format!("{count} {unit} a {period}"))
+    };
+    periods.into_iter().filter_map(of).collect()
 }
 
 pub(super) fn address(object: &Object, name: &str) -> Option<Address> {
@@ -326,8 +361,65 @@ mod tests {
             let found = questions(&of(value.clone()), key);
             let found = found
                 .as_ref()
-                .map(|of| of.iter().map(String::as_str).collect());
+                .map(|of| of.iter().map(|one| one.slug.as_str()).collect());
             assert_eq!(found, expect, "{value} {key}");
+        }
+    }
+
+    #[test]
+    fn a_question_has_the_kind_of_its_type() {
+        let rows = [
+            ("number", QuestionKind::Number),
+            ("boolean", QuestionKind::Flag),
+            ("checkbox", QuestionKind::List),
+            ("multiselect", QuestionKind::List),
+            ("multiemail", QuestionKind::List),
+            ("text", QuestionKind::Text),
+            ("textarea", QuestionKind::Text),
+            ("select", QuestionKind::Text),
+            ("radio", QuestionKind::Text),
+            ("address", QuestionKind::Text),
+            ("phone", QuestionKind::Text),
+            ("url", QuestionKind::Text),
+            ("radioInput", QuestionKind::Other),
+            ("something new", QuestionKind::Other),
+        ];
+        for (word, kind) in rows {
+            let row = json!({"bookingFields": [{"slug": "q", "type": word, "hidden": true}]});
+            let expect = vec![Question {
+                slug: "q".to_owned(),
+                kind,
+                asked: false,
+            }];
+            assert_eq!(questions(&of(row), "slug"), Some(expect), "{word}");
+        }
+    }
+
+    #[test]
+    fn limits_and_switches_are_read_in_either_form() {
+        let row = of(json!({
+            "count": {"day": 2, "month": 9}, "old": {"PER_WEEK": 60}, "off": {"disabled": true},
+            "none": null, "cancel": {"disabled": true}, "move": {"disabled": false}, "word": true,
+        }));
+        assert_eq!(
+            limits(&row, "count", "bookings"),
+            ["2 bookings a day", "9 bookings a month"]
+        );
+        assert_eq!(limits(&row, "old", "minutes"), ["60 minutes a week"]);
+        for name in ["off", "none", "missing"] {
+            assert_eq!(
+                limits(&row, name, "bookings"),
+                Vec::<String>::new(),
+                "{name}"
+            );
+        }
+        for (name, expect) in [
+            ("cancel", true),
+            ("move", false),
+            ("word", true),
+            ("none", false),
+        ] {
+            assert_eq!(switched_off(&row, name), expect, "{name}");
         }
     }
 

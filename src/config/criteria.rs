@@ -10,7 +10,7 @@ use super::report::Report;
 use super::{cap, lists, opening, price, rule, value};
 use crate::domain::criteria::house::House;
 use crate::domain::criteria::opening::Opening;
-use crate::domain::criteria::terms::{Criteria, Notice, WhoseClock};
+use crate::domain::criteria::terms::{AccountDetails, Criteria, Notice, WhoseClock};
 use crate::domain::gate::EventTypeKey;
 use crate::domain::id::MAX_NAME;
 use crate::domain::time::Span;
@@ -69,6 +69,13 @@ pub(super) fn read(
         criteria.pin = pin(&item, report);
     }
     get(table, "wrong-pin", &mut criteria.wrong_pin, report);
+    if let Some(item) = table.get("account-details", report) {
+        let words = [
+            ("proven", AccountDetails::Proven),
+            ("always", AccountDetails::Always),
+        ];
+        set(&mut criteria.account_details, item.word(&words, report));
+    }
     if let Some(list) = table.get("rule", report) {
         criteria.rules = rule::read(&list, "[[gate.rule]]", house, report).into();
     }

@@ -304,6 +304,8 @@ taken = \"decline\"
             ),
             ("fold-dots = ['a.com']", "fold-dots = ['b.com']", false),
             ("requests-per-day = 0", "", true),
+            ("managed-users = 'leave'", "", true),
+            ("managed-users = 'find'", "", false),
             ("requests-per-day = 3", "requests-per-day = 4", false),
             ("caps = [{ at-most = 1, per = 'day' }]", "", false),
             ("allow = ['a@b.com']", "block = ['a@b.com']", false),
@@ -393,6 +395,8 @@ taken = \"decline\"
             ),
             ("outside-hours = 'review'", "", false),
             ("time-zone = 'house'", "", true),
+            ("account-details = 'proven'", "", true),
+            ("account-details = 'always'", "", false),
             ("time-zone = 'booker'", "", false),
             (
                 "allow = ['a@b.com', '@c.com']",

@@ -6,7 +6,7 @@ use super::parse::set;
 use super::reader::{Item, Table};
 use super::report::Report;
 use super::{cap, criteria, lists, value};
-use crate::domain::criteria::house::House;
+use crate::domain::criteria::house::{House, ManagedUsers};
 
 /// Domains whose dots mean nothing; there are a handful in the world.
 const MAX_DOMAINS: usize = 100;
@@ -21,6 +21,10 @@ pub(super) fn read(mut table: Table<'_>, zone: Tz, report: &mut Report<'_>) -> H
     }
     if let Some(list) = table.get("fold-dots", report) {
         house.folding.dots = domains(&list, report);
+    }
+    if let Some(item) = table.get("managed-users", report) {
+        let words = [("leave", ManagedUsers::Leave), ("find", ManagedUsers::Find)];
+        set(&mut house.managed_users, item.word(&words, report));
     }
     house.caps = cap::get(&mut table, &[], report);
     let allow = lists::get(&mut table, "allow", &house.folding, zone, report);

@@ -260,14 +260,24 @@ require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
         let fixed = [
             (Code::Blocked, text::blocked()),
             (Code::NotAllowed, text::not_allowed()),
-            (Code::WrongPin, text::wrong_pin()),
             (Code::OutsideHours, text::outside_hours()),
             (Code::Taken, text::taken()),
-            (Code::LookupFailed, text::lookup_failed()),
         ];
         for (code, expect) in fixed {
             let words = loaded.config.policy.house.words(code).expect("it is shown");
             assert_eq!(words.by_language[0].1.text(), expect, "{code}");
+        }
+        // One text for all that would tell something about an account.
+        let account = text::not_accepted(false, false);
+        for code in [
+            Code::UnknownBooker,
+            Code::WrongPin,
+            Code::OverCap,
+            Code::LookupFailed,
+            Code::ShortOfCredit,
+        ] {
+            let words = loaded.config.policy.house.words(code).expect("it is shown");
+            assert!(account.starts_with(words.by_language[0].1.text()), "{code}");
         }
     }
 

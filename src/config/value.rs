@@ -12,7 +12,7 @@ use super::every::{self, Every, Expression, ExpressionError};
 use super::hush;
 use super::reader::Item;
 use super::report::Report;
-use crate::domain::id::MAX_NAME;
+use crate::domain::id::{MAX_NAME, domain_form};
 use crate::domain::near;
 use crate::domain::time::{Span, Time};
 
@@ -225,7 +225,7 @@ fn first_instant(day: NaiveDate, zone: Tz) -> Time {
 
 /// What stands behind the `@` of an address, in lower case.
 pub(super) fn domain(text: &str, item: &Item<'_>, report: &mut Report<'_>) -> Option<String> {
-    let domain = text.trim().to_lowercase();
+    let domain = domain_form(text.trim());
     let strange = |c: char| c.is_whitespace() || c.is_control() || "@/,;".contains(c);
     if domain.is_empty() || domain.len() > MAX_NAME || domain.contains(strange) {
         let shown = report.show(item.as_text().unwrap_or(text));

@@ -4,7 +4,7 @@ use super::compile;
 use super::reader::{Item, Table};
 use super::report::Report;
 use crate::domain::decision::Code;
-use crate::domain::rule::words::Words;
+use crate::domain::rule::words::{Words, is_same_language};
 
 /// Languages that one reason may have.
 const MAX_LANGUAGES: usize = 50;
@@ -70,7 +70,10 @@ pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Words> {
             report.error(&item.path, format!("{shown} is no language"), help);
             continue;
         }
-        if by_language.iter().any(|(known, _)| alike(known, tag)) {
+        if by_language
+            .iter()
+            .any(|(known, _)| is_same_language(known, tag))
+        {
             let problem = "this language stands here twice".to_owned();
             report.error(&item.path, problem, "leave out one of the two");
         }
@@ -79,12 +82,6 @@ pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Words> {
         }
     }
     Some(Words { by_language })
-}
-
-/// Tags compare without regard to case, and some write `pt_BR`.
-fn alike(one: &str, other: &str) -> bool {
-    one.replace('_', "-")
-        .eq_ignore_ascii_case(&other.replace('_', "-"))
 }
 
 fn is_tag(text: &str) -> bool {

@@ -178,8 +178,63 @@ pub struct EventType {
     pub confirmation: Confirmation,
     /// Whether a booker must prove the address by a code; `None` when the server does not say.
     pub verifies_address: Option<bool>,
-    /// The identifiers of its own booking questions; `None` when the server does not say.
-    pub questions: Option<Vec<String>>,
+    /// Its booking questions; `None` when the server does not say.
+    pub questions: Option<Vec<Question>>,
+    /// Whether bookers cannot cancel, and cannot move, a booking themselves.
+    pub no_cancelling: bool,
+    pub no_moving: bool,
+    /// Cal.com's own limits, in words: it minds them when somebody books, and not at a confirmation.
+    pub limits: Vec<String>,
+}
+
+/// A booking question of an event type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Its identifier.
+    pub slug: String,
+    pub kind: QuestionKind,
+    /// Whether it is on the booking page.
+    pub asked: bool,
+}
+
+/// What the answers to a question are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuestionKind {
+    /// A number, which Cal.com sends as a text.
+    Number,
+    /// Yes or no.
+    Flag,
+    /// Several texts; a single one stands for a list of one.
+    List,
+    Text,
+    /// Of another shape, or of a type that is not known here.
+    Other,
+}
+
+impl QuestionKind {
+    /// Of Cal.com's word for the type of a question.
+    pub fn of(word: &str) -> Self {
+        match word {
+            "number" => Self::Number,
+            "boolean" => Self::Flag,
+            "checkbox" | "multiselect" | "multiemail" => Self::List,
+            "address" | "text" | "textarea" | "select" | "radio" | "phone" | "url" | "email" => {
+                Self::Text
+            }
+            _ => Self::Other,
+        }
+    }
+
+    /// In words: what an answer is.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Number => "a number",
+            Self::Flag => "yes or no",
+            Self::List => "a list",
+            Self::Text => "a text",
+            Self::Other => "of another shape",
+        }
+    }
 }
 
 /// What reading one booking gave.

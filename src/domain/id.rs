@@ -2,12 +2,21 @@
 //! a booking's uid can stand in a path, an address can be compared, an account can be a key. Names are
 //! shared, since a plan holds each of them in many places.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+
+use icu_normalizer::ComposingNormalizerBorrowed;
 
 /// The longest name of any kind that is taken, in bytes: no real one comes near, and keys and log
 /// lines stay bounded.
 pub const MAX_NAME: usize = 320;
+
+/// The domain that Cal.com puts behind the number of a booker who gave a telephone number only.
+const TELEPHONE: &str = "sms.cal.com";
+
+/// The length of what stands behind the `+` in the address of a platform's managed user.
+const MANAGED_SUFFIX: usize = 25;
 
 /// Why a text is not a usable name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,7 +97,9 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// An e-mail address as it is compared: trimmed, in lower case. `+tags` and dots are kept.
+/// An e-mail address in the one form in which addresses are compared and kept: trimmed, in lower case,
+/// composed (NFC), its domain in A-labels (`xn--…`), which is the only form that Cal.com takes. `+tags`
+/// and dots are kept. [`readable`] gives the form for people.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(Arc<str>);
 
@@ -97,7 +108,7 @@ impl Address {
     /// When it has no `@` with something on both sides, blanks or control characters inside, or is
     /// too long.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let text = text.trim().to_lowercase();
+        let text = normal(text);
         check_length(&text)?;
         if let Some(c) = text.chars().find(|c| c.is_control() || c.is_whitespace()) {
             return Err(NameError::Character(c));
@@ -118,6 +129,25 @@ impl Address {
     pub fn domain(&self) -> &str {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
+
+    /// The address without the suffix that Cal.com's platform gives to its managed users: `+` and 25
+    /// letters or digits. Cal.com shows such a user under the address without it.
+    pub fn of_managed_user(&self) -> Option<Self> {
+        let (local, domain) = self.0.rsplit_once('@')?;
+        let (name, suffix) = local.rsplit_once('+')?;
+        let managed = suffix.len() == MANAGED_SUFFIX
+            && suffix.bytes().all(|b| b.is_ascii_alphanumeric())
+            && !name.is_empty();
+        managed.then(|| Self(format!("{name}@{domain}").into()))
+    }
+
+    /// Whether it stands for a telephone number: Cal.com makes such an address for a booker who gave
+    /// no other.
+    pub fn is_telephone(&self) -> bool {
+        let (local, domain) = self.0.rsplit_once('@').unwrap_or_default();
+        let digits = local.strip_prefix('+').unwrap_or(local);
+        domain == TELEPHONE && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+    }
 }
 
 impl fmt::Display for Address {
@@ -127,7 +157,7 @@ impl fmt::Display for Address {
 }
 
 /// An account's name: usually the member's e-mail address, but any label will do (`acme-ltd`).
-/// Trimmed and in lower case, as addresses are, so that one compares with the other.
+/// In the same form as addresses, so that one compares with the other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(Arc<str>);
 
@@ -135,7 +165,7 @@ impl AccountId {
     /// # Errors
     /// When the text is empty, too long, or has blanks or control characters inside.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let text = text.trim().to_lowercase();
+        let text = normal(text);
         check_length(&text)?;
         match text.chars().find(|c| c.is_control() || c.is_whitespace()) {
             Some(c) => Err(NameError::Character(c)),
@@ -208,6 +238,60 @@ impl fmt::Display for EventTypeId {
     }
 }
 
+/// A name in the form in which names are compared. What has no such form, or one that is too long, is
+/// only trimmed and put into lower case.
+fn normal(text: &str) -> String {
+    let nfc = ComposingNormalizerBorrowed::new_nfc();
+    let plain = text.trim().to_lowercase();
+    let composed = nfc.normalize(&plain).to_lowercase();
+    let composed = nfc.normalize(&composed);
+    let whole = match composed.rsplit_once('@') {
+        Some((local, domain)) => format!("{local}@{}", domain_form(domain)),
+        None => composed.into_owned(),
+    };
+    if whole.len() > MAX_NAME { plain } else { whole }
+}
+
+/// A domain in A-labels and in lower case. What is no domain name, such as an address in brackets, stays
+/// as it is.
+pub fn domain_form(domain: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    let ascii = idna::domain_to_ascii(domain).ok();
+    let ascii = ascii.filter(|ascii| !ascii.is_empty() && ascii.bytes().all(plain));
+    ascii.unwrap_or_else(|| domain.to_lowercase())
+}
+
+/// The text with every domain in it as people write it: `xn--exmple-cua.com` becomes `exämple.com`.
+pub fn readable(text: &str) -> Cow<'_, str> {
+    if !text.contains(A_LABEL) {
+        return Cow::Borrowed(text);
+    }
+    let in_domain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(in_domain) {
+        let word = &rest[at..];
+        let end = word.find(|c| !in_domain(c)).unwrap_or(word.len());
+        shown.push_str(&rest[..at]);
+        let (unicode, known) = idna::domain_to_unicode(&word[..end]);
+        let is_label = |label: &str| label.starts_with(A_LABEL);
+        let better = word[..end].split('.').any(is_label) && known.is_ok();
+        shown.push_str(if better { &unicode } else { &word[..end] });
+        rest = &word[end..];
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
+
+/// How a label of a domain begins that stands for letters beyond ASCII.
+const A_LABEL: &str = "xn--";
+
+/// Whether a name may have been kept in another form before there was one for all: with letters beyond
+/// ASCII, or a domain that has some.
+pub fn had_other_forms(name: &str) -> bool {
+    !name.is_ascii() || name.contains(A_LABEL)
+}
+
 fn check_length(text: &str) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
@@ -264,6 +348,105 @@ mod tests {
                 Address::parse(text).map(|a| a.to_string()),
                 expect.map(str::to_owned)
             );
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_an_address_is_one() {
+        let rows: [(&[&str], &str); 6] = [
+            (
+                &[
+                    "info@exämple.com",
+                    "Info@EXÄMPLE.com",
+                    "info@xn--exmple-cua.com",
+                    "info@XN--EXMPLE-CUA.COM",
+                    "info@exa\u{308}mple.com",
+                ],
+                "info@xn--exmple-cua.com",
+            ),
+            (
+                &[
+                    "jos\u{e9}@example.com",
+                    "jose\u{301}@example.com",
+                    " JOSÉ@Example.com ",
+                ],
+                "jos\u{e9}@example.com",
+            ),
+            (&["a@straße.de", "A@xn--strae-oqa.de"], "a@xn--strae-oqa.de"),
+            (&["bo@[127.0.0.1]"], "bo@[127.0.0.1]"),
+            (&["bo@under_score.example"], "bo@under_score.example"),
+            // What the mapping would make an address of its own of stays as it was typed.
+            (
+                &["x@victim\u{ff20}example.com"],
+                "x@victim\u{ff20}example.com",
+            ),
+        ];
+        for (spellings, expect) in rows {
+            for text in spellings {
+                let address = Address::parse(text).map(|of| of.to_string());
+                assert_eq!(address.as_deref(), Ok(expect), "{text}");
+                let account = AccountId::parse(text).map(|of| of.to_string());
+                assert_eq!(account.as_deref(), Ok(expect), "{text}");
+            }
+        }
+        assert_eq!(domain_form("EXÄMPLE.com"), "xn--exmple-cua.com");
+        let long = format!("a@{}example", "ä.".repeat(90));
+        assert_eq!(
+            Address::parse(&long).map(|of| of.to_string()),
+            Ok(long),
+            "it has no other form"
+        );
+    }
+
+    #[test]
+    fn people_read_domains_as_they_write_them() {
+        let rows = [
+            (
+                "info@xn--exmple-cua.com (3 credits)",
+                "info@exämple.com (3 credits)",
+            ),
+            (
+                "a@xn--strae-oqa.de, b@example.com",
+                "a@straße.de, b@example.com",
+            ),
+            ("nothing here", "nothing here"),
+            ("kV2s9xn--qTt_6z", "kV2s9xn--qTt_6z"),
+            ("xn--", "xn--"),
+        ];
+        for (text, expect) in rows {
+            assert_eq!(readable(text), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_managed_user_and_a_telephone_are_told_by_their_address() {
+        let rows = [
+            (
+                "alice+cmidditrv0000mza4q93hbcau@example.com",
+                Some("alice@example.com"),
+                false,
+            ),
+            ("alice+club@example.com", None, false),
+            ("+cmidditrv0000mza4q93hbcau@example.com", None, false),
+            ("4915112345678@sms.cal.com", None, true),
+            ("+4915112345678@sms.cal.com", None, true),
+            ("bo@sms.cal.com", None, false),
+        ];
+        for (text, managed, telephone) in rows {
+            let address = Address::parse(text).expect("an address");
+            let shown = address.of_managed_user().map(|of| of.to_string());
+            assert_eq!(shown.as_deref(), managed, "{text}");
+            assert_eq!(address.is_telephone(), telephone, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_normal_form_of_a_normal_form_is_itself(text in "[ -~à-ÿΣσςßİıé\u{301}\u{308}。@.]{1,12}@?[a-zA-Zäß.\u{301}-]{0,8}") {
+            if let Ok(address) = Address::parse(&text) {
+                let again = Address::parse(address.as_str()).map(|of| of.to_string());
+                proptest::prop_assert_eq!(again, Ok(address.to_string()));
+            }
         }
     }
 }

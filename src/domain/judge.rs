@@ -6,6 +6,7 @@ mod calendar;
 mod people;
 mod rules;
 mod times;
+mod told;
 
 use std::borrow::Cow;
 
@@ -21,7 +22,7 @@ use super::gate::Gate;
 use super::id::{AccountId, Address};
 use super::phrase::Name;
 use super::request::{Charge, Review, Verdict};
-use super::rule::scope::Scope;
+use super::rule::scope::{Questions, Scope};
 use super::snapshot::{Lookups, Pin, Standing};
 use super::terms::OnReschedule;
 use super::text;
@@ -52,6 +53,8 @@ pub struct Asked<'a> {
     pub review: Option<&'a Review>,
     /// What overlaps it: an accepted booking, or one confirmed before it in this plan.
     pub taken_by: Option<&'a str>,
+    /// Which of `bookings` that overlaps, by its place.
+    pub taken_at: usize,
     /// The charge it would take over.
     pub carried: Option<&'a Charge>,
     /// Several bookings are decided together, and some of them replaced what is paid for. That comes
@@ -67,7 +70,10 @@ pub struct Asked<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
     pub decision: Decision,
+    /// For operators: they say what is known of the account.
     pub reasons: Vec<Reason>,
+    /// What the booker is told; only of a decline. Cal.com shows it on the booking's public page.
+    pub told: Option<String>,
     pub findings: Findings,
     pub account: Option<AccountId>,
     pub booker: Option<Address>,
@@ -84,6 +90,10 @@ struct Objection {
     decision: Decision,
     code: Code,
     text: String,
+    /// Whether the text is in the operator's own words.
+    own: bool,
+    /// The place of the booking that stood in the way, where it was a single one.
+    at: Option<usize>,
 }
 
 /// What one rule says: nothing to look at, fine, or an objection.
@@ -174,16 +184,22 @@ pub fn judge_with(asked: &Asked<'_>, room: &mut Room) -> Judged {
         credits,
         available: asked.available,
         to_hold,
+        occurrence: asked.bookings[0].start,
         lookups: asked
             .lookups
             .map_or(&NO_ANSWERS, |lookups| &lookups.answers),
         hidden: asked.gate.criteria.pin.as_deref(),
+        questions: Questions {
+            shown: { asked.event_type.flatten() }.and_then(|kind| kind.questions.as_deref()),
+            assumed: &[],
+        },
         zone: asked.zone,
         now: asked.now,
     };
     room.clear();
     let mut heard = Heard {
         room,
+        bookings: asked.bookings,
         objections: Vec::new(),
     };
     heard.hard("pending", calendar::pending(asked));
@@ -210,10 +226,11 @@ pub fn judge_with(asked: &Asked<'_>, room: &mut Room) -> Judged {
     }
     heard.hard("credit", credit(asked, to_hold));
     let Heard { objections, .. } = heard;
-    let (decision, reasons) = decide(asked, &scope, objections, carried);
+    let (decision, reasons, told) = decide(asked, &scope, objections, carried);
     Judged {
         decision,
         reasons,
+        told,
         findings: room.findings(|| rules::lists(asked)),
         account: asked.account.map(|account| account.id.clone()),
         booker: asked.booker().map(|booker| booker.address.clone()),
@@ -226,6 +243,7 @@ pub fn judge_with(asked: &Asked<'_>, room: &mut Room) -> Judged {
 /// What the rules said.
 struct Heard<'r> {
     room: &'r mut Room,
+    bookings: &'r [&'r Booking],
     objections: Vec<(Weight, Objection)>,
 }
 
@@ -245,7 +263,13 @@ impl Heard<'_> {
             Said::Silent => return,
             Said::Fine(detail) => (true, detail),
             Said::Objects(objection) => {
-                let detail = objection.text.clone().into();
+                let detail = match objection.at {
+                    Some(at) if self.bookings.len() > 1 => {
+                        let uid = &self.bookings[at].uid;
+                        format!("{} (booking {uid})", objection.text).into()
+                    }
+                    Some(_) | None => objection.text.clone().into(),
+                };
                 self.objections.push((weight, objection));
                 (false, detail)
             }
@@ -258,19 +282,23 @@ impl Heard<'_> {
     }
 }
 
-/// The first objection decides; further ones that ask for the same are reasons too.
+/// The first objection decides; further ones that ask for the same are reasons too. Last comes what
+/// the booker is told of a decline.
 fn decide(
     asked: &Asked<'_>,
     scope: &Scope<'_>,
     mut objections: Vec<(Weight, Objection)>,
     carried: Credits,
-) -> (Decision, Vec<Reason>) {
+) -> (Decision, Vec<Reason>, Option<String>) {
     if let Some(review) = asked.review
-        && let Some(decided) = said_by_operator(review, &mut objections)
+        && let Some((decision, reasons)) = said_by_operator(review, &mut objections)
     {
-        return decided;
+        let told = (decision == Decision::Decline).then(|| text::joined(&reasons));
+        return (decision, reasons, told);
     }
-    let Some((_, first)) = objections.first() else {
+    let mut objections: Vec<Objection> = objections.into_iter().map(|(_, one)| one).collect();
+    told::in_own_words(asked, scope, &mut objections);
+    let Some(first) = objections.first() else {
         let reason = if asked.carried.is_some() {
             let paid = text::credits(carried);
             let text = format!("rescheduled; {paid} were paid before");
@@ -278,36 +306,41 @@ fn decide(
         } else {
             reason_of(Code::Enough, "enough credit".to_owned())
         };
-        return (Decision::Confirm, vec![reason]);
+        return (Decision::Confirm, vec![reason], None);
     };
     let decision = expired_wait(first.decision, asked.now);
-    let alone = tells_alone(first.code);
     let now_asks = |objection: &Objection| expired_wait(objection.decision, asked.now);
     let same = |objection: &&Objection| {
         std::mem::discriminant(&now_asks(objection)) == std::mem::discriminant(&decision)
     };
-    let objections = objections.iter().map(|(_, objection)| objection);
-    let count = if alone { 1 } else { usize::MAX };
-    let same: Vec<&Objection> = objections.filter(same).take(count).collect();
-    let mut reasons: Vec<Reason> = same
-        .iter()
-        .map(|objection| reason_of(objection.code, words(asked, scope, objection)))
+    let same: Vec<&Objection> = objections.iter().filter(same).collect();
+    let waited = |objection: &Objection| now_asks(objection) != objection.decision;
+    let count = if tells_alone(first.code) {
+        1
+    } else {
+        usize::MAX
+    };
+    let shown = || same.iter().take(count);
+    let mut reasons: Vec<Reason> = shown()
+        .map(|objection| reason_of(objection.code, objection.text.clone()))
         .collect();
-    if same
-        .iter()
-        .any(|objection| now_asks(objection) != objection.decision)
-    {
+    if shown().any(|objection| waited(objection)) {
         reasons.push(reason_of(Code::WaitedTooLong, text::waited_too_long()));
     }
     if decision == Decision::Decline && asked.ledger_is_empty {
         let text = "the ledger has no account yet, and declining everybody would be a mistake: \
                     grant credits or import the members first";
-        return (
-            Decision::Leave,
-            vec![reason_of(Code::EmptyLedger, text.to_owned())],
-        );
+        let reasons = vec![reason_of(Code::EmptyLedger, text.to_owned())];
+        return (Decision::Leave, reasons, None);
     }
-    (decision, reasons)
+    let told = (decision == Decision::Decline).then(|| {
+        if told::may_name_the_account(asked) {
+            text::joined(&reasons)
+        } else {
+            told::to_anybody(asked, &same, waited)
+        }
+    });
+    (decision, reasons, told)
 }
 
 /// An operator's word stands for what the house asks for, and never for what keeps calendar and
@@ -358,15 +391,6 @@ fn tells_alone(code: Code) -> bool {
     )
 }
 
-/// What is said: in the house's own words where it has some.
-fn words(asked: &Asked<'_>, scope: &Scope<'_>, objection: &Objection) -> String {
-    let own = asked.house.words(objection.code).and_then(|words| {
-        let language = asked.booker().and_then(|booker| booker.language.as_deref());
-        words.pick(language)?.render(scope).ok()
-    });
-    own.unwrap_or_else(|| objection.text.clone())
-}
-
 fn reason_of(code: Code, text: String) -> Reason {
     Reason { code, text }
 }
@@ -388,6 +412,29 @@ fn objects(decision: Decision, code: Code, text: impl Into<String>) -> Said {
         decision,
         code,
         text: text.into(),
+        own: false,
+        at: None,
+    })
+}
+
+/// An objection to one booking of the request, which is named where there are several.
+fn objects_at(
+    asked: &Asked<'_>,
+    at: usize,
+    decision: Decision,
+    (code, text): (Code, String),
+) -> Said {
+    let mut text = text;
+    if asked.bookings.len() > 1 {
+        let start = asked.bookings[at].start.with_timezone(&asked.zone);
+        text = format!("{text} {}", text::occurrence(start));
+    }
+    Said::Objects(Objection {
+        decision,
+        code,
+        text,
+        own: false,
+        at: Some(at),
     })
 }
 

@@ -25,7 +25,6 @@ use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
 use super::snapshot::{Earlier, Series, Snapshot, Standing};
 use super::taken::Taken;
 use super::terms::RefundTerms;
-use super::text;
 use super::time::{Time, kept};
 
 /// All that a pass will do.
@@ -291,10 +290,11 @@ impl<'a> Planner<'a> {
             .and_then(|booker| self.snapshot.names.get(&booker.address))
             .and_then(|id| self.snapshot.accounts.get(id));
         let carried = self.carried(group, gate, account);
-        let taken_by = group
+        let taken = group
             .bookings
             .iter()
-            .find_map(|booking| self.taken.find(booking));
+            .enumerate()
+            .find_map(|(at, booking)| Some((at, self.taken.find(booking)?)));
         let event_type = first.event_type.as_ref().map(|event_type| event_type.id);
         let mut findings = std::mem::take(&mut self.findings);
         let asked = Asked {
@@ -312,7 +312,8 @@ impl<'a> Planner<'a> {
             pin: self.snapshot.pins.get(&first.uid).copied(),
             lookups: self.snapshot.lookups.get(&group.id),
             review: record.and_then(|record| record.review.as_ref()),
-            taken_by,
+            taken_by: taken.map(|(_, by)| by),
+            taken_at: taken.map_or(0, |(at, _)| at),
             carried,
             moved_together: self.moved_together(group, account),
             ledger_is_empty: self.snapshot.ledger_is_empty,
@@ -525,7 +526,6 @@ impl<'a> Planner<'a> {
         self.sends_left -= 1;
         self.declines_left -= 1;
         request.state = RequestState::Recorded;
-        request.text = Some(text::joined(&request.reasons));
         request.call = Some(match self.policy.refuse_with {
             RefuseWith::Decline => CallKind::Decline,
             RefuseWith::Cancel => CallKind::Cancel,

@@ -1,4 +1,7 @@
-//! What people are told. The same sentence goes to the booker, into the log and to the operator.
+//! What people are told. What a booker reads is put together in `judge::told`.
+
+use chrono::DateTime;
+use chrono_tz::Tz;
 
 use super::criteria::cap::Period;
 use super::decision::{Credits, Reason};
@@ -152,10 +155,42 @@ pub fn kept(text: &str) -> String {
     text.chars().take(MAX_KEPT).collect()
 }
 
-/// All reasons as one text for the booker.
+/// All reasons as one text.
 pub fn joined(reasons: &[Reason]) -> String {
     let texts: Vec<&str> = reasons.iter().map(|reason| reason.text.as_str()).collect();
-    texts.join(" ").chars().take(MAX_TEXT).collect()
+    cut(&texts.join(" "))
+}
+
+/// The text as long as a booker reads.
+pub fn cut(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
+}
+
+/// The one text for every reason that would tell something about an account. It is the same whether
+/// there is an account or not, and names what the booker gave: an address or a telephone number, and
+/// a PIN where the gate asks for one.
+pub fn not_accepted(by_telephone: bool, pin: bool) -> String {
+    let gave = if by_telephone {
+        "telephone number"
+    } else {
+        "e-mail address"
+    };
+    let with = match (by_telephone, pin) {
+        (_, true) => "its e-mail address and its PIN",
+        (false, false) => "its e-mail address",
+        (true, false) => "its e-mail address or telephone number",
+    };
+    format!(
+        "This request cannot be accepted for the {gave} you gave. If you have an account with us, \
+         please book with {with}, and see that the account covers the booking."
+    )
+}
+
+/// Which booking of a series stood in the way.
+pub fn occurrence(start: DateTime<Tz>) -> String {
+    let zone = start.timezone().name();
+    let start = start.format("%Y-%m-%d at %H:%M");
+    format!("This is about the booking on {start} ({zone}).")
 }
 
 /// Why a booking that others accepted is cancelled.
@@ -163,4 +198,24 @@ pub fn unmanaged() -> String {
     "This booking was accepted without being paid for with credits, so it was cancelled. Please \
      request it again."
         .to_owned()
+}
+
+/// Control characters, marks that change the order of reading, and characters without width. The
+/// joiners stay: words and emoji are made with them.
+pub fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }

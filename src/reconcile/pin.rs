@@ -116,8 +116,12 @@ pub fn verify(hash: &str, pin: &SecretString) -> Option<bool> {
 pub struct Given(BTreeMap<BookingUid, SecretString>);
 
 impl Given {
-    /// Takes the PIN out of the booking, wherever it is repeated, when the gate asks for one.
+    /// Takes the PIN out of the booking, wherever it is repeated, when the gate asks for one; and names
+    /// the booker as the house looks for accounts.
     pub fn take(&mut self, policy: &Policy, booking: &mut Booking) {
+        if let Some(booker) = &mut booking.booker {
+            booker.address = policy.house.address_of(&booker.address);
+        }
         if let Some(pin) = take(policy, booking) {
             self.0.insert(booking.uid.clone(), pin);
         }

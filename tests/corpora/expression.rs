@@ -102,8 +102,10 @@ fn scope<'a>(
         credits: 4,
         available: 3,
         to_hold: 4,
+        occurrence: booking.start,
         lookups,
         hidden: Some("pin"),
+        questions: Default::default(),
         zone: chrono_tz::Tz::Europe__Berlin,
         now: now(),
     }

@@ -156,6 +156,9 @@ impl Town {
                 confirmation: Confirmation::Always { blocks_slot: false },
                 verifies_address: None,
                 questions: None,
+                no_cancelling: false,
+                no_moving: false,
+                limits: Vec::new(),
             })
             .collect()
     }

@@ -4,9 +4,9 @@
 use serde_json::Value;
 
 use crate::calcom::fields::{
-    Object, Unreadable, address, addresses, answers, flag, instant, link, list, maybe_instant,
-    minutes, name, names, number, object, owned, price, questions, row, seats, status, stretch,
-    text, uid,
+    Object, Unreadable, address, addresses, answers, flag, instant, limits, link, list,
+    maybe_instant, minutes, name, names, number, object, owned, price, questions, row, seats,
+    status, stretch, switched_off, text, uid,
 };
 use crate::calcom::identify::booker;
 use crate::calcom::port::Me;
@@ -141,6 +141,13 @@ pub(in crate::calcom) fn event_type(value: &Value) -> Result<EventType, Unreadab
             .get("requiresBookerEmailVerification")
             .and_then(Value::as_bool),
         questions: questions(row, "name"),
+        no_cancelling: switched_off(row, "disableCancelling"),
+        no_moving: switched_off(row, "disableRescheduling"),
+        limits: [
+            limits(row, "bookingLimits", "bookings"),
+            limits(row, "durationLimits", "minutes"),
+        ]
+        .concat(),
     })
 }
 

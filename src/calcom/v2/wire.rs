@@ -4,9 +4,9 @@
 use serde_json::Value;
 
 use crate::calcom::fields::{
-    Object, Unreadable, address, addresses, answers, flag, instant, link, list, maybe_instant,
-    minutes, name, names, number, object, owned, price, questions, row, seats, series, status,
-    stretch, text, uid,
+    Object, Unreadable, address, addresses, answers, flag, instant, limits, link, list,
+    maybe_instant, minutes, name, names, number, object, owned, price, questions, row, seats,
+    series, status, stretch, switched_off, text, uid,
 };
 use crate::calcom::identify::booker;
 use crate::calcom::port::Me;
@@ -134,7 +134,21 @@ pub(in crate::calcom) fn event_type(value: &Value) -> Result<EventType, Unreadab
             .get("requiresBookerEmailVerification")
             .and_then(Value::as_bool),
         questions: questions(row, "slug"),
+        no_cancelling: switched_off(row, "disableCancelling"),
+        no_moving: switched_off(row, "disableRescheduling"),
+        limits: own_limits(row),
     })
+}
+
+/// The event type's own limits, in words.
+fn own_limits(row: &Object) -> Vec<String> {
+    let mut own = limits(row, "bookingLimitsCount", "bookings");
+    own.extend(limits(row, "bookingLimitsDuration", "minutes"));
+    let active = object(row, "bookerActiveBookingsLimit");
+    if let Some(most) = active.and_then(|of| number(of, "maximumActiveBookings")) {
+        own.push(format!("{most} bookings of one booker to come"));
+    }
+    own
 }
 
 fn confirmation(row: &Object) -> Confirmation {

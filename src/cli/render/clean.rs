@@ -8,6 +8,8 @@ use std::str::Chars;
 use serde_json::Value;
 
 use crate::control::protocol::Answer;
+use crate::domain::id::readable;
+use crate::domain::text::is_unseen;
 
 /// The answer with every text in it cleaned. All of them go through one place, so that none can be
 /// forgotten where it is printed.
@@ -26,8 +28,10 @@ fn clean_value(value: &mut Value) {
     }
 }
 
-/// On one line, without escape sequences and without characters that are not seen.
+/// On one line, without escape sequences and without characters that are not seen. Domains are shown as
+/// people write them.
 pub fn text(dirty: &str) -> String {
+    let dirty = &*readable(dirty);
     let mut clean = String::with_capacity(dirty.len());
     let mut chars = dirty.chars().peekable();
     while let Some(c) = chars.next() {
@@ -57,26 +61,6 @@ pub fn json(json: &str) -> String {
         }
     }
     clean
-}
-
-/// Control characters, marks that change the order of reading, and characters without width. The
-/// joiners stay: words and emoji are made with them.
-pub fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'
-                | '\u{200e}'
-                | '\u{200f}'
-                | '\u{202a}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 /// What follows the escape character.

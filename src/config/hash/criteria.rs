@@ -4,19 +4,23 @@
 use super::{effect, event_type, quoted};
 use crate::config::lookup::{LookupConfig, Source};
 use crate::domain::criteria::cap::Cap;
-use crate::domain::criteria::house::House;
+use crate::domain::criteria::house::{House, ManagedUsers};
 use crate::domain::criteria::lists::{Listed, Who};
 use crate::domain::criteria::opening::Opening;
 use crate::domain::criteria::price::Price;
-use crate::domain::criteria::terms::{Criteria, Rule, WhoseClock};
+use crate::domain::criteria::terms::{AccountDetails, Criteria, Rule, WhoseClock};
 use crate::domain::rule::words::Words;
 use crate::domain::time::Span;
 
 pub(super) fn house(house: &House) -> Vec<String> {
     let folding = &house.folding;
     let dots = sorted(folding.dots.iter().map(|domain| quoted(domain)).collect());
+    let managed = match house.managed_users {
+        ManagedUsers::Leave => "leave",
+        ManagedUsers::Find => "find",
+    };
     let mut lines = vec![format!(
-        "house {} fold-tags {} fold-dots {} requests-per-day {}",
+        "house {} fold-tags {} fold-dots {} managed-users {managed} requests-per-day {}",
         house.zone.name(),
         folding.tags,
         dots.join(" "),
@@ -60,9 +64,13 @@ pub(super) fn gate(criteria: &Criteria) -> Vec<String> {
         WhoseClock::House => "house",
         WhoseClock::Booker => "booker",
     };
+    let details = match criteria.account_details {
+        AccountDetails::Proven => "proven",
+        AccountDetails::Always => "always",
+    };
     let mut lines = vec![format!(
         "criteria over-cap {} notice {} {} missed {} outside-hours {} not-allowed {} blocked {} \
-         requests-per-day {} too-many {} pin {} wrong-pin {} clock {clock}",
+         requests-per-day {} too-many {} pin {} wrong-pin {} account-details {details} clock {clock}",
         effect(criteria.over_cap),
         span(notice.at_least),
         span(notice.at_most),

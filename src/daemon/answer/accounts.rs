@@ -6,7 +6,7 @@ use crate::control::protocol::{Answer, EntryView, Refusal, SCHEMA};
 use crate::daemon::views::{self, facts};
 use crate::domain::account::Account;
 use crate::domain::fact::Fact;
-use crate::domain::id::{AccountId, Address, BookingUid};
+use crate::domain::id::{AccountId, Address, BookingUid, had_other_forms};
 use crate::domain::time::Time;
 use crate::store::port::{Store, StoreError, Subject, Written};
 
@@ -110,6 +110,18 @@ pub fn alias(
     let alias =
         Address::parse(alias).map_err(|why| parse::usage(format!("the alias {alias:?} {why}")))?;
     let there = account.aliases.contains(&alias);
+    // The ledger lets such names pass, because old logs may have several spellings of one.
+    if !remove
+        && !there
+        && had_other_forms(alias.as_str())
+        && let Some(other) = store.resolve(&alias).map_err(|e| parse::store_failed(&e))?
+        && other != account.id
+    {
+        return Err(parse::refused(
+            "conflict",
+            format!("the name {alias} is taken by the account {other}"),
+        ));
+    }
     if there == remove {
         let id = account.id.clone();
         let fact = if remove {

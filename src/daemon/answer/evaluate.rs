@@ -1,7 +1,7 @@
 //! Judging one booking from a file as if it were pending. Nothing is done, nothing is written, and
 //! Cal.com is not asked: what it would say is assumed, and the answer names every assumption.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::parse;
 use crate::calcom::file::{FromFile, read};
@@ -12,7 +12,6 @@ use crate::domain::gate::Policy;
 use crate::domain::id::{HostId, RequestId};
 use crate::domain::plan::{Plan, plan};
 use crate::domain::snapshot::{Lookups, Pin, Series, Snapshot};
-use crate::domain::text;
 use crate::domain::time::Time;
 use crate::reconcile::pin::{self, Check, Given};
 use crate::reconcile::{before, known};
@@ -41,8 +40,7 @@ pub fn evaluate(
         ));
     };
     let request = &step.request;
-    let told = (request.decision == crate::domain::decision::Decision::Decline)
-        .then(|| text::joined(&request.reasons));
+    let told = request.text.clone();
     Ok(Answer::Evaluate(EvaluateView {
         schema: SCHEMA,
         at: views::time(at),
@@ -119,7 +117,27 @@ fn snapshot(
     assumed.extend(past);
     look_at_pin(store, policy, &mut snapshot, &given).map_err(|e| parse::store_failed(&e))?;
     snapshot.lookups = not_asked(policy, &snapshot, assumed);
+    assumed.extend(questions(policy, &snapshot.pending[0].booking));
     Ok(snapshot)
+}
+
+/// The file does not say of which types the questions are: what rules make of the answers.
+fn questions(policy: &Policy, booking: &Booking) -> BTreeSet<String> {
+    let Some(gate) = policy.gate(booking) else {
+        return BTreeSet::new();
+    };
+    let rules = policy.house.rules.iter().chain(gate.criteria.rules.iter());
+    let uses = rules.flat_map(|rule| rule.require.answers());
+    let given = uses.filter(|one| booking.answers.contains_key(&one.slug));
+    given
+        .filter_map(|one| {
+            let kind = one.wants?.word();
+            Some(format!(
+                "that the answer to the question {} is {kind}, as a rule takes it",
+                one.slug
+            ))
+        })
+        .collect()
 }
 
 /// What the member has and the booker asked for; what had to be assumed.
@@ -203,6 +221,9 @@ fn event_type(booking: &Booking, price: Option<i64>) -> Option<EventType> {
         confirmation: Confirmation::Unknown,
         verifies_address: None,
         questions: None,
+        no_cancelling: false,
+        no_moving: false,
+        limits: Vec::new(),
     })
 }
 
@@ -212,7 +233,8 @@ mod tests {
 
     use super::*;
     use crate::domain::criteria::cap::{Cap, Period};
-    use crate::domain::criteria::house::{House, Lookup};
+    use crate::domain::criteria::house::{House, Lookup, ManagedUsers};
+    use crate::domain::criteria::opening::Opening;
     use crate::domain::criteria::terms::{Criteria, Rule};
     use crate::domain::fact::Fact;
     use crate::domain::gate::{EventTypeKey, Gate, Limits, RefuseWith};
@@ -379,6 +401,180 @@ mod tests {
         assert!(
             shown.contains("`evaluate` asks no other systems"),
             "{shown}"
+        );
+    }
+
+    fn rules(require: &str) -> std::sync::Arc<[Rule]> {
+        let text = require.to_owned();
+        let compile = move || Expression::compile(&text, &BTreeSet::new());
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        let require = thread.spawn(compile).unwrap().join().unwrap();
+        [Rule {
+            name: "own".into(),
+            require: require.unwrap(),
+            reason: None,
+            effect: Default::default(),
+        }]
+        .into()
+    }
+
+    /// Bookings as a genuine server sends them.
+    const NUMBER: &str = include_str!("../../../tests/inputs/booking-number-answer.json");
+    const BLANK: &str = include_str!("../../../tests/inputs/booking-number-answer-blank.json");
+    const IDN: &str = include_str!("../../../tests/inputs/booking-idn-domain.json");
+    const MANAGED: &str = include_str!("../../../tests/inputs/booking-managed-user.json");
+    const TELEPHONE: &str = include_str!("../../../tests/inputs/booking-phone-only.json");
+    const NIGHT: &str = include_str!("../../../tests/inputs/booking-across-midnight.json");
+
+    fn club() -> Policy {
+        let mut policy = policy();
+        policy.gates[0].event_types = vec![EventTypeKey::Id(crate::domain::id::EventTypeId(7))];
+        policy
+    }
+
+    fn grant(store: &mut MemoryStore, account: &str) {
+        let fact = Fact::Grant {
+            reference: Reference::parse(account).unwrap(),
+            account: AccountId::parse(account).unwrap(),
+            credits: 10,
+            expires: None,
+            reason: "test".to_owned(),
+        };
+        store.commit(time(NOW), vec![fact], &[]).unwrap();
+    }
+
+    #[test]
+    fn an_answer_to_a_number_question_is_a_number() {
+        let mut store = member();
+        let mut policy = club();
+        // the rule, the decision with the answer "120", with a blank one
+        let rows = [
+            (
+                "booking.answers.pages >= 100",
+                "confirm enough",
+                "review rule-failed",
+            ),
+            (
+                "booking.answers.pages >= 100.0",
+                "confirm enough",
+                "review rule-failed",
+            ),
+            (
+                "booking.answers[\"pages\"] > 100",
+                "confirm enough",
+                "review rule-failed",
+            ),
+            (
+                "booking.answers.pages == 120",
+                "confirm enough",
+                "review rule-failed",
+            ),
+            (
+                "booking.answers.pages >= 121",
+                "decline rule",
+                "review rule-failed",
+            ),
+            (
+                "has(booking.answers.pages) && booking.answers.pages >= 100",
+                "confirm enough",
+                "decline rule",
+            ),
+            (
+                "!(\"pages\" in booking.answers) || booking.answers.pages < 200",
+                "confirm enough",
+                "confirm enough",
+            ),
+            (
+                "booking.answers.pages == \"120\"",
+                "confirm enough",
+                "review rule-failed",
+            ),
+            // The reference evaluates macros.
+            (
+                "[1].exists(n, booking.answers.pages >= 100)",
+                "confirm enough",
+                "review rule-failed",
+            ),
+        ];
+        for (require, answered, blank) in rows {
+            policy.house.rules = rules(require);
+            let (got, shown) = judged(&mut store, &policy, NUMBER);
+            assert_eq!(got, answered, "{require}: {shown}");
+            let (got, shown) = judged(&mut store, &policy, BLANK);
+            assert_eq!(got, blank, "{require}: {shown}");
+            if blank == "review rule-failed" {
+                assert!(
+                    shown.contains("the question pages has no answer"),
+                    "{shown}"
+                );
+            }
+        }
+        policy.house.rules = rules("booking.answers.pages >= 100");
+        let (_, shown) = judged(&mut store, &policy, NUMBER);
+        let assumed = "that the answer to the question pages is a number, as a rule takes it";
+        assert!(shown.contains(assumed), "{shown}");
+        let words = NUMBER.replace("\"120\"", "\"many\"");
+        let (got, shown) = judged(&mut store, &policy, &words);
+        assert_eq!(got, "review rule-failed");
+        assert!(
+            shown.contains("takes a number from the question pages, and the answer is a text"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn every_spelling_of_a_domain_finds_the_account() {
+        let mut store = MemoryStore::new();
+        grant(&mut store, "info@exämple.com");
+        let (got, shown) = judged(&mut store, &club(), IDN);
+        assert_eq!(got, "confirm enough", "{shown}");
+    }
+
+    #[test]
+    fn a_managed_user_is_found_where_the_house_says_so() {
+        let mut store = MemoryStore::new();
+        grant(&mut store, "alice@example.com");
+        let mut policy = club();
+        let (got, shown) = judged(&mut store, &policy, MANAGED);
+        assert_eq!(got, "leave unknown-booker");
+        assert!(shown.contains("house.managed-users"), "{shown}");
+        policy.house.managed_users = ManagedUsers::Find;
+        assert_eq!(judged(&mut store, &policy, MANAGED).0, "confirm enough");
+        // Not everybody with a tag is one.
+        let tagged = MANAGED.replace("+cmidditrv0000mza4q93hbcau", "+club");
+        assert_eq!(
+            judged(&mut store, &policy, &tagged).0,
+            "decline unknown-booker"
+        );
+    }
+
+    #[test]
+    fn who_gave_a_telephone_number_is_told_of_no_address() {
+        let mut store = member();
+        let (got, shown) = judged(&mut store, &club(), TELEPHONE);
+        assert_eq!(got, "decline unknown-booker");
+        assert!(shown.contains("the telephone number you gave"), "{shown}");
+        let told = shown.split("told: ").nth(1).unwrap();
+        let told = told.split("assumed").next().unwrap();
+        assert!(!told.contains("e-mail address you gave"), "{told}");
+    }
+
+    #[test]
+    fn hours_that_touch_hold_a_booking_over_midnight() {
+        let mut store = member();
+        let mut policy = club();
+        let clock = |hour: u32| chrono::NaiveTime::from_hms_opt(hour, 0, 0);
+        let open = |from: u32, to: u32| Opening {
+            from: clock(from).unwrap(),
+            to: clock(to),
+            ..Opening::ALWAYS
+        };
+        policy.gates[0].criteria.hours = vec![open(22, 24), open(0, 2)];
+        assert_eq!(judged(&mut store, &policy, NIGHT).0, "confirm enough");
+        policy.gates[0].criteria.hours = vec![open(22, 24), open(1, 2)];
+        assert_eq!(
+            judged(&mut store, &policy, NIGHT).0,
+            "decline outside-hours"
         );
     }
 }

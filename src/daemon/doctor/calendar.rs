@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::event_type;
 use super::finding::{error, failure, fine, warning};
 use crate::calcom::port::{Calendar, CallError, Me, Select, clock_difference};
 use crate::config::model::Config;
 use crate::control::exit;
 use crate::control::protocol::CheckFinding;
-use crate::domain::booking::{Confirmation, EventType};
+use crate::domain::booking::EventType;
+use crate::domain::criteria::house::House;
 use crate::domain::gate::{EventTypeKey, Gate, HostKey, Policy};
 use crate::domain::id::EventTypeId;
 use crate::domain::ledger_state::Identity;
@@ -45,7 +47,8 @@ pub async fn examine(calendar: &dyn Calendar, config: &Config, clock: &Clock) ->
     match calendar.list(&Select::Pending, 0).await {
         Ok(page) => {
             let count = page.bookings.len();
-            let text = format!("the list can be read ({count} waiting)");
+            let more = if page.next.is_some() { "at least " } else { "" };
+            let text = format!("the list can be read ({more}{count} waiting)");
             findings.push(fine("bookings", text));
             for row in &page.unreadable {
                 findings.push(warning(
@@ -61,7 +64,7 @@ pub async fn examine(calendar: &dyn Calendar, config: &Config, clock: &Clock) ->
     match calendar.event_types().await {
         Ok(all) => {
             for gate in &policy.gates {
-                examine_gate(calendar, gate, &all, &mut findings).await;
+                examine_gate(calendar, (gate, &policy.house), &all, &mut findings).await;
             }
         }
         Err(error) => findings.push(failed("event types", &error)),
@@ -172,7 +175,7 @@ fn skew(server: Option<Time>, (before, after): (Time, Time)) -> CheckFinding {
 
 async fn examine_gate(
     calendar: &dyn Calendar,
-    gate: &Gate,
+    (gate, house): (&Gate, &House),
     all: &[EventType],
     findings: &mut Vec<CheckFinding>,
 ) {
@@ -200,7 +203,7 @@ async fn examine_gate(
         };
         let subject = format!("event type {name} (gate {})", gate.name);
         match found {
-            Some(kind) => findings.extend(examine_event_type(&subject, &kind, gate)),
+            Some(kind) => findings.extend(event_type::examine(&subject, &kind, (gate, house))),
             None => findings.push(error(
                 &subject,
                 "the calendar does not show it to this key",
@@ -208,91 +211,6 @@ async fn examine_gate(
                  id",
             )),
         }
-    }
-}
-
-fn examine_event_type(subject: &str, kind: &EventType, gate: &Gate) -> Vec<CheckFinding> {
-    let mut findings = Vec::new();
-    if kind.price != 0 {
-        findings.push(error(
-            subject,
-            "it has a price at Cal.com: its bookings are left alone, because confirming would \
-             bypass the payment",
-            "remove the price there, or the event type from the gate",
-        ));
-    }
-    if kind.seated {
-        findings.push(error(
-            subject,
-            "it has seats: its bookings are left alone",
-            "turn seats off there, or remove the event type from the gate",
-        ));
-    }
-    if kind.recurring {
-        let text =
-            "it makes series: where the server tells, all that waits of one is decided as one";
-        findings.push(fine(subject, text));
-    }
-    findings.push(confirmation(subject, kind));
-    findings.extend(proof(subject, kind, gate));
-    findings
-}
-
-fn confirmation(subject: &str, kind: &EventType) -> CheckFinding {
-    match &kind.confirmation {
-        Confirmation::Disabled => error(
-            subject,
-            "it does not ask for confirmation: every booking is accepted at once, and maitred never \
-             sees it",
-            "turn on \"Requires confirmation\", always, in the event type's advanced settings",
-        ),
-        Confirmation::ByNotice { text } => warning(
-            subject,
-            format!(
-                "it asks for confirmation only at short notice ({text}): bookings made earlier \
-                     are accepted at once"
-            ),
-            "set \"Requires confirmation\" to always",
-        ),
-        Confirmation::Always { blocks_slot: false } => fine(
-            subject,
-            "asks for confirmation, always; requests do not block their time, so several may ask \
-             for the same (see the gate's `taken`)",
-        ),
-        Confirmation::Always { blocks_slot: true } => fine(
-            subject,
-            "asks for confirmation, always; requests block their time",
-        ),
-        Confirmation::Unknown => warning(
-            subject,
-            "the server does not say whether it asks for confirmation",
-            "see that \"Requires confirmation\" is set to always there",
-        ),
-    }
-}
-
-/// Who may be somebody else: the address is typed, not proven.
-fn proof(subject: &str, kind: &EventType, gate: &Gate) -> Option<CheckFinding> {
-    let Some(pin) = &gate.criteria.pin else {
-        return (kind.verifies_address == Some(false)).then(|| {
-            warning(
-                subject,
-                "bookers need not prove their e-mail address: anybody can type a member's and \
-                 spend that member's credits",
-                "turn on \"Booker email verification\" in the event type's advanced settings, or \
-                 have the gate ask for a PIN (`pin`)",
-            )
-        });
-    };
-    let asks = kind.questions.as_ref().map(|known| known.contains(pin));
-    match asks {
-        Some(true) => Some(fine(subject, format!("asks for the PIN ({pin})"))),
-        Some(false) => Some(warning(
-            subject,
-            format!("no booking question {pin} is shown, and the gate asks for a PIN in it"),
-            "add the question to the event type with that identifier, or correct the gate's `pin`",
-        )),
-        None => None,
     }
 }
 
@@ -326,9 +244,6 @@ fn failed(subject: &str, error: &CallError) -> CheckFinding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::criteria::effect::Effect;
-    use crate::domain::criteria::terms::Criteria;
-    use crate::domain::terms::Terms;
 
     #[test]
     fn a_clock_that_is_off_is_told_by_how_much() {
@@ -355,82 +270,6 @@ mod tests {
                 is.0 == level && is.1.contains(text),
                 "{server:?}: {finding:?}"
             );
-        }
-    }
-
-    fn gate(pin: Option<&str>) -> Gate {
-        Gate {
-            name: "club".to_owned(),
-            event_types: Vec::new(),
-            cost: 1,
-            unknown_booker: Effect::Decline,
-            short_of_credit: Effect::Decline,
-            taken: Effect::Decline,
-            criteria: Criteria {
-                pin: pin.map(str::to_owned),
-                ..Criteria::default()
-            },
-            terms: Terms::default(),
-        }
-    }
-
-    fn kind() -> EventType {
-        EventType {
-            id: EventTypeId(7),
-            slug: "club".to_owned(),
-            title: "Club".to_owned(),
-            length_minutes: 30,
-            price: 0,
-            seated: false,
-            recurring: false,
-            confirmation: Confirmation::Always { blocks_slot: true },
-            verifies_address: Some(true),
-            questions: Some(vec!["pin".to_owned()]),
-        }
-    }
-
-    #[test]
-    fn every_trait_of_an_event_type_that_matters_is_told() {
-        let but = |change: &dyn Fn(&mut EventType)| {
-            let mut kind = kind();
-            change(&mut kind);
-            kind
-        };
-        let confirmed =
-            |confirmation: Confirmation| but(&|kind| kind.confirmation = confirmation.clone());
-        let typed = but(&|kind| kind.verifies_address = Some(false));
-        // the event type, the gate's PIN, what is found
-        let rows = [
-            (kind(), None, vec!["ok"]),
-            (but(&|kind| kind.price = 500), None, vec!["error", "ok"]),
-            (but(&|kind| kind.seated = true), None, vec!["error", "ok"]),
-            (but(&|kind| kind.recurring = true), None, vec!["ok", "ok"]),
-            (confirmed(Confirmation::Disabled), None, vec!["error"]),
-            (confirmed(Confirmation::Unknown), None, vec!["warning"]),
-            (
-                confirmed(Confirmation::ByNotice {
-                    text: "2 hours".to_owned(),
-                }),
-                None,
-                vec!["warning"],
-            ),
-            (
-                confirmed(Confirmation::Always { blocks_slot: false }),
-                None,
-                vec!["ok"],
-            ),
-            // Nobody proves who he is: a PIN does.
-            (typed.clone(), None, vec!["ok", "warning"]),
-            (typed, Some("pin"), vec!["ok", "ok"]),
-            (kind(), Some("other"), vec!["ok", "warning"]),
-            (but(&|kind| kind.questions = None), Some("pin"), vec!["ok"]),
-        ];
-        for (kind, pin, expect) in rows {
-            let findings = examine_event_type("x", &kind, &gate(pin));
-            let levels: Vec<&str> = findings.iter().map(|of| of.level.as_str()).collect();
-            assert_eq!(levels, expect, "{kind:?} {pin:?}");
-            let helpless = |of: &CheckFinding| (of.level == "ok") != of.help.is_empty();
-            assert!(!findings.iter().any(helpless), "{findings:?}");
         }
     }
 }

@@ -35,6 +35,11 @@ pub fn world(case: &Case, file: Option<FromFile>, policy: &Policy) -> Result<Wor
         (Subject::File(..), Some(file)) => of_file(file, now),
         (Subject::File(..), None) => return Err("the file was not read".to_owned()),
     };
+    for booking in &mut world.bookings {
+        if let Some(booker) = &mut booking.booker {
+            booker.address = policy.house.address_of(&booker.address);
+        }
+    }
     let booker = world.bookings[0].booker.clone();
     world.pin = case.pin;
     world.taken = case.taken;

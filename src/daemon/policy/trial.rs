@@ -90,7 +90,10 @@ fn found(request: &Request) -> FoundView {
     FoundView {
         decision: request.decision.as_str().to_owned(),
         reasons: codes(request.reasons.iter().map(|reason| reason.code)),
-        text: text::joined(&request.reasons),
+        text: match &request.text {
+            Some(told) => told.clone(),
+            None => text::joined(&request.reasons),
+        },
         credits: request.credits,
         rule: objecting.map(|finding| finding.rule.to_string()),
         until: match request.decision {

@@ -193,5 +193,8 @@ pub fn event_type(booking: &Booking, price: i64, seated: bool) -> Option<EventTy
         confirmation: Confirmation::Unknown,
         verifies_address: None,
         questions: None,
+        no_cancelling: false,
+        no_moving: false,
+        limits: Vec::new(),
     })
 }

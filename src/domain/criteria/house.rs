@@ -9,6 +9,7 @@ use super::effect::Effect;
 use super::lists::{Folding, Listed};
 use super::terms::Rule;
 use crate::domain::decision::Code;
+use crate::domain::id::Address;
 use crate::domain::rule::words::Words;
 
 /// The house.
@@ -17,6 +18,7 @@ pub struct House {
     /// In which days, weeks, months and hours are meant.
     pub zone: Tz,
     pub folding: Folding,
+    pub managed_users: ManagedUsers,
     pub caps: Vec<Cap>,
     pub allow: Vec<Listed>,
     pub block: Vec<Listed>,
@@ -28,6 +30,16 @@ pub struct House {
     pub lookups: Vec<Lookup>,
     /// What bookers are told in the house's own words, by reason.
     pub reasons: Vec<(Code, Words)>,
+}
+
+/// Whose account pays for a platform's managed user, whose address has a suffix that nobody typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ManagedUsers {
+    /// Only one with exactly that address; where there is none, the booking is left alone.
+    #[default]
+    Leave,
+    /// That of the address without the suffix.
+    Find,
 }
 
 /// A question to another system, as the domain sees it.
@@ -43,6 +55,7 @@ impl Default for House {
         Self {
             zone: Tz::UTC,
             folding: Folding::default(),
+            managed_users: ManagedUsers::default(),
             caps: Vec::new(),
             allow: Vec::new(),
             block: Vec::new(),
@@ -55,6 +68,15 @@ impl Default for House {
 }
 
 impl House {
+    /// The address under which the booker's account is looked for.
+    pub fn address_of(&self, booker: &Address) -> Address {
+        let found = match self.managed_users {
+            ManagedUsers::Leave => None,
+            ManagedUsers::Find => booker.of_managed_user(),
+        };
+        found.unwrap_or_else(|| booker.clone())
+    }
+
     /// What becomes of a request when this answer is missing.
     pub fn no_answer(&self, lookup: &str) -> Effect {
         self.lookups

@@ -1,6 +1,6 @@
 //! Weekdays and hours: when a booking may be, and what it costs when.
 
-use chrono::{Datelike as _, NaiveTime, Weekday};
+use chrono::{Datelike as _, NaiveDateTime, NaiveTime, Weekday};
 use chrono_tz::Tz;
 
 use crate::domain::time::Time;
@@ -27,18 +27,19 @@ impl Opening {
         self.weekdays[day.num_days_from_monday() as usize]
     }
 
-    /// Whether the whole stretch lies in it, on one day of the zone.
-    pub fn holds(&self, (start, end): (Time, Time), zone: Tz) -> bool {
-        let from = start.with_timezone(&zone).naive_local();
-        let to = end.with_timezone(&zone).naive_local();
-        let ends_at_midnight =
-            to.time() == NaiveTime::MIN && from.date().succ_opt() == Some(to.date());
-        let same_day = from.date() == to.date();
-        let ends_in_time = match self.to {
-            Some(closes) => same_day && to.time() <= closes,
-            None => same_day || ends_at_midnight,
-        };
-        self.on(from.weekday()) && self.from <= from.time() && ends_in_time
+    /// Until when it is open without a break, counted from an instant of the zone's clock in it;
+    /// `None` where it is closed then. What closes then still counts as open for what ends then.
+    fn open_until(&self, at: NaiveDateTime) -> Option<NaiveDateTime> {
+        let inside = self.on(at.weekday())
+            && self.from <= at.time()
+            && self.to.is_none_or(|closes| at.time() <= closes);
+        if !inside {
+            return None;
+        }
+        match self.to {
+            Some(closes) => Some(at.date().and_time(closes)),
+            None => Some(at.date().succ_opt()?.and_time(NaiveTime::MIN)),
+        }
     }
 
     /// Whether it starts in it.
@@ -47,6 +48,29 @@ impl Opening {
         let open = self.from <= from.time() && self.to.is_none_or(|closes| from.time() < closes);
         self.on(from.weekday()) && open
     }
+}
+
+/// The most openings that one booking may go through, one after the other: a month of days, each of
+/// them cut into hours.
+const MAX_STEPS: usize = 31 * 24;
+
+/// Whether the whole stretch lies in these openings, by the clock of the zone. Openings that touch
+/// or overlap are one, across midnight too.
+pub fn hold(openings: &[Opening], (start, end): (Time, Time), zone: Tz) -> bool {
+    let mut at = start.with_timezone(&zone).naive_local();
+    let end = end.with_timezone(&zone).naive_local();
+    for _ in 0..MAX_STEPS {
+        let until = openings
+            .iter()
+            .filter_map(|opening| opening.open_until(at))
+            .max();
+        match until {
+            Some(until) if until >= end => return true,
+            Some(until) if until > at => at = until,
+            Some(_) | None => return false,
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -185,8 +209,131 @@ mod tests {
         ];
         for (opening, zone, start, end, holds, starts) in rows {
             let (start, end) = (time(start), time(end));
-            assert_eq!(opening.holds((start, end), zone), holds, "{zone} {start}");
+            let alone = std::slice::from_ref(opening);
+            assert_eq!(hold(alone, (start, end), zone), holds, "{zone} {start}");
             assert_eq!(opening.starts(start, zone), starts, "{zone} {start}");
+        }
+    }
+
+    /// What the message about hours past midnight advises must do what it says.
+    #[test]
+    fn openings_that_touch_are_one() {
+        let days = |days: &str| -> [bool; 7] {
+            let days: Vec<bool> = days.chars().map(|day| day != '.').collect();
+            days.try_into().expect("seven days")
+        };
+        let open = |weekdays: &str, from: u32, to: u32| Opening {
+            weekdays: days(weekdays),
+            from: clock(from).expect("a time"),
+            to: clock(to),
+        };
+        let night = [open("xxxxxxx", 22, 24), open("xxxxxxx", 0, 2)];
+        let weekday_night = [open("xxxxx..", 22, 24), open("xxxxx..", 0, 2)];
+        let halves = [open("xxxxxxx", 8, 12), open("xxxxxxx", 12, 18)];
+        let overlap = [open("xxxxxxx", 10, 18), open("xxxxxxx", 8, 12)];
+        let gap = [open("xxxxxxx", 8, 12), open("xxxxxxx", 13, 18)];
+        let always = [Opening::ALWAYS];
+        // 2026-11-27 is a Friday.
+        let rows: [(&[Opening], Tz, &str, &str, bool); 13] = [
+            (
+                &night,
+                Tz::UTC,
+                "2026-11-24T23:30:00Z",
+                "2026-11-25T00:30:00Z",
+                true,
+            ),
+            (
+                &night,
+                Tz::UTC,
+                "2026-11-24T22:00:00Z",
+                "2026-11-25T02:00:00Z",
+                true,
+            ),
+            (
+                &night,
+                Tz::UTC,
+                "2026-11-24T22:00:00Z",
+                "2026-11-25T02:00:01Z",
+                false,
+            ),
+            (
+                &night,
+                Tz::UTC,
+                "2026-11-24T22:00:00Z",
+                "2026-11-25T22:30:00Z",
+                false,
+            ),
+            (
+                &night,
+                Tz::Europe__Berlin,
+                "2026-11-24T22:30:00Z",
+                "2026-11-24T23:30:00Z",
+                true,
+            ),
+            (
+                &weekday_night,
+                Tz::UTC,
+                "2026-11-26T23:30:00Z",
+                "2026-11-27T00:30:00Z",
+                true,
+            ),
+            (
+                &weekday_night,
+                Tz::UTC,
+                "2026-11-27T23:30:00Z",
+                "2026-11-28T00:30:00Z",
+                false,
+            ),
+            (
+                &weekday_night,
+                Tz::UTC,
+                "2026-11-27T23:30:00Z",
+                "2026-11-28T00:00:00Z",
+                true,
+            ),
+            (
+                &halves,
+                Tz::UTC,
+                "2026-11-24T11:30:00Z",
+                "2026-11-24T12:30:00Z",
+                true,
+            ),
+            (
+                &overlap,
+                Tz::UTC,
+                "2026-11-24T08:00:00Z",
+                "2026-11-24T18:00:00Z",
+                true,
+            ),
+            (
+                &gap,
+                Tz::UTC,
+                "2026-11-24T11:30:00Z",
+                "2026-11-24T13:30:00Z",
+                false,
+            ),
+            (
+                &always,
+                Tz::UTC,
+                "2026-11-24T20:00:00Z",
+                "2026-11-26T08:00:00Z",
+                true,
+            ),
+            (
+                &always,
+                Tz::UTC,
+                "2026-01-01T00:00:00Z",
+                "2029-01-01T00:00:00Z",
+                false,
+            ),
+        ];
+        for (openings, zone, start, end, expect) in rows {
+            let stretch = (time(start), time(end));
+            assert_eq!(
+                hold(openings, stretch, zone),
+                expect,
+                "{start} {end} {openings:?}"
+            );
         }
     }
 }

@@ -38,6 +38,7 @@ pub struct Criteria {
     /// The booking question whose answer must be the member's PIN.
     pub pin: Option<String>,
     pub wrong_pin: Effect,
+    pub account_details: AccountDetails,
     pub clock: WhoseClock,
     pub rules: Arc<[Rule]>,
 }
@@ -56,6 +57,17 @@ pub enum WhoseClock {
     House,
     /// The booker's, as Cal.com knows it; the house's where it knows none.
     Booker,
+}
+
+/// To whom the default texts of a decline tell something about the account of the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AccountDetails {
+    /// To bookers who have proven to be the member: by the PIN, or because Cal.com has verified the
+    /// address.
+    #[default]
+    Proven,
+    /// To everybody who types the address.
+    Always,
 }
 
 /// A rule in the operator's own terms.

@@ -1,6 +1,6 @@
 //! What the calendar says: whether the request is anybody's to answer, and whether its time is free.
 
-use super::{Asked, Said, objects};
+use super::{Asked, Said, objects, objects_at};
 use crate::domain::booking::{Payment, Status};
 use crate::domain::decision::{Code, Decision};
 use crate::domain::text;
@@ -56,5 +56,6 @@ pub(super) fn time_free(asked: &Asked<'_>) -> Said {
     if asked.taken_by.is_none() {
         return Said::fine("no accepted booking overlaps");
     }
-    objects(asked.decision(asked.gate.taken), Code::Taken, text::taken())
+    let effect = asked.decision(asked.gate.taken);
+    objects_at(asked, asked.taken_at, effect, (Code::Taken, text::taken()))
 }

@@ -104,6 +104,18 @@ pub(super) fn member(asked: &Asked<'_>, credits: u64) -> Said {
     if let Some(account) = asked.account {
         return Said::Fine(format!("account {}", account.id).into());
     }
+    if asked
+        .booker()
+        .is_some_and(|who| who.address.of_managed_user().is_some())
+    {
+        return objects(
+            Decision::Leave,
+            Code::UnknownBooker,
+            "the address is that of a platform's managed user, with a suffix that nobody types, and no \
+             account has it: set house.managed-users = \"find\" to look for the address without the \
+             suffix, or add the whole address as an alias",
+        );
+    }
     let effect = asked.decision(asked.gate.unknown_booker);
     objects(effect, Code::UnknownBooker, text::unknown_booker(credits))
 }

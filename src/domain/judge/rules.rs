@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Asked, Objection};
+use crate::domain::booking::{Answer, QuestionKind};
 use crate::domain::criteria::terms::Rule;
 use crate::domain::decision::{Code, Decision};
 use crate::domain::findings::Room;
@@ -45,6 +46,8 @@ pub(super) fn one(
             decision: asked.decision(asked.house.no_answer(lookup)),
             code: Code::LookupFailed,
             text: text::lookup_failed(),
+            own: false,
+            at: None,
         });
     }
     match rule.require.holds(scope) {
@@ -61,16 +64,55 @@ pub(super) fn one(
             Some(Objection {
                 decision: asked.decision(rule.effect),
                 code: Code::Rule,
+                own: own.is_some(),
+                at: None,
                 text: own.unwrap_or_else(|| text::rule_not_met(&rule.name)),
             })
         }
         Err(why) => {
-            room.failed(&why);
+            let hint = hint(asked, scope, rule);
+            room.failed(&hint.map_or(why.clone(), |hint| format!("{why}; {hint}")));
             Some(Objection {
                 decision: Decision::Review,
                 code: Code::RuleFailed,
                 text: format!("the rule {} cannot be evaluated", rule.name),
+                own: false,
+                at: None,
             })
         }
     }
+}
+
+/// What may be wrong with a rule that failed: an answer that is not there, or of another kind than
+/// the rule takes.
+fn hint(asked: &Asked<'_>, scope: &Scope<'_>, rule: &Rule) -> Option<String> {
+    let uses = rule.require.answers().iter();
+    let mut uses = uses.filter(|one| scope.hidden != Some(one.slug.as_str()));
+    uses.find_map(|one| {
+        let slug = &one.slug;
+        let answer = asked.bookings[0].answers.get(slug);
+        let blank = match answer {
+            None | Some(Answer::Null) => true,
+            Some(Answer::Text(text)) => text.trim().is_empty(),
+            Some(Answer::Bool(_) | Answer::Number(_) | Answer::List(_) | Answer::Map(_)) => false,
+        };
+        let wants = one.wants?;
+        if blank {
+            return Some(format!(
+                "the question {slug} has no answer: ask has(booking.answers.{slug}) before"
+            ));
+        }
+        let kind = scope.questions.kind(slug).unwrap_or(wants);
+        let is_number = |text: &str| text.trim().parse::<f64>().is_ok();
+        let misfit = kind != wants
+            || matches!(answer, Some(Answer::Text(text)) if kind == QuestionKind::Number && !is_number(text));
+        misfit.then(|| {
+            let is = if kind == wants { QuestionKind::Text } else { kind };
+            format!(
+                "the rule takes {} from the question {slug}, and the answer is {}",
+                wants.word(),
+                is.word()
+            )
+        })
+    })
 }

@@ -2,8 +2,9 @@
 
 use chrono_tz::Tz;
 
-use super::{Asked, Said, objects};
+use super::{Asked, Said, objects_at};
 use crate::domain::criteria::cap::{Cap, PERIODS, Period, strictest};
+use crate::domain::criteria::opening;
 use crate::domain::decision::Code;
 use crate::domain::rule::scope::Counts;
 use crate::domain::snapshot::Standing;
@@ -16,13 +17,15 @@ pub(super) fn notice(asked: &Asked<'_>) -> Said {
         return Said::Silent;
     }
     let effect = asked.decision(asked.gate.criteria.notice_missed);
-    for booking in asked.bookings {
+    for (at, booking) in asked.bookings.iter().enumerate() {
         let given = booking.start - booking.created;
         if let Some(least) = notice.at_least.filter(|least| given < *least) {
-            return objects(effect, Code::NoticeTooShort, text::notice_too_short(least));
+            let text = text::notice_too_short(least);
+            return objects_at(asked, at, effect, (Code::NoticeTooShort, text));
         }
         if let Some(most) = notice.at_most.filter(|most| given > *most) {
-            return objects(effect, Code::NoticeTooLong, text::notice_too_long(most));
+            let text = text::notice_too_long(most);
+            return objects_at(asked, at, effect, (Code::NoticeTooLong, text));
         }
     }
     let first = asked.bookings[0];
@@ -36,16 +39,20 @@ pub(super) fn hours(asked: &Asked<'_>) -> Said {
         return Said::Silent;
     }
     let zone = asked.zone;
-    let inside = asked.bookings.iter().all(|booking| {
-        hours
-            .iter()
-            .any(|open| open.holds((booking.start, booking.end), zone))
-    });
-    if inside {
+    let outside = asked
+        .bookings
+        .iter()
+        .position(|booking| !opening::hold(hours, (booking.start, booking.end), zone));
+    let Some(at) = outside else {
         return Said::fine("within the hours");
-    }
+    };
     let effect = asked.decision(asked.gate.criteria.outside_hours);
-    objects(effect, Code::OutsideHours, text::outside_hours())
+    objects_at(
+        asked,
+        at,
+        effect,
+        (Code::OutsideHours, text::outside_hours()),
+    )
 }
 
 /// The house's caps count all of the member's bookings, the gate's those that it let in. Each cap is
@@ -61,19 +68,21 @@ pub(super) fn caps(asked: &Asked<'_>) -> Said {
             let Some(cap) = strictest(caps.iter(), tier, per) else {
                 continue;
             };
-            if !fits(asked, cap, own) {
+            if let Some(at) = beyond(asked, cap, own) {
                 let effect = asked.decision(asked.gate.criteria.over_cap);
-                return objects(effect, Code::OverCap, text::over_cap(cap.at_most, per));
+                let text = text::over_cap(cap.at_most, per);
+                return objects_at(asked, at, effect, (Code::OverCap, text));
             }
         }
     }
     Said::fine("within the caps")
 }
 
-fn fits(asked: &Asked<'_>, cap: &Cap, own: bool) -> bool {
+/// The place of the first booking that goes beyond the cap.
+fn beyond(asked: &Asked<'_>, cap: &Cap, own: bool) -> Option<usize> {
     let counts =
         |standing: &&Standing| !own || standing.gate.as_deref() == Some(asked.gate.name.as_str());
-    asked.bookings.iter().all(|booking| {
+    asked.bookings.iter().position(|booking| {
         let (from, to) = cap.per.around(booking.start, asked.now, asked.zone);
         let inside = |start, end| match cap.per {
             Period::Open => end > asked.now,
@@ -90,7 +99,7 @@ fn fits(asked: &Asked<'_>, cap: &Cap, own: bool) -> bool {
         let asked_for = asked_for
             .filter(|other| inside(other.start, other.end))
             .count();
-        standing + asked_for <= cap.at_most as usize
+        standing + asked_for > cap.at_most as usize
     })
 }
 

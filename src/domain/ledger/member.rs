@@ -2,11 +2,15 @@
 
 use super::{Applied, Given, GivenKind, Records, Violation, amount, lot_of, read, take, with};
 use crate::domain::account::{Account, MAX_ALIASES, MAX_LOTS, Part, sum};
-use crate::domain::id::{AccountId, Address, Reference};
+use crate::domain::id::{AccountId, Address, Reference, had_other_forms};
 use crate::domain::time::Time;
 
 pub(super) fn opened<R: Records>(records: &mut R, at: Time, id: &AccountId) -> Applied<R> {
     if read(records.account(id))?.is_some() {
+        // An old log may have opened it under each of two spellings.
+        if had_other_forms(id.as_str()) {
+            return Ok(());
+        }
         return Err(Violation::AccountExists(id.clone()).into());
     }
     name_is_free(records, id.as_str())?;
@@ -17,6 +21,14 @@ pub(super) fn opened<R: Records>(records: &mut R, at: Time, id: &AccountId) -> A
 }
 
 pub(super) fn aliased<R: Records>(records: &mut R, id: &AccountId, alias: &Address) -> Applied<R> {
+    // An old log may have given the account another spelling of its own name, or one alias twice.
+    if had_other_forms(alias.as_str()) {
+        let own = AccountId::from(alias) == *id;
+        let account = read(records.account(id))?;
+        if account.is_some_and(|account| own || account.aliases.contains(alias)) {
+            return Ok(());
+        }
+    }
     name_is_free(records, alias.as_str())?;
     with(records, id, |account| {
         if account.aliases.len() >= MAX_ALIASES {
@@ -34,19 +46,27 @@ pub(super) fn unaliased<R: Records>(
     id: &AccountId,
     alias: &Address,
 ) -> Applied<R> {
+    let mut there = false;
     with(records, id, |account| {
-        if account.aliases.remove(alias) {
+        there = account.aliases.remove(alias);
+        if there || had_other_forms(alias.as_str()) {
             Ok(())
         } else {
             Err(Violation::NoAlias(id.clone()))
         }
     })?;
-    records.put_alias(alias.clone(), None);
+    if there {
+        records.put_alias(alias.clone(), None);
+    }
     Ok(())
 }
 
-/// A name leads to one account, whether it is the account's own or an alias.
+/// A name leads to one account, whether it is the account's own or an alias. Names of which an old log
+/// may have kept several spellings are let pass: an account's own name then stands above an alias.
 fn name_is_free<R: Records>(records: &mut R, name: &str) -> Applied<R> {
+    if had_other_forms(name) {
+        return Ok(());
+    }
     let taken = |account| Violation::NameTaken {
         alias: name.to_owned(),
         account,

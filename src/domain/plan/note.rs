@@ -29,6 +29,7 @@ impl<'a> Planner<'a> {
                 code,
                 text: why_left(code).to_owned(),
             }],
+            told: None,
             findings: Findings::default(),
             account: known.cloned(),
             booker: first.booker.as_ref().map(|booker| booker.address.clone()),
@@ -40,7 +41,9 @@ impl<'a> Planner<'a> {
         self.note(request, record, false);
     }
 
-    pub(super) fn note(&mut self, request: Request, record: Option<&Request>, write: bool) {
+    pub(super) fn note(&mut self, mut request: Request, record: Option<&Request>, write: bool) {
+        // Nothing is sent, so nobody is told anything.
+        request.text = None;
         let news = record.is_none_or(|record| !same_note(record, &request));
         self.plan.steps.push(Step {
             request: request.into(),
@@ -92,7 +95,7 @@ impl<'a> Planner<'a> {
             call: None,
             reasons: judged.reasons,
             findings: judged.findings,
-            text: None,
+            text: judged.told,
             carries,
             policy: self.policy.hash.clone(),
             decided: now,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 
+use super::answers::{self, AnswerUse};
 use super::check;
 use super::fault::Fault;
 use super::field::Field;
@@ -15,8 +16,9 @@ use super::interpret::{self, Reference};
 use super::lower;
 use super::parse;
 use super::schema;
-use super::scope::Scope;
+use super::scope::{Questions, Scope};
 use super::tree::Node;
+use crate::domain::booking::{Question, QuestionKind};
 
 /// A condition over a `Scope`. Cheap to clone; equal when written the same.
 #[derive(Clone)]
@@ -31,6 +33,9 @@ struct Compiled {
     reference: Reference,
     paths: Arc<[Path]>,
     lookups: BTreeSet<String>,
+    answers: Vec<AnswerUse>,
+    /// The questions as the expression uses their answers.
+    assumed: Vec<Question>,
 }
 
 impl Expression {
@@ -48,6 +53,7 @@ impl Expression {
         let mut paths = Vec::new();
         let mut lookups = BTreeSet::new();
         collect(&root, &mut paths, &mut lookups);
+        let answers = answers::uses(&root);
         Ok(Self {
             inner: Arc::new(Compiled {
                 text: text.to_owned(),
@@ -55,6 +61,8 @@ impl Expression {
                 reference: Reference::new(root),
                 paths: paths.into(),
                 lookups,
+                assumed: assumed(&answers),
+                answers,
             }),
         })
     }
@@ -67,9 +75,22 @@ impl Expression {
     /// Why it cannot be said, for people: a key that is not there, an answer of another type than
     /// the rule takes, a number out of range, a division by zero.
     pub fn holds(&self, scope: &Scope<'_>) -> Result<bool, String> {
+        let scope = self.with_assumed(scope);
         match &self.inner.tree {
-            Some(tree) => tree.holds(scope),
-            None => self.inner.reference.holds(scope),
+            Some(tree) => tree.holds(&scope),
+            None => self.inner.reference.holds(&scope),
+        }
+    }
+
+    /// The scope with the questions as this expression uses their answers, for those that the calendar
+    /// does not describe.
+    fn with_assumed<'a>(&'a self, scope: &Scope<'a>) -> Scope<'a> {
+        Scope {
+            questions: Questions {
+                assumed: &self.inner.assumed,
+                ..scope.questions
+            },
+            ..*scope
         }
     }
 
@@ -78,7 +99,7 @@ impl Expression {
     /// # Errors
     /// Where `holds` has one, in words that may differ.
     pub fn holds_by_reference(&self, scope: &Scope<'_>) -> Result<bool, String> {
-        self.inner.reference.holds(scope)
+        self.inner.reference.holds(&self.with_assumed(scope))
     }
 
     /// Whether `holds` does without the reference.
@@ -96,7 +117,7 @@ impl Expression {
 
     /// What the expression looks at, as bytes for `inputs_of`: a few for each name.
     pub fn keep_inputs(&self, scope: &Scope<'_>, kept: &mut Kept) {
-        kept.capture(&self.inner.paths, scope);
+        kept.capture(&self.inner.paths, &self.with_assumed(scope));
     }
 
     /// What `keep_inputs` wrote, to be shown: all bytes, and which part is this expression's.
@@ -107,6 +128,11 @@ impl Expression {
     /// The lookups that it names, in order.
     pub fn lookups(&self) -> impl Iterator<Item = &str> {
         self.inner.lookups.iter().map(String::as_str)
+    }
+
+    /// What it does with answers to booking questions, in order.
+    pub fn answers(&self) -> &[AnswerUse] {
+        &self.inner.answers
     }
 
     /// The names of the schema that it looks at, each once, in order of appearance.
@@ -143,6 +169,30 @@ impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Expression({:?})", self.inner.text)
     }
+}
+
+/// The questions whose kind the uses of their answers agree on, where the kind changes how the text is
+/// read that Cal.com sends.
+fn assumed(uses: &[AnswerUse]) -> Vec<Question> {
+    let mut assumed: Vec<Question> = Vec::new();
+    for one in uses {
+        let kinds = uses
+            .iter()
+            .filter(|other| other.slug == one.slug)
+            .filter_map(|other| other.wants);
+        let known = assumed.iter().any(|question| question.slug == one.slug);
+        if let Some(kind @ (QuestionKind::Number | QuestionKind::Flag)) = one.wants
+            && kinds.clone().all(|other| other == kind)
+            && !known
+        {
+            assumed.push(Question {
+                slug: one.slug.clone(),
+                kind,
+                asked: true,
+            });
+        }
+    }
+    assumed
 }
 
 /// Gathers what an expression looks at, each once, in order of appearance.

@@ -2,6 +2,7 @@
 
 use chrono::{Datelike, Timelike, Weekday};
 
+use super::answers::Responses;
 use super::scope::Scope;
 use super::value::{Seq, Table, Value};
 use crate::domain::decision::Credits;
@@ -49,6 +50,7 @@ pub(super) enum Field {
     HostZone,
     Now,
     Occurrences,
+    Occurrence,
     Cost,
     Credits,
     Missing,
@@ -87,8 +89,12 @@ pub(super) fn read<'a>(field: Field, scope: &Scope<'a>) -> Value<'a> {
         Field::Location => text(booking.location.as_deref()),
         Field::Guests => Value::Seq(Seq::Addresses(&booking.guests)),
         Field::Attendees => Value::Seq(Seq::Attendees(&booking.attendees)),
-        Field::Answers => Value::Table(Table::Answers(&booking.answers, scope.hidden)),
-        Field::Metadata => Value::Table(Table::Answers(&booking.metadata, None)),
+        Field::Answers => Value::Table(Table::Responses(Responses {
+            answers: &booking.answers,
+            hidden: scope.hidden,
+            questions: scope.questions,
+        })),
+        Field::Metadata => Value::Table(Table::Answers(&booking.metadata)),
         Field::Rescheduled => Value::Bool(booking.rescheduled_from.is_some()),
         Field::Weekday => Value::Text(weekday(booking.start.with_timezone(&scope.zone).weekday())),
         Field::Hour => Value::Int(booking.start.with_timezone(&scope.zone).hour().into()),
@@ -106,12 +112,13 @@ pub(super) fn read<'a>(field: Field, scope: &Scope<'a>) -> Value<'a> {
         Field::HostZone => text(host.and_then(|host| host.time_zone.as_deref())),
         Field::Now => Value::Time(scope.now),
         Field::Occurrences => Value::Int(i64::try_from(scope.occurrences).unwrap_or(i64::MAX)),
+        Field::Occurrence => Value::Time(scope.occurrence),
         Field::Cost => credits(scope.cost),
         Field::Credits => credits(scope.credits),
         Field::Missing => credits(scope.to_hold.saturating_sub(scope.available)),
         Field::Age => Value::Duration(scope.now - booking.created),
         Field::Gate => Value::Text(scope.gate),
-        Field::Lookups => Value::Table(Table::Answers(scope.lookups, None)),
+        Field::Lookups => Value::Table(Table::Answers(scope.lookups)),
         Field::Known => Value::Bool(account.is_some()),
         Field::MemberId => text(account.map(|account| account.id.as_str())),
         Field::Tier => text(account.and_then(|account| account.tier.as_deref())),

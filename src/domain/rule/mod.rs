@@ -11,6 +11,7 @@
 //!
 //! Nothing here parses on a stack of its own choosing: `Expression::compile` says what it needs.
 
+pub mod answers;
 mod check;
 pub mod expression;
 pub mod fault;

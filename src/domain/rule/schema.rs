@@ -16,7 +16,7 @@ pub struct Name {
 }
 
 /// All names, in the order in which they are documented. Optional texts are "" when absent.
-pub const NAMES: [Name; 46] = [
+pub const NAMES: [Name; 47] = [
     name(
         "booking.uid",
         Field::BookingUid,
@@ -84,7 +84,7 @@ pub const NAMES: [Name; 46] = [
         "booking.answers",
         Field::Answers,
         Type::Map(Kind::Dyn),
-        "answers to the booking questions, by slug; numbers are doubles",
+        "answers to the booking questions, by slug, each of the type of its question; absent where the question was left blank",
     ),
     name(
         "booking.metadata",
@@ -236,6 +236,12 @@ pub const NAMES: [Name; 46] = [
         Field::Occurrences,
         Type::INT,
         "how many bookings the request has",
+    ),
+    name(
+        "request.occurrence",
+        Field::Occurrence,
+        Type::TIME,
+        "when the occurrence starts that stood in the way, for reasons; in rules the first one's start",
     ),
     name(
         "request.cost",

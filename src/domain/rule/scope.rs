@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::account::Account;
-use crate::domain::booking::{Answer, Booking};
+use crate::domain::booking::{Answer, Booking, Question, QuestionKind};
 use crate::domain::decision::Credits;
 use crate::domain::time::Time;
 
@@ -28,10 +28,14 @@ pub struct Scope<'a> {
     pub available: Credits,
     /// What confirming would set aside, after what is carried over from a predecessor.
     pub to_hold: Credits,
+    /// When the occurrence starts that stood in the way; in rules the first one does.
+    pub occurrence: Time,
     /// What the house's own systems answered, by the name of the question.
     pub lookups: &'a BTreeMap<String, Answer>,
     /// The answer (a slug) that no rule, finding or template may see: the member's PIN.
     pub hidden: Option<&'a str>,
+    /// What is known of the booking questions.
+    pub questions: Questions<'a>,
     /// The house's time zone, for weekdays and hours.
     pub zone: chrono_tz::Tz,
     pub now: Time,
@@ -44,4 +48,24 @@ pub struct Counts {
     pub day: u32,
     pub week: u32,
     pub month: u32,
+}
+
+/// Booking questions, to read the answers by.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Questions<'a> {
+    /// As the calendar describes them; `None` when it does not.
+    pub shown: Option<&'a [Question]>,
+    /// As the rule that looks at them uses their answers, for those that are not described.
+    pub assumed: &'a [Question],
+}
+
+impl Questions<'_> {
+    /// The kind of the question with this identifier.
+    pub fn kind(&self, slug: &str) -> Option<QuestionKind> {
+        let shown = self.shown.unwrap_or_default().iter();
+        let mut questions = shown.chain(self.assumed);
+        questions
+            .find(|question| question.slug == slug)
+            .map(|question| question.kind)
+    }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use minijinja::{Environment, UndefinedBehavior};
 
+use self::context::Room;
 use super::fault::Fault;
 use super::scope::Scope;
 
@@ -51,8 +52,16 @@ impl Template {
     /// # Errors
     /// Why there is none, for people: an answer that was not given, or too much work.
     pub fn render(&self, scope: &Scope<'_>) -> Result<String, String> {
-        let made = render(&self.text, &|root| context::value(root, scope));
-        let line = folded(&made.map_err(|error| context::readable(&error))?);
+        let made = |room| {
+            let made = render(&self.text, &|root| context::value(root, scope, room));
+            made.map(|text| folded(&text))
+                .map_err(|error| context::readable(&error))
+        };
+        let mut line = made(Room::USUAL)?;
+        if line.chars().nth(MAX_RENDERED).is_some() {
+            line = made(Room::LITTLE)?;
+        }
+        let line = cut(line);
         if line.is_empty() {
             return Err("the template gives no text".to_owned());
         }
@@ -85,14 +94,18 @@ fn render(
     template.render(minijinja::Value::from(context))
 }
 
-/// One line: blanks and control characters become single spaces, and the rest is cut.
+/// One line: blanks and control characters become single spaces.
 fn folded(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    let line = words
+    words
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
-        .join(" ");
-    if line.chars().count() <= MAX_RENDERED {
+        .join(" ")
+}
+
+/// What is longer than a reason may be is cut.
+fn cut(line: String) -> String {
+    if line.chars().nth(MAX_RENDERED).is_none() {
         return line;
     }
     let kept: String = line.chars().take(MAX_RENDERED - 1).collect();

@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::answers::Responses;
 use crate::domain::booking::{Answer, Attendee};
 use crate::domain::id::Address;
 use crate::domain::time::{Span, Time};
@@ -37,8 +38,10 @@ pub(super) enum Seq<'a> {
 /// A map with strings for keys.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Table<'a> {
-    /// The entry with the second name is not there for anybody who looks.
-    Answers(&'a BTreeMap<String, Answer>, Option<&'a str>),
+    /// Any object of JSON.
+    Answers(&'a BTreeMap<String, Answer>),
+    /// The answers of a booking, each as its question means it.
+    Responses(Responses<'a>),
     /// Empty without an account.
     Attributes(Option<&'a BTreeMap<String, String>>),
 }
@@ -77,7 +80,7 @@ impl<'a> From<&'a Answer> for Value<'a> {
             Answer::Number(of) => Self::Double(*of),
             Answer::Text(of) => Self::Text(of),
             Answer::List(of) => Self::Seq(Seq::Answers(of)),
-            Answer::Map(of) => Self::Table(Table::Answers(of, None)),
+            Answer::Map(of) => Self::Table(Table::Answers(of)),
         }
     }
 }
@@ -185,27 +188,27 @@ impl<'a> Seq<'a> {
 impl<'a> Table<'a> {
     pub(super) fn len(self) -> usize {
         match self {
-            Self::Answers(of, None) => of.len(),
-            Self::Answers(of, Some(hidden)) => of.len() - usize::from(of.contains_key(hidden)),
+            Self::Answers(of) => of.len(),
+            Self::Responses(of) => of.iter().count(),
             Self::Attributes(of) => of.map_or(0, BTreeMap::len),
         }
     }
 
     pub(super) fn get(self, key: &str) -> Option<Value<'a>> {
         match self {
-            Self::Answers(_, Some(hidden)) if hidden == key => None,
-            Self::Answers(of, _) => of.get(key).map(Value::from),
+            Self::Answers(of) => of.get(key).map(Value::from),
+            Self::Responses(of) => of.get(key),
             Self::Attributes(of) => of?.get(key).map(|text| Value::Text(text)),
         }
     }
 
     pub(super) fn iter(self) -> Box<dyn Iterator<Item = (&'a str, Value<'a>)> + 'a> {
         match self {
-            Self::Answers(of, hidden) => Box::new(
+            Self::Answers(of) => Box::new(
                 of.iter()
-                    .filter(move |(key, _)| Some(key.as_str()) != hidden)
                     .map(|(key, value)| (key.as_str(), Value::from(value))),
             ),
+            Self::Responses(of) => Box::new(of.iter()),
             Self::Attributes(of) => Box::new(
                 of.into_iter()
                     .flatten()

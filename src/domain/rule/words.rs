@@ -1,4 +1,7 @@
-//! One reason in several languages.
+//! One reason in several languages, and which of them a booker reads. How languages relate is taken
+//! from Unicode's CLDR through `icu_locale`.
+
+use icu_locale::{DataLocale, Locale, LocaleCanonicalizer, LocaleFallbacker};
 
 use super::template::Template;
 
@@ -9,23 +12,118 @@ pub struct Words {
 }
 
 impl Words {
-    /// The template for a booker's language: of the same tag, else of its primary language, else
-    /// the first there is.
+    /// The template in the language that is nearest to the booker's (see [`nearest`]), else the first
+    /// there is.
     pub fn pick(&self, language: Option<&str>) -> Option<&Template> {
         let first = self.by_language.first();
-        let wanted = language.map(plain).unwrap_or_default();
-        let primary = wanted.split('-').next().unwrap_or_default();
-        let of = |tag: &str| {
-            self.by_language
-                .iter()
-                .find(|(known, _)| plain(known) == tag)
-        };
-        let found = of(&wanted).or_else(|| of(primary)).or(first);
-        found.map(|(_, template)| template)
+        if self.by_language.len() < 2 {
+            return first.map(|(_, template)| template);
+        }
+        let tags = self.by_language.iter().map(|(tag, _)| tag.as_str());
+        let found = language.and_then(|wanted| nearest(wanted, tags));
+        let found = found.and_then(|place| self.by_language.get(place));
+        found.or(first).map(|(_, template)| template)
     }
 }
 
-/// Tags compare without regard to case, and some write `pt_BR`.
-fn plain(tag: &str) -> String {
-    tag.trim().to_lowercase().replace('_', "-")
+/// Languages that one tag falls back to, at most.
+const MAX_STEPS: usize = 8;
+
+/// The place of the tag whose language is nearest to the wanted one: the same language under another
+/// code (`iw` is `he`), a more general one (`de` for `de-AT`, `no` for `nb`), a more special one
+/// (`pt-BR` for `pt`), or another variety of the same (`en-US` for `en-GB`). Languages in different
+/// scripts are not near each other. Of equally near ones the first counts.
+fn nearest<'a>(wanted: &str, tags: impl Iterator<Item = &'a str>) -> Option<usize> {
+    let wanted = fallbacks(wanted);
+    let distance = |tag: &str| {
+        let known = fallbacks(tag);
+        let pairs = wanted.iter().enumerate().filter_map(|(steps, language)| {
+            let there = known.iter().position(|other| other == language)?;
+            Some(steps + there)
+        });
+        pairs.min()
+    };
+    let near = tags
+        .enumerate()
+        .filter_map(|(place, tag)| Some((distance(tag)?, place)));
+    near.min().map(|(_, place)| place)
+}
+
+/// The language itself in its canonical form, and those that it falls back to; none where the text is
+/// no language tag. Some write `pt_BR`.
+fn fallbacks(tag: &str) -> Vec<DataLocale> {
+    let Ok(mut locale) = tag.trim().replace('_', "-").parse::<Locale>() else {
+        return Vec::new();
+    };
+    LocaleCanonicalizer::new_extended().canonicalize(&mut locale);
+    let fallbacker = LocaleFallbacker::new().for_config(Default::default());
+    let mut steps = fallbacker.fallback_for(DataLocale::from(&locale));
+    let mut languages = Vec::new();
+    while !steps.get().is_unknown() && languages.len() < MAX_STEPS {
+        languages.push(*steps.get());
+        steps.step();
+    }
+    languages
+}
+
+/// Whether two tags name the same language, such as `iw` and `he`.
+pub fn is_same_language(one: &str, other: &str) -> bool {
+    let (one, other) = (fallbacks(one), fallbacks(other));
+    !one.is_empty() && one.first() == other.first()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn languages_match_as_their_speakers_read_them() {
+        // what the booker speaks, what there is, what is picked
+        let rows: [(&str, &[&str], Option<usize>); 24] = [
+            ("en", &["de", "en"], Some(1)),
+            ("no", &["en", "nb"], Some(1)),
+            ("nb", &["en", "no"], Some(1)),
+            ("nn", &["en", "no"], Some(1)),
+            ("nn", &["en", "nb", "nn"], Some(2)),
+            ("iw", &["en", "he"], Some(1)),
+            ("he", &["en", "iw"], Some(1)),
+            ("in", &["en", "id"], Some(1)),
+            ("de-AT", &["en", "de"], Some(1)),
+            ("de_AT", &["en", "de", "de-AT"], Some(2)),
+            ("DE", &["en", "de"], Some(1)),
+            ("pt", &["en", "pt-BR"], Some(1)),
+            ("pt-BR", &["en", "pt"], Some(1)),
+            ("pt-PT", &["en", "pt-BR", "pt-PT"], Some(2)),
+            ("en-GB", &["de", "en-US"], Some(1)),
+            ("zh-TW", &["en", "zh-Hant"], Some(1)),
+            ("zh-TW", &["en", "zh-CN", "zh-Hant"], Some(2)),
+            ("zh-TW", &["en", "zh-CN"], None),
+            ("zh-CN", &["en", "zh"], Some(1)),
+            ("zh-Hans-CN", &["en", "zh"], Some(1)),
+            ("sr-Latn", &["en", "sr"], None),
+            ("fr", &["en", "de"], None),
+            ("", &["en", "de"], None),
+            ("not a language", &["en", "de"], None),
+        ];
+        for (wanted, known, expect) in rows {
+            assert_eq!(
+                nearest(wanted, known.iter().copied()),
+                expect,
+                "{wanted} {known:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_language_is_the_same_under_its_old_code() {
+        for (one, other, expect) in [
+            ("iw", "he", true),
+            ("pt_BR", "pt-br", true),
+            ("nb", "nn", false),
+            ("de", "de-AT", false),
+            ("", "", false),
+        ] {
+            assert_eq!(is_same_language(one, other), expect, "{one} {other}");
+        }
+    }
 }

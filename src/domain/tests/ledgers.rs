@@ -588,6 +588,37 @@ fn accounts_and_their_names() {
     assert!(memory.aliases.is_empty());
 }
 
+/// Logs from before addresses had one form may hold several spellings of one name: they must open, and
+/// what was granted under each is one account's.
+#[test]
+fn old_logs_with_several_spellings_of_a_name_open() {
+    let (composed, other) = ("jos\u{e9}@example.com", "jose\u{301}@example.com");
+    let (readable, ascii) = ("info@exämple.com", "info@xn--exmple-cua.com");
+    let unaliased = |account: &str, alias: &str| Fact::Unaliased {
+        account: acc(account),
+        alias: address(alias),
+    };
+    let mut memory = ledger();
+    let facts = [
+        granted("n1", composed, 2, None),
+        granted("n2", other, 3, None),
+        opened(readable),
+        opened(ascii),
+        granted("n3", readable, 1, None),
+        // What an operator did to have the account found.
+        aliased(readable, ascii),
+        aliased(BO, composed),
+        aliased(BO, "a@straße.de"),
+        aliased(BO, "a@xn--strae-oqa.de"),
+        unaliased(BO, "a@straße.de"),
+        unaliased(BO, "a@xn--strae-oqa.de"),
+        unaliased(readable, ascii),
+    ];
+    must(&mut memory, now(), &facts);
+    assert_eq!(memory.accounts[&acc(other)].available(now()), 5);
+    assert_eq!(memory.accounts[&acc(ascii)].available(now()), 1);
+}
+
 #[test]
 fn an_account_is_described_frozen_and_pinned() {
     let mut memory = ledger();

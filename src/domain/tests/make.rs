@@ -163,6 +163,9 @@ pub fn event_type() -> EventType {
         confirmation: Confirmation::Always { blocks_slot: false },
         verifies_address: None,
         questions: None,
+        no_cancelling: false,
+        no_moving: false,
+        limits: Vec::new(),
     }
 }
 

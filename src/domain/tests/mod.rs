@@ -3,6 +3,7 @@
 mod absences;
 mod asked;
 mod criteria;
+mod disclosure;
 mod gates;
 mod intents;
 mod judging;

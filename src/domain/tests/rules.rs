@@ -116,7 +116,8 @@ fn the_first_rule_decides_and_each_is_shown_with_what_it_looked_at() {
             "one false member.tier = \"\"",
             "two true booking.length = 30m",
             "three false member.balance = 5, request.cost = 2",
-            "four false there is no \"pages\"",
+            "four false there is no \"pages\"; the question pages has no answer: ask \
+             has(booking.answers.pages) before",
             "five false request.occurrences = 1",
             "credit true cost 2, available 5",
         ]

@@ -298,7 +298,7 @@ fn charge(
     record: Option<&Request>,
     (now, policy): (Time, &str),
 ) -> Result<Option<Todo>, PassError> {
-    let Some(account) = account(store, booking).map_err(PassError::Store)? else {
+    let Some(account) = account(store, house, booking).map_err(PassError::Store)? else {
         return Ok(None);
     };
     let cost = gate.price(house, booking, account.tier.as_deref(), 1);
@@ -336,12 +336,13 @@ fn charge(
 
 fn account(
     store: &dyn Store,
+    house: &House,
     booking: &Booking,
 ) -> Result<Option<crate::domain::account::Account>, StoreError> {
     let Some(booker) = &booking.booker else {
         return Ok(None);
     };
-    match store.resolve(&booker.address)? {
+    match store.resolve(&house.address_of(&booker.address))? {
         Some(id) => store.account(&id),
         None => Ok(None),
     }

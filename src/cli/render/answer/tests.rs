@@ -942,10 +942,10 @@ proptest::proptest! {
             fill(&mut answer, &text);
             let answer: Answer = serde_json::from_value(answer).unwrap();
             let told = plain(&answer, width, now());
-            let unseen = told.chars().find(|c| *c != '\n' && clean::is_unseen(*c));
+            let unseen = told.chars().find(|c| *c != '\n' && crate::domain::text::is_unseen(*c));
             proptest::prop_assert_eq!(unseen, None);
             let one_line = json(&answer);
-            let unseen = one_line.trim_end().chars().find(|c| clean::is_unseen(*c));
+            let unseen = one_line.trim_end().chars().find(|c| crate::domain::text::is_unseen(*c));
             proptest::prop_assert_eq!(unseen, None);
             proptest::prop_assert!(told.ends_with('\n') && one_line.ends_with('\n'));
         }

@@ -4,49 +4,136 @@ use std::collections::BTreeMap;
 
 use minijinja::{Error, ErrorKind, Value as Shown};
 
-use crate::domain::rule::field;
-use crate::domain::rule::schema;
+use crate::domain::id;
+use crate::domain::rule::field::{self, Field};
+use crate::domain::rule::schema::{self, Name};
 use crate::domain::rule::scope::Scope;
 use crate::domain::rule::value::Value;
+use crate::domain::text::is_unseen;
 use crate::domain::time::Span;
 
+/// How much of what a stranger wrote a reason may hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Characters of one text.
+    texts: usize,
+    /// Elements of one list.
+    elements: usize,
+}
+
+impl Room {
+    /// Enough for names and titles as people write them.
+    pub(super) const USUAL: Self = Self {
+        texts: 80,
+        elements: 20,
+    };
+
+    /// For when the usual would crowd out the operator's words.
+    pub(super) const LITTLE: Self = Self {
+        texts: 16,
+        elements: 2,
+    };
+
+    /// For what the operator, or a system of the operator's, wrote.
+    const PLENTY: Self = Self {
+        texts: usize::MAX,
+        elements: usize::MAX,
+    };
+}
+
 /// What stands for a root name: a group with all its fields, or a single value.
-pub(super) fn value(root: &str, scope: &Scope<'_>) -> Option<Shown> {
+pub(super) fn value(root: &str, scope: &Scope<'_>, room: Room) -> Option<Shown> {
+    let shown = |name: &Name| {
+        let room = if is_by_a_stranger(name.field) {
+            room
+        } else {
+            Room::PLENTY
+        };
+        shown(field::read(name.field, scope), scope, room)
+    };
     if let Some(name) = schema::find(root) {
-        return Some(shown(field::read(name.field, scope), scope));
+        return Some(shown(name));
     }
     let fields: BTreeMap<String, Shown> = schema::fields(root)
         .filter_map(|field| {
             let name = schema::find(&format!("{root}.{field}"))?;
-            Some((
-                field.to_owned(),
-                shown(field::read(name.field, scope), scope),
-            ))
+            Some((field.to_owned(), shown(name)))
         })
         .collect();
     (!fields.is_empty()).then(|| Shown::from(fields))
 }
 
-fn shown(value: Value<'_>, scope: &Scope<'_>) -> Shown {
+/// Whether whoever books decides what it says.
+fn is_by_a_stranger(field: Field) -> bool {
+    matches!(
+        field,
+        Field::Title
+            | Field::Description
+            | Field::Location
+            | Field::Guests
+            | Field::Attendees
+            | Field::Answers
+            | Field::Metadata
+            | Field::BookerAddress
+            | Field::BookerDomain
+            | Field::BookerName
+            | Field::BookerZone
+            | Field::BookerLanguage
+    )
+}
+
+fn shown(value: Value<'_>, scope: &Scope<'_>, room: Room) -> Shown {
     match value {
         Value::Null => Shown::from(()),
         Value::Bool(of) => Shown::from(of),
         Value::Int(of) => Shown::from(of),
         Value::Double(of) => number(of),
-        Value::Text(of) => Shown::from(of),
+        Value::Text(of) => Shown::from(harmless(of, room.texts)),
         Value::Duration(of) => Shown::from(spoken(of)),
         Value::Time(of) => {
             let local = of.with_timezone(&scope.zone);
             Shown::from(local.format("%Y-%m-%d %H:%M").to_string())
         }
-        Value::Seq(of) => Shown::from(of.iter().map(|one| shown(one, scope)).collect::<Vec<_>>()),
+        Value::Seq(of) => {
+            let elements = of.iter().take(room.elements);
+            Shown::from(
+                elements
+                    .map(|one| shown(one, scope, room))
+                    .collect::<Vec<_>>(),
+            )
+        }
+        // A template names the entries that it shows, so none of them may be missing.
         Value::Table(of) => {
             let entries = of
                 .iter()
-                .map(|(key, one)| (key.to_owned(), shown(one, scope)));
+                .map(|(key, one)| (key.to_owned(), shown(one, scope, room)));
             Shown::from(entries.collect::<BTreeMap<String, Shown>>())
         }
     }
+}
+
+/// A text that a stranger may have written, made harmless for a mail and a public page: on one line,
+/// without characters that are not seen or change the order of reading, without the signs of HTML and
+/// of links, and cut.
+fn harmless(text: &str, max: usize) -> String {
+    let text = id::readable(text);
+    let seen = text.chars().filter(|c| !is_unseen(*c) || c.is_whitespace());
+    let plain: String = seen
+        .map(|c| {
+            if matches!(c, '<' | '>' | '`' | '{' | '}') {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect();
+    let plain = plain.replace("://", " ");
+    let line = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().nth(max).is_none() {
+        return line;
+    }
+    let cut: String = line.chars().take(max - 1).collect();
+    format!("{}…", cut.trim_end())
 }
 
 /// Answers know doubles only; people do not write `3.0`.

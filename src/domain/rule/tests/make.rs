@@ -158,8 +158,10 @@ impl World {
             credits: 8,
             available: self.available,
             to_hold: 7,
+            occurrence: self.booking.start,
             lookups: &self.lookups,
             hidden: Some("pin"),
+            questions: Default::default(),
             zone: chrono_tz::Europe::Berlin,
             now: self.now,
         }

@@ -277,3 +277,49 @@ fn words_are_picked_by_language() {
     }
     assert_eq!(of(&[]).pick(Some("de")), None);
 }
+
+/// Whoever books writes names, titles and answers; the reason stands on a public page and in a mail.
+#[test]
+fn what_a_stranger_wrote_is_cleaned_and_bounded() {
+    let mut world = world();
+    let mut named = |name: &str, text: &str| {
+        world.booking.booker.as_mut().unwrap().name = Some(name.to_owned());
+        template(text).render(&world.scope()).unwrap()
+    };
+    let long = "x".repeat(300);
+    let cut = format!("Hello {}…, no.", "x".repeat(79));
+    let rows = [
+        ("Bo Booker", "Hello Bo Booker, no."),
+        (
+            "Zo\u{eb} O'Neill-M\u{fc}ller",
+            "Hello Zo\u{eb} O'Neill-M\u{fc}ller, no.",
+        ),
+        ("<b>Bo</b>", "Hello b Bo /b, no."),
+        ("\u{202e}oB\u{202c}\u{200b}", "Hello oB, no."),
+        (
+            "see https://evil.example",
+            "Hello see https evil.example, no.",
+        ),
+        (
+            "Bo\n\nYour booking is confirmed",
+            "Hello Bo Your booking is confirmed, no.",
+        ),
+        (long.as_str(), cut.as_str()),
+    ];
+    for (name, expect) in rows {
+        assert_eq!(named(name, "Hello {{ booker.name }}, no."), expect);
+    }
+    // The operator's words stay whole, however much a stranger wrote.
+    let text = "{{ booker.name }}{{ booker.name }}{{ booker.name }}{{ booker.name }}{{ booker.name }}\
+                {{ booker.name }}{{ booker.name }} This is what matters.";
+    let told = named(&long, text);
+    assert!(told.ends_with("This is what matters."), "{told}");
+    assert!(told.chars().count() <= MAX_RENDERED, "{told}");
+    // What the operator noted is the operator's.
+    let account = world.account.as_mut().unwrap();
+    account
+        .attributes
+        .insert("note".to_owned(), "y".repeat(200));
+    let told = template("{{ member.attributes.note }}").render(&world.scope());
+    assert_eq!(told, Ok("y".repeat(200)));
+}

@@ -1,0 +1,418 @@
+//! What `check --live` says of one event type: everything that keeps its bookings from being answered, or
+//! lets some of them by. It claims no more than Cal.com shows to this key.
+
+use super::finding::{error, fine, warning};
+use crate::control::protocol::CheckFinding;
+use crate::domain::booking::{Confirmation, EventType, Question, QuestionKind};
+use crate::domain::criteria::house::House;
+use crate::domain::criteria::terms::Rule;
+use crate::domain::gate::Gate;
+use crate::domain::near::nearest;
+
+/// All findings of an event type that the gate names.
+pub(super) fn examine(
+    subject: &str,
+    kind: &EventType,
+    (gate, house): (&Gate, &House),
+) -> Vec<CheckFinding> {
+    let mut findings = Vec::new();
+    if kind.price != 0 {
+        findings.push(error(
+            subject,
+            "it has a price at Cal.com: its bookings are left alone, because confirming would \
+             bypass the payment",
+            "remove the price there, or the event type from the gate",
+        ));
+    }
+    if kind.seated {
+        findings.push(error(
+            subject,
+            "it has seats: its bookings are left alone",
+            "turn seats off there, or remove the event type from the gate",
+        ));
+    }
+    if kind.recurring {
+        let text =
+            "it makes series: where the server tells, all that waits of one is decided as one";
+        findings.push(fine(subject, text));
+    }
+    findings.push(confirmation(subject, kind));
+    findings.extend(proof(subject, kind, gate));
+    findings.extend(limits(subject, kind));
+    findings.extend(switched_off(subject, kind));
+    if let Some(questions) = &kind.questions {
+        for rule in house.rules.iter().chain(gate.criteria.rules.iter()) {
+            findings.extend(answers(subject, questions, (gate, rule)));
+        }
+    }
+    findings
+}
+
+/// What Cal.com's API does not show of a confirmation.
+const WHOM: &str = " (whether of all bookers or only of those with a free e-mail address, Cal.com does not \
+                    show to a key: see there that it is of all)";
+
+fn confirmation(subject: &str, kind: &EventType) -> CheckFinding {
+    match &kind.confirmation {
+        Confirmation::Disabled => error(
+            subject,
+            "it does not ask for confirmation: every booking is accepted at once, and maitred never \
+             sees it",
+            "turn on \"Requires confirmation\", always, in the event type's advanced settings",
+        ),
+        Confirmation::ByNotice { text } => warning(
+            subject,
+            format!(
+                "it asks for confirmation only at short notice ({text}): bookings made earlier \
+                     are accepted at once"
+            ),
+            "set \"Requires confirmation\" to always",
+        ),
+        Confirmation::Always { blocks_slot: false } => fine(
+            subject,
+            format!(
+                "asks for confirmation{WHOM}; requests do not block their time, so several may ask for \
+                 the same (see the gate's `taken`)"
+            ),
+        ),
+        Confirmation::Always { blocks_slot: true } => fine(
+            subject,
+            format!("asks for confirmation{WHOM}; requests block their time"),
+        ),
+        Confirmation::Unknown => warning(
+            subject,
+            "the server does not say whether it asks for confirmation",
+            "see that \"Requires confirmation\" is set to always there",
+        ),
+    }
+}
+
+/// Who may be somebody else: the address is typed, not proven.
+fn proof(subject: &str, kind: &EventType, gate: &Gate) -> Option<CheckFinding> {
+    let Some(pin) = &gate.criteria.pin else {
+        return (kind.verifies_address == Some(false)).then(|| {
+            warning(
+                subject,
+                "bookers need not prove their e-mail address: anybody can type a member's and \
+                 spend that member's credits",
+                "turn on \"Booker email verification\" in the event type's advanced settings, or \
+                 have the gate ask for a PIN (`pin`)",
+            )
+        });
+    };
+    let questions = kind.questions.as_ref()?;
+    let question = questions.iter().find(|question| question.slug == *pin);
+    Some(match question {
+        Some(question) if question.asked => fine(subject, format!("asks for the PIN ({pin})")),
+        Some(_) => error(
+            subject,
+            format!(
+                "the booking question {pin} is hidden, so no booker can give the PIN: no request passes"
+            ),
+            "show the question on the booking page, or correct the gate's `pin`",
+        ),
+        None => error(
+            subject,
+            format!(
+                "it has no booking question {pin}, and the gate asks for a PIN in it: no request passes"
+            ),
+            "add the question to the event type with that identifier, or correct the gate's `pin`",
+        ),
+    })
+}
+
+/// Cal.com's own limits, which it minds only when somebody books.
+fn limits(subject: &str, kind: &EventType) -> Option<CheckFinding> {
+    (!kind.limits.is_empty()).then(|| {
+        warning(
+            subject,
+            format!(
+                "it has limits ({}) that Cal.com looks at when somebody books, without counting what waits, \
+                 and not at a confirmation: maitred does not mind them and confirms beyond",
+                kind.limits.join(", ")
+            ),
+            "answer what goes beyond them at Cal.com; the gate's `caps` count the bookings of each member",
+        )
+    })
+}
+
+fn switched_off(subject: &str, kind: &EventType) -> Vec<CheckFinding> {
+    let off = [
+        (
+            kind.no_cancelling,
+            "bookers cannot cancel at Cal.com: only the host can, so what `refund` says of bookers is not used",
+        ),
+        (
+            kind.no_moving,
+            "bookers cannot move a booking at Cal.com: what the gate says of moves is not used",
+        ),
+    ];
+    let told = off.into_iter().filter(|(is_off, _)| *is_off);
+    told.map(|(_, text)| fine(subject, text)).collect()
+}
+
+/// What a rule takes from answers that the event type's questions do not give.
+fn answers(
+    subject: &str,
+    questions: &[Question],
+    (gate, rule): (&Gate, &Rule),
+) -> Vec<CheckFinding> {
+    let name = &rule.name;
+    let mut findings = Vec::new();
+    for one in rule.require.answers() {
+        let slug = &one.slug;
+        if gate.criteria.pin.as_ref() == Some(slug) {
+            findings.push(warning(
+                subject,
+                format!("the rule {name} names booking.answers.{slug}, which is the PIN: no rule sees it"),
+                "take it out of the rule: the gate's `pin` looks at it",
+            ));
+            continue;
+        }
+        let known = || questions.iter().map(|question| question.slug.as_str());
+        let Some(question) = questions.iter().find(|question| question.slug == *slug) else {
+            let help = match nearest(slug, known()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!(
+                    "its questions are {}",
+                    known().collect::<Vec<_>>().join(", ")
+                ),
+            };
+            findings.push(warning(
+                subject,
+                format!("the rule {name} names booking.answers.{slug}, and it has no such booking question"),
+                &help,
+            ));
+            continue;
+        };
+        let Some(wants) = one.wants else {
+            continue;
+        };
+        if question.kind != wants && question.kind != QuestionKind::Other {
+            findings.push(warning(
+                subject,
+                format!(
+                    "the rule {name} takes {} from booking.answers.{slug}, and the answer to that question \
+                     is {}: the rule cannot be evaluated, and its requests wait for review",
+                    wants.word(),
+                    question.kind.word()
+                ),
+                "change the rule, or the type of the question at Cal.com",
+            ));
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    use crate::domain::criteria::effect::Effect;
+    use crate::domain::criteria::terms::Criteria;
+    use crate::domain::id::EventTypeId;
+    use crate::domain::rule::expression::Expression;
+    use crate::domain::terms::Terms;
+
+    fn question(slug: &str, kind: QuestionKind) -> Question {
+        Question {
+            slug: slug.to_owned(),
+            kind,
+            asked: true,
+        }
+    }
+
+    fn gate(pin: Option<&str>) -> Gate {
+        Gate {
+            name: "club".to_owned(),
+            event_types: Vec::new(),
+            cost: 1,
+            unknown_booker: Effect::Decline,
+            short_of_credit: Effect::Decline,
+            taken: Effect::Decline,
+            criteria: Criteria {
+                pin: pin.map(str::to_owned),
+                ..Criteria::default()
+            },
+            terms: Terms::default(),
+        }
+    }
+
+    fn kind() -> EventType {
+        EventType {
+            id: EventTypeId(7),
+            slug: "club".to_owned(),
+            title: "Club".to_owned(),
+            length_minutes: 30,
+            price: 0,
+            seated: false,
+            recurring: false,
+            confirmation: Confirmation::Always { blocks_slot: true },
+            verifies_address: Some(true),
+            questions: Some(vec![question("pin", QuestionKind::Text)]),
+            no_cancelling: false,
+            no_moving: false,
+            limits: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_trait_of_an_event_type_that_matters_is_told() {
+        let but = |change: &dyn Fn(&mut EventType)| {
+            let mut kind = kind();
+            change(&mut kind);
+            kind
+        };
+        let confirmed =
+            |confirmation: Confirmation| but(&|kind| kind.confirmation = confirmation.clone());
+        let typed = but(&|kind| kind.verifies_address = Some(false));
+        // the event type, the gate's PIN, what is found
+        let rows = [
+            (kind(), None, vec!["ok"]),
+            (but(&|kind| kind.price = 500), None, vec!["error", "ok"]),
+            (but(&|kind| kind.seated = true), None, vec!["error", "ok"]),
+            (but(&|kind| kind.recurring = true), None, vec!["ok", "ok"]),
+            (confirmed(Confirmation::Disabled), None, vec!["error"]),
+            (confirmed(Confirmation::Unknown), None, vec!["warning"]),
+            (
+                confirmed(Confirmation::ByNotice {
+                    text: "2 hours".to_owned(),
+                }),
+                None,
+                vec!["warning"],
+            ),
+            (
+                confirmed(Confirmation::Always { blocks_slot: false }),
+                None,
+                vec!["ok"],
+            ),
+            // Nobody proves who he is: a PIN does.
+            (typed.clone(), None, vec!["ok", "warning"]),
+            (typed, Some("pin"), vec!["ok", "ok"]),
+            (kind(), Some("other"), vec!["ok", "error"]),
+            (
+                but(&|kind| kind.questions.as_mut().unwrap()[0].asked = false),
+                Some("pin"),
+                vec!["ok", "error"],
+            ),
+            (
+                but(&|kind| kind.limits = vec!["2 bookings a day".to_owned()]),
+                None,
+                vec!["ok", "warning"],
+            ),
+            (
+                but(&|kind| kind.no_cancelling = true),
+                None,
+                vec!["ok", "ok"],
+            ),
+            (but(&|kind| kind.no_moving = true), None, vec!["ok", "ok"]),
+            (but(&|kind| kind.questions = None), Some("pin"), vec!["ok"]),
+        ];
+        for (kind, pin, expect) in rows {
+            let findings = examine("x", &kind, (&gate(pin), &House::default()));
+            let levels: Vec<&str> = findings.iter().map(|of| of.level.as_str()).collect();
+            assert_eq!(levels, expect, "{kind:?} {pin:?}");
+            let helpless = |of: &CheckFinding| (of.level == "ok") != of.help.is_empty();
+            assert!(!findings.iter().any(helpless), "{findings:?}");
+        }
+    }
+
+    #[test]
+    fn a_confirmation_is_not_claimed_for_all_bookers() {
+        let findings = examine("x", &kind(), (&gate(None), &House::default()));
+        assert!(findings[0].text.contains("does not show"), "{findings:?}");
+        assert!(!findings[0].text.contains("always"), "{findings:?}");
+    }
+
+    #[test]
+    fn rules_are_held_against_the_questions_that_there_are() {
+        let mut event_type = kind();
+        event_type.questions = Some(vec![
+            question("pages", QuestionKind::Number),
+            question("topic", QuestionKind::Text),
+            question("agree", QuestionKind::Flag),
+            question("days", QuestionKind::List),
+            question("place", QuestionKind::Other),
+            question("pin", QuestionKind::Text),
+        ]);
+        // the rule, what is said of it
+        let rows = [
+            ("booking.answers.pages >= 100", None),
+            (
+                "has(booking.answers.pages) && booking.answers.pages >= 100.5",
+                None,
+            ),
+            ("int(booking.answers.topic) > 3", None),
+            ("booking.answers.topic.startsWith(\"Dune\")", None),
+            ("booking.answers.topic in [\"Dune\", \"Emma\"]", None),
+            ("booking.answers.agree", None),
+            (
+                "!booking.answers.agree || booking.answers.agree == true",
+                None,
+            ),
+            ("\"mon\" in booking.answers.days", None),
+            ("booking.answers.days.exists(day, day == \"mon\")", None),
+            ("booking.answers.place == \"here\"", None),
+            (
+                "booking.answers.pages == \"100\"",
+                Some(
+                    "takes a text from booking.answers.pages, and the answer to that question is a number",
+                ),
+            ),
+            (
+                "booking.answers[\"topic\"] > 5",
+                Some("takes a number from booking.answers.topic"),
+            ),
+            (
+                "100 <= booking.answers.topic",
+                Some("takes a number from booking.answers.topic"),
+            ),
+            (
+                "booking.answers.topic && true",
+                Some("takes yes or no from booking.answers.topic"),
+            ),
+            (
+                "\"x\" in booking.answers.topic",
+                Some("takes a list from booking.answers.topic"),
+            ),
+            (
+                "booking.answers.pags >= 100",
+                Some("no such booking question"),
+            ),
+            (
+                "has(booking.answers.nothing)",
+                Some("no such booking question"),
+            ),
+            (
+                "\"nothing\" in booking.answers",
+                Some("no such booking question"),
+            ),
+            ("booking.answers.pin == \"1\"", Some("no rule sees it")),
+        ];
+        for (require, expect) in rows {
+            let rule = Rule {
+                name: "own".into(),
+                require: Expression::compile(require, &BTreeSet::new()).expect(require),
+                reason: None,
+                effect: Effect::Decline,
+            };
+            let mut gate = gate(Some("pin"));
+            gate.criteria.rules = [rule].into();
+            let findings = examine("x", &event_type, (&gate, &House::default()));
+            let told: Vec<&CheckFinding> = { findings.iter() }
+                .filter(|of| of.text.contains("the rule own"))
+                .collect();
+            match (expect, told.as_slice()) {
+                (None, []) => {}
+                (Some(expect), [one]) => {
+                    assert!(
+                        one.level == "warning" && one.text.contains(expect),
+                        "{require}: {one:?}"
+                    );
+                }
+                (_, _) => panic!("{require}: {told:?}"),
+            }
+        }
+    }
+}
