@@ -227,6 +227,7 @@ fn snapshot() -> Snapshot {
         records: BTreeMap::new(),
         intents: Vec::new(),
         carried: BTreeMap::new(),
+        moves: Default::default(),
         unclear: Default::default(),
         standing: BTreeMap::new(),
         asked: BTreeMap::new(),

@@ -119,6 +119,7 @@ fn request(n: usize) -> Request {
         .into(),
         text: None,
         carries: None,
+        keeps: 0,
         policy: "0b5e1f0c9a7d".into(),
         decided,
         first: decided,

@@ -46,8 +46,15 @@ sim|src/domain/watch.rs|        Status::Cancelled if !declined(case) =>|        
 --lib domain::tests::moves|src/domain/watch/moved.rs|Some(own) if own.state == ChargeState::Held => {|Some(own) if own.state == ChargeState::Held && !M => {
 sim|src/domain/watch/moved.rs|    if paid > cost {|    if paid > cost && !M {
 --lib domain::tests::moves|src/domain/watch/moved.rs|        Some(own) if other(&own) && stands(own) => {|        Some(own) if other(&own) && stands(own) && !M => {
-sim|src/domain/watch/cancelled.rs|expiry <= case.now|(expiry <= case.now) != M
-sim|src/domain/watch/cancelled.rs|    let notice = from.start - to.created;|    let notice = if M { to.start } else { from.start } - to.created;
+sim|src/domain/refund.rs|expires <= at)|(expires <= at) != M)
+sim|src/domain/refund.rs|        if expired && given.kind != GivenKind::Restored {|        if expired && (M \|\| given.kind != GivenKind::Restored) {
+--test refunds|src/domain/refund.rs|                    *back = parts;|                    if !M { *back = parts; }
+sim|src/domain/watch/cancelled.rs|    let credits = by_notice.min(paid.saturating_sub(keeps));|    let credits = by_notice.min(if M { paid } else { paid.saturating_sub(keeps) });
+--test refunds|src/reconcile/chain.rs|        start = one.start;|        start = if M { start } else { one.start };
+--test refunds|src/domain/ledger.rs|            && !settles(&request)|            && !settles(&request)\n            && !M
+--test refunds|src/domain/intent.rs|    let costs = request.credits.max(request.keeps);|    let costs = if M { request.credits } else { request.credits.max(request.keeps) };
+sim|src/domain/ledger/charging.rs|    successor.terms.clone_from(&old.terms);|    if !M { successor.terms.clone_from(&old.terms); }
+sim|src/domain/terms.rs|        self.start - self.at|        self.start - if M { self.start } else { self.at }
 sim|src/domain/terms.rs|        if host == Some(by) \|\| hosts|        if host == Some(by) && !M \|\| hosts
 sim|src/domain/terms.rs|            Who::Host if self.trust_named_cancels => self.host_cancels,|            Who::Host if self.trust_named_cancels \|\| M => self.host_cancels,
 sim|src/domain/request.rs|            (Some(terms), _) => Cow::Borrowed(terms.as_ref()),|            (Some(terms), _) if !M => Cow::Borrowed(terms.as_ref()),\n            (Some(_), Some(gate)) => Cow::Borrowed(&gate.terms.refunds),\n            (Some(_), None) => Cow::Owned(RefundTerms::default()),

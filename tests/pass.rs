@@ -801,6 +801,7 @@ async fn one_that_does_not_fit_holds_up_nobody() {
         Fact::Void {
             booking: other.bookings[0].uid.clone(),
             reason: "test".to_owned(),
+            back: Vec::new(),
         },
         Fact::Settled {
             request: other.id.clone(),

@@ -72,6 +72,7 @@ fn refund(id: &str, credits: u64, close: bool) -> Fact {
         parts: vec![back],
         close,
         reason: "cancelled".to_owned(),
+        forgives: false,
     }
 }
 
@@ -87,10 +88,12 @@ fn charges_of_an_account_by_their_start() {
         start,
         end: start,
         reason: "rescheduled".to_owned(),
+        keeps: 0,
     };
     let void = Fact::Void {
         booking: uid("void"),
         reason: "superseded".to_owned(),
+        back: Vec::new(),
     };
     let facts = vec![
         // The other's name begins with Bo's.

@@ -133,6 +133,7 @@ fn facts(store: &MemoryStore, (deed, a, b, c): Deed, now: Time) -> Vec<Fact> {
             start: start(b),
             end: now,
             reason: "later".to_owned(),
+            keeps: 0,
         }],
         16 => vec![reviewed(store, b, c)],
         18 | 19 => vec![unresolved(b, c)],
@@ -279,7 +280,11 @@ fn settlement(store: &MemoryStore, b: u8, void: bool) -> Vec<Fact> {
         let booking: BookingUid = uid.clone();
         if void {
             let reason = "superseded".to_owned();
-            Fact::Void { booking, reason }
+            Fact::Void {
+                booking,
+                reason,
+                back: Vec::new(),
+            }
         } else {
             Fact::Post { booking }
         }
@@ -308,6 +313,7 @@ fn refund(charge: &Charge, c: u8, now: Time) -> Fact {
         parts: parts.take(1).collect(),
         close: c.is_multiple_of(2),
         reason: "cancelled".to_owned(),
+        forgives: false,
     }
 }
 

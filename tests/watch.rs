@@ -10,13 +10,14 @@ use maitred::calcom::port::Dialect;
 use maitred::domain::decision::{Code, Decision};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{EventTypeKey, Gate, RefuseWith};
-use maitred::domain::id::{AccountId, Address, Reference};
+use maitred::domain::id::{AccountId, Address, BookingUid, Reference};
 use maitred::domain::plan::Problem;
 use maitred::domain::request::ChargeState;
 use maitred::domain::terms::{
     Blame, ExpiredRefund, Forgive, HostAbsent, LateMove, NoShow, Terms, Unmanaged,
 };
 use maitred::domain::time::Span;
+use maitred::domain::unresolved::{Unresolved, UnresolvedCode};
 use maitred::domain::watch::What;
 use maitred::reconcile::watch::Watched;
 use maitred::sandbox::actions::{Action, Said, Shift};
@@ -863,6 +864,12 @@ async fn later_edits_do_not_change_what_was_paid_before() {
     }
 }
 
+async fn items_of(house: &House, booking: &BookingUid) -> Vec<Unresolved> {
+    let booking = booking.clone();
+    let items = house.store.with(move |store| store.unresolved_of(&booking));
+    items.await.unwrap()
+}
+
 /// Every key of the server may set the mark, so by default an operator is asked, once.
 #[tokio::test]
 async fn an_absent_host_is_reviewed_refunded_or_ignored() {
@@ -904,17 +911,22 @@ async fn an_absent_host_is_reviewed_refunded_or_ignored() {
                 expect.is_none(),
                 "{what}"
             );
+            let booking = BookingUid::parse(&uid).unwrap();
+            let items = items_of(&house, &booking).await;
+            assert_eq!(items.len(), usize::from(expect.is_none()), "{what}");
             if expect.is_none() {
+                assert_eq!(items[0].code, UnresolvedCode::HostAbsent);
+                assert!(items[0].is_open(), "{what}");
+                let again = house.watch(true).await;
+                assert!(!again.problems.iter().any(asks), "{what}: told twice");
                 let (policy, now) = (house.policy.clone(), house.clock.now());
                 let settled = house.store.with(move |store| {
                     maitred::daemon::answer::charges::settle(store, &policy, now, &uid, give_back)
                 });
                 settled.await.unwrap();
-                assert_eq!(
-                    house.balance(BO).await.0,
-                    4 + u64::from(give_back),
-                    "{what}"
-                );
+                assert!(!items_of(&house, &booking).await[0].is_open(), "{what}");
+                let available = 4 + u64::from(give_back);
+                assert_eq!(house.balance(BO).await.0, available, "{what}");
                 assert!(!house.watch(true).await.problems.iter().any(asks), "{what}");
             }
             nothing_more(&mut house, &what).await;

@@ -93,6 +93,8 @@ pub enum Fact {
     Void {
         booking: BookingUid,
         reason: String,
+        /// Where its parts go; when empty, each goes to the lot that paid.
+        back: Vec<Back>,
     },
     /// Entry: (a part of) a charge is given back.
     Refund {
@@ -100,6 +102,8 @@ pub enum Fact {
         parts: Vec<Back>,
         close: bool,
         reason: String,
+        /// An absence that cost nothing: the terms allow so many of these in a while.
+        forgives: bool,
     },
     /// Entry: the charge goes on with the booking's successor.
     Move {
@@ -108,6 +112,9 @@ pub enum Fact {
         start: Time,
         end: Time,
         reason: String,
+        /// Credits that a later cancellation by the booker does not give back, because a cancellation
+        /// at the moment of the move would have cost them.
+        keeps: Credits,
     },
     /// Nothing can change any more: the charge is final.
     Closed {

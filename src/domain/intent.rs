@@ -184,6 +184,7 @@ pub fn give_up(
                 Fact::Void {
                     booking,
                     reason: why.to_owned(),
+                    back: Vec::new(),
                 }
             }
         })
@@ -246,6 +247,7 @@ fn confirmed(
             (_, Some(_)) => facts.push(Fact::Void {
                 booking: booking.uid.clone(),
                 reason: format!("the booking {}", seen.word()),
+                back: Vec::new(),
             }),
             (_, None) => {}
         }
@@ -301,14 +303,18 @@ fn take_over(
         start: request.start,
         end: request.end,
         reason: "rescheduled".to_owned(),
+        keeps: request.keeps,
     }];
-    let surplus = charge.credits().saturating_sub(request.credits);
+    // A late move does not give back what a cancellation would have cost.
+    let costs = request.credits.max(request.keeps);
+    let surplus = charge.credits().saturating_sub(costs);
     if surplus > 0 {
         facts.push(Fact::Refund {
             booking: to.uid.clone(),
             parts: last_paid_first(&charge.parts, surplus),
             close: false,
             reason: "rescheduled to a booking that costs less".to_owned(),
+            forgives: false,
         });
     }
     facts

@@ -9,14 +9,15 @@ mod charging;
 mod member;
 mod unresolved;
 
-use charging::{closed, hold, holds_ended, move_on, post, refund, void};
+use charging::{closed, hold, holds_ended, move_on, post, refund, taken_over, void};
 use member::{aliased, expire, grant, opened, revoke, unaliased};
 
 use super::account::{Account, Lot, MAX_ALIASES, MAX_LOTS, Part};
-use super::decision::{Credits, MAX_CREDITS, Outcome};
+use super::decision::{Credits, Decision, MAX_CREDITS, Outcome};
 use super::fact::Fact;
 use super::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use super::ledger_state::{LedgerFact, LedgerState};
+use super::refund::Lookup;
 use super::request::{CallNote, Charge, MAX_CALLS, MAX_OCCURRENCES, Request, RequestState, Review};
 use super::time::Time;
 use super::unresolved::{Unresolved, UnresolvedCode, UnresolvedState};
@@ -110,6 +111,15 @@ pub enum Violation {
         booking: BookingUid,
         expected: &'static str,
     },
+    /// See [`guard`].
+    #[error(
+        "the charge of booking {booking} is being taken over by request {request}, to which the booking \
+         was moved"
+    )]
+    TakenOver {
+        booking: BookingUid,
+        request: RequestId,
+    },
     #[error("request {id} is not {expected}")]
     RequestState {
         id: RequestId,
@@ -195,20 +205,19 @@ pub fn apply<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
         Fact::Expire { account, part } => expire(records, at, account, part),
         Fact::Hold { .. } => hold(records, at, fact),
         Fact::Post { booking } => post(records, booking),
-        Fact::Void { booking, reason } => void(records, booking, reason),
+        Fact::Void {
+            booking,
+            reason,
+            back,
+        } => void(records, at, booking, back, reason),
         Fact::Refund {
             booking,
             parts,
             close,
             reason,
+            ..
         } => refund(records, at, booking, parts, *close, reason),
-        Fact::Move {
-            from,
-            to,
-            start,
-            end,
-            reason,
-        } => move_on(records, at, from, to, (*start, *end), reason),
+        Fact::Move { .. } => move_on(records, at, fact),
         Fact::Closed { booking, reason } => closed(records, booking, reason),
         Fact::Decided { request } => decided(records, request),
         Fact::Reviewed {
@@ -268,6 +277,42 @@ fn of_ledger<R: Records>(records: &mut R, at: Time, fact: &LedgerFact) -> Applie
     Ok(())
 }
 
+/// Refuses a commit that would end a charge while an open intent takes it over: the successor would be
+/// confirmed and nothing would pay for it. Checked before a commit is written and not when a log is
+/// read, because logs of older versions may hold such commits.
+///
+/// # Errors
+/// With the charge and the intent, or when a charge cannot be read.
+pub fn guard<L: Lookup>(facts: &[Fact], lookup: &L) -> Result<(), ApplyError<L::Error>> {
+    let settles = |id: &RequestId| {
+        let mut facts = facts.iter();
+        facts.any(|fact| matches!(fact, Fact::Settled { request, .. } if request == id))
+    };
+    for fact in facts {
+        let booking = match fact {
+            Fact::Refund {
+                booking,
+                close: true,
+                ..
+            }
+            | Fact::Closed { booking, .. } => booking,
+            Fact::Move { from, .. } => from,
+            _ => continue,
+        };
+        let charge = lookup.charge(booking).map_err(ApplyError::Read)?;
+        if let Some(request) = charge.and_then(|charge| charge.taken_by)
+            && !settles(&request)
+        {
+            return Err(Violation::TakenOver {
+                booking: booking.clone(),
+                request,
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
 fn decided<R: Records>(records: &mut R, request: &Request) -> Applied<R> {
     if let RequestState::Settled { .. } = request.state {
         return Err(Violation::RequestState {
@@ -290,6 +335,9 @@ fn decided<R: Records>(records: &mut R, request: &Request) -> Applied<R> {
             .into());
         }
     };
+    if request.state == RequestState::Recorded && request.decision == Decision::Confirm {
+        taken_over(records, request, false)?;
+    }
     // An operator may have spoken since the plan looked, so what a decision carries is not asked.
     records.put_request(Request {
         review,
@@ -352,6 +400,7 @@ fn called<R: Records>(records: &mut R, id: &RequestId, call: &CallNote) -> Appli
 fn settled<R: Records>(records: &mut R, at: Time, id: &RequestId, outcome: Outcome) -> Applied<R> {
     let mut record = intent(records, id)?;
     holds_ended(records, &record)?;
+    taken_over(records, &record, true)?;
     record.state = RequestState::Settled { outcome, at };
     records.put_request(record);
     Ok(())

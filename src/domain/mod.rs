@@ -19,6 +19,7 @@ pub mod near;
 pub mod phrase;
 pub mod plan;
 pub mod purse;
+pub mod refund;
 pub mod request;
 pub mod rule;
 pub mod snapshot;

@@ -24,7 +24,7 @@ use super::purse::Purse;
 use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
 use super::snapshot::{Earlier, Series, Snapshot, Standing};
 use super::taken::Taken;
-use super::terms::RefundTerms;
+use super::terms::{AfterMoves, MoveAway, RefundTerms, who_moved};
 use super::time::{Time, kept};
 
 /// All that a pass will do.
@@ -314,7 +314,7 @@ impl<'a> Planner<'a> {
             review: record.and_then(|record| record.review.as_ref()),
             taken_by: taken.map(|(_, by)| by),
             taken_at: taken.map_or(0, |(at, _)| at),
-            carried,
+            carried: carried.map(|(charge, _)| charge),
             moved_together: self.moved_together(group, account),
             ledger_is_empty: self.snapshot.ledger_is_empty,
             first: record.map_or(self.now, |record| record.first),
@@ -326,7 +326,7 @@ impl<'a> Planner<'a> {
             self.plan.more = true;
             return;
         }
-        let carries = carried.map(|charge| charge.booking.uid.clone());
+        let carries = carried.map(|(charge, keeps)| (charge.booking.uid.clone(), keeps));
         let costs = judged.costs.clone();
         let to_hold = judged.to_hold;
         let request = self.request(group, Some(gate), record, judged, carries);
@@ -397,12 +397,13 @@ impl<'a> Planner<'a> {
                 .any(|reason| reason.code == Code::ShortOfCredit)
     }
 
+    /// The charge that the group's one booking takes over, and what of it does not come back.
     fn carried(
         &self,
         group: &Group<'a>,
         gate: &Gate,
         account: Option<&Account>,
-    ) -> Option<&'a Charge> {
+    ) -> Option<(&'a Charge, Credits)> {
         let [only] = group.bookings.as_slice() else {
             return None;
         };
@@ -410,12 +411,25 @@ impl<'a> Planner<'a> {
             .carried
             .get(&only.uid)
             .filter(|charge| !self.carried.contains(&charge.booking.uid))
-            // The watch closes the charge as that of a cancelled booking, before this or after it.
-            .filter(|charge| {
-                let terms = charge.refund_terms(Some(gate));
-                !terms.is_late_move(charge.start, only, &self.policy.hosts)
-            })
             .filter(|charge| account.is_some_and(|account| account.id == charge.account))
+            .and_then(|charge| {
+                let direct = || {
+                    vec![MoveAway {
+                        start: charge.start,
+                        at: only.created,
+                        by: who_moved(only, &self.policy.hosts),
+                    }]
+                };
+                let moves = self.snapshot.moves.get(&only.uid);
+                let moves = moves.cloned().unwrap_or_else(direct);
+                let terms = charge.refund_terms(Some(gate));
+                match terms.after_moves(charge.credits(), &moves) {
+                    AfterMoves::Carried { keeps } => Some((charge, keeps.max(charge.keeps))),
+                    // The watch closes the charge as that of a cancelled booking, before this or
+                    // after it.
+                    AfterMoves::Cancelled { .. } => None,
+                }
+            })
     }
 
     fn moved_together(&self, group: &Group<'a>, account: Option<&Account>) -> bool {

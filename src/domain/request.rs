@@ -51,6 +51,8 @@ pub struct Request {
     pub text: Option<String>,
     /// The booking whose charge this one takes over, if any.
     pub carries: Option<BookingUid>,
+    /// Credits of that charge which do not come back, because it was moved too late.
+    pub keeps: Credits,
     /// The hash of the policy that decided.
     pub policy: String,
     pub decided: Time,
@@ -147,6 +149,8 @@ pub struct Charge {
     pub state: ChargeState,
     /// When the hold was made.
     pub held_at: Time,
+    /// The open intent that takes it over for a successor. Until that is settled, nothing else ends it.
+    pub taken_by: Option<RequestId>,
     /// The booking this one replaced, when the charge was moved here.
     pub moved_from: Option<BookingUid>,
     /// Why the credits came back, moved on or stay.
@@ -154,6 +158,9 @@ pub struct Charge {
     /// The terms of the decision that paid. A move takes them along. A charge from the log of an older
     /// version has none: then the present terms of its gate count.
     pub terms: Option<Arc<RefundTerms>>,
+    /// Credits that a later cancellation by the booker does not give back: what late moves would have
+    /// cost as cancellations.
+    pub keeps: Credits,
 }
 
 /// The life of a charge.

@@ -9,6 +9,7 @@ use super::booking::{Answer, Booking, EventType, Observed};
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
 use super::intent::Sight;
 use super::request::{Charge, Request, RequestState};
+use super::terms::MoveAway;
 use super::time::Time;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,9 @@ pub struct Snapshot {
     pub intents: Vec<OpenIntent>,
     /// The charge that a pending booking would take over from the one it replaced.
     pub carried: BTreeMap<BookingUid, Charge>,
+    /// The moves from the charged booking to the pending one, oldest first. Where there is no entry, the
+    /// pending one replaced the charged one directly.
+    pub moves: BTreeMap<BookingUid, Vec<MoveAway>>,
     /// Pending bookings of which it is not known what was paid for the one that they replaced.
     pub unclear: BTreeSet<BookingUid>,
     /// The bookings of members that stand: from well before the pending ones on.

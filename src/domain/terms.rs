@@ -1,7 +1,7 @@
 //! The terms of a gate after the decision: what comes back when a booking is cancelled, moved or
 //! missed, and what becomes of bookings that others accepted.
 
-use super::booking::Booking;
+use super::booking::{Attendee, Booking};
 use super::decision::Credits;
 use super::gate::HostKey;
 use super::id::Address;
@@ -148,12 +148,9 @@ impl Who {
         let host = booking.host.as_ref().and_then(|host| host.address.as_ref());
         let listed = |key: &HostKey| matches!(key, HostKey::Address(address) if address == by);
         let booker = booking.booker.as_ref().map(|booker| &booker.address);
-        let attends = || {
-            booking
-                .attendees
-                .iter()
-                .any(|one| one.address.as_ref() == Some(by))
-        };
+        let attendee = |one: &Attendee| one.address.as_ref() == Some(by);
+        // Every attendee of a seated booking is a booker; Cal.com shows none of them once it is off.
+        let attends = || !booking.seated && booking.attendees.iter().any(attendee);
         if host == Some(by) || hosts.iter().any(listed) {
             Self::Host
         } else if booker == Some(by) || booking.guests.contains(by) || attends() {
@@ -212,12 +209,7 @@ impl Default for RefundTerms {
 impl RefundTerms {
     /// Percent that come back when `who` cancels with this much notice.
     pub fn percent(&self, who: &Who, notice: Span) -> u8 {
-        let blame = match who {
-            Who::Host if self.trust_named_cancels => self.host_cancels,
-            Who::Host | Who::Booker => Blame::Booker,
-            Who::Other(_) | Who::Unnamed => self.unknown_cancels,
-        };
-        match blame {
+        match self.blame(who) {
             Blame::Host => 100,
             Blame::Booker => self
                 .windows
@@ -227,14 +219,70 @@ impl RefundTerms {
         }
     }
 
-    /// Whether moving a booking that starts then, in whoever's name, counts as cancelling it late.
-    pub fn is_late_move(&self, start: Time, successor: &Booking, hosts: &[HostKey]) -> bool {
-        let by = who_moved(successor, hosts);
-        let free = by == Who::Host && self.trust_named_cancels;
-        self.late_move == LateMove::Cancellation
-            && !free
-            && self.percent(&by, start - successor.created) < 100
+    /// Whose doing a cancellation or a move in this name is.
+    pub fn blame(&self, who: &Who) -> Blame {
+        match who {
+            Who::Host if self.trust_named_cancels => self.host_cancels,
+            Who::Host | Who::Booker => Blame::Booker,
+            Who::Other(_) | Who::Unnamed => self.unknown_cancels,
+        }
     }
+
+    /// Percent that would come back if the booking were cancelled instead of moved. The host may move
+    /// a booking at any time, where the name is trusted.
+    pub fn percent_of_move(&self, moved: &MoveAway) -> u8 {
+        match moved.by {
+            Who::Host if self.trust_named_cancels => 100,
+            Who::Host | Who::Booker | Who::Other(_) | Who::Unnamed => {
+                self.percent(&moved.by, moved.notice())
+            }
+        }
+    }
+
+    /// What moves mean for a charge of so many credits: the first move that counts as a cancellation,
+    /// or what the most expensive of them keeps.
+    pub fn after_moves(&self, paid: Credits, moves: &[MoveAway]) -> AfterMoves {
+        if self.late_move == LateMove::Cancellation
+            && let Some(number) = moves
+                .iter()
+                .position(|moved| self.percent_of_move(moved) < 100)
+        {
+            let percent = self.percent_of_move(&moves[number]);
+            return AfterMoves::Cancelled { number, percent };
+        }
+        let percents = moves.iter().map(|moved| self.percent_of_move(moved));
+        let least = percents.min().unwrap_or(100);
+        AfterMoves::Carried {
+            keeps: paid - share(paid, least),
+        }
+    }
+}
+
+/// One move of a paid booking. The pass that decides about the successor and the watch that follows the
+/// charge look at the same moves, so that the result does not depend on which of them looks first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoveAway {
+    /// When the booking that was moved away would have started.
+    pub start: Time,
+    /// When it was moved: its successor was made then.
+    pub at: Time,
+    pub by: Who,
+}
+
+impl MoveAway {
+    pub fn notice(&self) -> Span {
+        self.start - self.at
+    }
+}
+
+/// What becomes of a charge whose booking was moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterMoves {
+    /// It goes on with the successor. A later cancellation by the booker, a refusal or a lower price
+    /// gives back none of the credits that it `keeps`.
+    Carried { keeps: Credits },
+    /// This one of the moves counts as a cancellation that gives back so many percent.
+    Cancelled { number: usize, percent: u8 },
 }
 
 /// That share of the credits, rounded in favour of the booker.
@@ -305,6 +353,56 @@ mod tests {
             let got = terms.percent(&who, Span::minutes(minutes));
             assert_eq!(got, expect, "{who:?} {minutes} min before");
         }
+    }
+
+    /// The worst of several moves counts, whatever the order in which anybody looks at them.
+    #[test]
+    fn a_late_move_keeps_what_a_cancellation_would_have_cost() {
+        let half = |hours, percent| Window {
+            before: Span::hours(hours),
+            percent,
+        };
+        let terms = |late_move| RefundTerms {
+            windows: vec![half(24, 100), half(2, 50)],
+            late_move,
+            ..RefundTerms::default()
+        };
+        let moved = |by: Who, hours| MoveAway {
+            start: Time::UNIX_EPOCH + Span::hours(hours),
+            at: Time::UNIX_EPOCH,
+            by,
+        };
+        let booker = |hours| moved(Who::Booker, hours);
+        let cancelled = |number, percent| AfterMoves::Cancelled { number, percent };
+        // the moves, what 3 credits keep, the same where a late move is a cancellation
+        let rows = [
+            (vec![], 0, None),
+            (vec![booker(24)], 0, None),
+            (vec![booker(23)], 1, Some(cancelled(0, 50))),
+            (vec![booker(1)], 3, Some(cancelled(0, 0))),
+            (vec![booker(30), booker(23)], 1, Some(cancelled(1, 50))),
+            (vec![booker(1), booker(23)], 3, Some(cancelled(0, 0))),
+            (vec![booker(23), booker(1)], 3, Some(cancelled(0, 50))),
+            (vec![moved(Who::Host, 1)], 3, Some(cancelled(0, 0))),
+            (vec![moved(Who::Unnamed, 23)], 1, Some(cancelled(0, 50))),
+        ];
+        for (moves, keeps, late) in rows {
+            let carried = AfterMoves::Carried { keeps };
+            assert_eq!(
+                terms(LateMove::Carry).after_moves(3, &moves),
+                carried,
+                "{moves:?}"
+            );
+            let got = terms(LateMove::Cancellation).after_moves(3, &moves);
+            assert_eq!(got, late.unwrap_or(carried), "{moves:?}");
+        }
+        let trusting = RefundTerms {
+            trust_named_cancels: true,
+            ..terms(LateMove::Cancellation)
+        };
+        let by_host = [moved(Who::Host, 1)];
+        let free = AfterMoves::Carried { keeps: 0 };
+        assert_eq!(trusting.after_moves(3, &by_host), free);
     }
 
     #[test]

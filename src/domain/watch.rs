@@ -7,17 +7,15 @@ pub mod unmanaged;
 
 pub use cancelled::{FORGIVEN, refund};
 
-use std::collections::BTreeMap;
-
 use super::account::Account;
 use super::booking::{Booking, Status};
 use super::decision::{Credits, Outcome};
 use super::fact::Fact;
 use super::gate::{Gate, HostKey};
-use super::id::Reference;
 use super::request::{Charge, Request, RequestState};
-use super::terms::{HostAbsent, NoShow, RefundTerms, Who};
+use super::terms::{AfterMoves, HostAbsent, MoveAway, NoShow, RefundTerms, Who, share, who_moved};
 use super::time::Time;
+use super::unresolved::UnresolvedCode;
 
 /// Successors that are followed from one booking. Each is a call; nobody moves a booking as often.
 pub const MAX_CHAIN: usize = 32;
@@ -39,8 +37,6 @@ pub struct Case<'a> {
     pub last_cost: Option<Credits>,
     /// The account that paid.
     pub account: &'a Account,
-    /// When the lots that paid expire.
-    pub expiries: &'a BTreeMap<Reference, Option<Time>>,
     /// Absences of the account that were forgiven within the time that counts.
     pub forgiven: u32,
     /// The last booking's own charge and what was decided of it, when it is not the charged one.
@@ -72,6 +68,8 @@ pub enum Verdict {
         why: String,
         /// Something an operator should know about.
         problem: Option<Problem>,
+        /// What an operator has to decide: it is put on the unresolved list, and told once.
+        lists: Option<UnresolvedCode>,
     },
     Write {
         facts: Vec<Fact>,
@@ -140,13 +138,13 @@ pub fn watch(case: &Case<'_>) -> Verdict {
         Status::Cancelled if !declined(case) => cancelled::cancelled(case, last),
         Status::Cancelled | Status::Rejected => {
             let text = format!("booking {} was declined", last.uid);
-            refund(case, 100, &text)
+            cancelled::undo(case, &text)
         }
         Status::Accepted if case.chain.len() > 1 => moved::moved(case, last),
         Status::Accepted => accepted(case, last),
         Status::Pending if last.end <= case.now => {
             let text = format!("booking {} ended undecided", last.uid);
-            refund(case, 100, &text)
+            cancelled::undo(case, &text)
         }
         Status::Pending if case.chain.len() > 1 => {
             open(format!("moved to {}, which waits for an answer", last.uid))
@@ -156,6 +154,32 @@ pub fn watch(case: &Case<'_>) -> Verdict {
         }
         Status::Pending | Status::AwaitingHost | Status::Other(_) => accepted(case, last),
     }
+}
+
+/// The moves along the chain, oldest first.
+fn moves(case: &Case<'_>) -> Vec<MoveAway> {
+    let pairs = case.chain.iter().zip(case.chain.iter().skip(1));
+    let moves = pairs.enumerate().map(|(number, (from, to))| MoveAway {
+        // The pass knows the charge, and not the booking that was charged.
+        start: if number == 0 {
+            case.charge.start
+        } else {
+            from.start
+        },
+        at: to.created,
+        by: who_moved(to, case.hosts),
+    });
+    moves.collect()
+}
+
+/// Credits of the charge that its late moves keep.
+fn keeps(case: &Case<'_>) -> Credits {
+    let paid = case.charge.credits();
+    let by_moves = match case.terms.after_moves(paid, &moves(case)) {
+        AfterMoves::Carried { keeps } => keeps,
+        AfterMoves::Cancelled { percent, .. } => paid - share(paid, percent),
+    };
+    by_moves.max(case.charge.keeps)
 }
 
 /// Whether the last of the chain was refused by us.
@@ -172,7 +196,11 @@ pub fn final_at(end: Time, terms: &RefundTerms) -> Time {
 }
 
 fn open(why: String) -> Verdict {
-    Verdict::Open { why, problem: None }
+    Verdict::Open {
+        why,
+        problem: None,
+        lists: None,
+    }
 }
 
 fn kept(case: &Case<'_>, text: String) -> Verdict {
@@ -201,6 +229,7 @@ fn lost(case: &Case<'_>) -> Verdict {
                      charge stays until the booking would be over: see `maitred explain {uid}`"
                 ),
             }),
+            lists: None,
         },
         ChainEnd::Gone => kept(case, "the booking is not at Cal.com any more".to_owned()),
     }
@@ -238,7 +267,7 @@ fn accepted(case: &Case<'_>, booking: &Booking) -> Verdict {
         NoShow::Keep | NoShow::Review if case.charge.credits() == 0 => {
             kept(case, "the booker did not come; nothing was paid".to_owned())
         }
-        NoShow::Keep | NoShow::Review if forgives => refund(case, 100, FORGIVEN),
+        NoShow::Keep | NoShow::Review if forgives => cancelled::forgive(case),
         NoShow::Keep => kept(case, "the booker did not come".to_owned()),
         NoShow::Refund => refund(case, 100, "the booker did not come"),
         NoShow::Review => {
@@ -252,6 +281,7 @@ fn accepted(case: &Case<'_>, booking: &Booking) -> Verdict {
                          `refund`"
                     ),
                 }),
+                lists: None,
             }
         }
     }
@@ -269,6 +299,7 @@ fn host_absent(case: &Case<'_>) -> Verdict {
                  `maitred charges settle {uid} refund` or `keep`"
             ),
         }),
+        lists: Some(UnresolvedCode::HostAbsent),
     }
 }
 

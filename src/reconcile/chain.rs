@@ -7,9 +7,12 @@ use super::observe::ends_the_pass;
 use super::ports::{PassError, Ports, Session};
 use crate::calcom::port::CallError;
 use crate::domain::booking::{Booking, BookingRef, Reading};
-use crate::domain::id::BookingUid;
+use crate::domain::gate::HostKey;
+use crate::domain::id::{Address, BookingUid};
 use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, ChargeState};
+use crate::domain::terms::{MoveAway, Who, who_moved};
+use crate::domain::time::Time;
 use crate::domain::watch::MAX_CHAIN;
 
 /// Links remembered in one process; when there are more, all are asked again.
@@ -18,7 +21,8 @@ const MAX_LINKS: usize = 10_000;
 /// Whether a booking goes on with what was paid for one before it.
 #[derive(Debug)]
 pub(super) enum Before {
-    Open(Box<Charge>),
+    /// The charge, and the replacements between it and the booking that was asked about, newest first.
+    Open(Box<Charge>, Vec<Replacement>),
     /// An intent holds for it: whether that is charged or comes back is not known yet.
     Undecided,
     /// No, or what was paid is over.
@@ -29,10 +33,64 @@ pub(super) enum Before {
     Unread,
 }
 
+/// A booking as one that replaced another.
+#[derive(Debug, Clone)]
+pub(super) struct Replacement {
+    /// What it replaced, if anything.
+    from: Option<BookingUid>,
+    start: Time,
+    created: Time,
+    by: Option<Address>,
+    /// In whose name it was moved here, as far as the booking itself tells.
+    who: Who,
+}
+
+impl Replacement {
+    fn of(booking: &Booking) -> Self {
+        Self {
+            from: booking.rescheduled_from.clone(),
+            start: booking.start,
+            created: booking.created,
+            by: booking.rescheduled_by.clone(),
+            who: who_moved(booking, &[]),
+        }
+    }
+
+    /// The move that made it, away from a booking that would have started at `start`.
+    fn moved(&self, start: Time, hosts: &[HostKey]) -> MoveAway {
+        let listed = hosts.iter().any(
+            |host| matches!((host, &self.by), (HostKey::Address(host), Some(by)) if host == by),
+        );
+        MoveAway {
+            start,
+            at: self.created,
+            by: if listed { Who::Host } else { self.who.clone() },
+        }
+    }
+}
+
+/// The moves from a charge to the booking that goes on with it, oldest first, by the replacements
+/// between them, newest first.
+pub(super) fn moves(
+    charge: &Charge,
+    between: &[Replacement],
+    last: &Booking,
+    hosts: &[HostKey],
+) -> Vec<MoveAway> {
+    let last = Replacement::of(last);
+    let mut start = charge.start;
+    let mut moves = Vec::new();
+    for one in between.iter().rev().chain(std::iter::once(&last)) {
+        moves.push(one.moved(start, hosts));
+        start = one.start;
+    }
+    moves
+}
+
 /// What a booking replaced.
 #[derive(Debug, Clone)]
 enum Link {
-    From(BookingUid),
+    Is(Replacement),
     Nothing,
     Hidden,
     Unread,
@@ -47,6 +105,7 @@ impl Session {
         problems: &mut Vec<Problem>,
     ) -> Result<Before, PassError> {
         let mut seen = BTreeSet::new();
+        let mut between = Vec::new();
         let mut next = Some(booking.clone());
         while let Some(uid) = next {
             if seen.len() >= MAX_CHAIN || !seen.insert(uid.clone()) {
@@ -65,7 +124,7 @@ impl Session {
                 && charge.state != ChargeState::Void
             {
                 return Ok(match charge.state {
-                    ChargeState::Open => Before::Open(Box::new(charge)),
+                    ChargeState::Open => Before::Open(Box::new(charge), between),
                     ChargeState::Held => Before::Undecided,
                     ChargeState::Void
                     | ChargeState::Final
@@ -74,7 +133,11 @@ impl Session {
                 });
             }
             next = match self.replaced_by(ports, uid, problems).await? {
-                Link::From(from) => Some(from),
+                Link::Is(one) => {
+                    let from = one.from.clone();
+                    between.push(one);
+                    from
+                }
                 Link::Nothing => None,
                 Link::Hidden => return Ok(Before::Hidden),
                 Link::Unread => return Ok(Before::Unread),
@@ -87,15 +150,15 @@ impl Session {
     pub(super) fn learn<'a>(&mut self, bookings: impl Iterator<Item = &'a Booking>) {
         let moved = bookings.filter(|booking| booking.rescheduled_from.is_some());
         for booking in moved {
-            self.remember(booking.uid.clone(), booking.rescheduled_from.clone());
+            self.remember(booking.uid.clone(), Replacement::of(booking));
         }
     }
 
-    fn remember(&mut self, uid: BookingUid, from: Option<BookingUid>) {
+    fn remember(&mut self, uid: BookingUid, replacement: Replacement) {
         if self.links.len() >= MAX_LINKS {
             self.links.clear();
         }
-        self.links.insert(uid, from);
+        self.links.insert(uid, replacement);
     }
 
     async fn replaced_by(
@@ -105,18 +168,18 @@ impl Session {
         problems: &mut Vec<Problem>,
     ) -> Result<Link, PassError> {
         if let Some(known) = self.links.get(&uid) {
-            return Ok(known.clone().map_or(Link::Nothing, Link::From));
+            return Ok(Link::Is(known.clone()));
         }
         let reference = BookingRef {
             uid: uid.clone(),
             id: None,
         };
         let hides = !ports.calendar.names_successors();
-        let from = match ports.calendar.get(&reference).await {
-            Ok(Reading::Is(booking)) => booking.rescheduled_from,
+        let replacement = match ports.calendar.get(&reference).await {
+            Ok(Reading::Is(booking)) => Replacement::of(&booking),
             // v1 cannot read by this name alone.
             Ok(Reading::Gone) | Err(CallError::Refused(_)) if hides => return Ok(Link::Hidden),
-            Ok(Reading::Gone) => None,
+            Ok(Reading::Gone) => return Ok(Link::Nothing),
             Err(error) if ends_the_pass(&error) => return Err(error.into()),
             Err(error) => {
                 problems.push(Problem {
@@ -126,7 +189,7 @@ impl Session {
                 return Ok(Link::Unread);
             }
         };
-        self.remember(uid, from.clone());
-        Ok(from.map_or(Link::Nothing, Link::From))
+        self.remember(uid, replacement.clone());
+        Ok(Link::Is(replacement))
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::gate::Limits;
 use crate::domain::id::{AccountId, Address, RequestId};
 use crate::domain::ledger::Violation;
 use crate::domain::plan::{Action, Call, Plan, Problem, Step};
-use crate::domain::request::{Request, Review};
+use crate::domain::request::{Charge, ChargeState, Request, Review};
 use crate::domain::time::{Span, Time};
 use crate::store::port::{CommitError, Expected, Store};
 
@@ -318,7 +318,7 @@ type Recorded = Result<(Vec<Begun>, BTreeMap<AccountId, Option<u64>>), Refused>;
 enum Refused {
     /// An operator changed the account meanwhile.
     Changed(AccountId),
-    /// An operator said something of the request meanwhile.
+    /// An operator said something of the request, or ended the charge that it takes over, meanwhile.
     Spoken(RequestId),
     /// A fact does not fit what is there.
     Misfit(Violation),
@@ -351,6 +351,9 @@ async fn record(
                 .into_iter()
                 .map(|(account, version)| Expected { account, version })
                 .collect();
+            if let Some(id) = carries_nothing(store, &facts)? {
+                return Ok(Err(Refused::Spoken(id)));
+            }
             if !facts.is_empty() {
                 match store.commit(at, facts, &expected) {
                     Ok(_) => {}
@@ -378,6 +381,25 @@ async fn record(
             Ok(Ok((begun, versions)))
         })
         .await
+}
+
+/// A new intent whose predecessor's charge was ended since the plan looked: the next pass decides again.
+fn carries_nothing(store: &dyn Store, facts: &[Fact]) -> Result<Option<RequestId>, PassError> {
+    for fact in facts {
+        let Fact::Decided { request } = fact else {
+            continue;
+        };
+        let Some(from) = &request.carries else {
+            continue;
+        };
+        let charge = store.charge(from).map_err(PassError::Store)?;
+        let stands =
+            |charge: Charge| charge.state == ChargeState::Open && charge.taken_by.is_none();
+        if !charge.is_some_and(stands) {
+            return Ok(Some(request.id.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// A name that led to no account when it was looked up, and does now: as an alias it changes no

@@ -13,7 +13,7 @@ use foldhash::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::before;
-use super::chain::Before;
+use super::chain::{self, Before};
 use super::clock::clock_is_off;
 use super::known;
 use super::pin::Given;
@@ -86,6 +86,7 @@ pub async fn observe(
         names: HashMap::default(),
         records: known.records,
         carried: BTreeMap::new(),
+        moves: BTreeMap::new(),
         unclear: BTreeSet::new(),
         standing: BTreeMap::new(),
         asked: BTreeMap::new(),
@@ -166,19 +167,21 @@ async fn people(
     snapshot.accounts = people.accounts;
     snapshot.names = people.names;
     snapshot.carried = people.carried;
-    let moved: Vec<(BookingUid, BookingUid)> = guarded(policy, snapshot)
+    let moved: Vec<(Booking, BookingUid)> = guarded(policy, snapshot)
         .map(|(_, booking)| booking)
         .filter(|booking| !snapshot.carried.contains_key(&booking.uid))
-        .filter_map(|booking| Some((booking.uid.clone(), booking.rescheduled_from.clone()?)))
+        .filter_map(|booking| Some((booking.clone(), booking.rescheduled_from.clone()?)))
         .collect();
     for (booking, from) in moved {
         match session.charge_before(ports, &from, problems).await? {
-            Before::Open(charge) => {
-                snapshot.carried.insert(booking, *charge);
+            Before::Open(charge, between) => {
+                let moves = chain::moves(&charge, &between, &booking, &policy.hosts);
+                snapshot.moves.insert(booking.uid.clone(), moves);
+                snapshot.carried.insert(booking.uid, *charge);
             }
             // Whoever may have paid for it before is not to be refused now.
             Before::Undecided | Before::Unread => {
-                snapshot.unclear.insert(booking);
+                snapshot.unclear.insert(booking.uid);
             }
             Before::Nothing | Before::Hidden => {}
         }

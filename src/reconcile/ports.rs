@@ -12,6 +12,7 @@ use crate::domain::id::{BookingUid, EventTypeId, RequestId};
 use crate::domain::ledger_state::Identity;
 use crate::domain::time::{Clock, Time};
 use crate::lookup::desk::Desk;
+use crate::reconcile::chain::Replacement;
 use crate::reconcile::pin::Remembered;
 use crate::store::handle::StoreHandle;
 use crate::store::port::{CommitError, StoreError};
@@ -58,8 +59,8 @@ pub struct Session {
     pub(super) event_types: BTreeMap<EventTypeId, Option<EventType>>,
     /// When the event types were asked for.
     pub(super) asked: Option<Time>,
-    /// What a booking replaced; that never changes.
-    pub(super) links: BTreeMap<BookingUid, Option<BookingUid>>,
+    /// What a booking replaced, and how; that never changes.
+    pub(super) links: BTreeMap<BookingUid, Replacement>,
     /// PINs that were looked at.
     pub(super) pins: Remembered,
     /// The request that waits and was asked about last, when there were too many to ask about all.

@@ -197,8 +197,7 @@ async fn watch_with(
         seen.list(ports, &select, &mut watched.problems).await?;
     }
     let open = open_charges(ports).await?;
-    let taken = taken_over(ports).await?;
-    let wanted = if look.audit {
+    let mut wanted = if look.audit {
         audit_lists(ports, look, &open, started, &mut seen, &mut watched).await?;
         open
     } else {
@@ -220,7 +219,7 @@ async fn watch_with(
                 () = ports.stop.told() => break,
                 before = session.charge_before(ports, &from, &mut watched.problems) => before?,
             };
-            if let Before::Open(charge) = before {
+            if let Before::Open(charge, _) = before {
                 roots.insert(charge.booking.uid);
             }
         }
@@ -237,6 +236,9 @@ async fn watch_with(
         Some(_) => dry.ports(ports),
         None => *ports,
     };
+    // In the order in which they end, so that one late watch forgives the absences that timely ones would
+    // have forgiven.
+    wanted.sort_by(|a, b| (a.end, &a.booking.uid).cmp(&(b.end, &b.booking.uid)));
     for chunk in wanted.chunks(CHUNK) {
         if watched.stops(ports) {
             break;
@@ -249,8 +251,7 @@ async fn watch_with(
             let problems = &mut watched.problems;
             let chain = seen.chain(ports, &charge.booking, problems).await?;
             watched.checked += 1;
-            let sight = (chain, taken.contains(&charge.booking.uid));
-            settle::settle(ports, policy, charge, sight, &mut watched).await?;
+            settle::settle(ports, policy, charge, chain, &mut watched).await?;
         }
     }
     session.learn(seen.bookings());
@@ -289,13 +290,6 @@ async fn open_charges(ports: &Ports<'_>) -> Result<Vec<Charge>, PassError> {
             return Ok(all);
         }
     }
-}
-
-/// The charges that open intents take over. No pass begins one while a watch is under way.
-async fn taken_over(ports: &Ports<'_>) -> Result<BTreeSet<BookingUid>, PassError> {
-    let open = ports.store.with(|store| store.open_intents(usize::MAX));
-    let open = open.await.map_err(PassError::Store)?;
-    Ok(open.into_iter().filter_map(|one| one.carries).collect())
 }
 
 /// The open charges that a short watch looks at: those that something was seen of, and those whose

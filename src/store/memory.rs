@@ -10,6 +10,7 @@ use super::catalogue::{self, Catalogue};
 use super::changes::{
     Changes, ChargeChange, ChargePlaces, RequestChange, RequestPlaces, UnresolvedChange,
 };
+use super::credits_back::filled_in;
 use super::log::find;
 use super::log::line::{self, Hash};
 use super::log::segment::Place;
@@ -97,6 +98,14 @@ impl MemoryStore {
             records,
             head,
             read_only: true,
+        }
+    }
+
+    /// The newest commit, as it was written; none when the log of another is read.
+    pub fn last(&self) -> Option<&Commit> {
+        match &self.records.commits {
+            Commits::Kept(commits) => commits.last(),
+            Commits::InLog { .. } => None,
         }
     }
 }
@@ -317,6 +326,7 @@ impl Store for MemoryStore {
         if facts.is_empty() {
             return Ok(self.head());
         }
+        let facts = filled_in(&self.records, kept(at), facts)?;
         let (text, facts) = check_facts(&facts)?;
         let commit = Commit {
             seq: self.records.commits.count() + 1,

@@ -10,6 +10,7 @@
 pub mod catalogue;
 pub mod changes;
 pub mod copy;
+mod credits_back;
 pub mod disk;
 pub mod ground;
 pub mod handle;

@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::catalogue;
+use super::credits_back::filled_in;
 use super::lock::Lock;
 use super::log::append::{AppendError, Appender};
 use super::marker::{self, Applied, Marker};
@@ -98,6 +99,8 @@ impl Store for LogStore {
         if facts.is_empty() {
             return Ok(self.head());
         }
+        let fold = self.fold().map_err(CommitError::Failed)?;
+        let facts = filled_in(fold, kept(at), facts)?;
         let (text, facts) = check_facts(&facts)?;
         let commit = Commit {
             seq: self.applied.seq + 1,

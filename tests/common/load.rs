@@ -89,6 +89,7 @@ pub fn commit(n: u64) -> Vec<Fact> {
             let voids = held.map(|booking| Fact::Void {
                 booking,
                 reason: "superseded".to_owned(),
+                back: Vec::new(),
             });
             voids.chain([settled(&id, Outcome::Superseded)]).collect()
         }
@@ -101,6 +102,7 @@ pub fn commit(n: u64) -> Vec<Fact> {
             }],
             close: true,
             reason: "cancelled in time".to_owned(),
+            forgives: false,
         }],
         8 => vec![
             Fact::Aliased {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use maitred::domain::decision::{Code, Decision, Outcome};
-use maitred::domain::fact::Fact;
+use maitred::domain::fact::{Back, Fact};
 use maitred::domain::gate::Policy;
 use maitred::domain::request::{CallKind, Request, RequestState};
 use maitred::domain::terms::RefundTerms;
@@ -40,10 +40,12 @@ pub struct Hold {
     /// What is still held or spent.
     pub credits: i64,
     pub state: HoldState,
-    /// An operator ended it.
-    pub by_hand: bool,
     /// It was not held for itself: what another booking paid for moved here.
     pub taken_over: bool,
+    /// The grants that pay, while it is held.
+    pub parts: Vec<(String, i64)>,
+    /// What late moves have cost: it does not come back when the booker cancels later.
+    pub keeps: i64,
     /// As its gate said when the credits were held; those of what was paid first.
     pub terms: RefundTerms,
 }
@@ -82,6 +84,8 @@ pub struct Book {
     pub frozen: BTreeSet<String>,
     /// When what a grant gave expires.
     pub expiries: BTreeMap<String, Option<Time>>,
+    /// The lots that were made of credits which had expired.
+    pub restored: BTreeSet<String>,
     /// Absences that cost nothing: whose and when.
     pub forgiven: Vec<(String, Time)>,
     pub wrong: Vec<String>,
@@ -92,7 +96,7 @@ fn signed(credits: u64) -> i64 {
 }
 
 impl Book {
-    pub fn apply(&mut self, fact: &Fact, by: By, policy: &Policy, tally: &mut Tally) {
+    pub fn apply(&mut self, fact: &Fact, policy: &Policy, tally: &mut Tally) {
         match fact {
             Fact::Grant {
                 reference,
@@ -131,8 +135,9 @@ impl Book {
             }
             Fact::Hold { .. } => self.hold(fact, policy),
             Fact::Post { booking } => self.ends(booking.as_str(), HoldState::Posted),
-            Fact::Void { booking, .. } => {
+            Fact::Void { booking, back, .. } => {
                 tally.add("voided");
+                self.new_lots(back);
                 self.ends(booking.as_str(), HoldState::Voided);
             }
             Fact::Refund {
@@ -141,18 +146,14 @@ impl Book {
                 close,
                 ..
             } => {
-                for part in parts {
-                    if let Some((name, expires)) = &part.restored {
-                        self.expiries.insert(name.to_string(), Some(*expires));
-                    }
-                }
+                self.new_lots(parts);
                 let credits = signed(parts.iter().map(|part| part.credits).sum());
                 self.refund(booking.as_str(), credits);
                 if *close {
-                    self.closes(booking.as_str(), HoldState::Refunded, by);
+                    self.closes(booking.as_str(), HoldState::Refunded);
                 }
             }
-            Fact::Closed { booking, .. } => self.closes(booking.as_str(), HoldState::Final, by),
+            Fact::Closed { booking, .. } => self.closes(booking.as_str(), HoldState::Final),
             Fact::Move { from, to, .. } => {
                 tally.add("carried");
                 self.move_on(from.as_str(), to.uid.as_str());
@@ -167,6 +168,13 @@ impl Book {
             | Fact::Described { .. }
             | Fact::Pinned { .. }
             | Fact::Reviewed { .. } => unreachable!("nobody here writes it"),
+        }
+    }
+
+    fn new_lots(&mut self, parts: &[Back]) {
+        for (name, expires) in parts.iter().filter_map(|part| part.restored.as_ref()) {
+            self.expiries.insert(name.to_string(), Some(*expires));
+            self.restored.insert(name.to_string());
         }
     }
 
@@ -202,8 +210,12 @@ impl Book {
             account: account.to_string(),
             credits,
             state: HoldState::Held,
-            by_hand: false,
             taken_over: false,
+            parts: parts
+                .iter()
+                .map(|part| (part.grant.to_string(), signed(part.credits)))
+                .collect(),
+            keeps: 0,
             terms: gate.expect("a gate decided").terms.refunds.clone(),
         };
         self.holds.insert(uid, hold);
@@ -227,7 +239,7 @@ impl Book {
         }
     }
 
-    fn closes(&mut self, uid: &str, state: HoldState, by: By) {
+    fn closes(&mut self, uid: &str, state: HoldState) {
         let Some(hold) = self.holds.get_mut(uid) else {
             return self.wrong.push(format!("3: {uid} has no charge to close"));
         };
@@ -236,7 +248,6 @@ impl Book {
                 .push(format!("3: the charge of {uid} ended a second time"));
         }
         hold.state = state;
-        hold.by_hand = by == By::Operator;
     }
 
     fn refund(&mut self, uid: &str, credits: i64) {
@@ -258,18 +269,20 @@ impl Book {
         }
         old.state = HoldState::MovedOn;
         let (account, credits) = (old.account.clone(), old.credits);
-        let terms = old.terms.clone();
+        let (terms, keeps) = (old.terms.clone(), old.keeps);
         old.credits = 0;
         let new = self.holds.entry(to.to_owned()).or_insert(Hold {
             account: account.clone(),
             credits: 0,
             state: HoldState::Posted,
-            by_hand: false,
             taken_over: true,
+            parts: Vec::new(),
+            keeps: 0,
             terms: terms.clone(),
         });
         new.credits += credits;
         new.terms = terms;
+        new.keeps = new.keeps.max(keeps);
         if new.state != HoldState::Posted || new.account != account {
             self.wrong
                 .push(format!("3: {from} moved to {to}, which does not join"));

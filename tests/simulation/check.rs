@@ -4,6 +4,8 @@ use maitred::domain::account::Part;
 use maitred::domain::booking::Status;
 use maitred::domain::decision::{Code, Decision, Outcome};
 use maitred::domain::fact::{Back, Fact};
+use maitred::domain::gate::Policy;
+use maitred::domain::id::Reference;
 use maitred::domain::request::{CallKind, Request, RequestState};
 use maitred::domain::terms::{OnReschedule, Unmanaged};
 use maitred::domain::time::{Span, Time};
@@ -31,9 +33,13 @@ impl State {
             let before = self.moved_before(fact);
             if by == By::Process && !self.skewed {
                 self.is_right(&history, at, fact, facts);
+            } else if by == By::Operator
+                && let Fact::Refund { booking, parts, .. } = fact
+            {
+                self.goes_back(&history, at, booking.as_str(), parts);
             }
             let policy = std::sync::Arc::clone(&self.policy);
-            self.book.apply(fact, by, &policy, &mut self.tally);
+            self.enter(&history, at, fact, &policy);
             self.moved.extend(before);
         }
         if by == By::Process {
@@ -46,6 +52,17 @@ impl State {
         self.moved.clear();
     }
 
+    /// Takes a fact into the book, by the policy that stood when it was written.
+    pub fn enter(&mut self, history: &History, at: Time, fact: &Fact, policy: &Policy) {
+        let keeps = self.late_moves_keep(history, at, fact);
+        self.book.apply(fact, policy, &mut self.tally);
+        if let Fact::Move { to, .. } = fact
+            && let Some(hold) = self.book.holds.get_mut(to.uid.as_str())
+        {
+            hold.keeps = hold.keeps.max(keeps);
+        }
+    }
+
     /// From where, to where, and what was paid for both.
     fn moved_before(&self, fact: &Fact) -> Option<(String, String, i64)> {
         let Fact::Move { from, to, .. } = fact else {
@@ -54,6 +71,23 @@ impl State {
         let credits = |uid: &str| self.book.holds.get(uid).map_or(0, |hold| hold.credits);
         let paid = credits(from.as_str()) + credits(to.uid.as_str());
         Some((from.to_string(), to.uid.to_string(), paid))
+    }
+
+    /// What the moves that lead there have cost.
+    fn late_moves_keep(&mut self, history: &History, at: Time, fact: &Fact) -> i64 {
+        let Fact::Move { from, to, .. } = fact else {
+            return 0;
+        };
+        let mut chain = history.successors(from.as_str());
+        let there = chain.iter().position(|row| row.uid == to.uid.as_str());
+        chain.truncate(there.map_or(chain.len(), |n| n + 1));
+        let paid = self.book.holds[from.as_str()].credits;
+        let keeps = self.truth(history, at).keeps(&chain, from.as_str(), paid);
+        if keeps > 0 {
+            self.tally
+                .add("moved late: keeps what a cancellation costs");
+        }
+        keeps
     }
 
     pub fn truth<'a>(&'a self, history: &'a History, at: Time) -> Truth<'a> {
@@ -75,12 +109,13 @@ impl State {
                 booking,
                 parts,
                 close: true,
-                reason,
+                forgives,
+                ..
             } => {
                 let end = End::Back(credits(parts));
                 self.ends(history, at, booking.as_str(), &end);
                 self.goes_back(history, at, booking.as_str(), parts);
-                if reason.contains("forgiven") {
+                if *forgives {
                     let account = self.book.holds[booking.as_str()].account.clone();
                     self.book.forgiven.push((account, at));
                 }
@@ -91,16 +126,23 @@ impl State {
                 close: false,
                 ..
             } => {
-                // The pass gives back to the lots that paid, whatever became of them.
-                let by_pass = |fact: &Fact| {
-                    matches!(fact, Fact::Settled { request, .. }
-                        if self.book.begun[request.as_str()].carries.is_some()
-                            && self.book.begun[request.as_str()].bookings.contains(booking.as_str()))
-                };
                 self.tally.add("moved: the difference came back");
-                if !all.iter().any(by_pass) {
-                    self.goes_back(history, at, booking.as_str(), parts);
+                self.goes_back(history, at, booking.as_str(), parts);
+            }
+            Fact::Void { booking, back, .. } => {
+                let mut parts = back.clone();
+                if parts.is_empty() {
+                    let paid = self.book.holds[booking.as_str()].parts.iter();
+                    let of = |(grant, credits): &(String, i64)| Back {
+                        grant: Reference::parse(grant).unwrap(),
+                        credits: u64::try_from(*credits).unwrap(),
+                        restored: None,
+                    };
+                    parts = paid.map(of).collect();
+                } else {
+                    self.tally.add("voided to a new lot");
                 }
+                self.goes_back(history, at, booking.as_str(), &parts);
             }
             Fact::Closed { booking, .. } => self.ends(history, at, booking.as_str(), &End::Kept),
             Fact::Move { from, to, .. } => {
@@ -123,7 +165,6 @@ impl State {
             | Fact::Revoke { .. }
             | Fact::Expire { .. }
             | Fact::Post { .. }
-            | Fact::Void { .. }
             | Fact::Called { .. }
             | Fact::Settled { .. }
             | Fact::Unresolved { .. }
@@ -177,6 +218,9 @@ impl State {
             let expired = expired.copied().flatten().is_some_and(|when| when <= at);
             match must {
                 Some(_) => self.tally.add("lot restored"),
+                None if expired && self.book.restored.contains(part.grant.as_str()) => {
+                    self.tally.add("lot not restored again");
+                }
                 None if expired => self.tally.add("lot forfeited"),
                 None => {}
             }
@@ -375,7 +419,7 @@ impl State {
             let Some(hold) = self.book.holds.get(&to) else {
                 continue;
             };
-            let must = cost.min(before);
+            let must = cost.max(hold.keeps).min(before);
             if hold.credits != must {
                 let text = format!(
                     "3: {to} was moved to and pays {}, must {must}",
@@ -389,7 +433,7 @@ impl State {
         }
     }
 
-    /// What an intent takes over may be ended by nobody but an operator before it is settled.
+    /// What an intent takes over ends with it, and not before.
     fn carried_right(&mut self, facts: &[Fact]) {
         for fact in facts {
             let Fact::Settled {
@@ -405,8 +449,6 @@ impl State {
             let hold = &self.book.holds[&from];
             if hold.state == HoldState::MovedOn {
                 self.tally.add("moved: by the pass");
-            } else if hold.by_hand {
-                self.tally.add("carried charge settled by an operator");
             } else {
                 let text = format!(
                     "3: {request} should carry {from}, which is {:?}",

@@ -8,7 +8,7 @@ use maitred::domain::time::Time;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
 
-use super::book::{Book, By};
+use super::book::Book;
 use super::rng::Rng;
 use super::shelf::{Shelf, State};
 use super::tally::Tally;
@@ -61,16 +61,19 @@ impl State {
         self.store = MemoryStore::new();
         self.book = Book::default();
         self.why.clear();
-        let mut tally = Tally::default();
-        let policy = std::sync::Arc::clone(&self.policy);
-        for (at, facts) in &commits {
+        let tally = std::mem::take(&mut self.tally);
+        self.policies.truncate(keeps);
+        let policies = self.policies.clone();
+        let history = std::sync::Arc::clone(&self.history);
+        let history = history.lock().unwrap();
+        for ((at, facts), policy) in commits.iter().zip(&policies) {
             self.store.commit(*at, facts.clone(), &[]).unwrap();
             for fact in facts {
-                self.book.apply(fact, By::Process, &policy, &mut tally);
+                self.enter(&history, *at, fact, policy);
             }
         }
+        self.tally = tally;
         self.commits = commits;
-        let history = self.history.lock().unwrap();
         let rows = history.all().map(|row| row.uid.clone()).collect();
         drop(history);
         self.lost = Some(Lost { rows, restored });

@@ -12,7 +12,7 @@ use maitred::domain::decision::{Code, Decision};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::Policy;
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
-use maitred::domain::ledger::{Given, Violation};
+use maitred::domain::ledger::Given;
 use maitred::domain::ledger_state::{LedgerFact, LedgerState};
 use maitred::domain::request::{Charge, ChargeState, Request, RequestState};
 use maitred::domain::time::{Span, Time};
@@ -34,6 +34,8 @@ use super::town::PEOPLE;
 pub struct State {
     pub store: MemoryStore,
     pub commits: Vec<(Time, Vec<Fact>)>,
+    /// The policy that stood at each commit.
+    pub policies: Vec<Arc<Policy>>,
     pub book: Book,
     pub tally: Tally,
     pub trouble: u64,
@@ -97,10 +99,11 @@ impl State {
     ) -> Result<Head, CommitError> {
         let before = self.store.head();
         let restore_open = self.store.ledger_state().unwrap().restored.is_some();
-        let head = self.store.commit(at, facts.clone(), expected)?;
+        let head = self.store.commit(at, facts, expected)?;
         if head == before {
             return Ok(head);
         }
+        let facts = self.store.last().unwrap().facts.clone();
         self.take(by, at, &facts);
         for fact in &facts {
             if let Fact::Decided { request } = fact
@@ -113,6 +116,7 @@ impl State {
             self.is_sure(&facts, restore_open);
         }
         self.commits.push((at, facts));
+        self.policies.push(Arc::clone(&self.policy));
         self.compare();
         Ok(head)
     }
@@ -224,11 +228,6 @@ impl State {
         }
     }
 
-    fn ended_by_hand(&self, uid: &str) -> bool {
-        let hold = self.book.holds.get(uid);
-        hold.is_some_and(|hold| hold.by_hand)
-    }
-
     /// Promise 1, and that the ledger and the book agree.
     pub fn compare(&mut self) {
         for account in self.store.accounts(None, 100).unwrap() {
@@ -282,6 +281,7 @@ impl Shelf {
             moved: Vec::new(),
             store: MemoryStore::new(),
             commits: Vec::new(),
+            policies: Vec::new(),
             book: Book::default(),
             tally: Tally::default(),
             trouble: 0,
@@ -398,10 +398,20 @@ impl Shelf {
             by_hand: true,
             ..self.clone()
         };
+        let taken = self.state().book.carried().iter().any(|one| one == uid);
         let settled = charges::settle(&mut hand, &policy, now, uid, give_back);
-        if let Err(refusal) = settled {
-            let text = format!("3: {uid} could not be settled by hand: {refusal:?}");
-            self.state().book.wrong.push(text);
+        match (settled, taken) {
+            (Ok(_), false) => {}
+            // The successor would end without a charge.
+            (Err(_), true) => return tally.add("operator refused: the charge is being taken over"),
+            (Ok(_), true) => {
+                let text = format!("3: {uid} was settled by hand while it is being taken over");
+                self.state().book.wrong.push(text);
+            }
+            (Err(refusal), false) => {
+                let text = format!("3: {uid} could not be settled by hand: {refusal:?}");
+                self.state().book.wrong.push(text);
+            }
         }
         tally.add(if give_back {
             "operator gave back"
@@ -516,12 +526,6 @@ impl Store for Shelf {
         if let Err(error) = &written {
             match error {
                 CommitError::Conflict(_) => state.tally.add("conflict"),
-                // An operator ended a charge that an intent takes over: looked at anew.
-                CommitError::Violation(Violation::ChargeState { booking, .. })
-                    if state.ended_by_hand(booking.as_str()) =>
-                {
-                    state.tally.add("an operator was quicker than a settlement");
-                }
                 CommitError::Violation(_)
                 | CommitError::Indeterminate(_)
                 | CommitError::Failed(_) => {

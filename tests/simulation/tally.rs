@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 pub struct Tally(pub BTreeMap<Cow<'static, str>, u64>);
 
 /// What the default run must have reached at least once.
-pub const MUST_REACH: [&str; 135] = [
+pub const MUST_REACH: [&str; 137] = [
     "absence taken back",
     "accepted without a hold",
     "account frozen",
     "alias given",
-    "an operator was quicker than a settlement",
     "away for a week",
     "backup restored",
     "booker cancelled: a part",
@@ -28,7 +27,10 @@ pub const MUST_REACH: [&str; 135] = [
     "call: lost after",
     "call: too late",
     "carried",
-    "carried charge settled by an operator",
+    "operator refused: the charge is being taken over",
+    "moved late: keeps what a cancellation costs",
+    "lot not restored again",
+    "voided to a new lot",
     "closed: deleted",
     "clocks differ",
     "conflict",

@@ -106,13 +106,10 @@ impl Truth<'_> {
     fn ends_of(&self, chain: &[&Row], gone: bool, uid: &str, paid: i64) -> Vec<May> {
         let mut ends = Vec::new();
         if let Some(percent) = self.late_move(chain, uid) {
-            ends.push(self.back(percent, paid, "late move"));
-            // A pass looks at the successor's gate alone.
-            let last = chain[chain.len() - 1];
-            if self.late_link(self.terms(uid), chain[0], last).is_some() {
-                return ends;
-            }
+            let keeps = self.book.holds[uid].keeps;
+            return vec![self.back(percent, paid, keeps, "late move")];
         }
+        let keeps = self.keeps(chain, uid, paid);
         if gone {
             let known = self.history.last(uid).expect("a charged booking was there");
             if self.at >= known.end + self.terms(uid).grace {
@@ -123,13 +120,13 @@ impl Truth<'_> {
         let last = chain[chain.len() - 1];
         let moved = chain.len() > 1;
         match &last.status {
-            Status::Cancelled => ends.extend(self.cancelled(last, paid, uid)),
-            Status::Rejected => ends.push((End::Back(paid), "successor declined")),
+            Status::Cancelled => ends.extend(self.cancelled(last, paid, keeps, uid)),
+            Status::Rejected => ends.push(self.back(100, paid, keeps, "successor declined")),
             Status::Pending if last.end <= self.at => {
-                ends.push((End::Back(paid), "ended undecided"));
+                ends.push(self.back(100, paid, keeps, "ended undecided"));
             }
             Status::Pending => {}
-            Status::Accepted if moved => ends.extend(self.successor(uid, last, paid)),
+            Status::Accepted if moved => ends.extend(self.successor(uid, last, paid, keeps)),
             Status::Accepted | Status::AwaitingHost | Status::Other(_) => {
                 ends.extend(self.over(last, paid, uid));
             }
@@ -137,10 +134,11 @@ impl Truth<'_> {
         ends
     }
 
-    fn cancelled(&self, last: &Row, paid: i64, uid: &str) -> Vec<May> {
+    fn cancelled(&self, last: &Row, paid: i64, keeps: i64, uid: &str) -> Vec<May> {
         let mut ends = Vec::new();
         if last.refused_by_us || self.book.declined(&last.uid) {
-            ends.push((End::Back(paid), "successor refused with a cancellation"));
+            let why = "successor refused with a cancellation";
+            ends.push(self.back(100, paid, keeps, why));
             if last.refused_by_us {
                 return ends;
             }
@@ -149,35 +147,27 @@ impl Truth<'_> {
         let shown = last.updated.filter(|_| !self.hides_updated);
         let notice = last.start - shown.unwrap_or(self.at).min(self.at);
         let by = last.cancelled_by.filter(|_| !last.seated);
-        let (percent, whys) = match self.side(by, last) {
-            Side::House if terms.trust_named_cancels => {
-                let percent = match terms.host_cancels {
-                    Blame::Host => 100,
-                    Blame::Booker => window(terms, notice),
-                };
-                (percent, HOST_CANCELLED)
-            }
-            Side::House => (window(terms, notice), HOST_NAMED),
-            Side::Booker => (window(terms, notice), BOOKER_CANCELLED),
-            Side::Neither => {
-                let percent = match terms.unknown_cancels {
-                    Blame::Host => 100,
-                    Blame::Booker => window(terms, notice),
-                };
-                (percent, UNKNOWN_CANCELLED)
-            }
+        let (blame, whys) = match self.side(by, last) {
+            Side::House if terms.trust_named_cancels => (terms.host_cancels, HOST_CANCELLED),
+            Side::House => (Blame::Booker, HOST_NAMED),
+            Side::Booker => (Blame::Booker, BOOKER_CANCELLED),
+            Side::Neither => (terms.unknown_cancels, UNKNOWN_CANCELLED),
+        };
+        let (percent, keeps) = match blame {
+            Blame::Host => (100, 0),
+            Blame::Booker => (window(terms, notice), keeps),
         };
         let why = match percent {
             100 => whys[0],
             0 => whys[2],
             _ => whys[1],
         };
-        ends.push(self.back(percent, paid, why));
+        ends.push(self.back(percent, paid, keeps, why));
         ends
     }
 
     /// The successor stands: it goes on with the charge, unless it has one that does not join.
-    fn successor(&self, uid: &str, last: &Row, paid: i64) -> Vec<May> {
+    fn successor(&self, uid: &str, last: &Row, paid: i64, keeps: i64) -> Vec<May> {
         let account = &self.book.holds[uid].account;
         let moves = (End::Moves(last.uid.clone()), "moved");
         match self.book.holds.get(&last.uid) {
@@ -186,7 +176,14 @@ impl Truth<'_> {
                 HoldState::Held => Vec::new(),
                 HoldState::Posted if own.account == *account => vec![moves],
                 HoldState::Posted | HoldState::Final if own.credits > 0 => {
-                    vec![(End::Back(paid), "paid for by its successor")]
+                    // What the same member paid for the successor counts for the late move, too.
+                    let own_credits = if own.account == *account {
+                        own.credits
+                    } else {
+                        0
+                    };
+                    let keeps = (keeps - own_credits).max(0);
+                    vec![self.back(100, paid, keeps, "paid for by its successor")]
                 }
                 HoldState::Posted
                 | HoldState::Final
@@ -238,14 +235,22 @@ impl Truth<'_> {
         }
     }
 
-    fn back(&self, percent: u8, paid: i64, why: &'static str) -> May {
-        // Rounded in favour of the booker.
-        let credits = (paid * i64::from(percent) + 99) / 100;
-        if credits == 0 && percent < 100 {
+    fn back(&self, percent: u8, paid: i64, keeps: i64, why: &'static str) -> May {
+        let credits = rounded(paid, percent).min((paid - keeps).max(0));
+        if credits == 0 && (percent < 100 || paid > 0) {
             (End::Kept, why)
         } else {
             (End::Back(credits), why)
         }
+    }
+
+    /// What the moves of the chain, and those before it, have cost: as much as the worst of them would
+    /// have cost as a cancellation.
+    pub fn keeps(&self, chain: &[&Row], uid: &str, paid: i64) -> i64 {
+        let terms = self.terms(uid);
+        let links = chain.windows(2);
+        let costs = links.map(|pair| paid - rounded(paid, self.link(terms, pair[0], pair[1])));
+        costs.max().unwrap_or(0).max(self.book.holds[uid].keeps)
     }
 
     /// The share that comes back for the first move of the chain that counts as a cancellation.
@@ -257,18 +262,23 @@ impl Truth<'_> {
     }
 
     fn late_link(&self, terms: &RefundTerms, from: &Row, to: &Row) -> Option<u8> {
-        let told = self.legacy || to.series.is_none();
-        let notice = from.start - to.created;
-        let percent = match self.side(to.moved_by.filter(|_| told), to) {
-            Side::House if terms.trust_named_cancels => 100,
-            Side::Neither if terms.unknown_cancels == Blame::Host => 100,
-            Side::House | Side::Booker | Side::Neither => window(terms, notice),
-        };
+        let percent = self.link(terms, from, to);
         let late = match terms.late_move {
             LateMove::Carry => false,
             LateMove::Cancellation => percent < 100,
         };
         late.then_some(percent)
+    }
+
+    /// What would have come back if the booking had been cancelled instead of moved.
+    fn link(&self, terms: &RefundTerms, from: &Row, to: &Row) -> u8 {
+        let told = self.legacy || to.series.is_none();
+        let notice = from.start - to.created;
+        match self.side(to.moved_by.filter(|_| told), to) {
+            Side::House if terms.trust_named_cancels => 100,
+            Side::Neither if terms.unknown_cancels == Blame::Host => 100,
+            Side::House | Side::Booker | Side::Neither => window(terms, notice),
+        }
     }
 
     /// Whose side a name is on.
@@ -328,6 +338,10 @@ impl Truth<'_> {
     /// Until when a lot of its own lasts for what comes back of this charge to a lot that has
     /// expired, if one is to be made.
     pub fn restored(&self, charged: &str, grant: &str) -> Option<Time> {
+        // A lot that was made so lasts once, and no longer.
+        if self.book.restored.contains(grant) {
+            return None;
+        }
         let expires = self.book.expiries.get(grant).copied().flatten()?;
         match self.terms(charged).expired_refund {
             ExpiredRefund::RestoreFor(span) if expires <= self.at => Some(self.at + span),
@@ -369,6 +383,11 @@ const UNKNOWN_CANCELLED: [&str; 3] = [
     "unknown cancelled: a part",
     "unknown cancelled: nothing",
 ];
+
+/// That share, rounded in favour of the booker.
+fn rounded(paid: i64, percent: u8) -> i64 {
+    (paid * i64::from(percent) + 99) / 100
+}
 
 /// Percent of the longest notice that is met.
 fn window(terms: &RefundTerms, notice: Span) -> u8 {

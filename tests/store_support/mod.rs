@@ -101,6 +101,7 @@ pub fn intent(id: &str, bookings: &[&str], decided: Time) -> Request {
         .into(),
         text: None,
         carries: None,
+        keeps: 0,
         policy: "f00d".to_owned(),
         decided,
         first: decided,
@@ -256,6 +257,7 @@ pub fn samples() -> Vec<Fact> {
         Fact::Void {
             booking: uid("uid1"),
             reason: "superseded".to_owned(),
+            back: Vec::new(),
         },
         Fact::Refund {
             booking: uid("uid1"),
@@ -273,6 +275,7 @@ pub fn samples() -> Vec<Fact> {
             ],
             close: true,
             reason: "cancelled in time".to_owned(),
+            forgives: false,
         },
         Fact::Move {
             from: uid("uid1"),
@@ -280,6 +283,7 @@ pub fn samples() -> Vec<Fact> {
             start: at(0),
             end: at(1),
             reason: "rescheduled".to_owned(),
+            keeps: 0,
         },
         Fact::Closed {
             booking: uid("uid3"),

@@ -108,6 +108,7 @@ fn answer(head: &str) -> Response {
         facts: 2,
         head: head.to_owned(),
         differences: Vec::new(),
+        compared: true,
     })))
 }
 

@@ -1,6 +1,6 @@
 //! Charges: what is still open and why, and ending one by hand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::parse;
 use crate::control::protocol::charges::{ChargeLine, ChargesView};
@@ -8,11 +8,12 @@ use crate::control::protocol::{Answer, Refusal, SCHEMA};
 use crate::daemon::views;
 use crate::domain::fact::Fact;
 use crate::domain::gate::Policy;
-use crate::domain::id::BookingUid;
+use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::Time;
+use crate::domain::unresolved::Resolver;
 use crate::domain::watch::{Case, ChainEnd, Verdict, final_at, refund};
-use crate::reconcile::watch::settle::decided_by;
+use crate::reconcile::watch::settle::{decided_by, host_absent_resolved, restore_expired};
 use crate::store::port::{Expected, Store, StoreError};
 
 /// Charges in one answer.
@@ -89,7 +90,11 @@ fn why(
 ) -> Result<String, StoreError> {
     match &charge.state {
         ChargeState::Held => return Ok("waits for its confirmation to be settled".to_owned()),
-        ChargeState::Open => {}
+        ChargeState::Open => {
+            if let Some(request) = &charge.taken_by {
+                return Ok(format!("is being taken over by request {request}"));
+            }
+        }
         ChargeState::Void
         | ChargeState::Final
         | ChargeState::Refunded
@@ -105,6 +110,14 @@ fn why(
     } else {
         "over; waits for the watch, or for you".to_owned()
     })
+}
+
+fn being_taken_over(uid: &BookingUid, request: &RequestId) -> String {
+    format!(
+        "booking {uid} was moved, and maitred is confirming its successor: request {request} takes over \
+         this charge. Wait until that request is settled (`maitred explain {request}`), then settle \
+         the charge of the successor"
+    )
 }
 
 /// Gives everything back, or nothing, and closes the charge.
@@ -127,17 +140,15 @@ pub fn settle(
                  are"
             ))
         })?;
+    if let Some(request) = &charge.taken_by {
+        return Err(parse::refused("conflict", being_taken_over(&uid, request)));
+    }
     let account = store.account(&charge.account).map_err(failed)?;
     let account = account.ok_or_else(|| parse::not_found("the account does not exist"))?;
     let named = decided_by(store, &charge).map_err(failed)?;
     let gate = policy.gate_of(&charge, named.as_deref());
     let terms = charge.refund_terms(gate);
-    let mut expiries = BTreeMap::new();
-    for part in &charge.parts {
-        let given = store.given(&part.grant).map_err(failed)?;
-        expiries.insert(part.grant.clone(), given.and_then(|given| given.expires));
-    }
-    let facts = if give_back {
+    let mut facts = if give_back {
         let case = Case {
             charge: &charge,
             chain: &[],
@@ -147,7 +158,6 @@ pub fn settle(
             last_gate: gate,
             last_cost: None,
             account: &account,
-            expiries: &expiries,
             forgiven: 0,
             successor: None,
             taken_over: false,
@@ -165,6 +175,11 @@ pub fn settle(
             reason: "kept by an operator".to_owned(),
         }]
     };
+    restore_expired(store, &mut facts, &terms, now).map_err(failed)?;
+    let items = store.unresolved_of(&uid).map_err(failed)?;
+    let word = if give_back { "given back" } else { "kept" };
+    let why = format!("{word} by an operator");
+    facts.extend(host_absent_resolved(&items, &why, Resolver::Operator));
     let expected = [Expected {
         account: account.id.clone(),
         version: Some(account.version),

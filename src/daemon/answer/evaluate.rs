@@ -103,6 +103,7 @@ fn snapshot(
         records: BTreeMap::new(),
         intents: Vec::new(),
         carried: found.carried,
+        moves: Default::default(),
         unclear: Default::default(),
         standing: BTreeMap::new(),
         asked: BTreeMap::new(),

@@ -61,6 +61,7 @@ pub(super) fn noted(name: &str) -> Request {
         findings: Default::default(),
         text: None,
         carries: None,
+        keeps: 0,
         policy: "p1".to_owned(),
         decided: now(),
         first: now(),

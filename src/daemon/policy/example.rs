@@ -245,9 +245,11 @@ fn charge(successor: &Booking, paid: Credits, start: Time) -> Charge {
         refunded: 0,
         state: ChargeState::Open,
         held_at: successor.created,
+        taken_by: None,
         moved_from: None,
         note: None,
         terms: None,
+        keeps: 0,
     }
 }
 
@@ -285,6 +287,7 @@ fn record(case: &Case, world: &World) -> Option<Request> {
         findings: Vec::new().into(),
         text: None,
         carries: None,
+        keeps: 0,
         policy: String::new(),
         decided: first,
         first,

@@ -92,6 +92,7 @@ fn snapshot(world: World) -> Snapshot {
             .collect(),
         intents: Vec::new(),
         carried: world.carried.map(own).unwrap_or_default(),
+        moves: Default::default(),
         unclear: Default::default(),
         standing: standing.into_iter().collect(),
         asked: booker

@@ -7,6 +7,7 @@ use crate::control::protocol::{EntryView, RefundView};
 use crate::domain::account::sum;
 use crate::domain::fact::Fact;
 use crate::domain::ledger_state::LedgerFact;
+use crate::domain::text;
 use crate::store::port::Written;
 
 pub fn entry(written: &Written) -> EntryView {
@@ -172,7 +173,9 @@ fn told_of_charge(fact: &Fact) -> Told {
             let text = "the booking was confirmed: the hold is spent";
             ("post", None, Some(booking.to_string()), text.to_owned())
         }
-        Fact::Void { booking, reason } => {
+        Fact::Void {
+            booking, reason, ..
+        } => {
             let text = format!("the hold is given back: {reason}");
             ("void", None, Some(booking.to_string()), text)
         }
@@ -187,9 +190,20 @@ fn told_of_charge(fact: &Fact) -> Told {
             ("refund", Some(credits), uid, reason.clone())
         }
         Fact::Move {
-            from, to, reason, ..
+            from,
+            to,
+            reason,
+            keeps,
+            ..
         } => {
-            let text = format!("the charge of {from} goes on with {}: {reason}", to.uid);
+            let mut text = format!("the charge of {from} goes on with {}: {reason}", to.uid);
+            if *keeps > 0 {
+                text.push_str(&format!(
+                    ", so late that a cancellation would have cost {}: as much stays when the \
+                     booker cancels later",
+                    text::credits(*keeps)
+                ));
+            }
             ("move", None, Some(to.uid.to_string()), text)
         }
         Fact::Closed { booking, reason } => {

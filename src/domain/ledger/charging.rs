@@ -4,11 +4,12 @@ use super::{
     Applied, ApplyError, Given, GivenKind, Records, Violation, amount, intent, lot_of, read, take,
     with,
 };
-use crate::domain::account::{Account, sum};
+use crate::domain::account::{Account, Part, sum};
 use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Credits, Decision, MAX_CREDITS};
 use crate::domain::fact::{Back, Fact};
-use crate::domain::id::{AccountId, BookingUid, Reference, RequestId};
+use crate::domain::id::{AccountId, BookingUid, RequestId};
+use crate::domain::refund::to_its_lot;
 use crate::domain::request::{Charge, ChargeState, MAX_OCCURRENCES, Request};
 use crate::domain::time::Time;
 
@@ -52,9 +53,11 @@ pub(super) fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applie
         refunded: 0,
         state: ChargeState::Held,
         held_at: at,
+        taken_by: None,
         moved_from: None,
         note: None,
         terms: terms.clone(),
+        keeps: 0,
     });
     Ok(())
 }
@@ -98,6 +101,30 @@ pub(super) fn holds_ended<R: Records>(records: &mut R, request: &Request) -> App
     Ok(())
 }
 
+/// Notes on the charge that an intent takes over that it does, or no more.
+pub(super) fn taken_over<R: Records>(
+    records: &mut R,
+    request: &Request,
+    settled: bool,
+) -> Applied<R> {
+    let Some(from) = &request.carries else {
+        return Ok(());
+    };
+    let Some(mut charge) = read(records.charge(from))? else {
+        return Ok(());
+    };
+    let taken_by = if settled {
+        charge.taken_by.clone().filter(|by| *by != request.id)
+    } else {
+        Some(request.id.clone())
+    };
+    if charge.state == ChargeState::Open && charge.taken_by != taken_by {
+        charge.taken_by = taken_by;
+        records.put_charge(charge);
+    }
+    Ok(())
+}
+
 pub(super) fn post<R: Records>(records: &mut R, booking: &BookingUid) -> Applied<R> {
     let mut charge = held_charge(records, booking)?;
     let credits = charge.credits();
@@ -111,20 +138,34 @@ pub(super) fn post<R: Records>(records: &mut R, booking: &BookingUid) -> Applied
     Ok(())
 }
 
-pub(super) fn void<R: Records>(records: &mut R, booking: &BookingUid, reason: &str) -> Applied<R> {
+pub(super) fn void<R: Records>(
+    records: &mut R,
+    at: Time,
+    booking: &BookingUid,
+    back: &[Back],
+    reason: &str,
+) -> Applied<R> {
     let mut charge = held_charge(records, booking)?;
     let parts = std::mem::take(&mut charge.parts);
-    let back: Vec<Back> = parts
-        .iter()
-        .map(|part| Back {
-            grant: part.grant.clone(),
-            credits: part.credits,
-            restored: None,
-        })
-        .collect();
-    give_back(records, &charge.account, &back, |account, credits| {
-        account.totals.held -= credits
-    })?;
+    let back = if back.is_empty() {
+        parts.iter().map(to_its_lot).collect()
+    } else {
+        back.to_vec()
+    };
+    // A hold comes back as a whole.
+    let same = |part: &Part, back: &Back| part.grant == back.grant && part.credits == back.credits;
+    if back.len() != parts.len() || !parts.iter().zip(&back).all(|(p, b)| same(p, b)) {
+        let grant = back.first().map(|back| back.grant.clone());
+        return Err(Violation::LotShort(grant.expect("it is not empty")).into());
+    }
+    give_back(
+        records,
+        at,
+        &charge.account,
+        &back,
+        reason,
+        |account, credits| account.totals.held -= credits,
+    )?;
     charge.state = ChargeState::Void;
     charge.note = Some(reason.to_owned());
     records.put_charge(charge);
@@ -149,26 +190,17 @@ pub(super) fn refund<R: Records>(
             Some(paid) if paid.credits >= part.credits => paid.credits -= part.credits,
             Some(_) | None => return Err(Violation::LotShort(part.grant.clone()).into()),
         }
-        if let Some((reference, expires)) = &part.restored {
-            restore(
-                records,
-                at,
-                &charge.account,
-                reference,
-                part.credits,
-                *expires,
-                reason,
-            )?;
-        }
     }
-    let kept: Vec<Back> = back
-        .iter()
-        .filter(|part| part.restored.is_none())
-        .cloned()
-        .collect();
-    give_back(records, &charge.account, &kept, |account, credits| {
-        account.totals.refunded += credits;
-    })?;
+    give_back(
+        records,
+        at,
+        &charge.account,
+        back,
+        reason,
+        |account, credits| {
+            account.totals.refunded += credits;
+        },
+    )?;
     charge.parts.retain(|part| part.credits > 0);
     charge.refunded += back.iter().map(|part| part.credits).sum::<Credits>();
     if close {
@@ -179,45 +211,18 @@ pub(super) fn refund<R: Records>(
     Ok(())
 }
 
-fn restore<R: Records>(
-    records: &mut R,
-    at: Time,
-    id: &AccountId,
-    reference: &Reference,
-    credits: Credits,
-    expires: Time,
-    reason: &str,
-) -> Applied<R> {
-    amount(credits)?;
-    if read(records.given(reference))?.is_some() {
-        return Err(Violation::ReferenceUsed(reference.clone()).into());
-    }
-    let given = Given {
-        reference: reference.clone(),
-        account: id.clone(),
-        credits,
-        kind: GivenKind::Restored,
-        expires: Some(expires),
-        reason: reason.to_owned(),
-        at,
+pub(super) fn move_on<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applied<R> {
+    let Fact::Move {
+        from,
+        to,
+        start,
+        end,
+        reason,
+        keeps,
+    } = fact
+    else {
+        unreachable!("called for Move only")
     };
-    with(records, id, |account| {
-        account.totals.refunded += credits;
-        account.insert(lot_of(&given, credits));
-        Ok(())
-    })?;
-    records.put_given(given);
-    Ok(())
-}
-
-pub(super) fn move_on<R: Records>(
-    records: &mut R,
-    at: Time,
-    from: &BookingUid,
-    to: &BookingRef,
-    (start, end): (Time, Time),
-    reason: &str,
-) -> Applied<R> {
     let mut old = open_charge(records, from)?;
     if to.uid == *from {
         return Err(Violation::ChargeExists(to.uid.clone()).into());
@@ -235,6 +240,7 @@ pub(super) fn move_on<R: Records>(
             parts: Vec::new(),
             state: ChargeState::Open,
             refunded: 0,
+            taken_by: None,
             ..old.clone()
         },
     };
@@ -248,14 +254,16 @@ pub(super) fn move_on<R: Records>(
             None => successor.parts.push(part),
         }
     }
-    successor.start = start;
-    successor.end = end;
+    successor.start = *start;
+    successor.end = *end;
+    successor.keeps = successor.keeps.max(old.keeps).max(*keeps);
     successor.moved_from = Some(from.clone());
     successor.note = None;
     // What was paid first says on which terms; a difference that was paid for the move joins it.
     successor.terms.clone_from(&old.terms);
     old.state = ChargeState::Moved { to: to.uid.clone() };
-    old.note = Some(reason.to_owned());
+    old.taken_by = None;
+    old.note = Some(reason.clone());
     records.put_charge(old);
     records.put_charge(successor);
     Ok(())
@@ -273,21 +281,42 @@ pub(super) fn closed<R: Records>(
     Ok(())
 }
 
-/// Gives credits back to the lots they came from; one that is used up is made anew from its grant.
+/// Gives credits back: to the lots they came from (one that is used up is made again from its grant), or
+/// to new lots, where the fact names them.
 fn give_back<R: Records>(
     records: &mut R,
+    at: Time,
     id: &AccountId,
     parts: &[Back],
+    reason: &str,
     book: impl Fn(&mut Account, Credits),
 ) -> Applied<R> {
-    let mut grants = Vec::new();
+    let mut lots = Vec::new();
     for part in parts {
-        let given = read(records.given(&part.grant))?;
-        grants.push(given.ok_or_else(|| Violation::LotShort(part.grant.clone()))?);
+        let Some((reference, expires)) = &part.restored else {
+            let given = read(records.given(&part.grant))?;
+            lots.push(given.ok_or_else(|| Violation::LotShort(part.grant.clone()))?);
+            continue;
+        };
+        amount(part.credits)?;
+        if read(records.given(reference))?.is_some() {
+            return Err(Violation::ReferenceUsed(reference.clone()).into());
+        }
+        let given = Given {
+            reference: reference.clone(),
+            account: id.clone(),
+            credits: part.credits,
+            kind: GivenKind::Restored,
+            expires: Some(*expires),
+            reason: reason.to_owned(),
+            at,
+        };
+        records.put_given(given.clone());
+        lots.push(given);
     }
     with(records, id, |account| {
-        for (part, given) in parts.iter().zip(&grants) {
-            match account.lot(&part.grant) {
+        for (part, given) in parts.iter().zip(&lots) {
+            match account.lot(&given.reference) {
                 Some(lot) => lot.left += part.credits,
                 None => account.insert(lot_of(given, part.credits)),
             }

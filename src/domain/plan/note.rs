@@ -1,7 +1,7 @@
 //! How a decision is put down: the request as it is to be written, notes, and why it is left.
 
 use super::{Action, Planner, Step};
-use crate::domain::decision::{Code, Decision, Reason};
+use crate::domain::decision::{Code, Credits, Decision, Reason};
 use crate::domain::findings::Findings;
 use crate::domain::gate::Gate;
 use crate::domain::group::Group;
@@ -59,7 +59,7 @@ impl<'a> Planner<'a> {
         gate: Option<&Gate>,
         record: Option<&Request>,
         judged: Judged,
-        carries: Option<BookingUid>,
+        carries: Option<(BookingUid, Credits)>,
     ) -> Request {
         let first = group.bookings[0];
         let now = self.now;
@@ -96,7 +96,8 @@ impl<'a> Planner<'a> {
             reasons: judged.reasons,
             findings: judged.findings,
             text: judged.told,
-            carries,
+            keeps: carries.as_ref().map_or(0, |(_, keeps)| *keeps),
+            carries: carries.map(|(from, _)| from),
             policy: self.policy.hash.clone(),
             decided: now,
             first: record.map_or(now, |record| record.first),

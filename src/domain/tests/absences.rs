@@ -1,7 +1,5 @@
 //! A booker who did not come, by what was paid and what was forgiven before.
 
-use std::collections::BTreeMap;
-
 use super::make::*;
 use crate::domain::booking::{Attendee, Status};
 use crate::domain::request::ChargeState;
@@ -43,7 +41,6 @@ fn of(paid: bool, no_show: NoShow, forgiven: u32) -> Option<(What, String)> {
         last_gate: Some(&gate),
         last_cost: Some(1),
         account: &account("bo@example.com", 5),
-        expiries: &BTreeMap::new(),
         forgiven,
         successor: None,
         taken_over: false,

@@ -31,6 +31,7 @@ fn void(name: &str, reason: &str) -> Fact {
     Fact::Void {
         booking: uid(name),
         reason: reason.to_owned(),
+        back: Vec::new(),
     }
 }
 
@@ -222,6 +223,7 @@ fn moved() -> Fact {
         start: at(24 * 60),
         end: at(24 * 60 + 30),
         reason: "rescheduled".to_owned(),
+        keeps: 0,
     }
 }
 
@@ -237,6 +239,7 @@ fn a_successor_takes_the_charge_over_and_gets_back_what_it_costs_less() {
         }],
         close: false,
         reason: "rescheduled to a booking that costs less".to_owned(),
+        forgives: false,
     };
     let end = || settled("b", Outcome::Confirmed);
     let rows = [

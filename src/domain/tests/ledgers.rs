@@ -23,6 +23,7 @@ fn void(name: &str) -> Fact {
     Fact::Void {
         booking: uid(name),
         reason: "gone".to_owned(),
+        back: Vec::new(),
     }
 }
 
@@ -54,6 +55,7 @@ fn refund(name: &str, parts: Vec<Back>, close: bool) -> Fact {
         parts,
         close,
         reason: "cancelled".to_owned(),
+        forgives: false,
     }
 }
 
@@ -64,6 +66,7 @@ fn moved(from: &str, to: &str) -> Fact {
         start: at(900),
         end: at(930),
         reason: "rescheduled".to_owned(),
+        keeps: 0,
     }
 }
 

@@ -84,12 +84,14 @@ fn fact(dice: &Dice, memory: &Memory, minute: i64) -> Fact {
         10 => Fact::Void {
             booking: uid(&booking),
             reason: String::new(),
+            back: Vec::new(),
         },
         11 | 12 => Fact::Refund {
             booking: uid(&booking),
             parts: paid(dice, memory, &uid(&booking)),
             close: dice.flag,
             reason: String::new(),
+            forgives: false,
         },
         13 => Fact::Move {
             from: uid(&booking),
@@ -97,6 +99,7 @@ fn fact(dice: &Dice, memory: &Memory, minute: i64) -> Fact {
             start: at(0),
             end: at(30),
             reason: String::new(),
+            keeps: 0,
         },
         14 => Fact::Closed {
             booking: uid(&booking),

@@ -250,6 +250,7 @@ pub fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
         records: BTreeMap::new(),
         intents: Vec::new(),
         carried: BTreeMap::new(),
+        moves: BTreeMap::new(),
         unclear: BTreeSet::new(),
         standing: BTreeMap::new(),
         asked: BTreeMap::new(),
@@ -286,6 +287,7 @@ pub fn intent(id: &str, bookings: &[&str]) -> Request {
         findings: Vec::new().into(),
         text: None,
         carries: None,
+        keeps: 0,
         policy: "p1".to_owned(),
         decided: at(-5),
         first: at(-5),
@@ -320,9 +322,11 @@ pub fn charge(name: &str, state: ChargeState) -> Charge {
         refunded: 0,
         state,
         held_at: at(-5),
+        taken_by: None,
         moved_from: None,
         note: None,
         terms: None,
+        keeps: 0,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod absences;
 mod asked;
+mod claims;
 mod criteria;
 mod disclosure;
 mod gates;
@@ -15,4 +16,5 @@ mod moves;
 mod plans;
 mod plans_finish;
 mod plans_random;
+mod refunds;
 mod rules;

@@ -1,7 +1,5 @@
 //! A charged booking that was moved, by what its successor has of its own.
 
-use std::collections::BTreeMap;
-
 use super::make::*;
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, Status};
@@ -34,7 +32,6 @@ fn of(successor: Option<&Charge>, account: &Account, cost: Credits, now: Time) -
         last_gate: Some(&gate),
         last_cost: Some(cost),
         account,
-        expiries: &BTreeMap::new(),
         forgiven: 0,
         successor,
         taken_over: false,
@@ -133,7 +130,6 @@ fn what_is_being_taken_over_is_left_to_its_intent() {
                 last_gate: Some(&gate),
                 last_cost: Some(1),
                 account: &account("bo@example.com", 5),
-                expiries: &BTreeMap::new(),
                 forgiven: 0,
                 successor: None,
                 request: None,

@@ -1,47 +1,57 @@
-//! Cancelled: what comes back, and to which lot.
+//! Cancelled: what comes back.
 
-use super::{Case, Verdict, What, cancelled_at, who_cancelled};
-use crate::domain::account::Part;
+use super::{Case, Verdict, What, cancelled_at, keeps, moves, who_cancelled};
 use crate::domain::booking::Booking;
 use crate::domain::decision::Credits;
-use crate::domain::fact::{Back, Fact};
-use crate::domain::id::Reference;
+use crate::domain::fact::Fact;
 use crate::domain::intent::last_paid_first;
-use crate::domain::terms::{ExpiredRefund, Who, share, who_moved};
+use crate::domain::terms::{AfterMoves, Blame, Who, share};
 use crate::domain::text;
 use crate::domain::time::Span;
 
-/// The reason of an absence that cost nothing. Earlier ones are counted by it: it never changes.
+/// The reason of an absence that cost nothing.
 pub const FORGIVEN: &str = "the booker did not come; forgiven";
 
-/// Nothing follows: in whose name it was cancelled, and how late, decides.
+/// Nothing follows: in whose name it was cancelled, and how late, decides. What a late move before has
+/// cost does not come back, unless the cancellation counts as the host's.
 pub(super) fn cancelled(case: &Case<'_>, last: &Booking) -> Verdict {
     let who = who_cancelled(case, last);
     let notice = last.start - cancelled_at(last, case.now);
     let percent = case.terms.percent(&who, notice);
     let text = |who: &str| format!("cancelled {who}, {}", in_words(notice));
-    give_back(case, percent, &Told::of(case, &who, text))
+    let told = Told::of(case, &who, text);
+    match case.terms.blame(&who) {
+        Blame::Host => give_back(case, percent, 0, &told),
+        Blame::Booker => give_back(case, percent, keeps(case), &told),
+    }
+}
+
+/// The successor was refused, or nobody answered it in time: everything comes back, except for what a
+/// cancellation at the moment of a late move would have cost.
+pub(super) fn undo(case: &Case<'_>, text: &str) -> Verdict {
+    give_back(case, 100, keeps(case), &Told::plain(text))
+}
+
+/// The successor was paid for by itself, with so many credits of the same account.
+pub(super) fn paid_twice(case: &Case<'_>, covered: Credits, text: &str) -> Verdict {
+    let keeps = keeps(case).saturating_sub(covered);
+    give_back(case, 100, keeps, &Told::plain(text))
 }
 
 /// A move with too little notice, where that is a cancellation: the first such of the chain.
 pub(super) fn late_move(case: &Case<'_>) -> Option<Verdict> {
-    let terms = case.terms;
-    let (from, to) = case
-        .chain
-        .iter()
-        .zip(case.chain.iter().skip(1))
-        .find(|(from, to)| terms.is_late_move(from.start, to, case.hosts))?;
-    let notice = from.start - to.created;
-    let by = who_moved(to, case.hosts);
-    let percent = terms.percent(&by, notice);
-    let text = |by: &str| {
-        let notice = in_words(notice);
-        format!(
-            "moved to {} {by}, {notice}, which counts as cancelling it",
-            to.uid
-        )
+    let moves = moves(case);
+    let paid = case.charge.credits();
+    let AfterMoves::Cancelled { number, percent } = case.terms.after_moves(paid, &moves) else {
+        return None;
     };
-    Some(give_back(case, percent, &Told::of(case, &by, text)))
+    let (late, to) = (&moves[number], &case.chain[number + 1].uid);
+    let text = |by: &str| {
+        let notice = in_words(late.notice());
+        format!("moved to {to} {by}, {notice}, which counts as cancelling it")
+    };
+    let told = Told::of(case, &late.by, text);
+    Some(give_back(case, percent, case.charge.keeps, &told))
 }
 
 /// What is said of a refund.
@@ -51,13 +61,24 @@ struct Told {
     recorded: String,
     /// As it is reported and logged, where addresses have no place.
     reported: String,
+    /// Whether it forgives an absence.
+    forgives: bool,
 }
 
 impl Told {
+    fn plain(text: &str) -> Self {
+        Self {
+            recorded: text.to_owned(),
+            reported: text.to_owned(),
+            forgives: false,
+        }
+    }
+
     fn of(case: &Case<'_>, who: &Who, text: impl Fn(&str) -> String) -> Self {
         Self {
             recorded: text(&who.named(case.terms)),
             reported: text(who.word(case.terms)),
+            forgives: false,
         }
     }
 
@@ -65,24 +86,37 @@ impl Told {
         Self {
             recorded: format!("{}; {more}", self.recorded),
             reported: format!("{}; {more}", self.reported),
+            forgives: self.forgives,
         }
     }
 }
 
-/// Gives that share back and closes the charge.
+/// Gives that share back and closes the charge, whatever happened before.
 pub fn refund(case: &Case<'_>, percent: u8, text: &str) -> Verdict {
-    let told = Told {
-        recorded: text.to_owned(),
-        reported: text.to_owned(),
-    };
-    give_back(case, percent, &told)
+    give_back(case, percent, 0, &Told::plain(text))
 }
 
-fn give_back(case: &Case<'_>, percent: u8, told: &Told) -> Verdict {
+/// Gives everything back for an absence that costs nothing.
+pub(super) fn forgive(case: &Case<'_>) -> Verdict {
+    let told = Told {
+        forgives: true,
+        ..Told::plain(FORGIVEN)
+    };
+    give_back(case, 100, 0, &told)
+}
+
+/// Gives that share back, as far as it is not among the credits that the charge `keeps`.
+fn give_back(case: &Case<'_>, percent: u8, keeps: Credits, told: &Told) -> Verdict {
     let booking = case.charge.booking.uid.clone();
     let paid = case.charge.credits();
-    let credits = share(paid, percent);
-    if credits == 0 && percent < 100 {
+    let by_notice = share(paid, percent);
+    let credits = by_notice.min(paid.saturating_sub(keeps));
+    let told = if credits < by_notice {
+        told.and("it had been moved too late to be cancelled for nothing")
+    } else {
+        told.clone()
+    };
+    if credits == 0 && (percent < 100 || paid > 0) {
         let told = told.and("nothing comes back");
         return Verdict::Write {
             facts: vec![Fact::Closed {
@@ -94,18 +128,18 @@ fn give_back(case: &Case<'_>, percent: u8, told: &Told) -> Verdict {
             problem: None,
         };
     }
-    let part = format!("{} of {paid} come back", text::credits(credits));
     let told = if credits < paid {
-        told.and(&part)
+        told.and(&format!("{} of {paid} come back", text::credits(credits)))
     } else {
-        told.clone()
+        told
     };
     Verdict::Write {
         facts: vec![Fact::Refund {
             booking,
-            parts: back(case, &case.charge.parts, credits),
+            parts: last_paid_first(&case.charge.parts, credits),
             close: true,
             reason: told.recorded,
+            forgives: told.forgives,
         }],
         what: if credits < paid {
             What::PartlyRefunded
@@ -115,31 +149,6 @@ fn give_back(case: &Case<'_>, percent: u8, told: &Told) -> Verdict {
         text: told.reported,
         problem: None,
     }
-}
-
-/// The parts that go back, each to the lot that paid; where that has expired, as the terms say.
-pub(super) fn back(case: &Case<'_>, parts: &[Part], credits: Credits) -> Vec<Back> {
-    let mut back = last_paid_first(parts, credits);
-    let ExpiredRefund::RestoreFor(span) = case.terms.expired_refund else {
-        return back;
-    };
-    for (number, part) in back.iter_mut().enumerate() {
-        let expiry = case.expiries.get(&part.grant).copied().flatten();
-        if expiry.is_some_and(|expiry| expiry <= case.now) {
-            part.restored = Some((restored_name(case, number), case.now + span));
-        }
-    }
-    back
-}
-
-/// A name that no other refund has: what came back of the charge so far grows with each.
-fn restored_name(case: &Case<'_>, number: usize) -> Reference {
-    let charge = case.charge;
-    let uid = charge.booking.uid.as_str();
-    // A uid may be as long as a name may be; its end tells it apart, and so does the account.
-    let tail = &uid[uid.len().saturating_sub(200)..];
-    let name = format!("refund {tail} {} {number}", charge.refunded);
-    Reference::parse(&name).expect("a uid is plain ASCII and the rest short")
 }
 
 /// `3 h before the start`, `20 min after the start`.

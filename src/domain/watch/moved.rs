@@ -1,11 +1,12 @@
 //! Moved, and the successor stands: the charge goes on with it, without a second one.
 
-use super::cancelled::{back, refund};
+use super::cancelled::paid_twice;
 use super::unmanaged::{settled, takes};
-use super::{Case, Problem, Verdict, What, accepted, open};
+use super::{Case, Problem, Verdict, What, accepted, keeps, open};
 use crate::domain::booking::Booking;
 use crate::domain::decision::Code;
 use crate::domain::fact::Fact;
+use crate::domain::intent::last_paid_first;
 use crate::domain::request::{Charge, ChargeState, RequestState};
 use crate::domain::text;
 
@@ -22,7 +23,12 @@ pub(super) fn moved(case: &Case<'_>, last: &Booking) -> Verdict {
                 "booking {}, which it was moved to, was paid for itself",
                 last.uid
             );
-            return refund(case, 100, &text);
+            let covered = if own.account == charge.account {
+                own.credits()
+            } else {
+                0
+            };
+            return paid_twice(case, covered, &text);
         }
         // What was held for it came back: this one pays under the old name.
         Some(own) if other(&own) => return accepted(case, last),
@@ -32,6 +38,7 @@ pub(super) fn moved(case: &Case<'_>, last: &Booking) -> Verdict {
     let mut problem = None;
     let paid = charge.credits() + case.successor.map_or(0, Charge::credits);
     let cost = case.last_cost.unwrap_or(paid);
+    let keeps = keeps(case);
     if cost > paid {
         let missing = cost - paid;
         let available = case.account.available(case.now);
@@ -58,7 +65,9 @@ pub(super) fn moved(case: &Case<'_>, last: &Booking) -> Verdict {
         start: last.start,
         end: last.end,
         reason: "rescheduled".to_owned(),
+        keeps,
     });
+    let cost = cost.max(keeps);
     if paid > cost {
         let mut parts = case
             .successor
@@ -73,9 +82,10 @@ pub(super) fn moved(case: &Case<'_>, last: &Booking) -> Verdict {
         }
         facts.push(Fact::Refund {
             booking: last.uid.clone(),
-            parts: back(case, &parts, paid - cost),
+            parts: last_paid_first(&parts, paid - cost),
             close: false,
             reason: "rescheduled to a booking that costs less".to_owned(),
+            forgives: false,
         });
     }
     Verdict::Write {

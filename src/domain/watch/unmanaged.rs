@@ -101,6 +101,7 @@ pub fn noted(
         findings: Findings::default(),
         text: None,
         carries: None,
+        keeps: 0,
         policy: policy.to_owned(),
         decided: now,
         first: record.map_or(now, |record| record.first),

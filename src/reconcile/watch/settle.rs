@@ -1,19 +1,20 @@
 //! One charge, looked at and settled in one visit to the store: nothing can change between reading
 //! the account and writing.
 
-use std::collections::BTreeMap;
-
 use super::look::Chain;
 use super::{Change, Watched};
 use crate::domain::booking::Booking;
 use crate::domain::fact::Fact;
 use crate::domain::gate::Policy;
-use crate::domain::id::{AccountId, BookingUid, RequestId};
+use crate::domain::id::{AccountId, BookingUid, Reference, RequestId};
+use crate::domain::ledger::Given;
 use crate::domain::plan::Problem;
+use crate::domain::refund::{self, Lookup};
 use crate::domain::request::{Charge, ChargeState, Request};
 use crate::domain::terms::RefundTerms;
-use crate::domain::time::Time;
-use crate::domain::watch::{Case, ChainEnd, FORGIVEN, MAX_CHAIN, Verdict, final_at, watch};
+use crate::domain::time::{Time, kept};
+use crate::domain::unresolved::{Resolver, Unresolved, UnresolvedCode};
+use crate::domain::watch::{Case, ChainEnd, MAX_CHAIN, Verdict, final_at, watch};
 use crate::reconcile::ports::{PassError, Ports};
 use crate::store::port::{CommitError, Expected, Store, StoreError, Subject};
 
@@ -66,7 +67,7 @@ pub(super) async fn settle(
     ports: &Ports<'_>,
     policy: &Policy,
     charge: &Charge,
-    (chain, taken_over): (Chain, bool),
+    chain: Chain,
     watched: &mut Watched,
 ) -> Result<(), PassError> {
     let now = (ports.clock)();
@@ -74,13 +75,13 @@ pub(super) async fn settle(
     let policy = policy.clone();
     let done = ports
         .store
-        .with(move |store| settle_one(store, &policy, &uid, (&chain, taken_over), now))
+        .with(move |store| settle_one(store, &policy, &uid, &chain, now))
         .await?;
     let Some((account, verdict)) = done else {
         return Ok(());
     };
     match verdict {
-        Verdict::Open { why, problem } => {
+        Verdict::Open { why, problem, .. } => {
             tracing::debug!(booking = %charge.booking.uid, why, "the charge stays open");
             watched.problems.extend(problem);
         }
@@ -106,25 +107,47 @@ fn settle_one(
     store: &mut dyn Store,
     policy: &Policy,
     uid: &BookingUid,
-    sight: (&Chain, bool),
+    chain: &Chain,
     now: Time,
 ) -> Result<Option<(AccountId, Verdict)>, PassError> {
     let charge = store.charge(uid).map_err(PassError::Store)?;
     let Some(charge) = charge.filter(|charge| charge.state == ChargeState::Open) else {
         return Ok(None);
     };
-    let verdict = judge(store, policy, &charge, sight, now).map_err(PassError::Store)?;
+    let verdict = judge(store, policy, &charge, chain, now).map_err(PassError::Store)?;
     let Some((verdict, version)) = verdict else {
         return Ok(None);
     };
-    let Verdict::Write { facts, .. } = &verdict else {
-        return Ok(Some((charge.account, verdict)));
+    let items = store.unresolved_of(uid).map_err(PassError::Store)?;
+    let mut facts = match &verdict {
+        Verdict::Open {
+            why,
+            lists: Some(code),
+            ..
+        } => match items.iter().find(|item| item.code == *code) {
+            // An operator knows of it.
+            Some(item) if item.is_open() || item.is_settled_by_operator() => {
+                return Ok(Some((charge.account, told_before(verdict))));
+            }
+            Some(_) | None => vec![Fact::Unresolved {
+                booking: charge.booking.clone(),
+                code: *code,
+                account: Some(charge.account.clone()),
+                until: None,
+                detail: why.clone(),
+            }],
+        },
+        Verdict::Open { lists: None, .. } => return Ok(Some((charge.account, verdict))),
+        Verdict::Write { facts, .. } => facts.clone(),
     };
+    if let Verdict::Write { text, .. } = &verdict {
+        facts.extend(host_absent_resolved(&items, text, Resolver::Watch));
+    }
     let expected = [Expected {
         account: charge.account.clone(),
         version: Some(version),
     }];
-    match store.commit(now, facts.clone(), &expected) {
+    match store.commit(now, facts, &expected) {
         Ok(_) => Ok(Some((charge.account, verdict))),
         // A charge that cannot be settled must not keep the others from it.
         Err(CommitError::Violation(why)) => {
@@ -133,17 +156,47 @@ fn settle_one(
                 text: format!("what became of booking {uid} could not be written down: {why}"),
             });
             let why = why.to_string();
-            Ok(Some((charge.account, Verdict::Open { why, problem })))
+            let lists = None;
+            let open = Verdict::Open {
+                why,
+                problem,
+                lists,
+            };
+            Ok(Some((charge.account, open)))
         }
         Err(error) => Err(PassError::Commit(error)),
     }
+}
+
+fn told_before(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Open { why, lists, .. } => Verdict::Open {
+            why,
+            problem: None,
+            lists,
+        },
+        write @ Verdict::Write { .. } => write,
+    }
+}
+
+/// Takes the question whether an absent host gives the credits back off the list, with the end of its
+/// charge.
+pub fn host_absent_resolved(items: &[Unresolved], why: &str, by: Resolver) -> Option<Fact> {
+    let mut items = items.iter();
+    let item = items.find(|item| item.code == UnresolvedCode::HostAbsent && item.is_open())?;
+    Some(Fact::Resolved {
+        booking: item.booking.uid.clone(),
+        code: item.code,
+        reason: why.to_owned(),
+        by,
+    })
 }
 
 fn judge(
     store: &dyn Store,
     policy: &Policy,
     charge: &Charge,
-    (chain, taken_over): (&Chain, bool),
+    chain: &Chain,
     now: Time,
 ) -> Result<Option<(Verdict, u64)>, StoreError> {
     let Some(account) = store.account(&charge.account)? else {
@@ -171,12 +224,6 @@ fn judge(
         successor = store.charge(last)?;
         request = request_of(store, last)?;
     }
-    let mut expiries = BTreeMap::new();
-    let own = successor.iter().flat_map(|own: &Charge| &own.parts);
-    for part in charge.parts.iter().chain(own) {
-        let given = store.given(&part.grant)?;
-        expiries.insert(part.grant.clone(), given.and_then(|given| given.expires));
-    }
     let forgiven = match chain.end {
         ChainEnd::Whole => forgiven(store, charge, &terms, now)?,
         ChainEnd::Gone | ChainEnd::Unread => 0,
@@ -190,15 +237,70 @@ fn judge(
         last_gate,
         last_cost,
         account: &account,
-        expiries: &expiries,
         forgiven,
         successor: successor.as_ref(),
-        taken_over,
+        taken_over: charge.taken_by.is_some(),
         request: request.as_ref(),
         now,
         policy: &policy.hash,
     });
+    let verdict = restored(store, verdict, &terms, now)?;
     Ok(Some((verdict, account.version)))
+}
+
+/// What comes back to lots that have expired, by the terms that count. The store does the same for charges
+/// that have terms of their own.
+fn restored(
+    store: &dyn Store,
+    verdict: Verdict,
+    terms: &RefundTerms,
+    now: Time,
+) -> Result<Verdict, StoreError> {
+    match verdict {
+        Verdict::Write {
+            mut facts,
+            what,
+            text,
+            problem,
+        } => {
+            restore_expired(store, &mut facts, terms, now)?;
+            Ok(Verdict::Write {
+                facts,
+                what,
+                text,
+                problem,
+            })
+        }
+        open @ Verdict::Open { .. } => Ok(open),
+    }
+}
+
+/// Fills in where credits go that come back to expired lots.
+/// # Errors
+/// When the store cannot be read.
+pub fn restore_expired(
+    store: &dyn Store,
+    facts: &mut [Fact],
+    terms: &RefundTerms,
+    now: Time,
+) -> Result<(), StoreError> {
+    let present = Some(terms.expired_refund);
+    refund::restore_expired(facts, kept(now), present, &Reads(store))
+}
+
+/// The store as a refund looks things up.
+struct Reads<'a>(&'a dyn Store);
+
+impl Lookup for Reads<'_> {
+    type Error = StoreError;
+
+    fn charge(&self, booking: &BookingUid) -> Result<Option<Charge>, StoreError> {
+        self.0.charge(booking)
+    }
+
+    fn given(&self, reference: &Reference) -> Result<Option<Given>, StoreError> {
+        self.0.given(reference)
+    }
 }
 
 /// What was decided of a booking: with its series, or by its own name.
@@ -229,8 +331,6 @@ fn forgiven(
     let recent = history
         .iter()
         .take_while(|written| written.at > now - forgive.per)
-        .filter(
-            |written| matches!(&written.fact, Fact::Refund { reason, .. } if reason == FORGIVEN),
-        );
+        .filter(|written| matches!(written.fact, Fact::Refund { forgives: true, .. }));
     Ok(u32::try_from(recent.count()).unwrap_or(u32::MAX))
 }

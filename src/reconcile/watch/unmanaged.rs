@@ -106,7 +106,7 @@ pub(super) async fn unmanaged(
                     continue;
                 }
                 // It was paid for under another name, or may have been: the charge moves first.
-                Before::Open(_) | Before::Undecided | Before::Hidden | Before::Unread => continue,
+                Before::Open(..) | Before::Undecided | Before::Hidden | Before::Unread => continue,
             }
         }
         let (now, one, of) = ((ports.clock)(), booking.clone(), gate.clone());

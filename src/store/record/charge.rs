@@ -8,7 +8,7 @@ use super::account::{PartRecord, parts_from, parts_to};
 use super::request::BookingRecord;
 use super::stamp::Stamp;
 use super::terms::TermsRecord;
-use super::text::{RecordError, Text, optional};
+use super::text::{RecordError, Text, is_none_of_them, optional};
 use crate::domain::decision::Credits;
 use crate::domain::id::{EventTypeId, HostId};
 use crate::domain::request::{Charge, ChargeState};
@@ -31,11 +31,15 @@ pub struct ChargeRecord<'a> {
     state: ChargeStateRecord<'a>,
     held_at: Stamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken_by: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     moved_from: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     terms: Option<TermsRecord>,
+    #[serde(default, skip_serializing_if = "is_none_of_them")]
+    keeps: Credits,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,9 +79,11 @@ impl<'a> From<&'a Charge> for ChargeRecord<'a> {
                 },
             },
             held_at: Stamp(charge.held_at),
+            taken_by: charge.taken_by.as_ref().map(|id| id.as_str().into()),
             moved_from: charge.moved_from.as_ref().map(|uid| uid.as_str().into()),
             note: charge.note.as_ref().map(Into::into),
             terms: charge.terms.as_deref().map(Into::into),
+            keeps: charge.keeps,
         }
     }
 }
@@ -105,12 +111,14 @@ impl TryFrom<ChargeRecord<'_>> for Charge {
                 ChargeStateRecord::Moved { to } => ChargeState::Moved { to: to.uid()? },
             },
             held_at: record.held_at.0,
+            taken_by: record.taken_by.map(|text| text.request()).transpose()?,
             moved_from: record.moved_from.map(|text| text.uid()).transpose()?,
             note: optional(record.note)?,
             terms: match record.terms {
                 Some(terms) => Some(Arc::new(terms.try_into()?)),
                 None => None,
             },
+            keeps: record.keeps,
         })
     }
 }

@@ -12,6 +12,9 @@ use crate::domain::decision::Credits;
 use crate::domain::fact::{Back, Fact};
 use crate::domain::id::{EventTypeId, HostId};
 
+/// How older versions told a refund that forgives an absence: by its reason.
+const FORGAVE: &str = "the booker did not come; forgiven";
+
 /// Credits going back to a lot.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,20 +90,27 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
         Fact::Post { booking } => FactRecord::Post {
             booking: booking.as_str().into(),
         },
-        Fact::Void { booking, reason } => FactRecord::Void {
+        Fact::Void {
+            booking,
+            reason,
+            back,
+        } => FactRecord::Void {
             booking: booking.as_str().into(),
             reason: reason.into(),
+            back: back.iter().map(Into::into).collect(),
         },
         Fact::Refund {
             booking,
             parts,
             close,
             reason,
+            forgives,
         } => FactRecord::Refund {
             booking: booking.as_str().into(),
             parts: parts.iter().map(Into::into).collect(),
             close: *close,
             reason: reason.into(),
+            forgives: *forgives,
         },
         Fact::Move {
             from,
@@ -108,12 +118,14 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
             start,
             end,
             reason,
+            keeps,
         } => FactRecord::Move {
             from: from.as_str().into(),
             to: to.into(),
             start: Stamp(*start),
             end: Stamp(*end),
             reason: reason.into(),
+            keeps: *keeps,
         },
         Fact::Closed { booking, reason } => FactRecord::Closed {
             booking: booking.as_str().into(),
@@ -193,15 +205,24 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
         FactRecord::Post { booking } => Fact::Post {
             booking: booking.uid()?,
         },
-        FactRecord::Void { booking, reason } => Fact::Void {
+        FactRecord::Void {
+            booking,
+            reason,
+            back,
+        } => Fact::Void {
             booking: booking.uid()?,
             reason: reason.string()?,
+            back: back
+                .into_iter()
+                .map(Back::try_from)
+                .collect::<Result<_, _>>()?,
         },
         FactRecord::Refund {
             booking,
             parts,
             close,
             reason,
+            forgives,
         } => Fact::Refund {
             booking: booking.uid()?,
             parts: parts
@@ -209,6 +230,7 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
                 .map(Back::try_from)
                 .collect::<Result<_, _>>()?,
             close,
+            forgives: forgives || reason.0 == FORGAVE,
             reason: reason.string()?,
         },
         FactRecord::Move {
@@ -217,12 +239,14 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
             start,
             end,
             reason,
+            keeps,
         } => Fact::Move {
             from: from.uid()?,
             to: to.try_into()?,
             start: start.0,
             end: end.0,
             reason: reason.string()?,
+            keeps: credits(keeps)?,
         },
         FactRecord::Closed { booking, reason } => Fact::Closed {
             booking: booking.uid()?,
@@ -272,5 +296,32 @@ impl TryFrom<BackRecord<'_>> for Back {
             credits: credits(record.credits)?,
             restored: restored.transpose()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fact;
+    use crate::domain::fact::Fact;
+
+    /// Entries as logs of older versions hold them.
+    #[test]
+    fn entries_of_older_logs_are_read() {
+        let text = br#"[
+            {"hold":{"booking":{"uid":"a"},"request":"a","account":"bo","parts":[],
+                "start":"2026-12-01T09:00:00Z","end":"2026-12-01T10:00:00Z"}},
+            {"void":{"booking":"a","reason":"gone"}},
+            {"move":{"from":"a","to":{"uid":"b"},"start":"2026-12-01T09:00:00Z",
+                "end":"2026-12-01T10:00:00Z","reason":"rescheduled"}},
+            {"refund":{"booking":"a","parts":[],"close":true,"reason":"cancelled"}},
+            {"refund":{"booking":"a","parts":[],"close":true,
+                "reason":"the booker did not come; forgiven"}}
+        ]"#;
+        let facts = fact::read(text).expect("it is read");
+        assert!(matches!(&facts[0], Fact::Hold { terms: None, .. }));
+        assert!(matches!(&facts[1], Fact::Void { back, .. } if back.is_empty()));
+        assert!(matches!(&facts[2], Fact::Move { keeps: 0, .. }));
+        let forgives = |fact: &Fact| matches!(fact, Fact::Refund { forgives: true, .. });
+        assert_eq!([forgives(&facts[3]), forgives(&facts[4])], [false, true]);
     }
 }

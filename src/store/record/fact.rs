@@ -12,7 +12,7 @@ use super::request::{BookingRecord, CallRecord, OutcomeRecord, RequestRecord};
 use super::review::VerdictRecord;
 use super::stamp::Stamp;
 use super::terms::TermsRecord;
-use super::text::{RecordError, Text, optional};
+use super::text::{RecordError, Text, is_false, is_none_of_them, optional};
 use super::unresolved::ResolverRecord;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
@@ -90,12 +90,16 @@ pub enum FactRecord<'a> {
     Void {
         booking: Text<'a>,
         reason: Text<'a>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        back: Vec<BackRecord<'a>>,
     },
     Refund {
         booking: Text<'a>,
         parts: Vec<BackRecord<'a>>,
         close: bool,
         reason: Text<'a>,
+        #[serde(default, skip_serializing_if = "is_false")]
+        forgives: bool,
     },
     Move {
         from: Text<'a>,
@@ -103,6 +107,8 @@ pub enum FactRecord<'a> {
         start: Stamp,
         end: Stamp,
         reason: Text<'a>,
+        #[serde(default, skip_serializing_if = "is_none_of_them")]
+        keeps: Credits,
     },
     Closed {
         booking: Text<'a>,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::review::ReviewRecord;
 use super::stamp::Stamp;
-use super::text::{RecordError, Text, is_zero, optional};
+use super::text::{RecordError, Text, is_none_of_them, is_zero, optional};
 use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Credits, Decision, Finding, Outcome, Reason};
 use crate::domain::id::{EventTypeId, HostId};
@@ -56,6 +56,8 @@ pub struct RequestRecord<'a> {
     text: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     carries: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "is_none_of_them")]
+    keeps: Credits,
     policy: Text<'a>,
     decided: Stamp,
     first: Stamp,
@@ -182,6 +184,7 @@ impl<'a> From<&'a Request> for RequestRecord<'a> {
             findings: request.findings.iter().map(FindingRecord::from).collect(),
             text: request.text.as_ref().map(Into::into),
             carries: request.carries.as_ref().map(|uid| uid.as_str().into()),
+            keeps: request.keeps,
             policy: (&request.policy).into(),
             decided: Stamp(request.decided),
             first: Stamp(request.first),
@@ -220,6 +223,7 @@ impl TryFrom<RequestRecord<'_>> for Request {
             findings: all::<_, Finding>(record.findings)?.into(),
             text: optional(record.text)?,
             carries: record.carries.map(|text| text.uid()).transpose()?,
+            keeps: record.keeps,
             policy: record.policy.string()?,
             decided: record.decided.0,
             first: record.first.0,

@@ -123,6 +123,11 @@ pub fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+/// Whether an amount of credits is left out.
+pub fn is_none_of_them(credits: &Credits) -> bool {
+    *credits == 0
+}
+
 /// Whether a count is left out.
 pub fn is_zero(count: &u32) -> bool {
     *count == 0
