@@ -48,6 +48,9 @@ pub enum Select {
     Past { from: Time, to: Time },
     /// Every state, written since. Never complete on its own (`calcom/api.md` 2.5).
     UpdatedSince(Time),
+    /// Every state, made since. Shows what was accepted at once: that has no time of writing, so the
+    /// listing by it never does.
+    CreatedSince(Time),
 }
 
 /// One page of a listing.

@@ -11,7 +11,8 @@ use super::model::Config;
 use crate::domain::criteria::effect::Effect;
 use crate::domain::gate::{EventTypeKey, Gate, HostKey, RefuseWith};
 use crate::domain::terms::{
-    Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, OnReschedule, RefundTerms, Terms, Unmanaged,
+    AcceptedMove, Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, OnReschedule, OnRevived,
+    RefundTerms, Terms, Unmanaged,
 };
 
 /// How many hexadecimal digits are kept. It tells apart the few policies that one house ever has;
@@ -87,6 +88,14 @@ fn terms(terms: &Terms) -> String {
     line.push_str(match terms.on_reschedule {
         OnReschedule::Carry => " on-reschedule carry",
         OnReschedule::Recheck => " on-reschedule recheck",
+    });
+    line.push_str(match terms.accepted_move {
+        AcceptedMove::Carry => " accepted-move carry",
+        AcceptedMove::Judge => " accepted-move judge",
+    });
+    line.push_str(match terms.on_revived {
+        OnRevived::Report => " on-revived report",
+        OnRevived::Cancel => " on-revived cancel",
     });
     line.push_str(match terms.unmanaged {
         Unmanaged::Report => " unmanaged report",

@@ -11,8 +11,8 @@ use super::reader::{Item, Table};
 use super::report::Report;
 use super::value;
 use crate::domain::terms::{
-    Blame, ExpiredRefund, Forgive, HostAbsent, LateMove, MAX_WINDOWS, NoShow, OnReschedule,
-    RefundTerms, Terms, Unmanaged, Window,
+    AcceptedMove, Blame, ExpiredRefund, Forgive, HostAbsent, LateMove, MAX_WINDOWS, NoShow,
+    OnReschedule, OnRevived, RefundTerms, Terms, Unmanaged, Window,
 };
 use crate::domain::time::Span;
 
@@ -38,6 +38,17 @@ pub(super) fn read(table: &mut Table<'_>, zone: Tz, terms: &mut Terms, report: &
             ("carry", OnReschedule::Carry),
         ];
         set(&mut terms.on_reschedule, item.word(&words, report));
+    }
+    if let Some(item) = table.get("accepted-move", report) {
+        let words = [
+            ("carry", AcceptedMove::Carry),
+            ("judge", AcceptedMove::Judge),
+        ];
+        set(&mut terms.accepted_move, item.word(&words, report));
+    }
+    if let Some(item) = table.get("on-revived", report) {
+        let words = [("report", OnRevived::Report), ("cancel", OnRevived::Cancel)];
+        set(&mut terms.on_revived, item.word(&words, report));
     }
     unmanaged(table, zone, terms, report);
 }

@@ -144,6 +144,13 @@ impl Booking {
         self.host.as_ref().and_then(|host| host.id)
     }
 
+    /// Whether it shows that it was cancelled, whatever its status says. The reason of a move stands
+    /// on the booking that replaced another, so that it says nothing there.
+    pub fn was_cancelled(&self) -> bool {
+        let reason = self.cancellation_reason.as_deref().unwrap_or_default();
+        self.cancelled_by.is_some() || (!reason.is_empty() && self.rescheduled_from.is_none())
+    }
+
     pub fn length(&self) -> Span {
         self.end - self.start
     }

@@ -91,10 +91,14 @@ pub enum Code {
     WaitedTooLong,
     /// Accepted by others, and no charge was there.
     Unmanaged,
+    /// Accepted although it was cancelled or moved.
+    Revived,
+    /// Moved by its booker, and accepted again without a pass.
+    AcceptedMove,
 }
 
 /// Every code, in the order of the declaration.
-pub const CODES: [Code; 37] = [
+pub const CODES: [Code; 39] = [
     Code::Ungated,
     Code::ForeignHost,
     Code::NoEventType,
@@ -132,6 +136,8 @@ pub const CODES: [Code; 37] = [
     Code::Carried,
     Code::WaitedTooLong,
     Code::Unmanaged,
+    Code::Revived,
+    Code::AcceptedMove,
 ];
 
 impl Code {
@@ -174,6 +180,8 @@ impl Code {
             Self::Carried => "carried",
             Self::WaitedTooLong => "waited-too-long",
             Self::Unmanaged => "unmanaged",
+            Self::Revived => "revived",
+            Self::AcceptedMove => "accepted-move",
         }
     }
 

@@ -10,6 +10,7 @@ use super::fact::{Back, Fact};
 use super::id::BookingUid;
 use super::request::{CallKind, Charge, ChargeState, Request};
 use super::time::{Span, Time};
+use super::unresolved::UnresolvedCode;
 
 /// Failures after which an intent is retried at once: a passing trouble is over by then.
 const QUICK_FAILURES: u32 = 3;
@@ -30,6 +31,8 @@ pub enum Sight {
     Accepted,
     /// Accepted, though it was moved away to a successor: a confirmation met it too late.
     AcceptedAfterMove,
+    /// Accepted, and it shows that it was cancelled: a confirmation met it too late.
+    AcceptedAfterCancel,
     Rejected,
     Cancelled,
     /// There is no such booking any more, or it is in a state that cannot be answered.
@@ -54,6 +57,7 @@ impl Sight {
             Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,
             Status::Pending => Self::Pending,
             Status::Accepted if booking.rescheduled_to.is_some() => Self::AcceptedAfterMove,
+            Status::Accepted if booking.was_cancelled() => Self::AcceptedAfterCancel,
             Status::Accepted => Self::Accepted,
             Status::Rejected => Self::Rejected,
             Status::Cancelled => Self::Cancelled,
@@ -88,7 +92,9 @@ impl Sight {
         };
         let replaces = |one: &Booking| one.rescheduled_from.as_ref() == Some(uid);
         match Self::for_call(booking, call, now) {
-            Self::Accepted if series.iter().any(replaces) => Self::AcceptedAfterMove,
+            Self::Accepted | Self::AcceptedAfterCancel if series.iter().any(replaces) => {
+                Self::AcceptedAfterMove
+            }
             sight => sight,
         }
     }
@@ -96,8 +102,25 @@ impl Sight {
     /// Whether it takes its host's time, or may do so before anybody knows.
     pub fn may_stand(self) -> bool {
         match self {
-            Self::Pending | Self::Accepted | Self::AcceptedAfterMove | Self::Unread => true,
+            Self::Pending
+            | Self::Accepted
+            | Self::AcceptedAfterMove
+            | Self::AcceptedAfterCancel
+            | Self::Unread => true,
             Self::Rejected | Self::Cancelled | Self::Gone | Self::Over => false,
+        }
+    }
+
+    /// Whether it is accepted, also when it should not be.
+    pub fn is_accepted(self) -> bool {
+        match self {
+            Self::Accepted | Self::AcceptedAfterMove | Self::AcceptedAfterCancel => true,
+            Self::Pending
+            | Self::Rejected
+            | Self::Cancelled
+            | Self::Gone
+            | Self::Over
+            | Self::Unread => false,
         }
     }
 
@@ -106,7 +129,8 @@ impl Sight {
         match self {
             Self::Pending => "is still pending",
             Self::Accepted => "was accepted",
-            Self::AcceptedAfterMove => "was moved to another time",
+            Self::AcceptedAfterMove => "was moved to another time and is accepted",
+            Self::AcceptedAfterCancel => "was cancelled and is accepted",
             Self::Rejected => "was declined",
             Self::Cancelled => "was cancelled",
             Self::Gone => "is gone",
@@ -140,6 +164,9 @@ pub fn next(
     sights: &BTreeMap<BookingUid, Sight>,
 ) -> Next {
     let sight = |uid: &BookingUid| sights.get(uid).copied().unwrap_or(Sight::Unread);
+    if request.cancels_accepted() {
+        return cancelled(request, &sight);
+    }
     // A pending one first: whatever the others are, it still wants its answer.
     let mut unread = false;
     for booking in &request.bookings {
@@ -148,6 +175,7 @@ pub fn next(
             Sight::Unread => unread = true,
             Sight::Accepted
             | Sight::AcceptedAfterMove
+            | Sight::AcceptedAfterCancel
             | Sight::Rejected
             | Sight::Cancelled
             | Sight::Gone
@@ -172,7 +200,7 @@ pub fn give_up(
     sights: &BTreeMap<BookingUid, Sight>,
     why: &str,
 ) -> (Outcome, Vec<Fact>) {
-    let accepted = |uid: &BookingUid| sights.get(uid) == Some(&Sight::Accepted);
+    let accepted = |uid: &BookingUid| sights.get(uid).is_some_and(|sight| sight.is_accepted());
     let mut facts: Vec<Fact> = charges
         .iter()
         .filter(|charge| charge.state == ChargeState::Held)
@@ -239,30 +267,36 @@ fn confirmed(
             .iter()
             .find(|charge| charge.booking.uid == booking.uid)
             .filter(|charge| charge.state == ChargeState::Held);
-        match (seen, held) {
-            (Sight::Accepted, Some(_)) => facts.push(Fact::Post {
+        match held {
+            Some(_) if seen.is_accepted() => facts.push(Fact::Post {
                 booking: booking.uid.clone(),
             }),
-            (Sight::Accepted, None) => {}
-            (_, Some(_)) => facts.push(Fact::Void {
+            Some(_) => facts.push(Fact::Void {
                 booking: booking.uid.clone(),
                 reason: format!("the booking {}", seen.word()),
                 back: Vec::new(),
             }),
-            (_, None) => {}
+            None => {}
         }
-        if seen == Sight::Accepted {
+        if seen.is_accepted() {
             any = true;
             if let Some((from, _)) = successor.filter(|(_, first)| first.uid == booking.uid) {
                 facts.extend(take_over(request, booking, from, carried, &mut problem));
             }
         }
-        if seen == Sight::AcceptedAfterMove {
+        if matches!(seen, Sight::AcceptedAfterMove | Sight::AcceptedAfterCancel) {
+            let detail = format!("the booking {}", seen.word());
             problem = Some(format!(
-                "booking {} was confirmed although it had just been moved to another time; it is \
-                 accepted again at Cal.com and charges nobody: cancel it there",
+                "{}: {detail}; see `maitred unresolved`",
                 booking.uid
             ));
+            facts.push(Fact::Unresolved {
+                booking: booking.clone(),
+                code: UnresolvedCode::Revived,
+                account: request.account.clone(),
+                until: Some(held.map_or(request.end, |charge| charge.end)),
+                detail,
+            });
         }
     }
     let outcome = if any {
@@ -337,6 +371,18 @@ pub fn last_paid_first(parts: &[Part], credits: u64) -> Vec<Back> {
         });
     }
     back
+}
+
+/// An accepted booking that is to be cancelled stays open until it is. The watch sends the call.
+fn cancelled(request: &Request, sight: &impl Fn(&BookingUid) -> Sight) -> Next {
+    let waits = |booking: &BookingRef| {
+        let seen = sight(&booking.uid);
+        seen.is_accepted() || seen == Sight::Unread
+    };
+    if request.bookings.iter().any(waits) {
+        return Next::Unclear;
+    }
+    declined(request, sight)
 }
 
 fn declined(request: &Request, sight: &impl Fn(&BookingUid) -> Sight) -> Next {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::account::{Part, sum};
 use super::booking::BookingRef;
-use super::decision::{Credits, Decision, Outcome, Reason};
+use super::decision::{Code, Credits, Decision, Outcome, Reason};
 use super::findings::Findings;
 use super::gate::Gate;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
@@ -66,6 +66,18 @@ pub struct Request {
     /// What an operator said of it while it was only noted. Set by `Fact::Reviewed` alone: a
     /// decision, whatever it carries here, leaves the one that stands.
     pub review: Option<Review>,
+}
+
+impl Request {
+    /// Whether it is to cancel a booking that is accepted: only the watch does that. A refusal of a
+    /// booking that waits may be sent as a cancellation too, and is for the pass.
+    pub fn cancels_accepted(&self) -> bool {
+        let codes = [Code::Unmanaged, Code::Revived, Code::AcceptedMove];
+        let code = |reason: &Reason| codes.contains(&reason.code);
+        self.decision == Decision::Decline
+            && self.call == Some(CallKind::Cancel)
+            && self.reasons.first().is_some_and(code)
+    }
 }
 
 /// An operator's word about a request that waits for one.

@@ -16,6 +16,10 @@ pub struct Terms {
     pub refunds: RefundTerms,
     pub on_reschedule: OnReschedule,
     pub unmanaged: Unmanaged,
+    /// What becomes of a booking that is accepted although it was cancelled or moved.
+    pub on_revived: OnRevived,
+    /// How a paid booking is looked at that was moved and accepted again without a pass.
+    pub accepted_move: AcceptedMove,
     /// Bookings made before this are never reported, charged or cancelled as unmanaged.
     pub unmanaged_since: Option<Time>,
 }
@@ -126,6 +130,26 @@ pub enum Unmanaged {
     Report,
     Charge,
     Cancel,
+}
+
+/// What becomes of a booking that is accepted although it was cancelled or moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnRevived {
+    /// It is charged and listed until an operator resolves it.
+    #[default]
+    Report,
+    /// It is cancelled again.
+    Cancel,
+}
+
+/// How a moved booking that was accepted without a pass is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AcceptedMove {
+    /// The charge goes on with it, and it is listed.
+    #[default]
+    Carry,
+    /// By the rules of its gate, as if it were pending.
+    Judge,
 }
 
 /// In whose name a booking was cancelled or moved. The name is a claim: it comes from the page's

@@ -193,6 +193,13 @@ pub fn occurrence(start: DateTime<Tz>) -> String {
     format!("This is about the booking on {start} ({zone}).")
 }
 
+/// Why a booking is cancelled that is accepted although it was cancelled or moved before.
+pub fn revived() -> String {
+    "This booking had been cancelled or moved to another time before it was confirmed, so it is \
+     cancelled again."
+        .to_owned()
+}
+
 /// Why a booking that others accepted is cancelled.
 pub fn unmanaged() -> String {
     "This booking was accepted without being paid for with credits, so it was cancelled. Please \

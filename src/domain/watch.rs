@@ -1,6 +1,7 @@
 //! What to do about an open charge, from what its booking and the successors of it *are*. Pure: the
 //! same case gives the same facts, and when they are applied nothing is left to do.
 
+pub mod accepted;
 mod cancelled;
 mod moved;
 pub mod unmanaged;

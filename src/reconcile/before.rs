@@ -115,7 +115,11 @@ fn ended(snapshot: &Snapshot) -> BTreeSet<BookingUid> {
     let sights = snapshot.intents.iter().flat_map(|open| &open.sights);
     let ended = sights.filter(|(_, sight)| match sight {
         Sight::Rejected | Sight::Cancelled | Sight::Gone | Sight::Over => true,
-        Sight::Pending | Sight::Accepted | Sight::AcceptedAfterMove | Sight::Unread => false,
+        Sight::Pending
+        | Sight::Accepted
+        | Sight::AcceptedAfterMove
+        | Sight::AcceptedAfterCancel
+        | Sight::Unread => false,
     });
     let mut ended: BTreeSet<BookingUid> = ended.map(|(booking, _)| booking.clone()).collect();
     let holding = snapshot

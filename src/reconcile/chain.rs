@@ -25,7 +25,9 @@ pub(super) enum Before {
     Open(Box<Charge>, Vec<Replacement>),
     /// An intent holds for it: whether that is charged or comes back is not known yet.
     Undecided,
-    /// No, or what was paid is over.
+    /// What was paid for the nearest one before it is final, came back or went on with another.
+    Ended(Box<Charge>),
+    /// No.
     Nothing,
     /// Not as far as it can be followed: what was replaced, v1 does not show by its name.
     Hidden,
@@ -126,10 +128,10 @@ impl Session {
                 return Ok(match charge.state {
                     ChargeState::Open => Before::Open(Box::new(charge), between),
                     ChargeState::Held => Before::Undecided,
-                    ChargeState::Void
-                    | ChargeState::Final
-                    | ChargeState::Refunded
-                    | ChargeState::Moved { .. } => Before::Nothing,
+                    ChargeState::Final | ChargeState::Refunded | ChargeState::Moved { .. } => {
+                        Before::Ended(Box::new(charge))
+                    }
+                    ChargeState::Void => Before::Nothing,
                 });
             }
             next = match self.replaced_by(ports, uid, problems).await? {
@@ -150,6 +152,13 @@ impl Session {
     pub(super) fn learn<'a>(&mut self, bookings: impl Iterator<Item = &'a Booking>) {
         let moved = bookings.filter(|booking| booking.rescheduled_from.is_some());
         for booking in moved {
+            self.remember(booking.uid.clone(), Replacement::of(booking));
+        }
+    }
+
+    /// Remembers of bookings that were seen what each had replaced, or that it had replaced none.
+    pub(super) fn learn_all<'a>(&mut self, bookings: impl Iterator<Item = &'a Booking>) {
+        for booking in bookings {
             self.remember(booking.uid.clone(), Replacement::of(booking));
         }
     }

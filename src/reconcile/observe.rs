@@ -2,6 +2,7 @@
 //! Reads only. What cannot be read is left out and reported, never guessed.
 
 mod accepted;
+mod hidden;
 mod intents;
 mod lookups;
 mod pending;
@@ -34,7 +35,7 @@ use intents::intents;
 use lookups::lookups;
 use pending::pending;
 use pins::pins;
-use series::{hidden, series};
+use series::{hidden as hidden_occurrences, series};
 
 /// Reads that are under way at once.
 const READS_AT_ONCE: usize = 8;
@@ -105,7 +106,7 @@ pub async fn observe(
                 .for_each(|booking| given.take(policy, booking));
         }
     }
-    hidden(ports, &mut snapshot).await?;
+    hidden_occurrences(ports, &mut snapshot).await?;
     let window = window(guarded(policy, &snapshot).map(|(_, booking)| booking));
     people(ports, policy, session, &mut snapshot, &mut problems).await?;
     let crowded = past(ports, policy, &mut snapshot, &mut problems).await?;
@@ -173,17 +174,24 @@ async fn people(
         .filter_map(|booking| Some((booking.clone(), booking.rescheduled_from.clone()?)))
         .collect();
     for (booking, from) in moved {
-        match session.charge_before(ports, &from, problems).await? {
+        let before = match session.charge_before(ports, &from, problems).await? {
+            Before::Hidden => {
+                hidden::look_back(ports, session, &from, booking.created).await?;
+                session.charge_before(ports, &from, problems).await?
+            }
+            before => before,
+        };
+        match before {
             Before::Open(charge, between) => {
                 let moves = chain::moves(&charge, &between, &booking, &policy.hosts);
                 snapshot.moves.insert(booking.uid.clone(), moves);
                 snapshot.carried.insert(booking.uid, *charge);
             }
             // Whoever may have paid for it before is not to be refused now.
-            Before::Undecided | Before::Unread => {
+            Before::Undecided | Before::Unread | Before::Hidden => {
                 snapshot.unclear.insert(booking.uid);
             }
-            Before::Nothing | Before::Hidden => {}
+            Before::Nothing | Before::Ended(_) => {}
         }
     }
     Ok(())

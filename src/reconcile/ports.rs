@@ -61,6 +61,8 @@ pub struct Session {
     pub(super) asked: Option<Time>,
     /// What a booking replaced, and how; that never changes.
     pub(super) links: BTreeMap<BookingUid, Replacement>,
+    /// Predecessors that listings were read for.
+    pub(super) looked_for: BTreeSet<BookingUid>,
     /// PINs that were looked at.
     pub(super) pins: Remembered,
     /// The request that waits and was asked about last, when there were too many to ask about all.

@@ -2,6 +2,9 @@
 //! an audit every open charge; then writes down what follows, one commit a charge. It sends nothing,
 //! but for unmanaged bookings that are to be cancelled.
 
+mod accepted_move;
+mod cancel;
+mod listed;
 mod look;
 mod notes;
 pub mod settle;
@@ -16,12 +19,17 @@ use super::identity::identify;
 use super::ports::{PassError, Ports, Session};
 use super::report::Listed;
 use crate::calcom::port::Select;
+use crate::domain::booking::{Booking, Status};
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::plan::Problem;
-use crate::domain::request::{Charge, ChargeState};
+use crate::domain::request::{Charge, ChargeState, RequestState};
 use crate::domain::time::{Span, Time};
-use crate::domain::watch::What;
+use crate::domain::terms::{AfterMoves, MoveAway, who_moved};
+use crate::domain::unresolved::UnresolvedCode;
+use crate::domain::watch::{ChainEnd, What};
+use accepted_move::Judged;
+use listed::Finding;
 use look::Seen;
 
 /// How far before the last watch changes are asked for: clocks differ, and a write may show late.
@@ -193,8 +201,10 @@ async fn watch_with(
     };
     let mut seen = Seen::default();
     if let Some(since) = look.since {
-        let select = Select::UpdatedSince(since - OVERLAP);
-        seen.list(ports, &select, &mut watched.problems).await?;
+        let written = Select::UpdatedSince(since - OVERLAP);
+        seen.list(ports, &written, &mut watched.problems).await?;
+        let made = Select::CreatedSince(since - OVERLAP);
+        seen.list(ports, &made, &mut watched.problems).await?;
     }
     let open = open_charges(ports).await?;
     let mut wanted = if look.audit {
@@ -251,12 +261,20 @@ async fn watch_with(
             let problems = &mut watched.problems;
             let chain = seen.chain(ports, &charge.booking, problems).await?;
             watched.checked += 1;
-            settle::settle(ports, policy, charge, chain, &mut watched).await?;
+            if moves_on(ports, policy, session, charge, &chain, &mut watched).await? {
+                settle::settle(ports, policy, charge, chain, &mut watched).await?;
+            }
         }
     }
     session.learn(seen.bookings());
     if !watched.stops(ports) {
+        let on_list = listed::open(ports).await?;
+        if look.audit {
+            listed::read(ports, &on_list, &mut seen, &mut watched.problems).await?;
+        }
+        let begun = cancel::begun(ports).await?;
         unmanaged::unmanaged(ports, policy, session, me, &seen, &mut watched).await?;
+        cancel::go_on(ports, policy, begun, &mut watched).await?;
     }
     if !watched.stops(ports) {
         notes::notes(ports, look.since, &seen, &mut watched).await?;
@@ -271,6 +289,65 @@ async fn watch_with(
     watched.finished = (ports.clock)();
     watched.calls = ports.calendar.calls() - calls;
     Ok(watched)
+}
+
+/// Whether the charge may be settled by its chain now. A move that was accepted without a pass is judged
+/// first, where the gate asks for that.
+async fn moves_on(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    session: &mut Session,
+    charge: &Charge,
+    chain: &look::Chain,
+    watched: &mut Watched,
+) -> Result<bool, PassError> {
+    let Some(last) = chain.bookings.last().filter(|_| chain.bookings.len() > 1) else {
+        return Ok(true);
+    };
+    let now = (ports.clock)();
+    let stands = chain.end == ChainEnd::Whole && last.status == Status::Accepted && last.end > now;
+    let Some(gate) = policy.gate(last).filter(|_| stands) else {
+        return Ok(true);
+    };
+    // A move that counts as a cancellation closes the charge first: what it moved to is unpaid then.
+    let terms = charge.refund_terms(Some(gate));
+    let moves: Vec<MoveAway> = { chain.bookings.windows(2) }
+        .map(|pair| MoveAway {
+            start: pair[0].start,
+            at: pair[1].created,
+            by: who_moved(&pair[1], &policy.hosts),
+        })
+        .collect();
+    let after = terms.after_moves(charge.credits(), &moves);
+    let is_late = matches!(after, AfterMoves::Cancelled { .. });
+    if is_late || !accepted_move::is_judged(policy, last) {
+        return Ok(true);
+    }
+    let uid = last.uid.clone();
+    let decided = ports
+        .store
+        .with(move |store| settle::request_of(store, &uid));
+    let decided = decided.await.map_err(PassError::Store)?;
+    if decided.is_some_and(|request| request.state != RequestState::Noted) {
+        return Ok(true);
+    }
+    match accepted_move::judge(ports, policy, session, last, &mut watched.problems).await? {
+        Judged::Keep => Ok(true),
+        Judged::Later => Ok(false),
+        Judged::Review(why) => {
+            let detail = format!("at once after a move, and its gate asks for a review: {why}");
+            let account = Some(charge.account.clone());
+            let code = UnresolvedCode::AcceptedMove;
+            listed::list(ports, Finding::of(last, code, account, detail), watched).await?;
+            Ok(true)
+        }
+        Judged::Cancel(why) => {
+            let id = unmanaged::fresh_id(ports, &last.uid).await?;
+            let Some(id) = id else { return Ok(true) };
+            cancel::cancel(ports, policy, (last, gate), (id, why), watched).await?;
+            Ok(false)
+        }
+    }
 }
 
 async fn open_charges(ports: &Ports<'_>) -> Result<Vec<Charge>, PassError> {

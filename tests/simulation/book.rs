@@ -63,6 +63,9 @@ pub struct Begun {
     pub outcome: Option<Outcome>,
 }
 
+/// Why the watch decides about a booking that is accepted.
+const ACCEPTED: [Code; 3] = [Code::Unmanaged, Code::Revived, Code::AcceptedMove];
+
 /// What is said of a booking that no open intent is about.
 pub const NOT_DECIDED: &str = "no open intent";
 
@@ -194,7 +197,13 @@ impl Book {
         sums.left -= credits;
         sums.held += credits;
         let uid = booking.uid.to_string();
-        if self.holds.contains_key(&uid) {
+        // What came back may be paid for again: the booking was accepted once more.
+        let is_spent = self.holds.get(&uid).is_some_and(|hold| match hold.state {
+            HoldState::Voided => false,
+            HoldState::Refunded => hold.credits > 0,
+            HoldState::Held | HoldState::Posted | HoldState::MovedOn | HoldState::Final => true,
+        });
+        if is_spent {
             self.wrong.push(format!("2: {uid} held for twice"));
         }
         match self.begun.get_mut(request.as_str()) {
@@ -315,12 +324,18 @@ impl Book {
             bookings: uids.collect(),
             carries: request.carries.as_ref().map(ToString::to_string),
             gate: request.gate.clone(),
-            unmanaged: request.reasons.iter().any(|r| r.code == Code::Unmanaged),
+            unmanaged: request.reasons.iter().any(|r| ACCEPTED.contains(&r.code)),
             outcome: None,
         };
         let decides =
             |decision: Decision| matches!(decision, Decision::Confirm | Decision::Decline);
-        for uid in begun.bookings.iter().filter(|_| decides(begun.decision)) {
+        // What is accepted without a charge is decided about again each time that it is found so.
+        let first = !begun.unmanaged;
+        for uid in begun
+            .bookings
+            .iter()
+            .filter(|_| first && decides(begun.decision))
+        {
             let mut others = self.begun.values().filter(|b| decides(b.decision));
             if others.any(|b| b.bookings.contains(uid)) {
                 self.wrong
@@ -395,6 +410,12 @@ impl Book {
                 && begun.call == Some(CallKind::Cancel)
                 && begun.outcome == Some(Outcome::Declined)
         })
+    }
+
+    /// Whether it was charged after others had accepted it, or was to be cancelled for that.
+    pub fn was_unmanaged(&self, uid: &str) -> bool {
+        let mut begun = self.begun.values().filter(|begun| begun.unmanaged);
+        begun.any(|begun| begun.bookings.contains(uid))
     }
 
     /// The open intent that a call for this booking rests on.

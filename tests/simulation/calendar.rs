@@ -507,14 +507,17 @@ impl Line {
         let mut guard = self.shared.sim();
         let sim = &mut *guard;
         sim.writes += 1;
-        let must = if kind == Write::Cancel && self.shelf.is_unmanaged(uid) {
+        let unmanaged = kind == Write::Cancel && self.shelf.is_unmanaged(uid);
+        let must = if unmanaged {
             Status::Accepted
         } else {
             Status::Pending
         };
         if !sim.reads_first {
             match sim.town.shown.get(uid) {
-                Some((status, false, at)) if *status == must && now - *at <= sim.max_age => {
+                Some((status, moved, at))
+                    if *status == must && (unmanaged || !moved) && now - *at <= sim.max_age =>
+                {
                     if sim.switches.slow_calls && now - *at > FRESH {
                         let age = (now - *at).num_milliseconds();
                         let text =
@@ -569,14 +572,15 @@ impl Line {
                 Write::Confirm => ours.confirmed += 1,
                 Write::Decline | Write::Cancel => ours.refused += 1,
             }
-            if sim.switches.joins && kind == Write::Cancel && ours.confirmed > 0 {
+            let joined = ours.confirmed > 0 && !self.shelf.was_held(uid);
+            if sim.switches.joins && kind == Write::Cancel && joined {
                 let text = format!("15 (B10): {uid} joined under our confirm, and we cancel it");
                 sim.wrong.push(text);
             }
             // One that joined a series under our confirm was accepted with it, and is nobody's.
-            let joined = kind == Write::Cancel && self.shelf.is_unmanaged(uid);
-            let most = if joined { 2 } else { 1 };
-            if ours.confirmed + ours.refused > most {
+            // What is accepted again and again is cancelled as often.
+            let again = kind == Write::Cancel && self.shelf.is_unmanaged(uid);
+            if ours.confirmed + ours.refused > 1 && !again && !self.shelf.was_unmanaged(uid) {
                 sim.wrong.push(format!("2/6: {uid} answered twice by us"));
             }
             if kind == Write::Confirm {
@@ -586,7 +590,7 @@ impl Line {
         if kind != Write::Confirm {
             let ours = sim.town.ours.entry(uid.to_owned()).or_default();
             ours.refusals_mailed += 1;
-            if ours.refusals_mailed > 1 {
+            if ours.refusals_mailed > 1 && !self.shelf.was_unmanaged(uid) {
                 sim.wrong.push(format!("6: {uid} refused a second time"));
             }
         }

@@ -4,10 +4,10 @@ use maitred::domain::account::Part;
 use maitred::domain::booking::Status;
 use maitred::domain::decision::{Code, Decision, Outcome};
 use maitred::domain::fact::{Back, Fact};
-use maitred::domain::gate::Policy;
+use maitred::domain::gate::{Gate, Policy};
 use maitred::domain::id::Reference;
 use maitred::domain::request::{CallKind, Request, RequestState};
-use maitred::domain::terms::{OnReschedule, Unmanaged};
+use maitred::domain::terms::{OnReschedule, OnRevived, Unmanaged};
 use maitred::domain::time::{Span, Time};
 use maitred::store::port::Store;
 
@@ -251,8 +251,16 @@ impl State {
                 self.others_accepted(history, at, uid, Unmanaged::Charge);
                 self.takes_what_there_is(history, at, uid, all);
             }
+            Decision::Confirm if request.call.is_none() && has(Code::AcceptedMove) => {
+                self.tally.add("moved: accepted at once and charged");
+                self.takes_what_there_is(history, at, uid, all);
+            }
             Decision::Confirm if request.call.is_none() => {
                 self.tally.add("moved: the difference was charged");
+            }
+            Decision::Decline if has(Code::Revived) => {
+                self.tally.add("revived: cancelled");
+                self.was_revived(history, at, uid);
             }
             Decision::Decline if has(Code::Unmanaged) => {
                 self.tally.add("unmanaged: cancelled");
@@ -272,6 +280,26 @@ impl State {
             Decision::Confirm => self.thawed(request),
             Decision::Decline => {}
         }
+    }
+
+    /// It is cancelled again only where that is configured, and only when it was accepted although it was
+    /// cancelled or moved.
+    fn was_revived(&mut self, history: &History, at: Time, uid: &str) {
+        let gate = history
+            .last(uid)
+            .map(|row| self.truth(history, at).gate(row).cloned());
+        let cancels = |gate: Gate| gate.terms.on_revived == OnRevived::Cancel;
+        if !gate.flatten().is_some_and(cancels) {
+            self.book
+                .wrong
+                .push(format!("3: {uid} was not to be cancelled again"));
+        }
+        let replaced = history.all().any(|row| row.from.as_deref() == Some(uid));
+        let revived = |row: &Row| {
+            row.status == Status::Accepted
+                && (row.cancelled_by.is_some() || row.to.is_some() || replaced)
+        };
+        self.was_once(history, uid, "cancelled again and not revived", revived);
     }
 
     /// What is closed undecided was over, or answered or taken away by others: nothing of it waits.
@@ -356,10 +384,25 @@ impl State {
         let Some(row) = history.last(uid) else {
             return;
         };
+        // One that joined a series under our confirm is charged whatever is configured; what was decided
+        // once is ours, however old it is.
+        let mut begun = self.book.begun.values();
+        let joined = how == Unmanaged::Charge
+            && begun.any(|begun| {
+                begun.series.is_some()
+                    && begun.series == row.series
+                    && begun.outcome == Some(Outcome::Confirmed)
+            });
+        let ours = self.book.holds.contains_key(uid)
+            || self
+                .book
+                .begun
+                .values()
+                .any(|begun| begun.bookings.contains(uid));
         let right = self.truth(history, at).gate(row).is_some_and(|gate| {
             let since = gate.terms.unmanaged_since;
-            gate.terms.unmanaged == how
-                && since.is_none_or(|since| row.created >= since)
+            (gate.terms.unmanaged == how || joined)
+                && (ours || joined || since.is_none_or(|since| row.created >= since))
                 && row.host == ME
                 && KINDS[row.kind].1 == 0
         });

@@ -6,8 +6,8 @@ use maitred::domain::criteria::terms::Criteria;
 use maitred::domain::gate::{EventTypeKey, Gate, HostKey, Limits, Policy, RefuseWith};
 use maitred::domain::id::Address;
 use maitred::domain::terms::{
-    Blame, ExpiredRefund, Forgive, HostAbsent, LateMove, NoShow, OnReschedule, RefundTerms, Terms,
-    Unmanaged, Window,
+    AcceptedMove, Blame, ExpiredRefund, Forgive, HostAbsent, LateMove, NoShow, OnReschedule,
+    OnRevived, RefundTerms, Terms, Unmanaged, Window,
 };
 use maitred::domain::time::{Span, Time};
 
@@ -83,6 +83,8 @@ fn terms(rng: &mut Rng) -> Terms {
         refunds: refunds(rng),
         on_reschedule: *rng.pick(&[OnReschedule::Carry, OnReschedule::Recheck]),
         unmanaged: *rng.pick(&[Unmanaged::Report, Unmanaged::Charge, Unmanaged::Cancel]),
+        on_revived: *rng.pick(&[OnRevived::Report, OnRevived::Cancel]),
+        accepted_move: AcceptedMove::Carry,
         unmanaged_since: *rng.pick(&[None, None, Some(start + Span::hours(4))]),
     }
 }

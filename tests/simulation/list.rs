@@ -38,7 +38,10 @@ pub fn page(sim: &mut Sim, select: &Select, number: u32, now: Time) -> Page {
         Select::UpdatedSince(_) => {
             rows.sort_by(|a, b| (b.updated, &b.uid).cmp(&(a.updated, &a.uid)));
         }
-        Select::Pending | Select::Upcoming { .. } | Select::Past { .. } => {
+        Select::Pending
+        | Select::Upcoming { .. }
+        | Select::Past { .. }
+        | Select::CreatedSince(_) => {
             rows.sort_by(|a, b| (a.created, &a.uid).cmp(&(b.created, &b.uid)));
         }
     }
@@ -103,5 +106,6 @@ fn selects(town: &Town, select: &Select, row: &Row, now: Time) -> bool {
         Select::UpdatedSince(since) => {
             town.legacy || row.updated.is_some_and(|updated| updated >= *since)
         }
+        Select::CreatedSince(since) => row.created >= *since,
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use maitred::domain::booking::Status;
 use maitred::domain::decision::{Decision, Outcome};
 use maitred::domain::id::BookingUid;
-use maitred::domain::terms::{HostAbsent, NoShow, Unmanaged};
+use maitred::domain::terms::{HostAbsent, NoShow, OnRevived, Unmanaged};
 use maitred::domain::time::{Span, Time};
 use maitred::reconcile::report::{Ended, Report};
 use maitred::reconcile::watch::Watched;
@@ -20,11 +20,11 @@ use super::switches::Switches;
 use super::town::{HOST, KINDS, ME, Row, Town};
 use super::truth::OLD_NAME;
 
-/// Passes, and watches, within which everything must have come to rest.
-const MAX_REST: usize = 80;
-
 /// Unmanaged bookings that one report names.
 const NAMED: usize = 20;
+
+/// Passes, and watches, within which everything must have come to rest.
+const MAX_REST: usize = 80;
 
 impl Run {
     /// Nothing goes wrong any more: everything that was begun ends, and whatever still waits does so
@@ -44,7 +44,7 @@ impl Run {
         let Some(watched) = self.audits().await else {
             return;
         };
-        self.unmanaged(&watched);
+        self.paid_or_listed();
         self.all_is_listed(&watched);
         self.all_is_over();
         if self.audits().await.is_none() {
@@ -253,36 +253,43 @@ impl Run {
         }
     }
 
-    /// What others accepted and is still to come was reported, charged or cancelled.
-    fn unmanaged(&mut self, watched: &Watched) {
-        let texts: Vec<&str> = watched
-            .problems
-            .iter()
-            .filter(|problem| problem.code == "unmanaged")
-            .map(|problem| problem.text.as_str())
-            .collect();
-        let told = |uid: &str| {
-            let named = format!("booking {uid} ");
-            texts.len() > NAMED || texts.iter().any(|text| text.contains(&named))
-        };
+    /// Promise 15: what is accepted, still to come and paid for by nobody is on the unresolved list, or
+    /// was cancelled where that is configured; and so is what is accepted although it was cancelled.
+    fn paid_or_listed(&mut self) {
         let now = self.shared.now();
         let sim = self.shared.sim();
         let state = self.shelf.state();
         for row in &sim.town.rows {
-            let done = match taken_on(&state, row, now) {
-                None => continue,
-                Some(Unmanaged::Report) => told(&row.uid),
-                Some(Unmanaged::Charge) => {
-                    let known = row.email.and_then(|email| state.book.names.get(email));
-                    known.is_none() && told(&row.uid)
-                }
-                Some(Unmanaged::Cancel) => false,
+            let Some(gate) = ours_to_come(&state, row, now) else {
+                continue;
             };
-            if !done {
+            let uid = BookingUid::parse(&row.uid).unwrap();
+            let items = state.store.unresolved_of(&uid).unwrap();
+            let hold = state.book.holds.get(&row.uid);
+            let paid = hold.is_some_and(|hold| match hold.state {
+                HoldState::Held | HoldState::Posted | HoldState::Final => true,
+                HoldState::Voided | HoldState::Refunded | HoldState::MovedOn => hold.by_hand,
+            });
+            let mut begun = state.book.begun.values();
+            let decided = hold.is_some() || begun.any(|one| one.bookings.contains(&row.uid));
+            let since = gate.terms.unmanaged_since;
+            let is_old = since.is_some_and(|since| row.created < since);
+            let signs = row.cancelled_by.is_some() && !row.seated;
+            let listed = items.iter().any(|item| item.is_open());
+            let revived = paid && signs && gate.terms.on_revived == OnRevived::Report;
+            let unpaid = !paid && (decided || !is_old);
+            if (unpaid || revived) && !listed {
+                let text = format!("15: {} is accepted, and on no list", row.uid);
+                self.wrong.push(text);
+            } else if unpaid {
+                self.tally.add("unmanaged: reported");
+            } else if revived {
+                self.tally.add("revived: reported");
+            }
+            let cancels = taken_on(&state, row, now) == Some(Unmanaged::Cancel);
+            if unpaid && !decided && cancels {
                 let text = format!("3: {} is accepted by others, and nothing was done", row.uid);
                 self.wrong.push(text);
-            } else {
-                self.tally.add("unmanaged: reported");
             }
         }
     }
@@ -318,7 +325,7 @@ impl Run {
                 }
             }
             let paid = hold.is_some_and(|hold| hold.credits > 0 && hold.state != HoldState::Voided);
-            if ours.refused > 0 && paid {
+            if ours.refused > 0 && paid && !state.book.was_unmanaged(&row.uid) {
                 let text = format!("2: {} was refused and is charged", row.uid);
                 self.wrong.push(text);
             }
@@ -328,7 +335,7 @@ impl Run {
             // What others accepted all the same goes on with what was paid for the booking before it.
             let held = |uid: &String| {
                 let hold = state.book.holds.get(uid);
-                hold.is_some_and(|hold| !hold.taken_over)
+                hold.is_some_and(|hold| !hold.taken_over) && !state.book.was_unmanaged(uid)
             };
             if refused && begun.bookings.iter().any(held) {
                 self.wrong.push("2: declined and held for".to_owned());
@@ -471,6 +478,21 @@ fn must_be_listed(
             (new && wild && !row.odd).then_some("unmanaged")
         }
     }
+}
+
+/// The gate of an accepted booking of ours that an audit shows.
+fn ours_to_come<'a>(state: &'a State, row: &Row, now: Time) -> Option<&'a Gate> {
+    let mut gates = state.policy.gates.iter();
+    let gate = gates.find(|gate| gate.name == KINDS[row.kind].0)?;
+    let ours = row.status == Status::Accepted
+        && row.host == ME
+        && row.end > now
+        // An audit looks a year ahead.
+        && row.start < now + Span::days(365)
+        && KINDS[row.kind].1 == 0
+        && !row.seated
+        && row.to.is_none();
+    ours.then_some(gate)
 }
 
 /// What is to be done about an accepted booking that nobody pays for; none when it is another case.

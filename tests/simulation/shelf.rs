@@ -449,6 +449,15 @@ impl Shelf {
             .is_some_and(|begun| begun.unmanaged)
     }
 
+    /// Whether credits were ever held for it.
+    pub fn was_held(&self, uid: &str) -> bool {
+        self.state().book.holds.contains_key(uid)
+    }
+
+    pub fn was_unmanaged(&self, uid: &str) -> bool {
+        self.state().book.was_unmanaged(uid)
+    }
+
     /// Whether it was decided before, or closed undecided, and that is settled.
     pub fn was_decided(&self, uid: &str) -> bool {
         let state = self.state();

@@ -17,7 +17,7 @@ use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Span, Time};
 
 use super::answers::{self, Rows};
-use super::listing::{MAX_NARROWING, MAX_PAGES, TAKE, following, query, wanted};
+use super::listing::{MAX_NARROWING, MAX_PAGES, TAKE, following, is_behind, query, wanted};
 
 /// What the list takes from the budget; everything else takes 1.
 const LIST_COST: u32 = 2;
@@ -208,8 +208,9 @@ impl Calendar for Client {
             result => result?,
         };
         self.remember(&rows.bookings);
+        let ended = rows.bookings.iter().any(|one| is_behind(one, select));
         rows.bookings.retain(|booking| wanted(booking, select, now));
-        let full = rows.count >= TAKE as usize;
+        let full = rows.count >= TAKE as usize && !ended;
         let next = if full { following(select, page) } else { None };
         if full && next.is_none() && page + 1 >= MAX_PAGES {
             rows.unreadable.push(format!(

@@ -46,6 +46,9 @@ pub(super) fn query(select: &Select, now: Time) -> Vec<(&'static str, String)> {
         Select::UpdatedSince(_) => {
             query.extend([of("sortBy", "updatedAt"), of("order", "desc")]);
         }
+        Select::CreatedSince(_) => {
+            query.extend([of("sortBy", "createdAt"), of("order", "desc")]);
+        }
     }
     query
 }
@@ -58,6 +61,18 @@ pub(super) fn wanted(booking: &Booking, select: &Select, now: Time) -> bool {
         Select::Upcoming { from, to } => touches(from, to) && booking.end >= now,
         Select::Past { from, to } => touches(from, to) && booking.end <= now,
         Select::UpdatedSince(_) => true,
+        Select::CreatedSince(since) => booking.created >= *since,
+    }
+}
+
+/// Whether what follows this row, in the order that was asked for, is none of what is wanted.
+pub(super) fn is_behind(booking: &Booking, select: &Select) -> bool {
+    match select {
+        Select::CreatedSince(since) => booking.created < *since,
+        Select::Pending
+        | Select::Upcoming { .. }
+        | Select::Past { .. }
+        | Select::UpdatedSince(_) => false,
     }
 }
 
@@ -65,7 +80,10 @@ pub(super) fn wanted(booking: &Booking, select: &Select, now: Time) -> bool {
 pub(super) fn following(select: &Select, page: u32) -> Option<u32> {
     let last = match select {
         Select::UpdatedSince(_) => WRITTEN_PAGES,
-        Select::Pending | Select::Upcoming { .. } | Select::Past { .. } => MAX_PAGES,
+        Select::Pending
+        | Select::Upcoming { .. }
+        | Select::Past { .. }
+        | Select::CreatedSince(_) => MAX_PAGES,
     };
     (page + 1 < last).then_some(page + 1)
 }

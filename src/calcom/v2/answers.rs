@@ -114,7 +114,7 @@ fn more(select: &Select, rows: usize, pagination: Option<&Map<String, Value>>) -
         Select::Pending | Select::Upcoming { .. } | Select::Past { .. } => {
             rows > 0 && says.unwrap_or(full)
         }
-        Select::UpdatedSince(_) => full,
+        Select::UpdatedSince(_) | Select::CreatedSince(_) => full,
     }
 }
 
@@ -124,6 +124,8 @@ fn touches(booking: &Booking, select: &Select) -> bool {
             booking.start <= *to && booking.end >= *from
         }
         Select::Pending | Select::UpdatedSince(_) => true,
+        // Older servers do not know the filter.
+        Select::CreatedSince(since) => booking.created >= *since,
     }
 }
 

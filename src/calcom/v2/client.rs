@@ -193,6 +193,12 @@ fn query(select: &Select, page: u32) -> Vec<(&'static str, String)> {
                 ("afterUpdatedAt", instant(*since)),
             ]
         }
+        Select::CreatedSince(since) => {
+            vec![
+                of("sortCreated", "asc"),
+                ("afterCreatedAt", instant(*since)),
+            ]
+        }
     };
     query.push(("take", answers::TAKE.to_string()));
     query.push((

@@ -11,7 +11,7 @@ use crate::domain::gate::Policy;
 use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::Time;
-use crate::domain::unresolved::Resolver;
+use crate::domain::unresolved::{Resolver, UnresolvedCode};
 use crate::domain::watch::{Case, ChainEnd, Verdict, final_at, refund};
 use crate::reconcile::watch::settle::{decided_by, host_absent_resolved, restore_expired};
 use crate::store::port::{Expected, Store, StoreError};
@@ -180,6 +180,15 @@ pub fn settle(
     let word = if give_back { "given back" } else { "kept" };
     let why = format!("{word} by an operator");
     facts.extend(host_absent_resolved(&items, &why, Resolver::Operator));
+    if give_back {
+        // The booking may go on without a charge: an operator wants it so, and nothing lists it.
+        facts.push(Fact::Resolved {
+            booking: uid.clone(),
+            code: UnresolvedCode::Unmanaged,
+            reason: why,
+            by: Resolver::Operator,
+        });
+    }
     let expected = [Expected {
         account: account.id.clone(),
         version: Some(account.version),

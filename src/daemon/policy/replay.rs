@@ -136,7 +136,8 @@ impl<'a> Replay<'a> {
 
     /// A booking that others accepted was not decided at the door.
     fn is_asked_for(&self, request: &Request) -> bool {
-        let unmanaged = |of: &Request| of.reasons.iter().any(|r| r.code == Code::Unmanaged);
+        let codes = [Code::Unmanaged, Code::Revived, Code::AcceptedMove];
+        let unmanaged = |of: &Request| of.reasons.iter().any(|r| codes.contains(&r.code));
         request.decided >= self.ask.since
             && !self.past.knows(&request.id)
             && !request.bookings.is_empty()

@@ -32,9 +32,14 @@ pub(super) fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applie
     if credits > MAX_CREDITS {
         return Err(Violation::Amount(credits).into());
     }
-    if read(records.charge(&booking.uid))?.is_some() {
-        return Err(Violation::ChargeExists(booking.uid.clone()).into());
-    }
+    let before = read(records.charge(&booking.uid))?;
+    let refunded = match before {
+        None => 0,
+        // Accepted again after all came back: it is paid for again. What came back before stays
+        // counted, because the names of restored lots are made of it.
+        Some(charge) if is_given_back(&charge) => charge.refunded,
+        Some(_) => return Err(Violation::ChargeExists(booking.uid.clone()).into()),
+    };
     joins(records, request, booking)?;
     with(records, account, |account| {
         take(account, parts)?;
@@ -50,7 +55,7 @@ pub(super) fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applie
         start: *start,
         end: *end,
         parts: parts.clone(),
-        refunded: 0,
+        refunded,
         state: ChargeState::Held,
         held_at: at,
         taken_by: None,
@@ -60,6 +65,12 @@ pub(super) fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applie
         keeps: 0,
     });
     Ok(())
+}
+
+/// Whether nothing is spent for it any more, and it went on with no other booking.
+fn is_given_back(charge: &Charge) -> bool {
+    let ended = matches!(charge.state, ChargeState::Void | ChargeState::Refunded);
+    ended && charge.credits() == 0
 }
 
 /// An occurrence that turned up after the decision becomes part of the request it is held for.

@@ -43,7 +43,9 @@ impl<'a> Planner<'a> {
             Next::Call(_) | Next::Unclear => {
                 self.keep_time(open);
                 Action::Postpone {
-                    why: if due {
+                    why: if request.cancels_accepted() {
+                        "the watch goes on with cancelling it".to_owned()
+                    } else if due {
                         "its bookings could not all be read".to_owned()
                     } else {
                         format!("failed {} times; retried later", request.failures)

@@ -167,6 +167,8 @@ fn why_left(code: Code) -> &'static str {
         | Code::Enough
         | Code::Carried
         | Code::WaitedTooLong
-        | Code::Unmanaged => unreachable!("not a reason to leave a booking unjudged"),
+        | Code::Unmanaged
+        | Code::Revived
+        | Code::AcceptedMove => unreachable!("not a reason to leave a booking unjudged"),
     }
 }

@@ -11,6 +11,7 @@ use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, Next, Sight, last_paid_first, next};
 use crate::domain::request::{CallKind, Charge, ChargeState, Request};
 use crate::domain::time::Span;
+use crate::domain::unresolved::UnresolvedCode;
 
 const CONFIRMED: Option<Outcome> = Some(Outcome::Confirmed);
 const DECLINED: Option<Outcome> = Some(Outcome::Declined);
@@ -68,7 +69,11 @@ fn the_matrix_of_decisions_and_sights() {
         (Sight::Accepted, [CONFIRMED, SUPERSEDED, SUPERSEDED]),
         (
             Sight::AcceptedAfterMove,
-            [SUPERSEDED, SUPERSEDED, SUPERSEDED],
+            [CONFIRMED, SUPERSEDED, SUPERSEDED],
+        ),
+        (
+            Sight::AcceptedAfterCancel,
+            [CONFIRMED, SUPERSEDED, SUPERSEDED],
         ),
         (Sight::Rejected, [SUPERSEDED, DECLINED, DECLINED]),
         (Sight::Cancelled, [SUPERSEDED, SUPERSEDED, DECLINED]),
@@ -106,11 +111,6 @@ fn the_matrix_of_decisions_and_sights() {
 fn a_hold_is_posted_when_it_was_accepted_and_given_back_when_not() {
     let rows = [
         (Sight::Accepted, post("a"), Outcome::Confirmed),
-        (
-            Sight::AcceptedAfterMove,
-            void("a", "the booking was moved to another time"),
-            Outcome::Superseded,
-        ),
         (
             Sight::Rejected,
             void("a", "the booking was declined"),
@@ -158,20 +158,65 @@ fn only_holds_are_ended() {
 }
 
 #[test]
-fn a_confirmation_that_met_a_moved_booking_is_told() {
-    let sights = seen(&[("a", Sight::AcceptedAfterMove)]);
-    let next = next(&intent("a", &["a"]), &held(&["a"]), None, &sights);
-    let Next::Settle {
-        problem: Some(problem),
-        ..
-    } = next
-    else {
-        panic!("{next:?}");
-    };
-    assert!(
-        problem.starts_with("booking a was confirmed although"),
-        "{problem}"
-    );
+fn a_confirmation_that_met_a_moved_or_cancelled_booking_is_charged_and_listed() {
+    let rows = [
+        (Sight::AcceptedAfterMove, "was moved to another time"),
+        (Sight::AcceptedAfterCancel, "was cancelled"),
+    ];
+    for (sight, word) in rows {
+        let sights = seen(&[("a", sight)]);
+        let next = next(&intent("a", &["a"]), &held(&["a"]), None, &sights);
+        let Next::Settle {
+            outcome,
+            facts,
+            problem: Some(problem),
+        } = next
+        else {
+            panic!("{next:?}");
+        };
+        assert_eq!(outcome, Outcome::Confirmed);
+        assert_eq!(facts[0], post("a"), "{sight:?}");
+        let Fact::Unresolved { code, detail, .. } = &facts[1] else {
+            panic!("{facts:?}");
+        };
+        assert_eq!(*code, UnresolvedCode::Revived);
+        assert!(detail.contains(word), "{detail}");
+        assert_eq!(facts[2], settled("a", Outcome::Confirmed));
+        assert!(problem.contains("maitred unresolved"), "{problem}");
+    }
+}
+
+/// What is to cancel an accepted booking is open until the booking is cancelled, whatever failed.
+#[test]
+fn a_cancellation_of_an_accepted_booking_stays_open_until_it_is_cancelled() {
+    use crate::domain::decision::{Code, Reason};
+    let cancel = but(to_decline(intent("a", &["a"])), |r| {
+        r.call = Some(CallKind::Cancel);
+        r.reasons = vec![Reason {
+            code: Code::Unmanaged,
+            text: "nobody paid".to_owned(),
+        }];
+    });
+    let open = [
+        Sight::Accepted,
+        Sight::AcceptedAfterMove,
+        Sight::AcceptedAfterCancel,
+        Sight::Unread,
+    ];
+    for sight in open {
+        let next = next(&cancel, &[], None, &seen(&[("a", sight)]));
+        assert_eq!(next, Next::Unclear, "{sight:?}");
+    }
+    let ended = [
+        (Sight::Cancelled, DECLINED),
+        (Sight::Rejected, DECLINED),
+        (Sight::Pending, SUPERSEDED),
+        (Sight::Gone, SUPERSEDED),
+    ];
+    for (sight, expect) in ended {
+        let next = next(&cancel, &[], None, &seen(&[("a", sight)]));
+        assert_eq!(outcome(&next), expect, "{sight:?}");
+    }
 }
 
 #[test]
@@ -363,6 +408,26 @@ fn what_a_booking_is_seen_as() {
         (moved(Status::Pending), Sight::Cancelled),
         (is(Status::Accepted), Sight::Accepted),
         (moved(Status::Accepted), Sight::AcceptedAfterMove),
+        (
+            but(is(Status::Accepted), |b| {
+                b.cancelled_by = Some(address("bo@example.com"));
+            }),
+            Sight::AcceptedAfterCancel,
+        ),
+        (
+            but(is(Status::Accepted), |b| {
+                b.cancellation_reason = Some("ill".to_owned());
+            }),
+            Sight::AcceptedAfterCancel,
+        ),
+        // The reason of a move stands on what it was moved to.
+        (
+            but(is(Status::Accepted), |b| {
+                b.cancellation_reason = Some("ill".to_owned());
+                b.rescheduled_from = Some(uid("z"));
+            }),
+            Sight::Accepted,
+        ),
         (is(Status::Rejected), Sight::Rejected),
         (is(Status::Cancelled), Sight::Cancelled),
         (moved(Status::Cancelled), Sight::Cancelled),

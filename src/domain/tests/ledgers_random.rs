@@ -193,6 +193,8 @@ impl Tally {
             Fact::Hold { booking, parts, .. } => {
                 let credits = parts.iter().map(|part| part.credits).sum();
                 self.holds.insert(booking.uid.clone(), credits);
+                // Held for again after all came back.
+                self.ends.remove(&booking.uid);
             }
             Fact::Post { booking } => {
                 *self.ends.entry(booking.clone()).or_default() += 1;

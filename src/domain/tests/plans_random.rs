@@ -468,7 +468,11 @@ fn nothing_overlaps(plan: &Plan, snapshot: &Snapshot) {
         let request = &open.request;
         let name = &request.bookings[0].uid;
         let live = match open.sights[name] {
-            Sight::Pending | Sight::Accepted | Sight::AcceptedAfterMove | Sight::Unread => true,
+            Sight::Pending
+            | Sight::Accepted
+            | Sight::AcceptedAfterMove
+            | Sight::AcceptedAfterCancel
+            | Sight::Unread => true,
             Sight::Rejected | Sight::Cancelled | Sight::Gone | Sight::Over => false,
         };
         // A series that grew too large is given up while it waits: its time is nobody's.

@@ -27,12 +27,32 @@ pub fn settled(
     booking: &Booking,
     gate: &Gate,
     cost: Credits,
+    payment: (&Account, Vec<Part>),
+    why: (Code, &str),
+    record: Option<&Request>,
+    stamp: (Time, &str),
+) -> Vec<Fact> {
+    let id = RequestId::from(&booking.uid);
+    settled_as(id, booking, gate, cost, payment, why, record, stamp)
+}
+
+/// The same under a name of its own: that of the booking may stand for an earlier decision.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "one place for what a decision is made of"
+)]
+pub fn settled_as(
+    id: RequestId,
+    booking: &Booking,
+    gate: &Gate,
+    cost: Credits,
     (account, parts): (&Account, Vec<Part>),
     (code, why): (Code, &str),
     record: Option<&Request>,
     (now, policy): (Time, &str),
 ) -> Vec<Fact> {
     let mut request = noted(booking, gate, cost, record, (now, policy));
+    request.id = id.clone();
     request.account = Some(account.id.clone());
     request.decision = Decision::Confirm;
     request.credits = parts.iter().map(|part| part.credits).sum();
@@ -41,7 +61,6 @@ pub fn settled(
         text: why.to_owned(),
     }];
     request.state = RequestState::Recorded;
-    let id = request.id.clone();
     vec![
         Fact::Decided {
             request: request.into(),

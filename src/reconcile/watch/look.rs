@@ -21,15 +21,18 @@ use crate::reconcile::room::{ROOM, Room};
 const MAX_PAGES: u32 = 40;
 
 /// Reads that are under way at once.
-const READS_AT_ONCE: usize = 8;
+pub(super) const READS_AT_ONCE: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Seen {
     room: Room,
     bookings: BTreeMap<BookingUid, Booking>,
     gone: BTreeSet<BookingUid>,
-    /// From a booking to the one that names it as what it replaced.
-    successors: BTreeMap<BookingUid, BookingUid>,
+    /// From a booking to those that name it as what they replaced: two moves at once make two of
+    /// them.
+    successors: BTreeMap<BookingUid, BTreeSet<BookingUid>>,
+    /// Whether what waits was listed to find another successor.
+    pending_listed: bool,
     /// Series that were read, and whether that could be done.
     series: BTreeMap<RequestId, bool>,
     /// From when on everything was listed to find what only its successor would tell.
@@ -61,6 +64,7 @@ impl Seen {
             bookings: BTreeMap::new(),
             gone: BTreeSet::new(),
             successors: BTreeMap::new(),
+            pending_listed: false,
             series: BTreeMap::new(),
             listed_from: None,
             cut_from: None,
@@ -91,10 +95,27 @@ impl Seen {
             return false;
         }
         if let Some(from) = &booking.rescheduled_from {
-            self.successors.insert(from.clone(), booking.uid.clone());
+            let known = self.successors.entry(from.clone()).or_default();
+            known.insert(booking.uid.clone());
         }
         self.bookings.insert(booking.uid.clone(), booking);
         true
+    }
+
+    /// Keeps a booking that was read by name, when there is room for it.
+    pub fn keep(&mut self, booking: Booking) {
+        self.add(booking);
+    }
+
+    /// Whether another booking that was seen says that it replaced this one.
+    pub fn is_replaced(&self, uid: &BookingUid) -> bool {
+        self.successors.contains_key(uid)
+    }
+
+    /// The bookings that were seen of a series.
+    pub fn of_series(&self, series: &RequestId) -> impl Iterator<Item = &Booking> {
+        let of = move |one: &&Booking| one.series.as_ref() == Some(series);
+        self.bookings.values().filter(of)
     }
 
     /// What was seen: charges may stand under these names.
@@ -305,10 +326,9 @@ impl Seen {
     ) -> Result<Successor, PassError> {
         if let Some(uid) = &booking.rescheduled_to {
             let id = self.bookings.get(uid).and_then(|known| known.id);
-            return Ok(Successor::Is(BookingRef {
-                uid: uid.clone(),
-                id,
-            }));
+            let uid = uid.clone();
+            let named = BookingRef { uid, id };
+            return self.named_successor(ports, booking, named, problems).await;
         }
         if booking.status == Status::Cancelled
             && !self.successors.contains_key(&booking.uid)
@@ -338,9 +358,60 @@ impl Seen {
                 return Ok(Successor::Unread);
             }
         }
-        let named = self.successors.get(&booking.uid);
-        let named = named.and_then(|uid| self.bookings.get(uid));
-        Ok(named.map_or(Successor::Nobody, |one| Successor::Is(one.reference())))
+        let best = self.best_successor(&booking.uid, None);
+        Ok(best.map_or(Successor::Nobody, |one| Successor::Is(one.reference())))
+    }
+
+    /// The successor that a booking names, unless that one is dead and another one stands: two moves at
+    /// once make two, and the booking names one of them. Whichever is looked at first, the charge goes
+    /// on with one that stands.
+    async fn named_successor(
+        &mut self,
+        ports: &Ports<'_>,
+        booking: &Booking,
+        named: BookingRef,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Successor, PassError> {
+        match self.find(ports, &named, false, problems).await? {
+            Ok(_) | Err(ChainEnd::Gone) => {}
+            Err(ChainEnd::Unread | ChainEnd::Whole) => return Ok(Successor::Unread),
+        }
+        let stands = |seen: &Self| {
+            let best = seen.best_successor(&booking.uid, Some(&named.uid));
+            best.is_some_and(|one| liveness(one) < DEAD)
+        };
+        if !stands(self) && !self.pending_listed {
+            // A listing is older than what was read by name, so it only adds.
+            let mut pending = Self::within(ROOM);
+            pending.list(ports, &Select::Pending, problems).await?;
+            if ports.stop.is_set() {
+                return Ok(Successor::Unread);
+            }
+            self.pending_listed = true;
+            for (uid, one) in pending.bookings {
+                if !self.has(&uid) {
+                    self.add(one);
+                }
+            }
+        }
+        let best = self.best_successor(&booking.uid, Some(&named.uid));
+        Ok(Successor::Is(best.map_or(named, Booking::reference)))
+    }
+
+    /// Of what replaced a booking, as far as it was seen: the first made of those that are accepted,
+    /// else of those that wait, else the one that the booking names, else the last made.
+    fn best_successor(&self, uid: &BookingUid, named: Option<&BookingUid>) -> Option<&Booking> {
+        let all = self.successors.get(uid).into_iter().flatten().chain(named);
+        let all = all.filter_map(|uid| self.bookings.get(uid));
+        all.min_by_key(|one| {
+            let made = one.created.timestamp_millis();
+            let order = match liveness(one) {
+                DEAD if named == Some(&one.uid) => i64::MIN,
+                DEAD => -made,
+                _ => made,
+            };
+            (liveness(one), order, one.uid.clone())
+        })
     }
 
     /// Lists all that may have replaced a booking that was made then: a successor was made later, so
@@ -407,6 +478,17 @@ impl Seen {
         };
         self.series.insert(series.clone(), read);
         Ok(read)
+    }
+}
+
+/// What is cancelled or declined comes last among successors.
+const DEAD: u8 = 2;
+
+fn liveness(booking: &Booking) -> u8 {
+    match booking.status {
+        Status::Accepted => 0,
+        Status::Pending | Status::AwaitingHost | Status::Other(_) => 1,
+        Status::Rejected | Status::Cancelled => DEAD,
     }
 }
 

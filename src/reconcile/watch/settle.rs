@@ -1,6 +1,8 @@
 //! One charge, looked at and settled in one visit to the store: nothing can change between reading
 //! the account and writing.
 
+use super::accepted_move::is_by_booker;
+use super::listed::Finding;
 use super::look::Chain;
 use super::{Change, Watched};
 use crate::domain::booking::Booking;
@@ -11,10 +13,10 @@ use crate::domain::ledger::Given;
 use crate::domain::plan::Problem;
 use crate::domain::refund::{self, Lookup};
 use crate::domain::request::{Charge, ChargeState, Request};
-use crate::domain::terms::RefundTerms;
+use crate::domain::terms::{AcceptedMove, RefundTerms};
 use crate::domain::time::{Time, kept};
 use crate::domain::unresolved::{Resolver, Unresolved, UnresolvedCode};
-use crate::domain::watch::{Case, ChainEnd, MAX_CHAIN, Verdict, final_at, watch};
+use crate::domain::watch::{Case, ChainEnd, MAX_CHAIN, Verdict, What, final_at, watch};
 use crate::reconcile::ports::{PassError, Ports};
 use crate::store::port::{CommitError, Expected, Store, StoreError, Subject};
 
@@ -140,8 +142,12 @@ fn settle_one(
         Verdict::Open { lists: None, .. } => return Ok(Some((charge.account, verdict))),
         Verdict::Write { facts, .. } => facts.clone(),
     };
-    if let Verdict::Write { text, .. } = &verdict {
+    if let Verdict::Write { text, what, .. } = &verdict {
         facts.extend(host_absent_resolved(&items, text, Resolver::Watch));
+        if *what == What::Moved {
+            let moved = accepted_move(store, policy, &charge, chain, now);
+            facts.extend(moved.map_err(PassError::Store)?);
+        }
     }
     let expected = [Expected {
         account: charge.account.clone(),
@@ -192,6 +198,37 @@ pub fn host_absent_resolved(items: &[Unresolved], why: &str, by: Resolver) -> Op
     })
 }
 
+/// The charge goes on with a booking that no pass has looked at: an operator may want to.
+fn accepted_move(
+    store: &dyn Store,
+    policy: &Policy,
+    charge: &Charge,
+    chain: &Chain,
+    now: Time,
+) -> Result<Option<Fact>, StoreError> {
+    let Some(last) = chain
+        .bookings
+        .last()
+        .filter(|last| is_by_booker(policy, last))
+    else {
+        return Ok(None);
+    };
+    let gate = policy.gate(last);
+    if gate.is_none_or(|gate| gate.terms.accepted_move != AcceptedMove::Carry)
+        || request_of(store, &last.uid)?.is_some()
+    {
+        return Ok(None);
+    }
+    let detail = format!(
+        "at once when {} was moved: no rule of its gate was asked, and the charge goes on with it",
+        charge.booking.uid
+    );
+    let account = Some(charge.account.clone());
+    let finding = Finding::of(last, UnresolvedCode::AcceptedMove, account, detail);
+    let items = store.unresolved_of(&last.uid)?;
+    Ok(finding.fact(&items, now))
+}
+
 fn judge(
     store: &dyn Store,
     policy: &Policy,
@@ -217,12 +254,14 @@ fn judge(
         .zip(chain.bookings.last())
         .map(|(gate, last)| gate.price(&policy.house, last, tier, occurrences));
     let last = chain.bookings.last().map(|last| &last.uid);
-    let moved = last.filter(|last| **last != charge.booking.uid);
     let mut successor = None;
     let mut request = None;
-    if let Some(last) = moved {
-        successor = store.charge(last)?;
+    if let Some(last) = last {
+        // Of the charged booking itself too: it may have been cancelled by us since.
         request = request_of(store, last)?;
+        if *last != charge.booking.uid {
+            successor = store.charge(last)?;
+        }
     }
     let forgiven = match chain.end {
         ChainEnd::Whole => forgiven(store, charge, &terms, now)?,

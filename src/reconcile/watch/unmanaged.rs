@@ -1,46 +1,61 @@
-//! Bookings without a charge among what was seen: those that others accepted, and requests that
-//! ended while they waited.
+//! Bookings among what was seen that no charge is settled for: those that are accepted without one,
+//! those that are accepted although they were cancelled or moved, and requests that ended while they
+//! waited. Whatever is accepted without a charge is on the unresolved list until it is dealt with.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
+use super::accepted_move::{self, Judged};
+use super::cancel::{self, Why};
+use super::listed::{self, Finding};
 use super::look::Seen;
 use super::settle::request_of;
 use super::{Change, Watched};
-use crate::calcom::port::CallError;
+use crate::domain::account::Account;
 use crate::domain::booking::{Booking, Payment, Reading, Status};
 use crate::domain::criteria::house::House;
-use crate::domain::decision::{Code, Decision, Outcome, Reason};
-use crate::domain::fact::Fact;
+use crate::domain::decision::{Code, Reason};
 use crate::domain::gate::{Gate, Policy};
-use crate::domain::id::{EventTypeId, HostId};
-use crate::domain::plan::Problem;
-use crate::domain::request::{CallKind, CallNote, Request, RequestState};
-use crate::domain::terms::Unmanaged;
+use crate::domain::id::{AccountId, BookingUid, EventTypeId, HostId, RequestId};
+use crate::domain::request::{Charge, Request, RequestState};
+use crate::domain::terms::{AcceptedMove, OnRevived, Unmanaged};
 use crate::domain::text;
 use crate::domain::time::Time;
+use crate::domain::unresolved::{Unresolved, UnresolvedCode};
 use crate::domain::watch::What;
-use crate::domain::watch::unmanaged::{ended, noted, settled, takes};
+use crate::domain::watch::accepted::{
+    Accepted, AcceptedCase, Cause, accepted, confirmed_with, is_settled, no_longer_holds,
+};
+use crate::domain::watch::unmanaged::{ended, settled_as, takes};
 use crate::reconcile::chain::Before;
-use crate::reconcile::observe::ends_the_pass;
 use crate::reconcile::pin;
 use crate::reconcile::ports::{PassError, Ports, Session};
-use crate::store::port::{CommitError, Expected, Store, StoreError};
+use crate::store::port::{Expected, Store, StoreError};
 
-/// Unmanaged bookings named one by one in a report; of the others the number is told.
-const MAX_NAMED: usize = 20;
+/// Decisions that one booking may have in the ledger: it is accepted again that often.
+const MAX_DECISIONS: u32 = 50;
 
-/// What is to be done about one booking.
-enum Todo {
-    Nothing,
-    Report(String),
-    Charged {
-        text: String,
-        problem: Option<String>,
-    },
-    Closed(String),
-    Cancel,
+/// Siblings whose decisions are looked at to find our confirm of a series.
+const MAX_SIBLINGS: usize = 50;
+
+/// What the store knows of one booking.
+struct Known {
+    charge: Option<Charge>,
+    record: Option<Request>,
+    items: Vec<Unresolved>,
+    by_our_confirm: bool,
+    /// Made before the ledger knew of any booking.
+    predates_ledger: bool,
+}
+
+/// The watch at work.
+struct Walk<'a, 'p> {
+    ports: &'a Ports<'p>,
+    policy: &'a Policy,
+    session: &'a mut Session,
+    seen: &'a Seen,
+    watched: &'a mut Watched,
+    cancels_left: usize,
 }
 
 pub(super) async fn unmanaged(
@@ -69,80 +84,383 @@ pub(super) async fn unmanaged(
             .event_types(ports, kinds, &mut watched.problems)
             .await?
     };
-    let house = Arc::new(policy.house.clone());
-    let mut cancels = policy.limits.declines_per_pass;
-    let mut reports = Vec::new();
+    let mut walk = Walk {
+        ports,
+        policy,
+        session,
+        seen,
+        watched,
+        cancels_left: policy.limits.declines_per_pass,
+    };
     for (booking, gate) in ours {
-        if watched.stops(ports) {
+        if walk.watched.stops(ports) {
             break;
         }
         let booking = booking.as_ref();
+        if booking.status != Status::Accepted {
+            walk.ended(booking).await?;
+            continue;
+        }
         let kind = booking.event_type.as_ref().map(|kind| kind.id);
         let kind = kind.and_then(|id| kinds.get(&id)?.as_ref());
         // Credits and payment do not mix, and every attendee of seats is a booker of his own.
         let free = kind.is_some_and(|kind| kind.price == 0 && !kind.seated);
-        if booking.status == Status::Accepted && (!free || booking.payment == Payment::Unpaid) {
-            continue;
+        if free && booking.payment != Payment::Unpaid {
+            walk.accepted(booking, gate).await?;
         }
-        if booking.status == Status::Accepted
-            && gate.terms.unmanaged != Unmanaged::Report
-            && let Some(from) = &booking.rescheduled_from
-        {
-            let before = tokio::select! {
-                biased;
-                () = ports.stop.told() => break,
-                before = session.charge_before(ports, from, &mut watched.problems) => before?,
-            };
-            match before {
-                Before::Nothing => {}
-                // Had one of all the charges led here, it would have moved just now.
-                Before::Hidden if watched.audit && seen.is_whole() => {}
-                Before::Hidden if watched.audit => {
-                    reports.push(format!(
-                        "booking {} was accepted by others, and whether it was paid for under another \
-                         name cannot be told: not every charge could be followed",
-                        booking.uid
-                    ));
-                    continue;
-                }
-                // It was paid for under another name, or may have been: the charge moves first.
-                Before::Open(..) | Before::Undecided | Before::Hidden | Before::Unread => continue,
-            }
-        }
-        let (now, one, of) = ((ports.clock)(), booking.clone(), gate.clone());
-        let (hash, house) = (policy.hash.clone(), Arc::clone(&house));
-        let todo = ports
-            .store
-            .with(move |store| look(store, &one, (&of, &house), &hash, now))
-            .await?;
-        match todo {
-            Todo::Nothing => {}
-            Todo::Report(text) => reports.push(text),
-            Todo::Charged { text, problem } => {
-                watched.problems.extend(problem.map(report));
-                change(watched, booking, What::Charged, text);
-            }
-            Todo::Closed(text) => change(watched, booking, What::Closed, text),
-            Todo::Cancel if cancels == 0 => reports.push(format!(
-                "booking {} is to be cancelled by a later watch (limits.declines-per-pass)",
-                booking.uid
-            )),
-            Todo::Cancel => {
-                cancels -= 1;
-                cancel(ports, policy, booking, gate, watched).await?;
-            }
-        }
-    }
-    let more = reports.len().saturating_sub(MAX_NAMED);
-    watched
-        .problems
-        .extend(reports.into_iter().take(MAX_NAMED).map(report));
-    if more > 0 {
-        watched
-            .problems
-            .push(report(format!("and {more} more such bookings")));
     }
     Ok(())
+}
+
+impl Walk<'_, '_> {
+    /// A booking that is not accepted: what it was listed for is over, and a note of it is closed.
+    async fn ended(&mut self, booking: &Booking) -> Result<(), PassError> {
+        let (now, one) = ((self.ports.clock)(), booking.clone());
+        let closed = self
+            .ports
+            .store
+            .with(move |store| close_note(store, &one, now));
+        if let Some(why) = closed.await? {
+            change(self.watched, booking, What::Closed, why.to_owned());
+        }
+        if booking.status == Status::Pending {
+            return Ok(());
+        }
+        let uid = booking.uid.clone();
+        let items = self
+            .ports
+            .store
+            .with(move |store| store.unresolved_of(&uid));
+        let items = items.await.map_err(PassError::Store)?;
+        let ended = items
+            .iter()
+            .filter(|item| item.is_open() || item.is_settled_by_operator())
+            .map(|item| (item.code, "the booking is not accepted any more"));
+        listed::resolve(self.ports, &booking.uid, ended.collect()).await
+    }
+
+    async fn accepted(&mut self, booking: &Booking, gate: &Gate) -> Result<(), PassError> {
+        let known = self.known(booking).await?;
+        let mut case = AcceptedCase {
+            booking,
+            charge: known.charge.as_ref(),
+            record: known.record.as_ref(),
+            items: &known.items,
+            replaced: self.seen.is_replaced(&booking.uid),
+            predecessor: None,
+            by_our_confirm: known.by_our_confirm,
+            now: (self.ports.clock)(),
+        };
+        let mut is = accepted(&case);
+        let mut before = None;
+        if let (Accepted::Unpaid(_), Some(from)) = (is, &booking.rescheduled_from) {
+            match self.before(from).await? {
+                Before::Nothing => {}
+                Before::Ended(charge) => before = Some(*charge),
+                // Had one of all the charges led here, it would have moved just now.
+                Before::Hidden if self.watched.audit && self.seen.is_whole() => {}
+                Before::Hidden if self.watched.audit => is = Accepted::Unpaid(Cause::Unclear),
+                // It was paid for under another name, or may have been: the charge moves first.
+                Before::Open(..) | Before::Undecided | Before::Hidden | Before::Unread => {
+                    return Ok(());
+                }
+            }
+        }
+        if before.is_some() {
+            case.predecessor = before.as_ref();
+            is = accepted(&case);
+        }
+        self.forget(booking, &known, is).await?;
+        match is {
+            Accepted::Settled | Accepted::InHand => Ok(()),
+            Accepted::PaidInPart => {
+                let detail = "by others, and credits are missing for it";
+                let code = UnresolvedCode::Unmanaged;
+                self.list(booking, &known, code, detail).await
+            }
+            Accepted::Revived => self.revived(booking, gate, &known).await,
+            Accepted::Unpaid(cause) => self.unpaid((booking, gate), &known, cause).await,
+        }
+    }
+
+    async fn known(&self, booking: &Booking) -> Result<Known, PassError> {
+        let one = booking.clone();
+        let siblings: Vec<BookingUid> = match &booking.series {
+            Some(series) => self
+                .seen
+                .of_series(series)
+                .map(|one| one.uid.clone())
+                .collect(),
+            None => Vec::new(),
+        };
+        let known = self
+            .ports
+            .store
+            .with(move |store| known(store, &one, &siblings));
+        known.await.map_err(PassError::Store)
+    }
+
+    async fn before(&mut self, from: &BookingUid) -> Result<Before, PassError> {
+        let ports = self.ports;
+        tokio::select! {
+            biased;
+            () = ports.stop.told() => Ok(Before::Unread),
+            before = self.session.charge_before(ports, from, &mut self.watched.problems) => before,
+        }
+    }
+
+    /// Takes off the list what no longer holds.
+    async fn forget(
+        &mut self,
+        booking: &Booking,
+        known: &Known,
+        is: Accepted,
+    ) -> Result<(), PassError> {
+        let open = known.items.iter().filter(|item| item.is_open());
+        let ended = open.filter_map(|item| Some((item.code, no_longer_holds(item.code, is)?)));
+        listed::resolve(self.ports, &booking.uid, ended.collect()).await
+    }
+
+    async fn list(
+        &mut self,
+        booking: &Booking,
+        known: &Known,
+        code: UnresolvedCode,
+        detail: &str,
+    ) -> Result<(), PassError> {
+        let account = known.charge.as_ref().map(|charge| charge.account.clone());
+        let finding = Finding::of(booking, code, account, detail.to_owned());
+        listed::list(self.ports, finding, self.watched).await
+    }
+
+    /// Accepted, though it was cancelled or moved. A listing may show the booking as it was before a
+    /// move that a later page tells of, so it is read again first.
+    async fn revived(
+        &mut self,
+        booking: &Booking,
+        gate: &Gate,
+        known: &Known,
+    ) -> Result<(), PassError> {
+        let code = UnresolvedCode::Revived;
+        if is_settled(&known.items, code) {
+            return Ok(());
+        }
+        let open = known
+            .items
+            .iter()
+            .any(|item| item.is_open() && item.code == code);
+        let cancels = gate.terms.on_revived == OnRevived::Cancel;
+        if open && !cancels {
+            return Ok(());
+        }
+        let reference = booking.reference();
+        let read = tokio::select! {
+            biased;
+            () = self.ports.stop.told() => return Ok(()),
+            read = self.ports.calendar.get(&reference) => read,
+        };
+        match read {
+            Ok(Reading::Is(now)) if now.status == Status::Accepted => {}
+            Ok(_) => return Ok(()),
+            Err(error) if crate::reconcile::observe::ends_the_pass(&error) => {
+                return Err(error.into());
+            }
+            // It is looked at again by the next watch that sees it.
+            Err(_) => return Ok(()),
+        }
+        if cancels && self.may_cancel() {
+            return self.cancel((booking, gate), Why::of(Code::Revived)).await;
+        }
+        let detail = "although it was cancelled or moved to another time";
+        self.list(booking, known, code, detail).await
+    }
+
+    /// Nobody pays for it: charged, cancelled or left, as configured, and listed as long as it is
+    /// unpaid.
+    async fn unpaid(
+        &mut self,
+        (booking, gate): (&Booking, &Gate),
+        known: &Known,
+        cause: Cause,
+    ) -> Result<(), PassError> {
+        let terms = &gate.terms;
+        let is_old = |since: Time| booking.created < since;
+        if cause == Cause::Others && terms.unmanaged_since.is_some_and(is_old) {
+            return Ok(());
+        }
+        let mut detail = cause.word().to_owned();
+        let mut listed = false;
+        let what = match cause {
+            // Whether it was paid for is not known: the ledger did not exist.
+            Cause::Others if known.predates_ledger => {
+                detail = format!("{detail}: it was made before the ledger began");
+                Unmanaged::Report
+            }
+            Cause::Others | Cause::Again => terms.unmanaged,
+            Cause::OurConfirm => Unmanaged::Charge,
+            Cause::Unclear => Unmanaged::Report,
+            Cause::Moved | Cause::SecondSuccessor => {
+                listed = true;
+                match self.judged(booking, terms.accepted_move).await? {
+                    Judged::Keep => Unmanaged::Charge,
+                    Judged::Later => return Ok(()),
+                    Judged::Review(why) => {
+                        detail = format!("{detail}; its gate asks for a review: {why}");
+                        Unmanaged::Charge
+                    }
+                    Judged::Cancel(why) => {
+                        return self
+                            .cancel_or_list((booking, gate), known, cause, why)
+                            .await;
+                    }
+                }
+            }
+        };
+        match what {
+            Unmanaged::Report => {}
+            Unmanaged::Cancel => {
+                let why = Why::of(Code::Unmanaged);
+                return self
+                    .cancel_or_list((booking, gate), known, cause, why)
+                    .await;
+            }
+            Unmanaged::Charge => match self.charge((booking, gate), known, cause).await? {
+                Some(0) if !listed => return Ok(()),
+                Some(0) => {}
+                Some(missing) => {
+                    let missing = text::credits(missing);
+                    detail = format!("{detail}; {missing} are missing for it");
+                }
+                None => detail = format!("{detail}: there is no account"),
+            },
+        }
+        self.list(booking, known, cause.code(), &detail).await
+    }
+
+    async fn judged(&mut self, booking: &Booking, how: AcceptedMove) -> Result<Judged, PassError> {
+        if how == AcceptedMove::Carry || !accepted_move::is_judged(self.policy, booking) {
+            return Ok(Judged::Keep);
+        }
+        let problems = &mut self.watched.problems;
+        accepted_move::judge(self.ports, self.policy, self.session, booking, problems).await
+    }
+
+    fn may_cancel(&mut self) -> bool {
+        let may = self.cancels_left > 0;
+        self.cancels_left = self.cancels_left.saturating_sub(1);
+        may
+    }
+
+    async fn cancel_or_list(
+        &mut self,
+        (booking, gate): (&Booking, &Gate),
+        known: &Known,
+        cause: Cause,
+        why: Why,
+    ) -> Result<(), PassError> {
+        if booking.end > (self.ports.clock)() && self.may_cancel() {
+            return self.cancel((booking, gate), why).await;
+        }
+        self.list(booking, known, cause.code(), cause.word()).await
+    }
+
+    async fn cancel(&mut self, of: (&Booking, &Gate), why: Why) -> Result<(), PassError> {
+        let Some(id) = fresh_id(self.ports, &of.0.uid).await? else {
+            return Ok(());
+        };
+        cancel::cancel(self.ports, self.policy, of, (id, why), self.watched).await
+    }
+
+    /// Takes what there is. The answer is how many credits are missing; none: there is no account.
+    async fn charge(
+        &mut self,
+        (booking, gate): (&Booking, &Gate),
+        known: &Known,
+        cause: Cause,
+    ) -> Result<Option<u64>, PassError> {
+        let (now, one, gate) = ((self.ports.clock)(), booking.clone(), gate.clone());
+        let (house, hash) = (self.policy.house.clone(), self.policy.hash.clone());
+        let record = known.record.clone();
+        let charged = self.ports.store.with(move |store| {
+            charge(
+                store,
+                &one,
+                (&gate, &house),
+                record.as_ref(),
+                cause,
+                (now, &hash),
+            )
+        });
+        let Some((account, credits, missing)) = charged.await? else {
+            return Ok(None);
+        };
+        let text = format!(
+            "accepted {}: {} charged",
+            how(cause),
+            text::credits(credits)
+        );
+        change(self.watched, booking, What::Charged, text);
+        tracing::debug!(account = %account, missing, "charged what others accepted");
+        Ok(Some(missing))
+    }
+}
+
+fn how(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Others | Cause::Again | Cause::Unclear => "by others",
+        Cause::OurConfirm => "with its series",
+        Cause::Moved | Cause::SecondSuccessor => "after a move",
+    }
+}
+
+/// A name for one more decision about the booking: its own, or one with a number.
+pub(super) async fn fresh_id(
+    ports: &Ports<'_>,
+    booking: &BookingUid,
+) -> Result<Option<RequestId>, PassError> {
+    let uid = booking.clone();
+    let id = ports.store.with(move |store| free_id(store, &uid)).await;
+    id.map_err(PassError::Store)
+}
+
+fn free_id(store: &dyn Store, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
+    for number in 1..=MAX_DECISIONS {
+        let id = match number {
+            1 => Some(RequestId::from(booking)),
+            _ => RequestId::parse(&format!("{booking}~{number}")).ok(),
+        };
+        let Some(id) = id else { return Ok(None) };
+        let there = store.request(&id)?;
+        if there.is_none_or(|request| request.state == RequestState::Noted) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+fn known(
+    store: &dyn Store,
+    booking: &Booking,
+    siblings: &[BookingUid],
+) -> Result<Known, StoreError> {
+    let mut by_our_confirm = false;
+    let of_siblings = siblings.iter().take(MAX_SIBLINGS);
+    let mut asked: BTreeSet<RequestId> = booking.series.iter().cloned().collect();
+    for uid in of_siblings {
+        asked.extend(store.request_of(uid)?);
+    }
+    for id in asked {
+        if let Some(request) = store.request(&id)? {
+            by_our_confirm |= confirmed_with(booking, &request);
+        }
+    }
+    Ok(Known {
+        charge: store.charge(&booking.uid)?,
+        record: request_of(store, &booking.uid)?,
+        items: store.unresolved_of(&booking.uid)?,
+        by_our_confirm,
+        predates_ledger: store.ledger_state()?.predates(booking.created),
+    })
 }
 
 /// The booking as it may be written down: a PIN given with it is nobody's business.
@@ -155,13 +473,6 @@ fn without_pin<'a>(policy: &Policy, gate: &Gate, booking: &'a Booking) -> Cow<'a
     Cow::Owned(booking)
 }
 
-fn report(text: String) -> Problem {
-    Problem {
-        code: "unmanaged",
-        text,
-    }
-}
-
 fn change(watched: &mut Watched, booking: &Booking, what: What, text: String) {
     watched.record(Change {
         booking: booking.uid.clone(),
@@ -171,73 +482,35 @@ fn change(watched: &mut Watched, booking: &Booking, what: What, text: String) {
     });
 }
 
-fn look(
+/// Closes the note of a request that was left waiting and is over, or was answered by others.
+fn close_note(
     store: &mut dyn Store,
     booking: &Booking,
-    (gate, house): (&Gate, &House),
-    policy: &str,
     now: Time,
-) -> Result<Todo, PassError> {
-    let charge = store.charge(&booking.uid).map_err(PassError::Store)?;
-    if charge.is_some() {
-        return Ok(Todo::Nothing);
-    }
+) -> Result<Option<&'static str>, PassError> {
     let record = request_of(store, &booking.uid).map_err(PassError::Store)?;
-    let state = record.as_ref().map(|record| record.state);
-    match (&booking.status, state) {
-        (_, Some(RequestState::Recorded)) => Ok(Todo::Nothing),
-        (Status::Accepted, Some(RequestState::Settled { outcome, .. })) => {
-            Ok(settled_before(booking, outcome))
-        }
-        (Status::Accepted, Some(RequestState::Noted) | None) => accepted(
-            store,
-            booking,
-            (gate, house),
-            record.as_ref(),
-            (now, policy),
-        ),
-        (Status::Pending, Some(RequestState::Noted)) if booking.end <= now => {
-            close(store, record, "it ended undecided", now)
-        }
-        (Status::Cancelled, Some(RequestState::Noted)) => {
-            close(store, record, "it was cancelled before it was decided", now)
-        }
-        (Status::Rejected, Some(RequestState::Noted)) => {
-            close(store, record, "it was declined at Cal.com", now)
-        }
-        (
-            Status::Pending
-            | Status::Cancelled
-            | Status::Rejected
-            | Status::AwaitingHost
-            | Status::Other(_),
-            _,
-        ) => Ok(Todo::Nothing),
+    let record = record.filter(|record| record.state == RequestState::Noted);
+    let charge = store.charge(&booking.uid).map_err(PassError::Store)?;
+    if record.is_none() || charge.is_some() {
+        return Ok(None);
     }
-}
-
-/// One that maitred confirmed without holding anything has its charge elsewhere, or cost nothing.
-fn settled_before(booking: &Booking, outcome: Outcome) -> Todo {
-    match outcome {
-        Outcome::Confirmed => Todo::Nothing,
-        Outcome::Declined | Outcome::Superseded => Todo::Report(format!(
-            "booking {} is accepted and nobody is charged: it was decided before ({}) and accepted \
-             by others after that",
-            booking.uid,
-            outcome.as_str()
-        )),
+    match &booking.status {
+        Status::Pending if booking.end <= now => close(store, record, "it ended undecided", now),
+        Status::Cancelled => close(store, record, "it was cancelled before it was decided", now),
+        Status::Rejected => close(store, record, "it was declined at Cal.com", now),
+        Status::Pending | Status::Accepted | Status::AwaitingHost | Status::Other(_) => Ok(None),
     }
 }
 
 fn close(
     store: &mut dyn Store,
     record: Option<Request>,
-    why: &str,
+    why: &'static str,
     now: Time,
-) -> Result<Todo, PassError> {
+) -> Result<Option<&'static str>, PassError> {
     // A series is one request: it is closed by its last occurrence.
     let Some(record) = record.filter(|record| record.bookings.len() == 1) else {
-        return Ok(Todo::Nothing);
+        return Ok(None);
     };
     let reason = Reason {
         code: Code::Over,
@@ -245,72 +518,43 @@ fn close(
     };
     let facts = ended(&record, reason);
     store.commit(now, facts, &[]).map_err(PassError::Commit)?;
-    Ok(Todo::Closed(why.to_owned()))
+    Ok(Some(why))
 }
 
-fn accepted(
-    store: &mut dyn Store,
-    booking: &Booking,
-    (gate, house): (&Gate, &House),
-    record: Option<&Request>,
-    stamp: (Time, &str),
-) -> Result<Todo, PassError> {
-    let terms = &gate.terms;
-    if terms
-        .unmanaged_since
-        .is_some_and(|since| booking.created < since)
-    {
-        return Ok(Todo::Nothing);
-    }
-    let what = if booking.rescheduled_to.is_some() {
-        // Accepted again after it was moved: which of the two is meant, only people know.
-        Unmanaged::Report
-    } else {
-        terms.unmanaged
-    };
-    let by_others = format!(
-        "booking {} was accepted by others and nobody is charged",
-        booking.uid
-    );
-    // Whether it was paid for is not known: the ledger did not exist.
-    let ledger = store.ledger_state().map_err(PassError::Store)?;
-    if what != Unmanaged::Report && ledger.predates(booking.created) {
-        return Ok(Todo::Report(format!(
-            "{by_others}: it was made before the ledger began, so it is only reported"
-        )));
-    }
-    match what {
-        Unmanaged::Report => Ok(Todo::Report(by_others)),
-        Unmanaged::Cancel if booking.end > stamp.0 => Ok(Todo::Cancel),
-        Unmanaged::Cancel => Ok(Todo::Report(by_others)),
-        Unmanaged::Charge => match charge(store, booking, (gate, house), record, stamp)? {
-            Some(todo) => Ok(todo),
-            None => Ok(Todo::Report(format!("{by_others}: there is no account"))),
-        },
-    }
-}
-
-/// Takes what there is, never more.
+/// Takes what there is, never more: the account, what was charged, and what is missing.
 fn charge(
     store: &mut dyn Store,
     booking: &Booking,
     (gate, house): (&Gate, &House),
     record: Option<&Request>,
+    cause: Cause,
     (now, policy): (Time, &str),
-) -> Result<Option<Todo>, PassError> {
-    let Some(account) = account(store, house, booking).map_err(PassError::Store)? else {
+) -> Result<Option<(AccountId, u64, u64)>, PassError> {
+    let account = account(store, house, booking).map_err(PassError::Store)?;
+    let id = free_id(store, &booking.uid).map_err(PassError::Store)?;
+    let (Some(account), Some(id)) = (account, id) else {
         return Ok(None);
     };
     let cost = gate.price(house, booking, account.tier.as_deref(), 1);
     let credits = cost.min(account.available(now));
     let (parts, mut facts) = takes(&account, credits, now).expect("no more than is available");
-    let why = "accepted by others, charged as it would have been";
-    facts.extend(settled(
+    let (code, why) = match cause {
+        Cause::Moved | Cause::SecondSuccessor => (
+            Code::AcceptedMove,
+            "accepted at once after a move, charged as it would have been",
+        ),
+        Cause::Others | Cause::Again | Cause::OurConfirm | Cause::Unclear => (
+            Code::Unmanaged,
+            "accepted by others, charged as it would have been",
+        ),
+    };
+    facts.extend(settled_as(
+        id,
         booking,
         gate,
         cost,
         (&account, parts),
-        (Code::Unmanaged, why),
+        (code, why),
         record,
         (now, policy),
     ));
@@ -321,24 +565,14 @@ fn charge(
     store
         .commit(now, facts, &expected)
         .map_err(PassError::Commit)?;
-    let missing = cost - credits;
-    Ok(Some(Todo::Charged {
-        text: format!("accepted by others: {} charged", text::credits(credits)),
-        problem: (missing > 0).then(|| {
-            format!(
-                "booking {} was accepted by others; {} are missing for it",
-                booking.uid,
-                text::credits(missing)
-            )
-        }),
-    }))
+    Ok(Some((account.id, credits, cost - credits)))
 }
 
 fn account(
     store: &dyn Store,
     house: &House,
     booking: &Booking,
-) -> Result<Option<crate::domain::account::Account>, StoreError> {
+) -> Result<Option<Account>, StoreError> {
     let Some(booker) = &booking.booker else {
         return Ok(None);
     };
@@ -346,82 +580,4 @@ fn account(
         Some(id) => store.account(&id),
         None => Ok(None),
     }
-}
-
-/// Written down, seen accepted, cancelled, settled; what stays unknown the next pass finishes.
-async fn cancel(
-    ports: &Ports<'_>,
-    policy: &Policy,
-    booking: &Booking,
-    gate: &Gate,
-    watched: &mut Watched,
-) -> Result<(), PassError> {
-    let now = (ports.clock)();
-    let mut request = noted(booking, gate, gate.cost, None, (now, &policy.hash));
-    request.decision = Decision::Decline;
-    request.call = Some(CallKind::Cancel);
-    request.state = RequestState::Recorded;
-    request.reasons = vec![Reason {
-        code: Code::Unmanaged,
-        text: text::unmanaged(),
-    }];
-    request.text = Some(text::unmanaged());
-    let id = request.id.clone();
-    let intent = vec![Fact::Decided {
-        request: request.into(),
-    }];
-    write(ports, intent).await?;
-    let reference = booking.reference();
-    let at = (ports.clock)();
-    let deadline = at + policy.limits.max_observation_age;
-    let done = match ports.calendar.get(&reference).await {
-        Ok(Reading::Is(now)) if now.status == Status::Accepted => {
-            let told = text::unmanaged();
-            ports.calendar.cancel(&reference, &told, deadline).await
-        }
-        Ok(reading) => Ok(Some(reading)),
-        Err(error) => Err(error),
-    };
-    let cancelled = matches!(&done, Ok(Some(Reading::Is(now))) if now.status == Status::Cancelled);
-    let mut facts = vec![Fact::Called {
-        request: id.clone(),
-        call: CallNote {
-            at,
-            booking: booking.uid.clone(),
-            kind: CallKind::Cancel,
-            answered: cancelled,
-            text: match &done {
-                Ok(_) if cancelled => "cancelled".to_owned(),
-                Ok(_) => "it is not known yet what it is now".to_owned(),
-                Err(error) => error.to_string(),
-            },
-        },
-    }];
-    if cancelled {
-        facts.push(Fact::Settled {
-            request: id,
-            outcome: Outcome::Declined,
-        });
-        change(
-            watched,
-            booking,
-            What::Cancelled,
-            "accepted by others".to_owned(),
-        );
-    }
-    write(ports, facts).await?;
-    match done {
-        Err(error) if ends_the_pass(&error) => Err(error.into()),
-        Err(CallError::Unreachable(text)) => Err(CallError::Unreachable(text).into()),
-        Err(_) | Ok(_) => Ok(()),
-    }
-}
-
-async fn write(ports: &Ports<'_>, facts: Vec<Fact>) -> Result<(), PassError> {
-    let at = (ports.clock)();
-    let written: Result<_, CommitError> = ports
-        .store
-        .with(move |store| store.commit(at, facts, &[]))
-        .await;
-    written.map(|_| ()).map_err(PassError::Commit)
 }

@@ -1,0 +1,237 @@
+//! What an accepted booking of a gated event type is, compared with what the ledger knows of it. Pure.
+//! A terminal state in the ledger says nothing about the booking: whatever is accepted without an
+//! open or final charge has nobody who pays for it.
+
+use crate::domain::booking::Booking;
+use crate::domain::decision::{Code, Decision, Outcome};
+use crate::domain::id::BookingUid;
+use crate::domain::request::{Charge, ChargeState, Request, RequestState};
+use crate::domain::time::{Span, Time};
+use crate::domain::unresolved::{Unresolved, UnresolvedCode};
+
+/// How long after its end an unpaid booking stays on the unresolved list: an operator who looks once
+/// a week sees it.
+pub const LISTED_AFTER_END: Span = Span::days(7);
+
+/// One accepted booking and what is known of it.
+#[derive(Debug, Clone, Copy)]
+pub struct AcceptedCase<'a> {
+    pub booking: &'a Booking,
+    pub charge: Option<&'a Charge>,
+    /// What was decided of it last.
+    pub record: Option<&'a Request>,
+    /// Its items of the unresolved list.
+    pub items: &'a [Unresolved],
+    /// Whether another booking says that it replaced this one.
+    pub replaced: bool,
+    /// The charge of the nearest booking that it replaced, when that charge is closed.
+    pub predecessor: Option<&'a Charge>,
+    /// Whether our confirm of its series accepted it, too.
+    pub by_our_confirm: bool,
+    pub now: Time,
+}
+
+/// What it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is paid for, or an operator has settled it.
+    Settled,
+    /// An open intent is about it.
+    InHand,
+    /// It shows that it was cancelled or moved. What was paid for it stays, or moved on.
+    Revived,
+    /// A part of its price is missing.
+    PaidInPart,
+    /// Nobody pays for it.
+    Unpaid(Cause),
+}
+
+/// How it came to be accepted without a charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// By hand, or at once: it was never decided.
+    Others,
+    /// It was decided, and what was held or paid came back.
+    Again,
+    /// By our confirm of the series that it had joined.
+    OurConfirm,
+    /// It replaced a paid booking whose charge was closed.
+    Moved,
+    /// It replaced a paid booking whose charge went on with another successor.
+    SecondSuccessor,
+    /// What the ledger has of it does not allow to act.
+    Unclear,
+}
+
+impl Cause {
+    pub fn code(self) -> UnresolvedCode {
+        match self {
+            Self::Others | Self::Again | Self::OurConfirm | Self::Unclear => {
+                UnresolvedCode::Unmanaged
+            }
+            Self::Moved => UnresolvedCode::AcceptedMove,
+            Self::SecondSuccessor => UnresolvedCode::TwoSuccessors,
+        }
+    }
+
+    /// Reads after "accepted".
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Others => "by others, and nobody is charged",
+            Self::Again => "by others after what was held or paid for it came back",
+            Self::OurConfirm => "with its series, which it had joined, and nobody is charged",
+            Self::Moved => "at once when a paid booking was moved, whose charge is closed",
+            Self::SecondSuccessor => "beside another booking that replaced the same paid one",
+            Self::Unclear => "and no charge is open or final for it",
+        }
+    }
+}
+
+/// Looks at an accepted booking.
+pub fn accepted(case: &AcceptedCase<'_>) -> Accepted {
+    let booking = case.booking;
+    let to_come = booking.end > case.now;
+    let moved = case.replaced || booking.rescheduled_to.is_some();
+    if case.record.is_some_and(is_open) {
+        return Accepted::InHand;
+    }
+    match case.charge.map(|charge| &charge.state) {
+        Some(ChargeState::Held) => return Accepted::InHand,
+        Some(ChargeState::Open | ChargeState::Final) => {
+            let revived = (moved || booking.was_cancelled()) && to_come;
+            return match case.record {
+                _ if revived => Accepted::Revived,
+                Some(record) if is_short(record) => Accepted::PaidInPart,
+                Some(_) | None => Accepted::Settled,
+            };
+        }
+        // Its end was looked at, and what it cost came back by the rules for that.
+        Some(ChargeState::Refunded) if !to_come && !booking.was_cancelled() => {
+            return Accepted::Settled;
+        }
+        Some(ChargeState::Moved { .. } | ChargeState::Void | ChargeState::Refunded) | None => {}
+    }
+    if is_settled(case.items, UnresolvedCode::Unmanaged) {
+        return Accepted::Settled;
+    }
+    if moved {
+        return Accepted::Revived;
+    }
+    Accepted::Unpaid(cause(case))
+}
+
+fn cause(case: &AcceptedCase<'_>) -> Cause {
+    let outcome = case.record.and_then(|record| match record.state {
+        RequestState::Settled { outcome, .. } if decides(record) => Some(outcome),
+        RequestState::Settled { .. } | RequestState::Noted | RequestState::Recorded => None,
+    });
+    let is_over = case.booking.end <= case.now;
+    match (case.charge, outcome) {
+        (Some(charge), _) => match charge.state {
+            // It may have come back because of how the booking went.
+            ChargeState::Refunded if is_over => Cause::Unclear,
+            // A part is kept, or an older version wrote it, which did not say when an operator did.
+            ChargeState::Refunded if charge.credits() > 0 => Cause::Unclear,
+            ChargeState::Refunded if !case.booking.was_cancelled() => Cause::Unclear,
+            ChargeState::Moved { .. } => Cause::Unclear,
+            ChargeState::Held
+            | ChargeState::Open
+            | ChargeState::Final
+            | ChargeState::Refunded
+            | ChargeState::Void => Cause::Again,
+        },
+        (None, Some(Outcome::Confirmed)) => Cause::Unclear,
+        (None, Some(Outcome::Declined | Outcome::Superseded)) => Cause::Again,
+        (None, None) => match case.predecessor.map(|charge| &charge.state) {
+            Some(ChargeState::Moved { to }) if *to != case.booking.uid => Cause::SecondSuccessor,
+            Some(ChargeState::Final | ChargeState::Refunded) => Cause::Moved,
+            Some(
+                ChargeState::Held
+                | ChargeState::Open
+                | ChargeState::Void
+                | ChargeState::Moved { .. },
+            )
+            | None => {
+                if case.by_our_confirm {
+                    Cause::OurConfirm
+                } else {
+                    Cause::Others
+                }
+            }
+        },
+    }
+}
+
+fn is_open(record: &Request) -> bool {
+    record.state == RequestState::Recorded
+}
+
+/// Whether it was decided; what closes a note decides nothing.
+fn decides(record: &Request) -> bool {
+    matches!(record.decision, Decision::Confirm | Decision::Decline)
+}
+
+/// Whether it was accepted by others and could not be charged in full.
+fn is_short(record: &Request) -> bool {
+    let codes = [Code::Unmanaged, Code::AcceptedMove];
+    let of_others = |code: &Code| codes.contains(code);
+    record.decision == Decision::Confirm
+        && record.call.is_none()
+        && record.credits < record.cost
+        && record.reasons.iter().any(|reason| of_others(&reason.code))
+}
+
+/// Whether an operator took it off the list.
+pub fn is_settled(items: &[Unresolved], code: UnresolvedCode) -> bool {
+    let mut items = items.iter();
+    items.any(|item| item.code == code && item.is_settled_by_operator())
+}
+
+/// When an item of that code leaves the list by itself.
+pub fn listed_until(code: UnresolvedCode, booking: &Booking) -> Time {
+    match code {
+        UnresolvedCode::Revived => booking.end,
+        UnresolvedCode::TwoSuccessors
+        | UnresolvedCode::Unmanaged
+        | UnresolvedCode::AcceptedMove
+        | UnresolvedCode::HostAbsent
+        | UnresolvedCode::UnknownStatus => booking.end + LISTED_AFTER_END,
+    }
+}
+
+/// Why an open item of an accepted booking no longer holds.
+pub fn no_longer_holds(code: UnresolvedCode, is: Accepted) -> Option<&'static str> {
+    match (code, is) {
+        (UnresolvedCode::Unmanaged | UnresolvedCode::TwoSuccessors, Accepted::Settled) => {
+            Some("a charge is there")
+        }
+        (UnresolvedCode::Revived, Accepted::Settled | Accepted::PaidInPart) => {
+            Some("the booking shows no cancellation and no move any more")
+        }
+        (_, _) => None,
+    }
+}
+
+/// The request of our confirm that accepted this booking with the rest of its series: made before the
+/// call, and written by it.
+pub fn confirmed_with(booking: &Booking, request: &Request) -> bool {
+    let settled = matches!(
+        request.state,
+        RequestState::Settled {
+            outcome: Outcome::Confirmed,
+            ..
+        }
+    );
+    let of_series = booking.series.is_some() && request.series == booking.series;
+    let knows = |uid: &BookingUid| request.bookings.iter().any(|known| known.uid == *uid);
+    let called = request.calls.iter().map(|call| call.at).max();
+    // The server's clock may be a little behind.
+    let written = booking
+        .updated
+        .is_none_or(|at| at + Span::minutes(2) >= request.decided);
+    settled
+        && of_series
+        && !knows(&booking.uid)
+        && written
+        && called.is_some_and(|at| booking.created <= at)
+}

@@ -1,0 +1,282 @@
+//! Cancelling a booking that is accepted: written down, seen accepted, cancelled, settled by what the
+//! booking is. A read or a call that fails settles nothing: the intent stays open, and the watch tries
+//! again ever more slowly.
+
+use super::listed::Finding;
+use super::{Change, Watched};
+use crate::calcom::port::CallError;
+use crate::domain::booking::{Booking, BookingRef, Reading, Status};
+use crate::domain::decision::{Code, Decision, Outcome, Reason};
+use crate::domain::fact::Fact;
+use crate::domain::gate::{Gate, Policy};
+use crate::domain::id::RequestId;
+use crate::domain::intent;
+use crate::domain::request::{CallKind, CallNote, Request, RequestState};
+use crate::domain::text;
+use crate::domain::time::{Time, kept};
+use crate::domain::unresolved::{Resolver, UnresolvedCode};
+use crate::domain::watch::What;
+use crate::domain::watch::accepted::{is_settled, listed_until};
+use crate::domain::watch::unmanaged::noted;
+use crate::reconcile::observe::ends_the_pass;
+use crate::reconcile::ports::{PassError, Ports};
+use crate::store::port::Store;
+
+/// Characters of a server's message kept with a call.
+const MAX_NOTE: usize = 300;
+
+/// Why an accepted booking is cancelled.
+#[derive(Debug, Clone)]
+pub(super) struct Why {
+    pub code: Code,
+    /// What the booker is told.
+    pub text: String,
+    /// What its rules said, where they were asked.
+    pub reasons: Vec<Reason>,
+}
+
+impl Why {
+    pub fn of(code: Code) -> Self {
+        let text = match code {
+            Code::Revived => text::revived(),
+            _ => text::unmanaged(),
+        };
+        Self {
+            code,
+            text,
+            reasons: Vec::new(),
+        }
+    }
+}
+
+/// Writes the decision down and tries to carry it out.
+pub(super) async fn cancel(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    (booking, gate): (&Booking, &Gate),
+    (id, why): (RequestId, Why),
+    watched: &mut Watched,
+) -> Result<(), PassError> {
+    let now = (ports.clock)();
+    let mut request = noted(booking, gate, gate.cost, None, (now, &policy.hash));
+    request.id = id;
+    request.decision = Decision::Decline;
+    request.call = Some(CallKind::Cancel);
+    request.state = RequestState::Recorded;
+    // The code says first what kind of decision this is.
+    request.reasons = vec![Reason {
+        code: why.code,
+        text: why.text.clone(),
+    }];
+    request.reasons.extend(why.reasons);
+    request.text = Some(why.text);
+    let intent = vec![Fact::Decided {
+        request: request.clone().into(),
+    }];
+    write(ports, intent).await?;
+    attempt(ports, policy, &request, Some(booking), watched).await
+}
+
+/// What was begun before and is to be tried again now.
+pub(super) async fn begun(ports: &Ports<'_>) -> Result<Vec<Request>, PassError> {
+    let open = ports.store.with(|store| store.open_intents(usize::MAX));
+    let open = open.await.map_err(PassError::Store)?;
+    let now = (ports.clock)();
+    let due = |request: &Request| request.cancels_accepted() && intent::due(request, now);
+    Ok(open.into_iter().filter(due).collect())
+}
+
+/// Tries it again.
+pub(super) async fn go_on(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    begun: Vec<Request>,
+    watched: &mut Watched,
+) -> Result<(), PassError> {
+    for request in begun {
+        if watched.stops(ports) {
+            return Ok(());
+        }
+        if is_settled_by_operator(ports, &request).await? {
+            let end = Fact::Settled {
+                request: request.id.clone(),
+                outcome: Outcome::Superseded,
+            };
+            write(ports, vec![end]).await?;
+            continue;
+        }
+        attempt(ports, policy, &request, None, watched).await?;
+    }
+    Ok(())
+}
+
+async fn is_settled_by_operator(ports: &Ports<'_>, request: &Request) -> Result<bool, PassError> {
+    let (uid, code) = (request.bookings[0].uid.clone(), list_code(request));
+    let items = ports.store.with(move |store| store.unresolved_of(&uid));
+    let items = items.await.map_err(PassError::Store)?;
+    Ok(is_settled(&items, code))
+}
+
+/// Under which code the booking is on the unresolved list until it is cancelled.
+fn list_code(request: &Request) -> UnresolvedCode {
+    match request.reasons.first().map(|reason| reason.code) {
+        Some(Code::Revived) => UnresolvedCode::Revived,
+        Some(Code::AcceptedMove) => UnresolvedCode::AcceptedMove,
+        Some(_) | None => UnresolvedCode::Unmanaged,
+    }
+}
+
+/// One try. `shown` is the booking as the watch has seen it.
+async fn attempt(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    request: &Request,
+    shown: Option<&Booking>,
+    watched: &mut Watched,
+) -> Result<(), PassError> {
+    let reference = &request.bookings[0];
+    let told = request.text.clone().unwrap_or_default();
+    let at = (ports.clock)();
+    let deadline = at + policy.limits.max_observation_age;
+    let (mut read, mut failure) = (None, None);
+    // What is found cancelled may be the work of an earlier try whose answer was lost.
+    let mut was_sent = request.failures > 0;
+    let mut named = None;
+    match ports.calendar.get(reference).await {
+        Ok(Reading::Is(now)) if now.status == Status::Accepted => {
+            was_sent = true;
+            named = now.cancelled_by.clone();
+            match ports.calendar.cancel(reference, &told, deadline).await {
+                Ok(reading) => read = reading,
+                Err(error) => failure = Some(error),
+            }
+            // Neither a refusal nor a yes without the booking tells what it is.
+            if read.is_none() && !failure.as_ref().is_some_and(ends_the_pass) {
+                read = ports.calendar.get(reference).await.ok();
+            }
+        }
+        Ok(reading) => read = Some(reading),
+        Err(error) => failure = Some(error),
+    }
+    let is_ours = |booking: &Booking| was_sent && booking.cancelled_by == named;
+    let outcome = read.as_ref().and_then(|read| outcome_of(read, is_ours));
+    let note = match (&outcome, &failure) {
+        (Some(_), _) => read.as_ref().map_or("", |reading| word(reading)).to_owned(),
+        (None, Some(error)) => error.to_string(),
+        (None, None) => "the booking is still accepted".to_owned(),
+    };
+    let mut facts = vec![Fact::Called {
+        request: request.id.clone(),
+        call: CallNote {
+            at: kept(at),
+            booking: reference.uid.clone(),
+            kind: CallKind::Cancel,
+            answered: outcome.is_some(),
+            text: note.chars().take(MAX_NOTE).collect(),
+        },
+    }];
+    facts.extend(outcome.map(|outcome| Fact::Settled {
+        request: request.id.clone(),
+        outcome,
+    }));
+    let until = shown.map_or(request.end, |booking| {
+        listed_until(list_code(request), booking)
+    });
+    end(ports, request, (facts, outcome), until).await?;
+    if outcome == Some(Outcome::Declined) {
+        watched.record(Change {
+            booking: reference.uid.clone(),
+            account: request.account.clone(),
+            what: What::Cancelled,
+            text: reason_word(request).to_owned(),
+        });
+    }
+    match failure {
+        Some(error) if ends_the_pass(&error) => Err(error.into()),
+        Some(error @ CallError::Unreachable(_)) => Err(error.into()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What the booking says of the decision; `None`: it is still to be carried out, or not known.
+fn outcome_of(reading: &Reading, is_ours: impl Fn(&Booking) -> bool) -> Option<Outcome> {
+    match reading {
+        Reading::Gone => Some(Outcome::Superseded),
+        Reading::Is(booking) => match booking.status {
+            // A cancellation through the API leaves the name that stood there before.
+            Status::Cancelled if is_ours(booking) => Some(Outcome::Declined),
+            Status::Cancelled | Status::Rejected | Status::Pending => Some(Outcome::Superseded),
+            Status::Accepted | Status::AwaitingHost | Status::Other(_) => None,
+        },
+    }
+}
+
+fn word(reading: &Reading) -> &'static str {
+    match reading {
+        Reading::Gone => "the booking is gone",
+        Reading::Is(booking) => match booking.status {
+            Status::Cancelled => "cancelled",
+            Status::Rejected => "the booking was declined",
+            Status::Pending => "the booking is pending again",
+            Status::Accepted | Status::AwaitingHost | Status::Other(_) => "not cancelled",
+        },
+    }
+}
+
+fn reason_word(request: &Request) -> &'static str {
+    match list_code(request) {
+        UnresolvedCode::Revived => "accepted although it was cancelled or moved",
+        UnresolvedCode::AcceptedMove => "moved to a time that the rules of its gate refuse",
+        UnresolvedCode::Unmanaged
+        | UnresolvedCode::TwoSuccessors
+        | UnresolvedCode::HostAbsent
+        | UnresolvedCode::UnknownStatus => "accepted by others",
+    }
+}
+
+/// Writes what the try gave. A booking that could not be cancelled is on the unresolved list until it
+/// is; one that is not accepted any more leaves it.
+async fn end(
+    ports: &Ports<'_>,
+    request: &Request,
+    (mut facts, outcome): (Vec<Fact>, Option<Outcome>),
+    until: Time,
+) -> Result<(), PassError> {
+    let booking: BookingRef = request.bookings[0].clone();
+    let (code, account) = (list_code(request), request.account.clone());
+    let now = (ports.clock)();
+    let written = ports.store.with(move |store: &mut dyn Store| {
+        let items = store
+            .unresolved_of(&booking.uid)
+            .map_err(PassError::Store)?;
+        if outcome.is_some() {
+            let open = items.iter().filter(|item| item.is_open());
+            facts.extend(open.map(|item| Fact::Resolved {
+                booking: booking.uid.clone(),
+                code: item.code,
+                reason: "the booking is not accepted any more".to_owned(),
+                by: Resolver::Watch,
+            }));
+        } else if !items.iter().any(|item| item.is_open() && item.code == code) {
+            let finding = Finding {
+                booking,
+                code,
+                account,
+                until: kept(until),
+                detail: "and is to be cancelled, which has not succeeded yet".to_owned(),
+            };
+            facts.extend(finding.fact(&items, now));
+        }
+        store.commit(now, facts, &[]).map_err(PassError::Commit)
+    });
+    written.await.map(|_| ())
+}
+
+async fn write(ports: &Ports<'_>, facts: Vec<Fact>) -> Result<(), PassError> {
+    let at = (ports.clock)();
+    let written = ports
+        .store
+        .with(move |store| store.commit(at, facts, &[]))
+        .await;
+    written.map(|_| ()).map_err(PassError::Commit)
+}
