@@ -88,8 +88,12 @@ pub fn page(
                 .to_owned(),
         ));
     }
-    let more = more(select, rows.len(), pagination);
+    let mut more = more(select, rows.len(), pagination);
     let (mut bookings, mut unreadable) = rows::read(&rows, "data", 0, wire::booking);
+    // The newest come first, and older servers do not know the filter.
+    if let Select::CreatedSince(since) = select {
+        more &= bookings.iter().all(|booking| booking.created >= *since);
+    }
     bookings.retain(|booking| touches(booking, select));
     if more && page + 1 >= MAX_PAGES {
         unreadable.push(format!(

@@ -195,7 +195,7 @@ fn query(select: &Select, page: u32) -> Vec<(&'static str, String)> {
         }
         Select::CreatedSince(since) => {
             vec![
-                of("sortCreated", "asc"),
+                of("sortCreated", "desc"),
                 ("afterCreatedAt", instant(*since)),
             ]
         }

@@ -124,6 +124,8 @@ fn is_about_the_account(code: Code) -> bool {
         | Code::NoticeTooLong
         | Code::OutsideHours
         | Code::Operator
-        | Code::Taken => false,
+        | Code::Taken
+        | Code::Revived
+        | Code::AcceptedMove => false,
     }
 }
