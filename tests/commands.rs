@@ -109,9 +109,9 @@ fn a_declined_booker_is_told_the_operators_reason() {
 fn a_word_is_refused_clearly_or_counts_once() {
     let house = dinners_in_review("v2");
     house.ok(&["credits", "grant", "bo@example.com", "1"]);
-    let elsewhere = House::new("v2");
+    let elsewhere = House::without_ledger("v2");
     let absent = elsewhere.run(&["review", "confirm", "nowhere"]);
-    assert_eq!(absent.code, 1);
+    assert_eq!(absent.code, 78);
     assert!(absent.err.contains("maitred init"), "{}", absent.err);
     assert!(!elsewhere.path("ledger").exists());
     let unknown = house.run(&["review", "confirm", "nowhere"]);

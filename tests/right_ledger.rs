@@ -25,6 +25,13 @@ fn strict(more: &str) -> House {
     house
 }
 
+/// A dinner that is asked for now, so after the ledger began.
+fn since(house: &House, who: &str, days: i64) -> String {
+    let start = clock::now() + Span::days(days);
+    let mut world = house.sandbox.lock();
+    world.request(clock::now(), house.dinner, who, start)
+}
+
 fn accept(house: &House, uid: &str) {
     let action = Action::HostAccepts {
         booking: uid.to_owned(),
@@ -106,11 +113,7 @@ fn what_was_accepted_before_the_ledger_began_is_only_reported() {
         assert_eq!(house.status(&before), "accepted", "{unmanaged}");
         assert_eq!(house.balance("bo@example.com"), (9, 0, 0), "{unmanaged}");
         // One that was made since is treated as configured.
-        let start = clock::now() + Span::days(9);
-        let since = {
-            let mut world = house.sandbox.lock();
-            world.request(clock::now(), house.dinner, "bo@example.com", start)
-        };
+        let since = since(&house, "bo@example.com", 9);
         accept(&house, &since);
         let view = watched(&house);
         let expect = if unmanaged == "cancel" {
@@ -131,7 +134,7 @@ fn after_a_restore_everything_waits_for_an_operator() {
     house.ok(&["backup", "copy"]);
     // What the backup does not know: a member, and what was paid for.
     house.ok(&["credits", "grant", "al@example.com", "3"]);
-    let paid = house.ask(house.dinner, "al@example.com", "09:00:00Z");
+    let paid = since(&house, "al@example.com", 8);
     house.ok(&["run", "--once"]);
     assert_eq!(house.status(&paid), "accepted");
     fs::rename(house.path("ledger"), house.path("lost")).unwrap();
@@ -296,11 +299,7 @@ fn a_daemon_stops_at_a_foreign_ledger_and_a_cancellation_needs_none() {
 fn a_plan_covers_the_watch_and_writes_nothing() {
     let house = strict("");
     house.ok(&["credits", "grant", "bo@example.com", "4"]);
-    let start = clock::now() + Span::days(9);
-    let taken = {
-        let mut world = house.sandbox.lock();
-        world.request(clock::now(), house.dinner, "bo@example.com", start)
-    };
+    let taken = since(&house, "bo@example.com", 9);
     accept(&house, &taken);
     let before = fs::read(house.log()).unwrap();
     let shows = |view: &Value| {
