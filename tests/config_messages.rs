@@ -157,7 +157,7 @@ fn what_a_message_proposes_is_right() {
             assert!(!broken, "{name}: {proposal} in\n{better}");
         }
     }
-    assert!(tried >= 40, "{tried} proposals were found");
+    assert!(tried >= 35, "{tried} proposals were found");
 }
 
 /// Advice that is more than a word to put in place: what is wrong, the advice, the text that follows it.
