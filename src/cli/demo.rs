@@ -9,7 +9,6 @@ use secrecy::SecretString;
 use super::dispatch::{Context, print};
 use super::render::answer;
 use super::run::runtime;
-use super::terminal;
 use crate::config::model::Config;
 use crate::config::parse::parse;
 use crate::control::exit;
@@ -288,7 +287,7 @@ impl Story<'_> {
     }
 
     fn plain(&self, answered: &Answer) -> String {
-        answer::plain(answered, terminal::width(), (self.context.clock)())
+        answer::plain(answered, &self.context.page())
     }
 
     fn say(&self, text: &str) -> Result<(), Refusal> {

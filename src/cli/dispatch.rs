@@ -3,9 +3,14 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use chrono_tz::Tz;
+
 use super::args::{Args, Format, Global, LogFormat, Verb};
+use super::render::layout::Page;
 use super::usage::{self, Stop};
-use super::{backup, check, completions, demo, house, init, man, output, policy, run, sandbox};
+use super::{
+    backup, check, completions, demo, house, init, man, output, policy, run, sandbox, terminal,
+};
 use crate::config::load::load;
 use crate::config::parse::Loaded;
 use crate::control::exit;
@@ -33,6 +38,15 @@ impl Context {
             tracing::debug!(key = finding.key, line, "the configuration has a warning");
         }
         Ok(loaded)
+    }
+
+    /// What answers are printed on. Times are shown in the configured zone; with a configuration that
+    /// cannot be read, in UTC, because commands such as `status` work without one.
+    pub fn page(&self) -> Page {
+        let zone = self
+            .config()
+            .map_or(Tz::UTC, |loaded| loaded.config.policy.house.zone);
+        Page::new(terminal::width(), (self.clock)(), zone)
     }
 }
 

@@ -7,7 +7,7 @@ use super::args::{Ask, Format};
 use super::dispatch::{Context, print};
 use super::render::answer;
 use super::time::Here;
-use super::{ask, backup, export, file, pin, terminal};
+use super::{ask, backup, export, file, pin};
 use crate::config::model::Config;
 use crate::config::socket::socket_of;
 use crate::control::client::{self, ClientError};
@@ -89,7 +89,7 @@ fn ask_the_daemon(
 /// When standard output cannot be written.
 pub fn show(context: &Context, answered: &Answer) -> Result<u8, Refusal> {
     let text = match context.global.format {
-        Format::Plain => answer::plain(answered, terminal::width(), (context.clock)()),
+        Format::Plain => answer::plain(answered, &context.page()),
         Format::Json => answer::json(answered),
     };
     print(text.as_bytes())

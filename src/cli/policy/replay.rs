@@ -29,7 +29,7 @@ pub fn replay(context: &Context, args: &Replay) -> Result<u8, Refusal> {
     };
     let view = judge(store, &ask)?;
     let text = match context.global.format {
-        Format::Plain => policy::replayed(&view),
+        Format::Plain => policy::replayed(&view, &context.page()),
         Format::Json => policy::json(&view),
     };
     print(text.as_bytes())

@@ -1,7 +1,7 @@
 //! Accounts: what is there, what became of the rest, and from which grants it comes.
 
 use super::explain::entries;
-use super::layout::{Page, count, minute};
+use super::layout::{Page, count};
 use crate::control::protocol::account::{AccountView, AccountsView, LotView, StatementView};
 
 pub fn account(view: &AccountView, page: &Page) -> String {
@@ -64,8 +64,8 @@ fn lot(lot: &LotView, page: &Page) -> Vec<String> {
 pub(super) fn expiry(expires: Option<&str>, page: &Page) -> String {
     match expires {
         None => "never".to_owned(),
-        Some(at) if page.is_past(at) => format!("{}, over", minute(at)),
-        Some(at) => minute(at),
+        Some(at) if page.is_past(at) => format!("{}, over", page.minute(at)),
+        Some(at) => page.minute(at),
     }
 }
 

@@ -1,34 +1,31 @@
 //! An answer for people or for machines, whichever it is.
 
-use chrono::{DateTime, Utc};
-
 use super::layout::Page;
 use super::{account, clean, credits, decisions, explain, house, pass, review, unresolved};
 use crate::control::protocol::Answer;
 
-/// For people, in at most `width` columns. `now` says how long ago or ahead times are.
-pub fn plain(answer: &Answer, width: usize, now: DateTime<Utc>) -> String {
-    let page = Page::new(width, now);
+/// Renders an answer for people, on the page.
+pub fn plain(answer: &Answer, page: &Page) -> String {
     match clean::answer(answer) {
-        Answer::Pass(view) => pass::plain(&view, &page),
-        Answer::Status(view) => house::status(&view, &page),
-        Answer::Given(view) => credits::given(&view),
+        Answer::Pass(view) => pass::plain(&view, page),
+        Answer::Status(view) => house::status(&view, page),
+        Answer::Given(view) => credits::given(&view, page),
         Answer::Import(view) => credits::import(&view),
-        Answer::Grants(view) => credits::grants(&view, &page),
-        Answer::Account(view) => account::account(&view, &page),
-        Answer::Accounts(view) => account::accounts(&view, &page),
-        Answer::Statement(view) => account::statement(&view, &page),
-        Answer::Decisions(view) => decisions::plain(&view, &page),
-        Answer::Explain(view) => explain::explain(&view, &page),
-        Answer::Evaluate(view) => explain::evaluate(&view, &page),
-        Answer::Reviews(view) => review::list(&view, &page),
-        Answer::Reviewed(view) => review::said(&view),
-        Answer::Charges(view) => explain::charge_list(&view, &page),
-        Answer::Unresolved(view) => unresolved::list(&view, &page),
+        Answer::Grants(view) => credits::grants(&view, page),
+        Answer::Account(view) => account::account(&view, page),
+        Answer::Accounts(view) => account::accounts(&view, page),
+        Answer::Statement(view) => account::statement(&view, page),
+        Answer::Decisions(view) => decisions::plain(&view, page),
+        Answer::Explain(view) => explain::explain(&view, page),
+        Answer::Evaluate(view) => explain::evaluate(&view, page),
+        Answer::Reviews(view) => review::list(&view, page),
+        Answer::Reviewed(view) => review::said(&view, page),
+        Answer::Charges(view) => explain::charge_list(&view, page),
+        Answer::Unresolved(view) => unresolved::list(&view, page),
         Answer::Verify(view) => house::verify(&view),
         Answer::CreditsExport(view) => credits::export(&view),
         Answer::Head(view) => house::head(&view),
-        Answer::Ledger(view) => house::ledger(&view, &page),
+        Answer::Ledger(view) => house::ledger(&view, page),
     }
 }
 

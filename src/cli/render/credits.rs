@@ -1,11 +1,11 @@
 //! Credits given and taken back.
 
 use super::account::expiry;
-use super::layout::{Page, count, minute};
+use super::layout::{Page, count};
 use crate::control::protocol::account::ExportView;
 use crate::control::protocol::account::{GivenView, GrantsView, ImportView};
 
-pub fn given(view: &GivenView) -> String {
+pub fn given(view: &GivenView, page: &Page) -> String {
     let credits = count(view.credits, "credit");
     let account = &view.account;
     let available = format!(
@@ -15,7 +15,10 @@ pub fn given(view: &GivenView) -> String {
     let what = match view.kind.as_str() {
         "revoke" => format!("revoked from {account}"),
         _ => match &view.expires {
-            Some(at) => format!("granted to {account}, to be spent before {}", minute(at)),
+            Some(at) => format!(
+                "granted to {account}, to be spent before {}",
+                page.minute(at)
+            ),
             None => format!("granted to {account}"),
         },
     };
@@ -25,7 +28,7 @@ pub fn given(view: &GivenView) -> String {
             "Nothing was done: under the reference {} {credits} {verb} {what}, at {}.\n\
              {available}\n",
             view.reference,
-            minute(&view.at)
+            page.minute(&view.at)
         )
     } else {
         let opened = match view.opened {
@@ -101,7 +104,7 @@ pub fn grants(view: &GrantsView, page: &Page) -> String {
         .iter()
         .map(|grant| {
             vec![
-                minute(&grant.at),
+                page.minute(&grant.at),
                 grant.kind.clone(),
                 grant.credits.to_string(),
                 expiry(grant.expires.as_deref(), page),

@@ -1,6 +1,6 @@
 //! Decisions in a table; `explain` tells each in full.
 
-use super::layout::{Page, count, minute, title};
+use super::layout::{Page, count, title};
 use super::pass::who;
 use crate::control::protocol::{DecisionView, DecisionsView, RefundView, StepView};
 
@@ -10,7 +10,11 @@ pub fn plain(view: &DecisionsView, page: &Page) -> String {
     }
     let mut text = count(view.decisions.len(), "decision") + ", newest first:\n\n";
     let headings = ["decided", "booking", "what"];
-    let rows = view.decisions.iter().map(row).collect();
+    let rows = view
+        .decisions
+        .iter()
+        .map(|decision| row(decision, page))
+        .collect();
     text.push_str(&page.table(&headings, &["decided", "booking"], &[], rows));
     if view.more {
         text.push_str("\nThere are more; ask for them with --limit or --since.\n");
@@ -18,7 +22,7 @@ pub fn plain(view: &DecisionsView, page: &Page) -> String {
     text
 }
 
-fn row(view: &DecisionView) -> Vec<String> {
+fn row(view: &DecisionView, page: &Page) -> Vec<String> {
     let DecisionView {
         decided,
         step,
@@ -26,9 +30,9 @@ fn row(view: &DecisionView) -> Vec<String> {
         ..
     } = view;
     let who = who(step);
-    let (title, start) = (title(&step.title), minute(&step.start));
+    let (title, start) = (title(&step.title), page.minute(&step.start));
     vec![
-        minute(decided),
+        page.minute(decided),
         step.request.clone(),
         format!("{}\n{who}: {title} on {start}{}", how(step), back(refunds)),
     ]

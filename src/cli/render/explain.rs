@@ -1,7 +1,7 @@
 //! One request in full: the decision, what each rule found, what was sent, what it cost, and
 //! everything written down about it.
 
-use super::layout::{Page, count, minute, second};
+use super::layout::{Page, count};
 use super::pass::step_block;
 use super::review::word;
 use super::unresolved;
@@ -16,14 +16,14 @@ pub fn explain(view: &ExplainView, page: &Page) -> String {
         );
     };
     let mut more = vec![
-        ("decided", second(&decision.decided)),
+        ("decided", page.second(&decision.decided)),
         ("policy", decision.policy.clone()),
     ];
     if let Some(told) = &view.told {
         more.push(("told", told.clone()));
     }
     if let Some(said) = &view.review {
-        more.push(("operator", word(said)));
+        more.push(("operator", word(said, page)));
     }
     let mut text = step_block(&decision.step, page, &more);
     if !view.unresolved.is_empty() {
@@ -47,7 +47,7 @@ pub fn evaluate(view: &EvaluateView, page: &Page) -> String {
     }
     let mut text = format!(
         "Judged as if it were pending at {}. Nothing is done.\n\n{}",
-        second(&view.at),
+        page.second(&view.at),
         step_block(&view.decision, page, &more)
     );
     text.push_str(&findings(&view.findings, page));
@@ -92,7 +92,7 @@ fn calls(calls: &[CallView], page: &Page) -> String {
                 "no answer"
             };
             vec![
-                second(&call.at),
+                page.second(&call.at),
                 call.call.clone(),
                 call.booking.clone(),
                 format!("{answered}: {}", call.text),
@@ -117,7 +117,7 @@ fn charges(charges: &[ChargeView], page: &Page) -> String {
                 charge.state.clone(),
                 charge.credits.to_string(),
                 charge.refunded.to_string(),
-                note(charge),
+                note(charge, page),
             ]
         })
         .collect();
@@ -150,7 +150,7 @@ pub fn charge_list(view: &ChargesView, page: &Page) -> String {
             charge.account.clone(),
             charge.state.clone(),
             charge.credits.to_string(),
-            minute(&charge.start),
+            page.minute(&charge.start),
             line.why.clone(),
         ]
     });
@@ -163,8 +163,8 @@ pub fn charge_list(view: &ChargesView, page: &Page) -> String {
     text
 }
 
-fn note(charge: &ChargeView) -> String {
-    let mut note = minute(&charge.start);
+fn note(charge: &ChargeView, page: &Page) -> String {
+    let mut note = page.minute(&charge.start);
     if let Some(from) = &charge.moved_from {
         note.push_str(&format!("; moved here from {from}"));
     }
@@ -179,9 +179,9 @@ fn note(charge: &ChargeView) -> String {
 
 /// Facts in a table; the number in the log first.
 /// What an entry is about: the booking's title and start come first, where they are known.
-fn what(entry: &EntryView) -> String {
+fn what(entry: &EntryView, page: &Page) -> String {
     let title = entry.title.as_deref().filter(|title| !title.is_empty());
-    let start = entry.start.as_deref().map(minute);
+    let start = entry.start.as_deref().map(|start| page.minute(start));
     match (title, start) {
         (Some(title), Some(start)) => format!("“{title}” on {start}: {}", entry.text),
         (None, Some(start)) => format!("the booking on {start}: {}", entry.text),
@@ -196,12 +196,12 @@ pub(super) fn entries(entries: &[EntryView], page: &Page) -> String {
         .map(|entry| {
             vec![
                 entry.sequence.to_string(),
-                second(&entry.at),
+                page.second(&entry.at),
                 entry.kind.clone(),
                 entry
                     .credits
                     .map_or_else(String::new, |credits| credits.to_string()),
-                what(entry),
+                what(entry, page),
             ]
         })
         .collect();

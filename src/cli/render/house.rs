@@ -1,6 +1,6 @@
 //! How the daemon and the ledger are.
 
-use super::layout::{Page, count, second};
+use super::layout::{Page, count};
 use super::unresolved;
 use crate::control::protocol::PassHead;
 use crate::control::protocol::ledger::VerifyView;
@@ -9,8 +9,8 @@ use crate::control::protocol::status::{FailingView, StatusView, WatchStatus};
 
 pub fn status(view: &StatusView, page: &Page) -> String {
     let at = |time: &str| match page.from_now(time) {
-        Some(from_now) => format!("{} ({from_now})", second(time)),
-        None => second(time),
+        Some(from_now) => format!("{} ({from_now})", page.second(time)),
+        None => page.second(time),
     };
     let state = if view.paused {
         "is paused: no passes until `maitred resume`"
@@ -49,7 +49,7 @@ pub fn status(view: &StatusView, page: &Page) -> String {
         },
     ));
     for failing in &view.failing {
-        rows.push(("failing", failed(failing)));
+        rows.push(("failing", failed(failing, page)));
     }
     let more = view.counts.failing.saturating_sub(view.failing.len());
     if more > 0 {
@@ -97,8 +97,8 @@ fn next_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
     }
 }
 
-fn failed(failing: &FailingView) -> String {
-    let last = failing.last.as_deref().map(second);
+fn failed(failing: &FailingView, page: &Page) -> String {
+    let last = failing.last.as_deref().map(|at| page.second(at));
     let last = last.map_or_else(String::new, |last| format!(", the last at {last}"));
     format!(
         "{} {}: {}{last}; see `maitred explain {}`",
@@ -127,7 +127,7 @@ pub fn head(view: &HeadView) -> String {
 
 /// What the ledger knows of itself.
 pub fn ledger(view: &LedgerView, page: &Page) -> String {
-    let began = view.began.as_deref().map(second);
+    let began = view.began.as_deref().map(|at| page.second(at));
     let mut rows = vec![(
         "began",
         began.unwrap_or_else(|| "with the first commit".to_owned()),
@@ -149,7 +149,7 @@ pub fn ledger(view: &LedgerView, page: &Page) -> String {
                 "at {}, and no operator has accepted it: nothing is declined, and a watch only \
                  reports. Look at `maitred run --once --dry-run --watch`, then run `maitred ledger \
                  accept-restore --reason TEXT`",
-                second(restored)
+                page.second(restored)
             ),
         ));
     }

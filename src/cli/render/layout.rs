@@ -2,6 +2,7 @@
 //! without borders.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
 /// Narrower, and words would be cut to pieces; such a terminal wraps the lines itself.
@@ -21,13 +22,16 @@ const TITLE: usize = 80;
 pub struct Page {
     width: usize,
     pub now: DateTime<Utc>,
+    /// In which times are shown.
+    pub zone: Tz,
 }
 
 impl Page {
-    pub fn new(width: usize, now: DateTime<Utc>) -> Self {
+    pub fn new(width: usize, now: DateTime<Utc>, zone: Tz) -> Self {
         Self {
             width: width.clamp(NARROWEST, WIDEST),
             now,
+            zone,
         }
     }
 
@@ -83,6 +87,24 @@ impl Page {
         table
     }
 
+    /// To the minute, in the page's time zone: `2026-12-01 09:00 UTC`, `2026-12-01 10:00 CET`. What is
+    /// no time is shown as it is.
+    pub fn minute(&self, time: &str) -> String {
+        self.written(time, "%Y-%m-%d %H:%M %Z")
+    }
+
+    /// To the second, for what happened one after the other.
+    pub fn second(&self, time: &str) -> String {
+        self.written(time, "%Y-%m-%d %H:%M:%S %Z")
+    }
+
+    fn written(&self, time: &str, format: &str) -> String {
+        match DateTime::parse_from_rfc3339(time) {
+            Ok(at) => at.with_timezone(&self.zone).format(format).to_string(),
+            Err(_) => time.to_owned(),
+        }
+    }
+
     /// `in 12 seconds`, `3 minutes ago`.
     pub fn from_now(&self, time: &str) -> Option<String> {
         let at = DateTime::parse_from_rfc3339(time).ok()?.to_utc();
@@ -113,23 +135,6 @@ fn indented(table: &Table) -> String {
         text.push('\n');
     }
     text
-}
-
-/// To the minute: `2026-12-01 09:00 UTC`. What is no time is shown as it is.
-pub fn minute(time: &str) -> String {
-    written(time, "%Y-%m-%d %H:%M UTC")
-}
-
-/// To the second, for what happened one after the other.
-pub fn second(time: &str) -> String {
-    written(time, "%Y-%m-%d %H:%M:%S UTC")
-}
-
-fn written(time: &str, format: &str) -> String {
-    match DateTime::parse_from_rfc3339(time) {
-        Ok(at) => at.to_utc().format(format).to_string(),
-        Err(_) => time.to_owned(),
-    }
 }
 
 /// In the largest unit that fits.
@@ -199,15 +204,25 @@ mod tests {
     #[test]
     fn times_are_read_easily_and_what_is_none_is_shown() {
         let time = "2026-12-01T10:00:07.250+01:00";
-        assert_eq!(minute(time), "2026-12-01 09:00 UTC");
-        assert_eq!(second(time), "2026-12-01 09:00:07 UTC");
-        assert_eq!(minute("soon"), "soon");
+        let page = Page::new(100, DateTime::UNIX_EPOCH, Tz::UTC);
+        assert_eq!(page.minute(time), "2026-12-01 09:00 UTC");
+        assert_eq!(page.second(time), "2026-12-01 09:00:07 UTC");
+        assert_eq!(page.minute("soon"), "soon");
+        let berlin = Page {
+            zone: Tz::Europe__Berlin,
+            ..page
+        };
+        assert_eq!(berlin.minute(time), "2026-12-01 10:00 CET");
+        assert_eq!(
+            berlin.second("2026-07-01T22:30:00Z"),
+            "2026-07-02 00:30:00 CEST"
+        );
     }
 
     #[test]
     fn distances_are_in_the_largest_unit_that_fits() {
         let now = DateTime::parse_from_rfc3339("2026-12-01T09:00:00Z").unwrap();
-        let page = Page::new(100, now.to_utc());
+        let page = Page::new(100, now.to_utc(), Tz::UTC);
         let rows = [
             ("2026-12-01T09:00:00Z", "in 0 seconds"),
             ("2026-12-01T09:00:12Z", "in 12 seconds"),

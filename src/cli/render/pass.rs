@@ -1,13 +1,13 @@
 //! What a pass did, or would do: first each request that it acts on, who asked for what, why it is
 //! decided so, and the effect; then what is left as it is, in a line each.
 
-use super::layout::{Page, count, minute, second, sentence, title};
+use super::layout::{Page, count, sentence, title};
 use super::unresolved;
 use crate::control::protocol::charges::WatchView;
 use crate::control::protocol::{PassHead, PassView, StepView};
 
 pub fn plain(view: &PassView, page: &Page) -> String {
-    let mut text = heading(&view.pass);
+    let mut text = heading(&view.pass, page);
     let (left, acted): (Vec<_>, Vec<_>) = view.steps.iter().partition(|step| is_left(step));
     for step in &acted {
         text.push('\n');
@@ -67,18 +67,18 @@ fn watched(watch: &WatchView, page: &Page) -> String {
 }
 
 /// `2 to confirm or decline` and the like are in the summary; here is what was looked at.
-fn heading(pass: &PassHead) -> String {
+fn heading(pass: &PassHead, page: &Page) -> String {
     let observed = count(pass.observed, "pending booking");
     let calls = count(pass.calls, "call");
     if pass.dry_run {
         format!(
             "Plan as of {}. Nothing is done.\n{observed} seen, with {calls} to Cal.com.\n",
-            second(&pass.started)
+            page.second(&pass.started)
         )
     } else {
         format!(
             "Pass of {}.\n{observed} seen, with {calls} to Cal.com.\n",
-            second(&pass.started)
+            page.second(&pass.started)
         )
     }
 }
@@ -137,7 +137,7 @@ pub(super) fn step_block(step: &StepView, page: &Page, more: &[(&str, String)]) 
         "{} {} on {}\n{}",
         sentence(&step.decision),
         title(&step.title),
-        minute(&step.start),
+        page.minute(&step.start),
         page.block(&rows)
     )
 }
@@ -153,7 +153,7 @@ fn left_table(steps: &[&StepView], page: &Page) -> String {
         .map(|step| {
             vec![
                 step.decision.clone(),
-                format!("{} on {}", title(&step.title), minute(&step.start)),
+                format!("{} on {}", title(&step.title), page.minute(&step.start)),
                 who(step),
                 why(step),
             ]

@@ -2,7 +2,7 @@
 //! `policy replay` of requests.
 
 use super::clean;
-use super::layout::{count, minute};
+use super::layout::{Page, count};
 use crate::control::policy::{CaseView, DifferenceView, PolicyTestView, ReplayView, SaidView};
 
 /// The whole answer. With `verbose` every case, and what each rule said of it.
@@ -45,10 +45,10 @@ fn line(case: &CaseView) -> String {
 }
 
 /// The requests that would be decided otherwise, and a sum.
-pub fn replayed(view: &ReplayView) -> String {
+pub fn replayed(view: &ReplayView, page: &Page) -> String {
     let mut text = String::new();
     for difference in &view.differences {
-        text.push_str(&differing(difference));
+        text.push_str(&differing(difference, page));
     }
     if view.more > 0 {
         let more = view.more;
@@ -62,7 +62,7 @@ pub fn replayed(view: &ReplayView) -> String {
     let requests = count(view.requests, "request");
     text.push_str(&format!(
         "{requests} since {}: {} as before, {} otherwise, {} unknown (policy {})\n",
-        minute(&view.since),
+        page.minute(&view.since),
         view.same,
         view.different,
         view.unknown,
@@ -71,13 +71,13 @@ pub fn replayed(view: &ReplayView) -> String {
     text
 }
 
-fn differing(difference: &DifferenceView) -> String {
+fn differing(difference: &DifferenceView, page: &Page) -> String {
     let booker = difference.booker.as_deref().unwrap_or("nobody");
     let mut text = format!(
         "{} {} for {}: {} -> {}\n",
-        minute(&difference.decided),
+        page.minute(&difference.decided),
         clean::text(booker),
-        minute(&difference.start),
+        page.minute(&difference.start),
         said(&difference.was),
         said(&difference.would_be)
     );

@@ -1,6 +1,6 @@
 //! Requests that wait for an operator's word, and the word that was said.
 
-use super::layout::{Page, count, minute, sentence, title};
+use super::layout::{Page, count, sentence, title};
 use super::pass::{bookings, who, why};
 use crate::control::protocol::review::{ReviewedView, ReviewsView, WaitingView, WordView};
 
@@ -28,14 +28,14 @@ fn block(request: &WaitingView, page: &Page) -> String {
     let mut rows = vec![("who", who(step)), ("why", why(step))];
     rows.extend(step.gate.clone().map(|gate| ("gate", gate)));
     rows.push(("cost", cost(request)));
-    rows.push(("since", minute(&request.since)));
-    rows.extend(request.said.as_ref().map(|said| ("said", word(said))));
+    rows.push(("since", page.minute(&request.since)));
+    rows.extend(request.said.as_ref().map(|said| ("said", word(said, page))));
     rows.push(("booking", bookings(step)));
     format!(
         "{} {} on {}\n{}",
         sentence(&step.decision),
         title(&step.title),
-        minute(&step.start),
+        page.minute(&step.start),
         page.block(&rows)
     )
 }
@@ -49,15 +49,20 @@ fn cost(request: &WaitingView) -> String {
 }
 
 /// `confirm, on 2026-12-01 09:00 UTC: agreed by phone`.
-pub(super) fn word(said: &WordView) -> String {
-    format!("{}, on {}: {}", said.verdict, minute(&said.at), said.reason)
+pub(super) fn word(said: &WordView, page: &Page) -> String {
+    format!(
+        "{}, on {}: {}",
+        said.verdict,
+        page.minute(&said.at),
+        said.reason
+    )
 }
 
-pub fn said(view: &ReviewedView) -> String {
+pub fn said(view: &ReviewedView, page: &Page) -> String {
     let step = &view.request.step;
     let verdict = view.request.said.as_ref();
     let verdict = verdict.map_or("", |said| said.verdict.as_str());
-    let what = format!("{} on {}", title(&step.title), minute(&step.start));
+    let what = format!("{} on {}", title(&step.title), page.minute(&step.start));
     let explain = format!("`maitred explain {}` tells how it goes.\n", step.request);
     if step.outcome != "none" {
         return format!("Nothing was done: {verdict} was said before of {what}.\n{explain}");

@@ -1,6 +1,6 @@
 //! The unresolved list.
 
-use super::layout::{Page, count, minute};
+use super::layout::{Page, count};
 use crate::control::protocol::unresolved::{UnresolvedItem, UnresolvedSummary, UnresolvedView};
 
 pub fn list(view: &UnresolvedView, page: &Page) -> String {
@@ -33,8 +33,8 @@ pub(super) fn table(items: &[UnresolvedItem], page: &Page) -> String {
         vec![
             item.booking.clone(),
             item.code.clone(),
-            minute(&item.since),
-            what(item),
+            page.minute(&item.since),
+            what(item, page),
         ]
     });
     let headings = ["booking", "code", "since", "what"];
@@ -46,7 +46,7 @@ pub(super) fn table(items: &[UnresolvedItem], page: &Page) -> String {
     )
 }
 
-fn what(item: &UnresolvedItem) -> String {
+fn what(item: &UnresolvedItem, page: &Page) -> String {
     let mut text = item.detail.clone();
     if let Some(account) = &item.account {
         text.push_str(&format!(" (account {account})"));
@@ -55,7 +55,7 @@ fn what(item: &UnresolvedItem) -> String {
         text.push_str(&format!(
             "; resolved by the {} on {}: {}",
             resolved.by,
-            minute(&resolved.at),
+            page.minute(&resolved.at),
             resolved.reason
         ));
     }

@@ -12,7 +12,10 @@ fn now() -> DateTime<Utc> {
 }
 
 fn read(answer: Value) -> String {
-    plain(&serde_json::from_value(answer).unwrap(), 100, now())
+    plain(
+        &serde_json::from_value(answer).unwrap(),
+        &Page::new(100, now(), chrono_tz::Tz::UTC),
+    )
 }
 
 fn step(request: &str, decision: &str, outcome: &str) -> Value {
@@ -941,7 +944,7 @@ proptest::proptest! {
         for mut answer in answers() {
             fill(&mut answer, &text);
             let answer: Answer = serde_json::from_value(answer).unwrap();
-            let told = plain(&answer, width, now());
+            let told = plain(&answer, &Page::new(width, now(), chrono_tz::Tz::UTC));
             let unseen = told.chars().find(|c| *c != '\n' && crate::domain::text::is_unseen(*c));
             proptest::prop_assert_eq!(unseen, None);
             let one_line = json(&answer);
