@@ -42,6 +42,8 @@ pub struct Hold {
     pub state: HoldState,
     /// It was not held for itself: what another booking paid for moved here.
     pub taken_over: bool,
+    /// An operator ended it.
+    pub by_hand: bool,
     /// The grants that pay, while it is held.
     pub parts: Vec<(String, i64)>,
     /// What late moves have cost: it does not come back when the booker cancels later.
@@ -99,7 +101,7 @@ fn signed(credits: u64) -> i64 {
 }
 
 impl Book {
-    pub fn apply(&mut self, fact: &Fact, policy: &Policy, tally: &mut Tally) {
+    pub fn apply(&mut self, fact: &Fact, by: By, policy: &Policy, tally: &mut Tally) {
         match fact {
             Fact::Grant {
                 reference,
@@ -153,10 +155,10 @@ impl Book {
                 let credits = signed(parts.iter().map(|part| part.credits).sum());
                 self.refund(booking.as_str(), credits);
                 if *close {
-                    self.closes(booking.as_str(), HoldState::Refunded);
+                    self.closes(booking.as_str(), HoldState::Refunded, by);
                 }
             }
-            Fact::Closed { booking, .. } => self.closes(booking.as_str(), HoldState::Final),
+            Fact::Closed { booking, .. } => self.closes(booking.as_str(), HoldState::Final, by),
             Fact::Move { from, to, .. } => {
                 tally.add("carried");
                 self.move_on(from.as_str(), to.uid.as_str());
@@ -220,6 +222,7 @@ impl Book {
             credits,
             state: HoldState::Held,
             taken_over: false,
+            by_hand: false,
             parts: parts
                 .iter()
                 .map(|part| (part.grant.to_string(), signed(part.credits)))
@@ -248,7 +251,7 @@ impl Book {
         }
     }
 
-    fn closes(&mut self, uid: &str, state: HoldState) {
+    fn closes(&mut self, uid: &str, state: HoldState, by: By) {
         let Some(hold) = self.holds.get_mut(uid) else {
             return self.wrong.push(format!("3: {uid} has no charge to close"));
         };
@@ -257,6 +260,7 @@ impl Book {
                 .push(format!("3: the charge of {uid} ended a second time"));
         }
         hold.state = state;
+        hold.by_hand = by == By::Operator;
     }
 
     fn refund(&mut self, uid: &str, credits: i64) {
@@ -285,6 +289,7 @@ impl Book {
             credits: 0,
             state: HoldState::Posted,
             taken_over: true,
+            by_hand: false,
             parts: Vec::new(),
             keeps: 0,
             terms: terms.clone(),

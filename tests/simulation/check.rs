@@ -39,7 +39,7 @@ impl State {
                 self.goes_back(&history, at, booking.as_str(), parts);
             }
             let policy = std::sync::Arc::clone(&self.policy);
-            self.enter(&history, at, fact, &policy);
+            self.enter(&history, at, (fact, by), &policy);
             self.moved.extend(before);
         }
         if by == By::Process {
@@ -53,9 +53,9 @@ impl State {
     }
 
     /// Takes a fact into the book, by the policy that stood when it was written.
-    pub fn enter(&mut self, history: &History, at: Time, fact: &Fact, policy: &Policy) {
+    pub fn enter(&mut self, history: &History, at: Time, (fact, by): (&Fact, By), policy: &Policy) {
         let keeps = self.late_moves_keep(history, at, fact);
-        self.book.apply(fact, policy, &mut self.tally);
+        self.book.apply(fact, by, policy, &mut self.tally);
         if let Fact::Move { to, .. } = fact
             && let Some(hold) = self.book.holds.get_mut(to.uid.as_str())
         {

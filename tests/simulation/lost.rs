@@ -8,7 +8,7 @@ use maitred::domain::time::Time;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
 
-use super::book::Book;
+use super::book::{Book, By};
 use super::rng::Rng;
 use super::shelf::{Shelf, State};
 use super::tally::Tally;
@@ -69,7 +69,7 @@ impl State {
         for ((at, facts), policy) in commits.iter().zip(&policies) {
             self.store.commit(*at, facts.clone(), &[]).unwrap();
             for fact in facts {
-                self.enter(&history, *at, fact, policy);
+                self.enter(&history, *at, (fact, By::Process), policy);
             }
         }
         self.tally = tally;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use maitred::domain::booking::Status;
 use maitred::domain::decision::{Decision, Outcome};
+use maitred::domain::gate::Gate;
 use maitred::domain::id::BookingUid;
 use maitred::domain::terms::{HostAbsent, NoShow, OnRevived, Unmanaged};
 use maitred::domain::time::{Span, Time};
