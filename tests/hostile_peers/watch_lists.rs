@@ -217,18 +217,13 @@ async fn what_cannot_be_read_is_not_cancelled() {
             assert_eq!((changes, peer.writes().len()), (Vec::new(), 0), "{what}");
             assert_eq!(door.balance().await, balance, "{what}");
             if what.ends_with("an answer of another kind") {
-                // The pass gives it up, as it cancels nothing that stands; the next audit says so.
+                // It stays open, and the watch carries it out once the booking can be read.
                 let honest = serve(dialect, rows, |_, _| None);
                 door.turn_to(&honest.address, PATIENT);
                 door.clock.advance(Span::hours(1));
                 door.pass().await.unwrap();
-                let said = door.watch(true).await.said;
-                says(
-                    &said,
-                    "booking others is accepted and nobody is charged",
-                    &what,
-                );
-                assert_eq!(honest.writes().len(), 0, "{what}");
+                door.watch(true).await;
+                assert_eq!(honest.writes().len(), 1, "{what}");
             }
         }
     }
