@@ -276,14 +276,17 @@ impl Run {
             let hold = state.book.holds.get(&row.uid);
             let paid = hold.is_some_and(|hold| match hold.state {
                 HoldState::Held | HoldState::Posted | HoldState::Final => true,
-                HoldState::Voided | HoldState::Refunded | HoldState::MovedOn => hold.by_hand,
+                HoldState::Voided | HoldState::Refunded | HoldState::MovedOn => false,
             });
             let mut begun = state.book.begun.values();
             let decided = hold.is_some() || begun.any(|one| one.bookings.contains(&row.uid));
             let since = gate.terms.unmanaged_since;
             let is_old = since.is_some_and(|since| row.created < since);
             let signs = row.cancelled_by.is_some() && !row.seated;
-            let listed = items.iter().any(|item| item.is_open());
+            // An operator who gives credits back says so of the list, too.
+            let listed = items
+                .iter()
+                .any(|item| item.is_open() || item.is_settled_by_operator());
             let revived = paid && signs && gate.terms.on_revived == OnRevived::Report;
             let unpaid = !paid && (decided || !is_old);
             if (unpaid || revived) && !listed {
@@ -459,7 +462,7 @@ fn must_be_listed(
             hold.state,
             HoldState::Posted | HoldState::Final | HoldState::Held
         );
-        stands || hold.by_hand
+        stands
     });
     let done = town.ours.get(&row.uid).cloned().unwrap_or_default();
     let linked = !town.legacy && row.series.is_none();
@@ -468,7 +471,7 @@ fn must_be_listed(
         (Some(hold), _) if row.revived && signs && hold.state != HoldState::Final => {
             wild.race.then_some("A3")
         }
-        (Some(hold), _) if hold.taken_over && !hold.by_hand => {
+        (Some(hold), _) if hold.taken_over => {
             let at_once = wild.moved_at_once && done.confirmed == 0 && row.moved_by != Some(HOST);
             at_once.then_some("A7")
         }
