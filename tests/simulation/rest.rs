@@ -458,11 +458,10 @@ fn must_be_listed(
     }
     let hold = state.book.holds.get(&row.uid);
     let charged = hold.filter(|hold| {
-        let stands = matches!(
+        matches!(
             hold.state,
             HoldState::Posted | HoldState::Final | HoldState::Held
-        );
-        stands
+        )
     });
     let done = town.ours.get(&row.uid).cloned().unwrap_or_default();
     let linked = !town.legacy && row.series.is_none();

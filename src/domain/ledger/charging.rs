@@ -37,7 +37,7 @@ pub(super) fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applie
         None => 0,
         // Accepted again after all came back: it is paid for again. What came back before stays
         // counted, because the names of restored lots are made of it.
-        Some(charge) if is_given_back(&charge) => charge.refunded,
+        Some(charge) if is_given_back(&charge) && charge.request != *request => charge.refunded,
         Some(_) => return Err(Violation::ChargeExists(booking.uid.clone()).into()),
     };
     joins(records, request, booking)?;

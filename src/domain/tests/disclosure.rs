@@ -216,6 +216,8 @@ fn every_code_that_is_about_an_account_is_covered_above() {
         Code::Operator,
         Code::Carried,
         Code::Unmanaged,
+        Code::Revived,
+        Code::AcceptedMove,
     ];
     let missing: Vec<Code> = CODES
         .into_iter()

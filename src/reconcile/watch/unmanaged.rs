@@ -424,6 +424,8 @@ pub(super) async fn fresh_id(
 }
 
 fn free_id(store: &dyn Store, booking: &BookingUid) -> Result<Option<RequestId>, StoreError> {
+    // A request is charged once: what came back was held for another one.
+    let charged = store.charge(booking)?.map(|charge| charge.request);
     for number in 1..=MAX_DECISIONS {
         let id = match number {
             1 => Some(RequestId::from(booking)),
@@ -431,7 +433,8 @@ fn free_id(store: &dyn Store, booking: &BookingUid) -> Result<Option<RequestId>,
         };
         let Some(id) = id else { return Ok(None) };
         let there = store.request(&id)?;
-        if there.is_none_or(|request| request.state == RequestState::Noted) {
+        let is_free = there.is_none_or(|request| request.state == RequestState::Noted);
+        if is_free && charged.as_ref() != Some(&id) {
             return Ok(Some(id));
         }
     }
