@@ -11,11 +11,14 @@ use maitred::domain::booking::{
 use maitred::domain::criteria::effect::Effect;
 use maitred::domain::criteria::house::House;
 use maitred::domain::criteria::terms::{Criteria, Rule};
-use maitred::domain::gate::{EventTypeKey, Gate, Limits, Policy, RefuseWith};
+use maitred::domain::gate::{
+    DeclineLimit, EventTypeKey, Gate, Limits, Policy, RefuseWith, Unanswered,
+};
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId, Reference};
 use maitred::domain::plan::plan;
 use maitred::domain::rule::expression::Expression;
 use maitred::domain::snapshot::Snapshot;
+use maitred::domain::taken::Buffers;
 use maitred::domain::time::{Span, Time};
 
 const REQUESTS: i64 = 10_000;
@@ -200,6 +203,9 @@ fn snapshot() -> Snapshot {
             .collect(),
         series: BTreeMap::new(),
         accepted: Vec::new(),
+        attended: Vec::new(),
+        origins: BTreeMap::new(),
+        buffers: BTreeMap::new(),
         event_types: BTreeMap::from([(
             CLUB,
             Some(EventType {
@@ -207,6 +213,7 @@ fn snapshot() -> Snapshot {
                 slug: "book-club".to_owned(),
                 title: "Book club".to_owned(),
                 length_minutes: 15,
+                buffers: Buffers::NONE,
                 price: 0,
                 seated: false,
                 recurring: false,
@@ -233,6 +240,7 @@ fn snapshot() -> Snapshot {
         asked: BTreeMap::new(),
         pins: BTreeMap::new(),
         lookups: BTreeMap::new(),
+        declined: 0,
         ledger_is_empty: false,
         restore_open: false,
         clock_off: false,
@@ -249,6 +257,7 @@ fn policy() -> Policy {
             unknown_booker: Effect::Decline,
             short_of_credit: Effect::Decline,
             taken: Effect::Decline,
+            unanswered: Unanswered::Leave,
             criteria: Criteria::default(),
             terms: maitred::domain::terms::Terms::default(),
         }],
@@ -256,7 +265,7 @@ fn policy() -> Policy {
         refuse_with: RefuseWith::Decline,
         limits: Limits {
             requests_per_pass: everything,
-            declines_per_pass: everything,
+            declines: DeclineLimit::NONE,
             max_observation_age: Span::seconds(10),
             series_settle: Span::seconds(10),
         },

@@ -128,6 +128,8 @@ fn request(n: usize) -> Request {
         last_failure: None,
         calls: Vec::new(),
         review: None,
+        reasons_since: Vec::new(),
+        pin: None,
     }
 }
 

@@ -86,6 +86,16 @@ sim|src/reconcile/deliver.rs|            Some((*n, call, at + max_age))|        
 sim|src/reconcile/sight.rs|                found.insert(booking.uid.clone(), (Sight::of_booking(booking), at));|                let sight = if M { Sight::Pending } else { Sight::of_booking(booking) };\n                found.insert(booking.uid.clone(), (sight, at));
 sim|src/reconcile/pass.rs|    if dry_run {|    if dry_run && !M {
 sim|src/domain/plan.rs|        purse.spend(&parts);|        if !M { purse.spend(&parts); }
+--lib domain::tests::plans|src/domain/plan.rs|at_most.saturating_sub(snapshot.declined),|at_most.saturating_sub(if M { 0 } else { snapshot.declined }),
+--lib domain::tests::plans_unsettled|src/domain/judge.rs|objection.unsettled && declines(objection);|objection.unsettled && !M && declines(objection);
+--lib domain::tests::plans_unsettled|src/domain/plan/unsettled.rs|        held + spent + of(&self.taken_over) + carriable|        if M { 0 } else { held + spent + of(&self.taken_over) + carriable }
+--test watch a_cancellation_in_good_time|src/reconcile/pass.rs|    plan.put_off(&put_off);|    if !M { plan.put_off(&put_off); }
+--test watch a_decline_waits_while|src/reconcile/watch/recheck.rs|        if chain.end == ChainEnd::Unread {|        if chain.end == ChainEnd::Unread && !M {
+--lib domain::tests::plans_unsettled|src/domain/judge/calendar.rs|    if over \|\| asked.bookings[0].start > asked.now {|    if M \|\| over \|\| asked.bookings[0].start > asked.now {
+--lib domain::tests::plans_unsettled|src/domain/taken.rs|        (start - buffers.before, end + buffers.after)|        if M { (start, end) } else { (start - buffers.before, end + buffers.after) }
+--test rules pins|src/reconcile/pin.rs|        if of_origin.count() >= MAX_WRONG {|        if of_origin.count() >= MAX_WRONG && !M {
+--test rules pins|src/reconcile/pin.rs|        if self.known.contains(&own) {|        if self.known.contains(&own) && !M {
+--test rules nobody_is_asked|src/domain/judge/people.rs|(Decision::Decline, AnswerTooMany::Once) if asked.told_before|(Decision::Decline, AnswerTooMany::Once) if asked.told_before && !M
 sim|src/domain/plan.rs|        if self.is_begun(&group) {|        if self.is_begun(&group) && !M {
 sim|src/domain/plan.rs|        if self.records(group).any(settled) {|        if self.records(group).any(settled) && !M {
 sim|src/domain/plan/finish.rs|            facts.extend(hold);|            if !M { facts.extend(hold); }

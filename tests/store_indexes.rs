@@ -5,9 +5,9 @@ mod store_support;
 
 use std::path::Path;
 
-use maitred::domain::decision::{Decision, Outcome};
+use maitred::domain::decision::{Code, Decision, Outcome, Reason};
 use maitred::domain::fact::{Back, Fact};
-use maitred::domain::request::{Request, RequestState, Verdict};
+use maitred::domain::request::{CallKind, PinTry, Request, RequestState, Verdict};
 use maitred::domain::time::{Span, Time};
 use maitred::store::memory::MemoryStore;
 use maitred::store::opened::LogStore;
@@ -74,6 +74,73 @@ fn refund(id: &str, credits: u64, close: bool) -> Fact {
         reason: "cancelled".to_owned(),
         forgives: false,
     }
+}
+
+#[test]
+fn declines_and_wrong_pins_by_their_time() {
+    let declined_at = |id: &str, at: Time| Request {
+        decision: Decision::Decline,
+        call: Some(CallKind::Decline),
+        ..intent(id, &[id], at)
+    };
+    let by_operator = Request {
+        reasons: vec![Reason {
+            code: Code::Operator,
+            text: "not this one".to_owned(),
+        }],
+        ..declined_at("operator", hour(2))
+    };
+    let noted = Request {
+        state: RequestState::Noted,
+        ..declined_at("noted", hour(2))
+    };
+    let tried = |id: &str, right: bool, created: Time| Request {
+        created,
+        pin: Some(PinTry {
+            right,
+            origin: "f00d".to_owned(),
+        }),
+        ..declined_at(id, hour(8))
+    };
+    let facts = vec![
+        vec![grant(BO, BO, 9)],
+        held("confirmed", BO, hour(1)),
+        vec![
+            decided(declined_at("one", hour(1))),
+            decided(declined_at("two", hour(3))),
+            decided(by_operator),
+            decided(noted),
+        ],
+        vec![settled("one", Outcome::Declined)],
+        vec![
+            decided(tried("wrong", false, hour(1))),
+            decided(tried("right", true, hour(2))),
+            decided(tried("later", false, hour(3))),
+        ],
+    ];
+    let rows = [
+        (0, 4, 9, &[3, 1][..]),
+        (1, 4, 9, &[3, 1]),
+        (1, 3, 9, &[1]),
+        (2, 3, 9, &[]),
+        (3, 1, 9, &[]),
+        (0, 9, 2, &[8, 8]),
+        (0, 9, 0, &[]),
+    ];
+    check(facts, |store, place| {
+        for (since, until, limit, expect) in rows {
+            let found = store.declined(hour(since), hour(until), limit);
+            let expect: Vec<Time> = expect.iter().map(|at| hour(*at)).collect();
+            assert_eq!(found.expect("it reads"), expect, "{place}: {since} {until}");
+        }
+        for (since, expect) in [(0, &["later", "wrong"][..]), (2, &["later"]), (4, &[])] {
+            let found = store.wrong_pins(hour(since), 9).expect("it reads");
+            let found: Vec<&str> = found.iter().map(|request| request.id.as_str()).collect();
+            assert_eq!(found, expect, "{place}: {since}");
+        }
+        let found = store.wrong_pins(hour(0), 1).expect("it reads");
+        assert_eq!(found[0].id, request_id("later"), "{place}");
+    });
 }
 
 #[test]

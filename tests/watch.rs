@@ -7,6 +7,7 @@ mod common;
 
 use common::{House, time};
 use maitred::calcom::port::Dialect;
+use maitred::domain::criteria::cap::{Cap, Period};
 use maitred::domain::decision::{Code, Decision};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{EventTypeKey, Gate, RefuseWith};
@@ -21,6 +22,7 @@ use maitred::domain::unresolved::{Unresolved, UnresolvedCode};
 use maitred::domain::watch::What;
 use maitred::reconcile::watch::Watched;
 use maitred::sandbox::actions::{Action, Said, Shift};
+use maitred::sandbox::faults::{Fault, Rule, Stage};
 use maitred::sandbox::journal::Kind;
 
 const BO: &str = "bo@example.com";
@@ -959,4 +961,87 @@ async fn a_waiting_series_is_not_closed_by_an_occurrence_that_left_it() {
     assert_eq!(record.state, RequestState::Noted);
     assert_eq!(house.status(&uids[1]), "pending");
     nothing_more(&mut house, "waits").await;
+}
+
+/// A member whose only credit is in a booking that is cancelled books another time at once: the pass
+/// looks at the open charges again before it declines, so that no watch has to come first.
+#[tokio::test]
+async fn a_cancellation_in_good_time_pays_for_the_next_request() {
+    let booker = |uid: &str| Action::BookerCancels(Said::nothing(uid));
+    let host = |uid: &str| Action::HostCancels(Said::nothing(uid));
+    let rows: [(&str, fn(&str) -> Action); 2] = [("booker", booker), ("host", host)];
+    for dialect in [Dialect::V2, Dialect::V1] {
+        for (who, action) in rows {
+            for capped in [false, true] {
+                let what = format!("{dialect:?}: {who}, capped {capped}");
+                let mut house = House::new(dialect).await;
+                house.grant(BO, if capped { 9 } else { 1 }).await;
+                if capped {
+                    house.policy.house.caps = vec![Cap {
+                        at_most: 1,
+                        per: Period::Open,
+                        tiers: Vec::new(),
+                    }];
+                }
+                let first = house.request(house.kinds.lesson, BO, START);
+                house.pass().await;
+                assert_eq!(house.status(&first), "accepted", "{what}");
+                act(&house, action(&first));
+                let next = house.request(house.kinds.lesson, BO, "2026-12-02T09:00:00Z");
+                let report = house.pass().await;
+                assert_eq!(house.status(&next), "pending", "{what}");
+                assert!(report.more, "{what}");
+                assert_eq!(
+                    house.charge(&first).await.unwrap().state,
+                    ChargeState::Refunded,
+                    "{what}"
+                );
+                house.pass().await;
+                assert_eq!(house.status(&next), "accepted", "{what}");
+            }
+        }
+    }
+}
+
+/// Without a cancellation the decline stands, at the cost of one look at the charges of the member.
+#[tokio::test]
+async fn what_a_decline_rests_on_is_read_once() {
+    for lessons in [1, 5] {
+        let mut house = House::new(Dialect::V2).await;
+        house.grant(BO, lessons).await;
+        for day in 1..=lessons {
+            let start = format!("2026-12-0{day}T09:00:00Z");
+            house.request(house.kinds.lesson, BO, &start);
+        }
+        house.pass().await;
+        let next = house.request(house.kinds.lesson, BO, "2026-12-09T09:00:00Z");
+        let before = house.calendar.calls();
+        let report = house.pass().await;
+        assert_eq!(house.status(&next), "rejected", "{lessons}");
+        assert!(!report.more, "{lessons}");
+        // The list of what waits, one look at the charges, the booking before its call, the call.
+        let calls = house.calendar.calls() - before;
+        assert!(calls <= 4, "{lessons}: {calls} calls");
+    }
+}
+
+#[tokio::test]
+async fn a_decline_waits_while_what_it_rests_on_cannot_be_read() {
+    let mut house = House::new(Dialect::V2).await;
+    house.grant(BO, 1).await;
+    let first = house.request(house.kinds.lesson, BO, START);
+    house.pass().await;
+    let next = house.request(house.kinds.lesson, BO, "2026-12-02T09:00:00Z");
+    let fault = Fault::Error {
+        status: 500,
+        stage: Stage::Before,
+    };
+    let rule = Rule::next(Kind::Get, fault);
+    house.sandbox.lock().add_fault(rule).unwrap();
+    let report = house.pass().await;
+    assert_eq!(house.status(&next), "pending");
+    assert!(report.problems.iter().any(|p| p.code == "unread-charge"));
+    house.pass().await;
+    assert_eq!(house.status(&next), "rejected");
+    assert_eq!(house.status(&first), "accepted");
 }

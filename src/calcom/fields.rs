@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::domain::booking::{Answer, EventType, Question, QuestionKind, Status};
 use crate::domain::id::{Address, BookingUid, EventTypeId, RequestId};
-use crate::domain::time::{Time, kept};
+use crate::domain::taken::Buffers;
+use crate::domain::time::{Span, Time, kept};
 
 pub(super) type Object = Map<String, Value>;
 
@@ -315,6 +316,16 @@ pub(super) fn seats(value: Option<&Value>) -> bool {
 pub(super) fn minutes(object: &Object, field: &str) -> u32 {
     let minutes = number(object, field).and_then(|minutes| u32::try_from(minutes).ok());
     minutes.unwrap_or(0)
+}
+
+/// What an event type keeps free before and after its bookings. Cal.com's form offers two hours at
+/// most; no more than a day is believed.
+pub(super) fn buffers(object: &Object) -> Buffers {
+    let span = |field| Span::minutes(minutes(object, field).into()).min(Span::hours(24));
+    Buffers {
+        before: span("beforeEventBuffer"),
+        after: span("afterEventBuffer"),
+    }
 }
 
 /// Those event types that can be read. One that cannot is reported and left out: whatever is gated

@@ -52,11 +52,11 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     dialect(config, host, report);
     pace(config, host, report);
     patience(config, report);
-    if config.policy.limits.declines_per_pass == 0 {
+    if config.policy.limits.declines.at_most == 0 {
         let problem = "with 0 nobody is ever declined".to_owned();
         let help = "what would be declined stays pending and is shown by `maitred plan`; give 1 or \
             more to decline";
-        report.warn("limits.declines-per-pass", problem, help);
+        report.warn("limits.declines", problem, help);
     }
     if config.policy.gates.is_empty() {
         let problem = "there is no [[gate]]: no booking will be touched".to_owned();

@@ -10,7 +10,7 @@ use super::report::Report;
 use super::{cap, lists, opening, price, rule, value};
 use crate::domain::criteria::house::House;
 use crate::domain::criteria::opening::Opening;
-use crate::domain::criteria::terms::{AccountDetails, Criteria, Notice, WhoseClock};
+use crate::domain::criteria::terms::{AccountDetails, AnswerTooMany, Criteria, Notice, WhoseClock};
 use crate::domain::gate::EventTypeKey;
 use crate::domain::id::MAX_NAME;
 use crate::domain::time::Span;
@@ -65,6 +65,14 @@ pub(super) fn read(
     }
     let slot = &mut criteria.too_many_requests;
     get_lasting(table, "too-many-requests", slot, report);
+    if let Some(item) = table.get("answer-too-many", report) {
+        let words = [
+            ("once", AnswerTooMany::Once),
+            ("each", AnswerTooMany::Each),
+            ("never", AnswerTooMany::Never),
+        ];
+        set(&mut criteria.answer_too_many, item.word(&words, report));
+    }
     if let Some(item) = table.get("pin", report) {
         criteria.pin = pin(&item, report);
     }

@@ -1,5 +1,8 @@
 //! The sections `[[gate]]`: what is guarded, what it costs, and whom it is for.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use super::model;
 use super::parse::set;
 use super::reader::{Item, Table};
@@ -7,8 +10,13 @@ use super::report::Report;
 use super::{criteria, effect, terms, value};
 use crate::domain::criteria::house::House;
 use crate::domain::decision::MAX_CREDITS;
-use crate::domain::gate::{EventTypeKey, Gate};
+use crate::domain::gate::{EventTypeKey, Gate, Unanswered};
 use crate::domain::id::{EventTypeId, MAX_NAME};
+use crate::domain::time::Span;
+
+/// How long before its start an unanswered request may be declined.
+const LEAD: RangeInclusive<Duration> =
+    Duration::from_secs(0)..=Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Gates that a house may have: each request looks through them for its own.
 const MAX_GATES: usize = 1_000;
@@ -57,6 +65,9 @@ fn read_one(mut table: Table<'_>, house: &House, seen: &mut Seen, report: &mut R
         report,
     );
     effect::get(&mut table, "taken", &mut gate.taken, report);
+    if let Some(item) = table.get("unanswered", report) {
+        set(&mut gate.unanswered, unanswered(&item, report));
+    }
     gate.criteria = criteria::read(&mut table, &gate.event_types, house, report);
     terms::read(&mut table, house.zone, &mut gate.terms, report);
     table.close(report);
@@ -147,6 +158,22 @@ pub(super) fn event_type(item: &Item<'_>, report: &mut Report<'_>) -> Option<Eve
 /// Cal.com makes slugs of letters of any script, digits and a few signs; never of these.
 fn is_slug(c: char) -> bool {
     !(c.is_whitespace() || c.is_control() || "/?#\\".contains(c))
+}
+
+/// `"leave"`, `"decline"`, or `{ decline = "2h" }`: so long before the start.
+fn unanswered(item: &Item<'_>, report: &mut Report<'_>) -> Option<Unanswered> {
+    if item.as_table().is_none() {
+        let decline = Unanswered::Decline {
+            before: Span::zero(),
+        };
+        let words = [("leave", Unanswered::Leave), ("decline", decline)];
+        return item.word(&words, report);
+    }
+    let mut table = item.table("{ decline = \"2h\" }", report)?;
+    let before = table.need("decline", "\"2h\"", report);
+    table.close(report);
+    let before = value::span(&before?, LEAD, report)?;
+    Some(Unanswered::Decline { before })
 }
 
 /// The gate's name: its own, or that of its first event type. No two are the same.

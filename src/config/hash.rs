@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::model::Config;
 use crate::domain::criteria::effect::Effect;
-use crate::domain::gate::{EventTypeKey, Gate, HostKey, RefuseWith};
+use crate::domain::gate::{EventTypeKey, Gate, HostKey, RefuseWith, Unanswered};
 use crate::domain::terms::{
     AcceptedMove, Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, OnReschedule, OnRevived,
     RefundTerms, Terms, Unmanaged,
@@ -39,7 +39,11 @@ fn canonical(config: &Config) -> String {
         "policy 2".to_owned(),
         format!("refuse-with {}", refuse_with(policy.refuse_with)),
         format!("requests-per-pass {}", limits.requests_per_pass),
-        format!("declines-per-pass {}", limits.declines_per_pass),
+        format!(
+            "declines {} {}",
+            limits.declines.at_most,
+            limits.declines.per.num_milliseconds()
+        ),
         format!(
             "max-observation-age {}",
             limits.max_observation_age.num_milliseconds()
@@ -69,11 +73,21 @@ fn gate(gate: &Gate) -> String {
         effect(gate.short_of_credit),
         effect(gate.taken)
     );
+    line.push_str(&unanswered(gate.unanswered));
     line.push_str(&terms(&gate.terms));
     for key in event_types {
         write!(line, " {}", event_type(key)).expect("writing to a string cannot fail");
     }
     line
+}
+
+fn unanswered(unanswered: Unanswered) -> String {
+    match unanswered {
+        Unanswered::Leave => String::new(),
+        Unanswered::Decline { before } => {
+            format!(" unanswered decline {}", before.num_milliseconds())
+        }
+    }
 }
 
 fn event_type(key: &EventTypeKey) -> String {
@@ -201,7 +215,7 @@ hosts = [7, \"bo@example.com\"]
 [schedule]
 [limits]
 requests-per-pass = 100
-declines-per-pass = 10
+declines = { at-most = 10, per = \"1h\" }
 max-observation-age = \"10s\"
 series-settle = \"20s\"
 [house]
@@ -249,7 +263,8 @@ taken = \"decline\"
             ("7, ", "", false),
             ("bo@", "al@", false),
             ("= 100", "= 101", false),
-            ("pass = 10\n", "pass = 11\n", false),
+            ("at-most = 10", "at-most = 11", false),
+            ("per = \"1h\"", "per = \"2h\"", false),
             ("\"10s\"", "\"11s\"", false),
             ("\"20s\"", "\"21s\"", false),
             ("\"club\"", "\"society\"", false),

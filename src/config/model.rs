@@ -12,7 +12,7 @@ use super::lookup::LookupConfig;
 use crate::domain::criteria::effect::Effect;
 use crate::domain::criteria::house::House;
 use crate::domain::criteria::terms::Criteria;
-use crate::domain::gate::{Gate, Limits, Policy, RefuseWith};
+use crate::domain::gate::{DeclineLimit, Gate, Limits, Policy, RefuseWith, Unanswered};
 use crate::domain::terms::Terms;
 use crate::domain::time::Span;
 
@@ -161,7 +161,10 @@ pub(super) fn audit(zone: Tz) -> Every {
 pub(super) fn limits() -> Limits {
     Limits {
         requests_per_pass: 250,
-        declines_per_pass: 25,
+        declines: DeclineLimit {
+            at_most: 25,
+            per: Span::minutes(15),
+        },
         max_observation_age: Span::seconds(10),
         series_settle: Span::seconds(10),
     }
@@ -176,6 +179,7 @@ pub(super) fn gate() -> Gate {
         unknown_booker: Effect::Decline,
         short_of_credit: Effect::Decline,
         taken: Effect::Decline,
+        unanswered: Unanswered::Leave,
         criteria: Criteria::default(),
         terms: Terms::default(),
     }
@@ -262,6 +266,7 @@ require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
             (Code::NotAllowed, text::not_allowed()),
             (Code::OutsideHours, text::outside_hours()),
             (Code::Taken, text::taken()),
+            (Code::Unanswered, text::unanswered()),
         ];
         for (code, expect) in fixed {
             let words = loaded.config.policy.house.words(code).expect("it is shown");

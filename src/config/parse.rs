@@ -14,7 +14,7 @@ use super::reader::{self, Item, KEY_BELONGS, Table};
 use super::report::Report;
 use super::{calcom, check, gate, house, lookup, rule, value, words};
 use crate::domain::criteria::house::House;
-use crate::domain::gate::{Limits, Policy};
+use crate::domain::gate::{DeclineLimit, Limits, Policy};
 
 /// How often a schedule may come round: more often than once a second no server would bear, and
 /// less often than once a day is what timers are for.
@@ -26,6 +26,10 @@ const OBSERVATION_AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Durat
 
 /// How long a series must have been quiet. It is written within seconds.
 const SETTLE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
+
+/// For how long declines may be counted.
+const DECLINES_PER: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(7 * 86_400);
 
 /// The most new decisions of one pass.
 const MAX_REQUESTS: u64 = 10_000;
@@ -210,12 +214,14 @@ fn limits(mut table: Table<'_>, report: &mut Report<'_>) -> Limits {
             count(&item, 1..=MAX_REQUESTS, report),
         );
     }
-    if let Some(item) = table.get("declines-per-pass", report) {
-        set(
-            &mut limits.declines_per_pass,
-            count(&item, 0..=MAX_REQUESTS, report),
-        );
+    if let Some(item) = table.get("declines", report) {
+        set(&mut limits.declines, declines(&item, report));
     }
+    table.replaced(
+        "declines-per-pass",
+        "write declines = { at-most = 25, per = \"15m\" }: the limit is by time now",
+        report,
+    );
     if let Some(item) = table.get("max-observation-age", report) {
         let age = value::span(&item, OBSERVATION_AGE, report);
         set(&mut limits.max_observation_age, age);
@@ -228,6 +234,25 @@ fn limits(mut table: Table<'_>, report: &mut Report<'_>) -> Limits {
     }
     table.close(report);
     limits
+}
+
+/// How many declines in which time.
+fn declines(item: &Item<'_>, report: &mut Report<'_>) -> Option<DeclineLimit> {
+    let example = "{ at-most = 25, per = \"15m\" }";
+    let Some(entries) = item.as_table() else {
+        item.refuse("a table", &format!("for example {example}"), report);
+        return None;
+    };
+    let mut table = Table::new(&item.path, Some(entries));
+    let at_most = table.need("at-most", "25", report);
+    let per = table.need("per", "\"15m\"", report);
+    table.close(report);
+    let at_most = at_most.and_then(|item| count(&item, 0..=MAX_REQUESTS, report));
+    let per = per.and_then(|item| value::span(&item, DECLINES_PER, report));
+    Some(DeclineLimit {
+        at_most: at_most?,
+        per: per?,
+    })
 }
 
 fn count(item: &Item<'_>, range: RangeInclusive<u64>, report: &mut Report<'_>) -> Option<usize> {

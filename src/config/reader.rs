@@ -100,6 +100,22 @@ impl<'t> Table<'t> {
         Table::new(&path, entries)
     }
 
+    /// Refuses a key that another one has replaced.
+    pub(super) fn replaced(&mut self, key: &'static str, help: &str, report: &mut Report<'_>) {
+        let Some((name, _)) = self
+            .entries
+            .into_iter()
+            .flatten()
+            .find(|(name, _)| name.get_ref().as_ref() == key)
+        else {
+            return;
+        };
+        let path = join(&self.path, key);
+        report.found(&path, name.span());
+        self.known.push(key);
+        report.error(&path, format!("`{key}` is not used any more"), help);
+    }
+
     /// Reports the keys that nobody asked for.
     pub(super) fn close(self, report: &mut Report<'_>) {
         for (key, value) in self.entries.into_iter().flatten() {

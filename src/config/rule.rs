@@ -15,7 +15,7 @@ const MAX_RULES: usize = 50;
 
 /// What maitred's own rules are called in findings; `judge` gives them these names. In their order:
 /// those of the operator come before the last.
-pub const OWN: [&str; 14] = [
+pub const OWN: [&str; 15] = [
     "pending",
     "free-of-charge",
     "booker",
@@ -23,6 +23,7 @@ pub const OWN: [&str; 14] = [
     "allowed",
     "requests-per-day",
     "member",
+    "not-begun",
     "not-frozen",
     "pin",
     "notice",

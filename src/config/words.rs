@@ -16,7 +16,7 @@ const EXAMPLE: &str = "\"…\" or { en = \"…\", de = \"…\" }";
 
 /// What bookers are told of by maitred itself, in the order in which requests are judged. A rule has
 /// its reason beside it.
-const TOLD: [Code; 12] = [
+const TOLD: [Code; 13] = [
     Code::Blocked,
     Code::NotAllowed,
     Code::TooManyRequests,
@@ -27,6 +27,7 @@ const TOLD: [Code; 12] = [
     Code::OutsideHours,
     Code::Taken,
     Code::OverCap,
+    Code::Unanswered,
     Code::LookupFailed,
     Code::ShortOfCredit,
 ];

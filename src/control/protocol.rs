@@ -292,6 +292,9 @@ pub struct StepView {
     pub start: String,
     pub booker: Option<String>,
     pub account: Option<String>,
+    /// Whether there may be an account, because the request was left alone before it was looked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_looked_up: bool,
     pub gate: Option<String>,
     pub decision: String,
     pub credits: u64,

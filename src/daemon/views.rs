@@ -117,6 +117,7 @@ pub fn step(request: &Request, outcome: &str) -> StepView {
         start: time(request.start),
         booker: request.booker.as_ref().map(ToString::to_string),
         account: request.account.as_ref().map(ToString::to_string),
+        not_looked_up: !request.account_is_known(),
         gate: request.gate.clone(),
         decision: request.decision.as_str().to_owned(),
         credits: credits_of(request),

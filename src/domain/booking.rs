@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
+use super::taken::Buffers;
 use super::time::{Span, Time};
 
 /// A booking's state at Cal.com. Texts are never trusted, this word is.
@@ -178,6 +179,8 @@ pub struct EventType {
     pub slug: String,
     pub title: String,
     pub length_minutes: u32,
+    /// What is kept free before and after each of its bookings.
+    pub buffers: Buffers,
     /// In the currency's smallest unit; the larger of the column and the payment apps' own price.
     pub price: i64,
     pub seated: bool,

@@ -33,6 +33,12 @@ pub enum Code {
     NotPending,
     /// The end has passed without an answer.
     Over,
+    /// What it would be declined for rests on something that is not settled yet.
+    Unsettled,
+    /// It has begun: nothing is confirmed after its start.
+    Begun,
+    /// It began, or its deadline passed, while it was left for an operator.
+    Unanswered,
     /// The series is so young that a poll may have seen a part of it.
     SeriesSettling,
     /// The series could not be read whole.
@@ -98,7 +104,7 @@ pub enum Code {
 }
 
 /// Every code, in the order of the declaration.
-pub const CODES: [Code; 39] = [
+pub const CODES: [Code; 42] = [
     Code::Ungated,
     Code::ForeignHost,
     Code::NoEventType,
@@ -107,6 +113,9 @@ pub const CODES: [Code; 39] = [
     Code::Seated,
     Code::NotPending,
     Code::Over,
+    Code::Unsettled,
+    Code::Begun,
+    Code::Unanswered,
     Code::SeriesSettling,
     Code::SeriesUnreadable,
     Code::PredecessorUnclear,
@@ -151,6 +160,9 @@ impl Code {
             Self::Seated => "seated",
             Self::NotPending => "not-pending",
             Self::Over => "over",
+            Self::Unsettled => "unsettled",
+            Self::Begun => "begun",
+            Self::Unanswered => "unanswered",
             Self::SeriesSettling => "series-settling",
             Self::SeriesUnreadable => "series-unreadable",
             Self::PredecessorUnclear => "predecessor-unclear",

@@ -1,6 +1,8 @@
 //! The policy: what the operator configured, as the plan needs it. Gates say which event types are
 //! guarded and what they cost; nothing outside a gate is ever touched.
 
+use std::fmt;
+
 use super::booking::Booking;
 use super::criteria::effect::Effect;
 use super::criteria::house::House;
@@ -9,6 +11,7 @@ use super::decision::{Code, Credits};
 use super::id::{Address, EventTypeId, HostId};
 use super::request::Charge;
 use super::terms::Terms;
+use super::text;
 use super::time::Span;
 
 /// All that decides, apart from the snapshot.
@@ -40,8 +43,20 @@ pub struct Gate {
     pub short_of_credit: Effect,
     /// What becomes of a request for a time at which the host has an accepted booking.
     pub taken: Effect,
+    /// What becomes of a request that is left for an operator and that nobody answers.
+    pub unanswered: Unanswered,
     pub criteria: Criteria,
     pub terms: Terms,
+}
+
+/// What becomes of a request that nobody answers before its deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unanswered {
+    /// It stays pending at Cal.com, and an operator is told when it begins.
+    #[default]
+    Leave,
+    /// It is declined so long before its start.
+    Decline { before: Span },
 }
 
 /// How an operator names an event type.
@@ -70,12 +85,34 @@ pub enum RefuseWith {
 pub struct Limits {
     /// New decisions of one pass that lead to a call.
     pub requests_per_pass: usize,
-    /// New declines of one pass; a mistake in the configuration refuses no more than these.
-    pub declines_per_pass: usize,
+    /// How many declines there may be in which time, cancellations of unmanaged bookings among them:
+    /// a mistake in the configuration refuses no more than these before somebody can notice.
+    pub declines: DeclineLimit,
     /// How old the last sight of a booking may be when a call for it is sent.
     pub max_observation_age: Span,
     /// How long a series must have been quiet before it is decided: a poll may see a part of it.
     pub series_settle: Span,
+}
+
+/// A limit of declines in a sliding time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeclineLimit {
+    pub at_most: usize,
+    pub per: Span,
+}
+
+impl DeclineLimit {
+    /// For everything that only asks what would be decided.
+    pub const NONE: Self = Self {
+        at_most: usize::MAX,
+        per: Span::minutes(15),
+    };
+}
+
+impl fmt::Display for DeclineLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.at_most, text::span(self.per))
+    }
 }
 
 impl Policy {

@@ -9,6 +9,7 @@ mod times;
 mod told;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 
@@ -18,12 +19,13 @@ use super::criteria::effect::Effect;
 use super::criteria::house::House;
 use super::decision::{Code, Credits, Decision, Finding, Reason};
 use super::findings::{Findings, Room};
-use super::gate::Gate;
+use super::gate::{Gate, Unanswered};
 use super::id::{AccountId, Address};
 use super::phrase::Name;
 use super::request::{Charge, Review, Verdict};
 use super::rule::scope::{Questions, Scope};
 use super::snapshot::{Lookups, Pin, Standing};
+use super::taken::Overlap;
 use super::terms::OnReschedule;
 use super::text;
 use super::time::Time;
@@ -46,23 +48,27 @@ pub struct Asked<'a> {
     pub standing: [&'a [Standing]; 2],
     /// What the booker asked for before it on the same day.
     pub asked_before: u32,
+    /// Whether the booker was told on that day that these are too many.
+    pub told_before: bool,
     /// What became of the PIN that was given with it.
     pub pin: Option<Pin>,
     pub lookups: Option<&'a Lookups>,
     /// An operator's word about it.
     pub review: Option<&'a Review>,
-    /// What overlaps it: an accepted booking, or one confirmed before it in this plan.
-    pub taken_by: Option<&'a str>,
+    /// What overlaps it: an accepted booking, or one that is being confirmed.
+    pub taken_by: Option<Overlap<'a>>,
     /// Which of `bookings` that overlaps, by its place.
     pub taken_at: usize,
+    /// Credits that may come back to the member, because what they were taken for is not settled.
+    pub unsettled: Credits,
     /// The charge it would take over.
     pub carried: Option<&'a Charge>,
     /// Several bookings are decided together, and some of them replaced what is paid for. That comes
     /// back when this is answered, and not before.
     pub moved_together: bool,
     pub ledger_is_empty: bool,
-    /// When it was judged for the first time.
-    pub first: Time,
+    /// When each reason was given for it first.
+    pub reasons_since: &'a [(String, Time)],
     pub now: Time,
 }
 
@@ -83,17 +89,38 @@ pub struct Judged {
     pub credits: Credits,
     /// What has to be held for that, beside what is carried.
     pub to_hold: Credits,
+    /// The reasons by the names under which `Request::reasons_since` has them.
+    pub given: Vec<String>,
 }
 
 /// A rule's objection.
+#[derive(Clone)]
 struct Objection {
     decision: Decision,
     code: Code,
+    /// The operator's own rule that objects.
+    rule: Option<Arc<str>>,
+    /// Whether it would not object any more if all that is being decided came to nothing.
+    unsettled: bool,
     text: String,
     /// Whether the text is in the operator's own words.
     own: bool,
     /// The place of the booking that stood in the way, where it was a single one.
     at: Option<usize>,
+}
+
+impl Objection {
+    fn key(&self) -> String {
+        reason_key(self.code, self.rule.as_deref())
+    }
+}
+
+/// The name of a reason in `Request::reasons_since`.
+fn reason_key(code: Code, rule: Option<&str>) -> String {
+    match rule {
+        Some(rule) => format!("{code} {rule}"),
+        None => code.as_str().to_owned(),
+    }
 }
 
 /// What one rule says: nothing to look at, fine, or an objection.
@@ -106,6 +133,14 @@ enum Said {
 impl Said {
     fn fine(detail: &'static str) -> Self {
         Self::Fine(Cow::Borrowed(detail))
+    }
+
+    /// Marks an objection as one that rests on something unsettled.
+    fn resting_on(mut self, unsettled: bool) -> Self {
+        if let Self::Objects(objection) = &mut self {
+            objection.unsettled = unsettled;
+        }
+        self
     }
 }
 
@@ -123,6 +158,11 @@ impl<'a> Asked<'a> {
         before.iter().chain(since)
     }
 
+    /// The member's bookings that are certain to stand.
+    fn settled(&self) -> impl Iterator<Item = &'a Standing> + use<'a> {
+        self.standing().filter(|standing| standing.settled)
+    }
+
     fn requests_per_day(&self) -> Option<u32> {
         let limits = [
             self.house.requests_per_day,
@@ -131,9 +171,24 @@ impl<'a> Asked<'a> {
         limits.into_iter().flatten().min()
     }
 
-    /// What an effect means for this request.
-    fn decision(&self, effect: Effect) -> Decision {
-        effect.decision(self.first, self.bookings[0].start)
+    /// What an effect means for this request, when a reason with this code asks for it.
+    fn decision(&self, effect: Effect, code: Code) -> Decision {
+        self.decision_of_rule(effect, code, None)
+    }
+
+    fn decision_of_rule(&self, effect: Effect, code: Code, rule: Option<&str>) -> Decision {
+        let since = match effect {
+            Effect::Wait(_) => {
+                // A note from before names were kept has only the code of a rule's reason.
+                let names = [reason_key(code, rule), reason_key(code, None)];
+                let mut known = self.reasons_since.iter();
+                known
+                    .find(|(reason, _)| names.contains(reason))
+                    .map_or(self.now, |(_, since)| *since)
+            }
+            Effect::Decline | Effect::Review | Effect::Leave => self.now,
+        };
+        effect.decision(since, self.bookings[0].start)
     }
 
     /// A successor that takes over what was paid, where the gate lets it go on without new questions.
@@ -225,12 +280,19 @@ pub fn judge_with(asked: &Asked<'_>, room: &mut Room) -> Judged {
         }
     }
     heard.hard("credit", credit(asked, to_hold));
+    heard.hard("not-begun", calendar::not_begun(asked));
     let Heard { objections, .. } = heard;
-    let (decision, reasons, told) = decide(asked, &scope, objections, carried);
+    let Decided {
+        decision,
+        reasons,
+        told,
+        given,
+    } = decide(asked, &scope, objections, carried);
     Judged {
         decision,
         reasons,
         told,
+        given,
         findings: room.findings(|| rules::lists(asked)),
         account: asked.account.map(|account| account.id.clone()),
         booker: asked.booker().map(|booker| booker.address.clone()),
@@ -282,22 +344,52 @@ impl Heard<'_> {
     }
 }
 
-/// The first objection decides; further ones that ask for the same are reasons too. Last comes what
-/// the booker is told of a decline.
+/// What comes of all objections.
+struct Decided {
+    decision: Decision,
+    reasons: Vec<Reason>,
+    /// What the booker is told of a decline.
+    told: Option<String>,
+    /// The reasons by their names in `Request::reasons_since`.
+    given: Vec<String>,
+}
+
+impl Decided {
+    fn one(decision: Decision, code: Code, text: String) -> Self {
+        Self::of(decision, vec![reason_of(code, text)])
+    }
+
+    fn of(decision: Decision, reasons: Vec<Reason>) -> Self {
+        let given = reasons.iter().map(|one| reason_key(one.code, None));
+        Self {
+            decision,
+            told: (decision == Decision::Decline).then(|| text::joined(&reasons)),
+            given: given.collect(),
+            reasons,
+        }
+    }
+}
+
+/// The first objection decides; further ones that ask for the same are reasons too.
 fn decide(
     asked: &Asked<'_>,
     scope: &Scope<'_>,
     mut objections: Vec<(Weight, Objection)>,
     carried: Credits,
-) -> (Decision, Vec<Reason>, Option<String>) {
+) -> Decided {
     if let Some(review) = asked.review
-        && let Some((decision, reasons)) = said_by_operator(review, &mut objections)
+        && let Some(decided) = said_by_operator(review, &mut objections)
     {
-        let told = (decision == Decision::Decline).then(|| text::joined(&reasons));
-        return (decision, reasons, told);
+        return decided;
     }
     let mut objections: Vec<Objection> = objections.into_iter().map(|(_, one)| one).collect();
     told::in_own_words(asked, scope, &mut objections);
+    if let Some(unsettled) = without_unsettled(asked, &mut objections) {
+        return unsettled;
+    }
+    if let Some(unanswered) = unanswered(asked, scope, &objections) {
+        return unanswered;
+    }
     let Some(first) = objections.first() else {
         let reason = if asked.carried.is_some() {
             let paid = text::credits(carried);
@@ -306,7 +398,7 @@ fn decide(
         } else {
             reason_of(Code::Enough, "enough credit".to_owned())
         };
-        return (Decision::Confirm, vec![reason], None);
+        return Decided::of(Decision::Confirm, vec![reason]);
     };
     let decision = expired_wait(first.decision, asked.now);
     let now_asks = |objection: &Objection| expired_wait(objection.decision, asked.now);
@@ -324,14 +416,14 @@ fn decide(
     let mut reasons: Vec<Reason> = shown()
         .map(|objection| reason_of(objection.code, objection.text.clone()))
         .collect();
+    let given = shown().map(|objection| objection.key()).collect();
     if shown().any(|objection| waited(objection)) {
         reasons.push(reason_of(Code::WaitedTooLong, text::waited_too_long()));
     }
     if decision == Decision::Decline && asked.ledger_is_empty {
         let text = "the ledger has no account yet, and declining everybody would be a mistake: \
                     grant credits or import the members first";
-        let reasons = vec![reason_of(Code::EmptyLedger, text.to_owned())];
-        return (Decision::Leave, reasons, None);
+        return Decided::one(Decision::Leave, Code::EmptyLedger, text.to_owned());
     }
     let told = (decision == Decision::Decline).then(|| {
         if told::may_name_the_account(asked) {
@@ -340,27 +432,91 @@ fn decide(
             told::to_anybody(asked, &same, waited)
         }
     });
-    (decision, reasons, told)
+    Decided {
+        decision,
+        reasons,
+        told,
+        given,
+    }
+}
+
+/// Takes the declines out that rest on something unsettled. When nothing else asks for a decline, the
+/// request is left until that is settled: nobody is told what may not be so in a minute.
+fn without_unsettled(asked: &Asked<'_>, objections: &mut Vec<Objection>) -> Option<Decided> {
+    let declines =
+        |objection: &Objection| expired_wait(objection.decision, asked.now) == Decision::Decline;
+    let rests = |objection: &Objection| objection.unsettled && declines(objection);
+    if !objections.first().is_some_and(rests) {
+        // Further reasons for a decline are given only when they are certain.
+        objections.retain(|objection| !rests(objection));
+        return None;
+    }
+    let codes: Vec<&str> = objections
+        .iter()
+        .filter(|objection| rests(objection))
+        .map(|objection| objection.code.as_str())
+        .collect();
+    let codes = codes.join(", ");
+    objections.retain(|objection| !rests(objection));
+    if objections.first().is_some_and(declines) {
+        return None;
+    }
+    let text = format!(
+        "would be declined ({codes}), but that rests on a booking which is still being decided: it \
+         is left until that is settled"
+    );
+    Some(Decided::one(Decision::Leave, Code::Unsettled, text))
+}
+
+/// What becomes of a request that nobody has answered by its deadline.
+fn unanswered(asked: &Asked<'_>, scope: &Scope<'_>, objections: &[Objection]) -> Option<Decided> {
+    let first = objections.first()?;
+    if expired_wait(first.decision, asked.now) != Decision::Review {
+        return None;
+    }
+    let start = asked.bookings[0].start;
+    match asked.gate.unanswered {
+        Unanswered::Decline { before } if asked.now >= start - before && !asked.ledger_is_empty => {
+            let mut own = vec![objection(
+                Decision::Decline,
+                Code::Unanswered,
+                text::unanswered(),
+            )];
+            told::in_own_words(asked, scope, &mut own);
+            let text = own.remove(0).text;
+            Some(Decided::one(Decision::Decline, Code::Unanswered, text))
+        }
+        Unanswered::Leave | Unanswered::Decline { .. } if asked.now >= start => {
+            let text = format!(
+                "was left for an operator ({}), and nobody answered before it began",
+                first.code
+            );
+            Some(Decided::one(Decision::Leave, Code::Unanswered, text))
+        }
+        Unanswered::Leave | Unanswered::Decline { .. } => None,
+    }
 }
 
 /// An operator's word stands for what the house asks for, and never for what keeps calendar and
 /// ledger right: what still objects then is left to him.
-fn said_by_operator(
-    review: &Review,
-    objections: &mut Vec<(Weight, Objection)>,
-) -> Option<(Decision, Vec<Reason>)> {
+fn said_by_operator(review: &Review, objections: &mut Vec<(Weight, Objection)>) -> Option<Decided> {
     objections.retain(|(weight, _)| *weight == Weight::Hard);
+    let begun = objections.iter().any(|(_, one)| one.code == Code::Begun);
     if objections
         .first()
         .is_some_and(|(_, first)| is_nobodys(first.code))
     {
         return None;
     }
+    if begun && review.verdict == Verdict::Confirm {
+        let text = calendar::BEGUN.to_owned();
+        return Some(Decided::one(Decision::Leave, Code::Begun, text));
+    }
     let operator = |text: String| reason_of(Code::Operator, text);
-    match review.verdict {
-        Verdict::Decline => Some((Decision::Decline, vec![operator(review.reason.clone())])),
+    let (decision, reasons) = match review.verdict {
+        Verdict::Decline => (Decision::Decline, vec![operator(review.reason.clone())]),
         Verdict::Confirm if objections.is_empty() => {
-            Some((Decision::Confirm, vec![operator(review.reason.clone())]))
+            (Decision::Confirm, vec![operator(review.reason.clone())])
         }
         Verdict::Confirm => {
             let mut reasons: Vec<Reason> = objections
@@ -370,9 +526,10 @@ fn said_by_operator(
             let text = "an operator said to confirm it; that waits until nothing of this stands in \
                         the way";
             reasons.push(operator(text.to_owned()));
-            Some((Decision::Review, reasons))
+            (Decision::Review, reasons)
         }
-    }
+    };
+    Some(Decided::of(decision, reasons))
 }
 
 /// Whether it is not for maitred to answer at all, whoever says so.
@@ -408,13 +565,19 @@ fn expired_wait(decision: Decision, now: Time) -> Decision {
 }
 
 fn objects(decision: Decision, code: Code, text: impl Into<String>) -> Said {
-    Said::Objects(Objection {
+    Said::Objects(objection(decision, code, text.into()))
+}
+
+fn objection(decision: Decision, code: Code, text: String) -> Objection {
+    Objection {
         decision,
         code,
-        text: text.into(),
+        rule: None,
+        unsettled: false,
+        text,
         own: false,
         at: None,
-    })
+    }
 }
 
 /// An objection to one booking of the request, which is named where there are several.
@@ -430,11 +593,8 @@ fn objects_at(
         text = format!("{text} {}", text::occurrence(start));
     }
     Said::Objects(Objection {
-        decision,
-        code,
-        text,
-        own: false,
         at: Some(at),
+        ..objection(decision, code, text)
     })
 }
 
@@ -448,10 +608,12 @@ fn credit(asked: &Asked<'_>, to_hold: Credits) -> Said {
         return Said::Fine(detail.into());
     }
     let text = text::short_of_credit(to_hold, available, asked.bookings.len());
+    let unsettled = available.saturating_add(asked.unsettled) >= to_hold;
     // Nobody loses a time that was paid for because the credits are still in the one before it.
     let effect = match asked.gate.short_of_credit {
         Effect::Decline if asked.moved_together => Effect::Review,
         effect => effect,
     };
-    objects(asked.decision(effect), Code::ShortOfCredit, text)
+    let decision = asked.decision(effect, Code::ShortOfCredit);
+    objects(decision, Code::ShortOfCredit, text).resting_on(unsettled)
 }

@@ -4,6 +4,7 @@
 
 mod finish;
 mod note;
+mod unsettled;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +27,10 @@ use super::snapshot::{Earlier, Series, Snapshot, Standing};
 use super::taken::Taken;
 use super::terms::{AfterMoves, MoveAway, RefundTerms, who_moved};
 use super::time::{Time, kept};
+use unsettled::{carriable, waiting};
+
+/// Requests named one by one among the problems; of the others the number is told.
+const MAX_NAMED: usize = 20;
 
 /// All that a pass will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +79,7 @@ pub struct Call {
 }
 
 /// Something an operator should know, beside the steps.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     pub code: &'static str,
     pub text: String,
@@ -119,6 +124,13 @@ pub fn plan(snapshot: &Snapshot, policy: &Policy) -> Plan {
     for group in groups(snapshot) {
         planner.decide(group);
     }
+    let more = planner.unanswered.saturating_sub(MAX_NAMED);
+    if more > 0 {
+        planner.plan.problems.push(Problem {
+            code: "unanswered",
+            text: format!("and {more} more requests that began without an answer"),
+        });
+    }
     planner.plan
 }
 
@@ -142,6 +154,14 @@ struct Planner<'a> {
     findings: Room,
     /// Accounts that a step so far gives credits back to.
     returning: BTreeSet<&'a AccountId>,
+    /// Holds that a step so far posts, by account: they do not come back.
+    posting: HashMap<&'a AccountId, Credits>,
+    /// Charges that open intents take over, by account: they come back when the successor is declined.
+    taken_over: HashMap<&'a AccountId, Credits>,
+    /// The charges that pending bookings would take over, by account.
+    carriable: HashMap<&'a AccountId, Vec<(&'a BookingUid, Credits)>>,
+    /// Pending bookings that wait, or are left, for longer than this pass.
+    waiting: BTreeSet<&'a BookingUid>,
     taken: Taken,
     sends_left: usize,
     declines_left: usize,
@@ -157,6 +177,8 @@ struct Planner<'a> {
     counts: bool,
     /// Bookings that steps so far let in.
     standing: HashMap<&'a AccountId, Vec<Standing>>,
+    /// Requests that began unanswered.
+    unanswered: usize,
     /// Requests looked at so far, by who asked.
     asked: BTreeMap<&'a Address, Vec<Earlier>>,
     plan: Plan,
@@ -175,9 +197,17 @@ impl<'a> Planner<'a> {
             spent: HashMap::with_capacity_and_hasher(snapshot.accounts.len(), Default::default()),
             findings: Room::default(),
             returning: BTreeSet::new(),
+            posting: HashMap::default(),
+            taken_over: HashMap::default(),
+            carriable: carriable(snapshot),
+            waiting: waiting(snapshot),
             taken: taken(snapshot, &open),
             sends_left: policy.limits.requests_per_pass,
-            declines_left: policy.limits.declines_per_pass,
+            declines_left: policy
+                .limits
+                .declines
+                .at_most
+                .saturating_sub(snapshot.declined),
             open,
             begun: intents()
                 .flat_map(|request| &request.bookings)
@@ -189,6 +219,7 @@ impl<'a> Planner<'a> {
                 .collect(),
             counts: policy.counts(),
             standing: HashMap::default(),
+            unanswered: 0,
             asked: BTreeMap::new(),
             plan: Plan {
                 steps: Vec::new(),
@@ -276,14 +307,19 @@ impl<'a> Planner<'a> {
                 return Some(Code::SeriesUnreadable);
             }
         }
-        (self.now < group.newest + self.policy.limits.series_settle).then_some(Code::SeriesSettling)
+        (self.now < self.settled_at(group)).then_some(Code::SeriesSettling)
+    }
+
+    /// When a series is taken to be whole.
+    pub(super) fn settled_at(&self, group: &Group<'a>) -> Time {
+        group.newest + self.policy.limits.series_settle
     }
 
     fn judge(&mut self, group: &Group<'a>, gate: &Gate, record: Option<&Request>) {
         let first = group.bookings[0];
         let house = &self.policy.house;
         let zone = gate.criteria.zone(house, first);
-        let asked_before = self.asked_before(group, gate, zone);
+        let (asked_before, told_before) = self.asked_before(group, gate, zone);
         let account = first
             .booker
             .as_ref()
@@ -296,6 +332,7 @@ impl<'a> Planner<'a> {
             .enumerate()
             .find_map(|(at, booking)| Some((at, self.taken.find(booking)?)));
         let event_type = first.event_type.as_ref().map(|event_type| event_type.id);
+        let reasons_since = record.map_or_else(Vec::new, known_reasons);
         let mut findings = std::mem::take(&mut self.findings);
         let asked = Asked {
             gate,
@@ -309,15 +346,17 @@ impl<'a> Planner<'a> {
             available: account.map_or(0, |account| self.available(account)),
             standing: self.standing(account),
             asked_before,
+            told_before,
             pin: self.snapshot.pins.get(&first.uid).copied(),
             lookups: self.snapshot.lookups.get(&group.id),
             review: record.and_then(|record| record.review.as_ref()),
             taken_by: taken.map(|(_, by)| by),
             taken_at: taken.map_or(0, |(at, _)| at),
+            unsettled: account.map_or(0, |account| self.unsettled(account, group)),
             carried: carried.map(|(charge, _)| charge),
             moved_together: self.moved_together(group, account),
             ledger_is_empty: self.snapshot.ledger_is_empty,
-            first: record.map_or(self.now, |record| record.first),
+            reasons_since: &reasons_since,
             now: self.now,
         };
         let judged = judge_with(&asked, &mut findings);
@@ -337,9 +376,29 @@ impl<'a> Planner<'a> {
             }
             Decision::Decline => self.decline(request, record, account),
             Decision::Wait { .. } | Decision::Review | Decision::Leave => {
-                self.note(request, record, true);
+                self.left_pending(group, request, record);
             }
         }
+    }
+
+    /// Notes a request that is not answered now.
+    fn left_pending(&mut self, group: &Group<'a>, request: Request, record: Option<&Request>) {
+        let has = |code| request.reasons.iter().any(|reason| reason.code == code);
+        if has(Code::Unsettled) {
+            // What this pass settles, the next one knows; anything else takes longer, and is noted.
+            let acts = self.acts();
+            self.plan.more |= acts;
+            return self.note(request, record, !acts);
+        }
+        if has(Code::Begun) || has(Code::Unanswered) {
+            self.unanswered += 1;
+            if self.unanswered <= MAX_NAMED {
+                self.plan.problems.push(unanswered(&request));
+            }
+        }
+        self.waiting
+            .extend(group.bookings.iter().map(|booking| &booking.uid));
+        self.note(request, record, true);
     }
 
     /// The member's bookings that stand: those that were there, and those let in so far.
@@ -353,34 +412,40 @@ impl<'a> Planner<'a> {
     }
 
     /// How often the booker asked before on the day of this request, whatever became of it.
-    fn asked_before(&mut self, group: &Group<'a>, gate: &Gate, zone: Tz) -> u32 {
+    fn asked_before(&mut self, group: &Group<'a>, gate: &Gate, zone: Tz) -> (u32, bool) {
         let limits = [
             self.policy.house.requests_per_day,
             gate.criteria.requests_per_day,
         ];
         let Some(booker) = group.bookings[0].booker.as_ref() else {
-            return 0;
+            return (0, false);
         };
         if limits == [None, None] {
-            return 0;
+            return (0, false);
         }
         let day = |at: Time| at.with_timezone(&zone).date_naive();
         let today = day(group.created);
         let address = &booker.address;
         let own = (group.created, &group.id);
         let before = self.snapshot.asked.get(address).into_iter().flatten();
-        let before: BTreeSet<&RequestId> = before
+        let before: Vec<&Earlier> = before
             .chain(self.asked.get(address).into_iter().flatten())
+            .filter(|earlier| earlier.request != group.id && day(earlier.created) == today)
+            .collect();
+        // Also by a request that was made later and declined sooner.
+        let told = before.iter().any(|earlier| earlier.told);
+        let before: BTreeSet<&RequestId> = before
+            .into_iter()
             .filter(|earlier| (earlier.created, &earlier.request) < own)
-            .filter(|earlier| day(earlier.created) == today)
             .map(|earlier| &earlier.request)
             .collect();
         let count = before.len().try_into().unwrap_or(u32::MAX);
         self.asked.entry(address).or_default().push(Earlier {
             request: group.id.clone(),
             created: group.created,
+            told: false,
         });
-        count
+        (count, told)
     }
 
     /// Credits that come back in this pass can be spent in the next: until then nobody is told that
@@ -485,7 +550,7 @@ impl<'a> Planner<'a> {
     /// What later requests of this plan see of it.
     fn let_in(&mut self, group: &Group<'a>, request: &Request, account: &'a Account) {
         for booking in &group.bookings {
-            self.taken.add_booking(booking);
+            self.taken.add_booking(booking, false);
         }
         if !self.counts {
             return;
@@ -496,6 +561,7 @@ impl<'a> Planner<'a> {
             start: booking.start,
             end: booking.end,
             gate: request.gate.clone(),
+            settled: false,
         }));
     }
 
@@ -515,21 +581,26 @@ impl<'a> Planner<'a> {
             }];
             return self.note(request, record, false);
         }
-        if self.declines_left == 0 {
+        request.state = RequestState::Recorded;
+        let counts = request.counts_as_decline();
+        if counts && self.declines_left == 0 {
+            request.state = RequestState::Noted;
+            let limit = self.policy.limits.declines;
             request.decision = Decision::Leave;
             request.reasons = vec![Reason {
                 code: Code::DeclineLimit,
                 text: format!(
-                    "would be declined, but {} declines are as many as one pass may make \
-                     (limits.declines-per-pass)",
-                    self.policy.limits.declines_per_pass
+                    "would be declined, but no more than {limit} may be declined \
+                     (limits.declines)"
                 ),
             }];
             self.problem_once(
                 "decline-limit",
-                "more requests would be declined than one pass may \
-                 (limits.declines-per-pass): if that is right, the next passes go on; if not, \
-                 correct the configuration or the ledger now",
+                &format!(
+                    "more requests would be declined than {limit} (limits.declines): if that is \
+                     right, they are declined later, as the limit allows; if not, correct the \
+                     configuration or the ledger now"
+                ),
             );
             return self.note(request, record, false);
         }
@@ -538,18 +609,30 @@ impl<'a> Planner<'a> {
             return;
         }
         self.sends_left -= 1;
-        self.declines_left -= 1;
-        request.state = RequestState::Recorded;
+        self.declines_left = self.declines_left.saturating_sub(usize::from(counts));
         request.call = Some(match self.policy.refuse_with {
             RefuseWith::Decline => CallKind::Decline,
             RefuseWith::Cancel => CallKind::Cancel,
         });
+        self.remember_told(&request);
         let looked_at = looked_at(&request, account);
         let request = Arc::new(request);
         let facts = vec![Fact::Decided {
             request: Arc::clone(&request),
         }];
         self.send(request, facts, looked_at);
+    }
+
+    /// The booker of a request that is declined as one too many is told so by it.
+    fn remember_told(&mut self, request: &Request) {
+        let too_many = |reason: &Reason| reason.code == Code::TooManyRequests;
+        if !request.reasons.iter().any(too_many) {
+            return;
+        }
+        let mut asked = self.asked.values_mut().flatten();
+        if let Some(earlier) = asked.find(|earlier| earlier.request == request.id) {
+            earlier.told = true;
+        }
     }
 
     fn send(
@@ -608,6 +691,18 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// When the reasons of a note were given first. A note from before that was kept knows only when its
+/// request was judged first.
+fn known_reasons(record: &Request) -> Vec<(String, Time)> {
+    if !record.reasons_since.is_empty() {
+        return record.reasons_since.clone();
+    }
+    let reasons = record.reasons.iter();
+    reasons
+        .map(|reason| (reason.code.as_str().to_owned(), record.first))
+        .collect()
+}
+
 /// What the decision rests on: the account's version, or that none has the booker's name.
 fn looked_at(request: &Request, account: Option<&Account>) -> Option<(AccountId, Option<u64>)> {
     match (&request.account, &request.booker) {
@@ -619,11 +714,14 @@ fn looked_at(request: &Request, account: Option<&Account>) -> Option<(AccountId,
 
 /// The time that is taken before this pass begins.
 fn taken(snapshot: &Snapshot, open: &BTreeSet<&RequestId>) -> Taken {
-    let mut taken = Taken::default();
+    let mut taken = Taken::with(snapshot.buffers.clone());
     for booking in &snapshot.accepted {
         if booking.status == Status::Accepted {
-            taken.add_booking(booking);
+            taken.add_booking(booking, true);
         }
+    }
+    for (host, booking) in &snapshot.attended {
+        taken.add_for(*host, booking, true);
     }
     // Begun, but not among the intents this pass has room for.
     let elsewhere: BTreeSet<&BookingUid> = snapshot
@@ -636,8 +734,24 @@ fn taken(snapshot: &Snapshot, open: &BTreeSet<&RequestId>) -> Taken {
         .collect();
     for Observed { booking, .. } in &snapshot.pending {
         if elsewhere.contains(&booking.uid) {
-            taken.add_booking(booking);
+            taken.add_booking(booking, false);
         }
     }
     taken
+}
+
+fn unanswered(request: &Request) -> Problem {
+    let why: Vec<&str> = request
+        .reasons
+        .iter()
+        .map(|reason| reason.text.as_str())
+        .collect();
+    Problem {
+        code: "unanswered",
+        text: format!(
+            "request {} is left pending at Cal.com: {}; answer it there if it still matters",
+            request.id,
+            why.join("; ")
+        ),
+    }
 }

@@ -56,7 +56,7 @@ pub struct Request {
     /// The hash of the policy that decided.
     pub policy: String,
     pub decided: Time,
-    /// When it was first judged: a wait counts from here.
+    /// When it was first judged.
     pub first: Time,
     pub state: RequestState,
     /// Failed calls so far, and the instant of the last.
@@ -66,6 +66,48 @@ pub struct Request {
     /// What an operator said of it while it was only noted. Set by `Fact::Reviewed` alone: a
     /// decision, whatever it carries here, leaves the one that stands.
     pub review: Option<Review>,
+    /// When each reason that was ever given for it was given first: a wait counts from there. A
+    /// reason goes by its code, that of an operator's own rule by code and name. Empty in logs from
+    /// before this was kept.
+    pub reasons_since: Vec<(String, Time)>,
+    /// The PIN that was given with it and was looked at.
+    pub pin: Option<PinTry>,
+}
+
+impl Request {
+    /// Whether it is known if the booker has an account: that is not looked for where something else
+    /// leaves the request alone.
+    pub fn account_is_known(&self) -> bool {
+        let unseen = |code| {
+            matches!(
+                code,
+                Code::Ungated
+                    | Code::ForeignHost
+                    | Code::NoEventType
+                    | Code::Seated
+                    | Code::DecidedBefore
+            )
+        };
+        self.account.is_some() || !self.reasons.iter().any(|reason| unseen(reason.code))
+    }
+
+    /// Whether it counts for the limit of declines: an operator's own decline does not.
+    pub fn counts_as_decline(&self) -> bool {
+        self.decision == Decision::Decline
+            && self.state != RequestState::Noted
+            && self
+                .reasons
+                .iter()
+                .all(|reason| reason.code != Code::Operator)
+    }
+}
+
+/// A PIN that was compared with the member's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinTry {
+    pub right: bool,
+    /// Who gave it, as far as a booking tells: a fingerprint of the name, language, and time zone.
+    pub origin: String,
 }
 
 impl Request {

@@ -9,6 +9,7 @@ use super::booking::{Answer, Booking, EventType, Observed};
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
 use super::intent::Sight;
 use super::request::{Charge, Request, RequestState};
+use super::taken::BuffersOf;
 use super::terms::MoveAway;
 use super::time::Time;
 
@@ -24,6 +25,10 @@ pub struct Snapshot {
     pub series: BTreeMap<RequestId, Series>,
     /// Accepted bookings in the time that the pending ones span.
     pub accepted: Vec<Booking>,
+    /// Other hosts' accepted bookings in that time, in which a host of ours takes part.
+    pub attended: Vec<(HostId, Booking)>,
+    /// What event types keep free before and after their bookings.
+    pub buffers: BuffersOf,
     /// Event types of the pending bookings; `None` when the calendar does not describe one.
     pub event_types: BTreeMap<EventTypeId, Option<EventType>>,
     pub accounts: HashMap<AccountId, Account>,
@@ -46,8 +51,12 @@ pub struct Snapshot {
     pub asked: BTreeMap<Address, Vec<Earlier>>,
     /// What became of the PINs that were given with bookings, where a gate asks for one.
     pub pins: BTreeMap<BookingUid, Pin>,
+    /// Who gave those that were looked at, as far as a booking tells.
+    pub origins: BTreeMap<BookingUid, String>,
     /// What other systems said, where a rule asks.
     pub lookups: BTreeMap<RequestId, Lookups>,
+    /// How many requests were declined within the time of `Limits::declines`.
+    pub declined: usize,
     /// No account was ever opened.
     pub ledger_is_empty: bool,
     /// A backup was restored that no operator has accepted yet: nothing is declined.
@@ -75,6 +84,8 @@ pub struct Standing {
     pub end: Time,
     /// The gate that let it in.
     pub gate: Option<String>,
+    /// Whether it is confirmed; a hold may still come back.
+    pub settled: bool,
 }
 
 /// A request that was made before.
@@ -82,6 +93,8 @@ pub struct Standing {
 pub struct Earlier {
     pub request: RequestId,
     pub created: Time,
+    /// Whether it was declined because there were too many: its booker was told.
+    pub told: bool,
 }
 
 /// What became of a PIN.

@@ -4,43 +4,110 @@
 use std::collections::BTreeMap;
 
 use super::booking::Booking;
-use super::id::{BookingUid, HostId};
+use super::id::{BookingUid, EventTypeId, HostId};
 use super::time::{Span, Time};
+
+/// What an event type keeps free before and after each of its bookings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buffers {
+    pub before: Span,
+    pub after: Span,
+}
+
+impl Buffers {
+    pub const NONE: Self = Self {
+        before: Span::zero(),
+        after: Span::zero(),
+    };
+}
+
+/// Buffers by event type; one that is not known has none.
+pub type BuffersOf = BTreeMap<EventTypeId, Buffers>;
+
+/// What takes the time of a booking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overlap<'a> {
+    pub uid: &'a str,
+    /// Whether it is accepted at Cal.com. What is still being confirmed may come to nothing.
+    pub settled: bool,
+}
 
 #[derive(Debug, Default)]
 pub struct Taken {
-    spans: BTreeMap<(HostId, Time, Option<BookingUid>), Time>,
+    spans: BTreeMap<(HostId, Time, Option<BookingUid>), (Time, bool)>,
     longest: Span,
+    buffers: BuffersOf,
 }
 
 impl Taken {
-    pub fn add(&mut self, host: HostId, (start, end): (Time, Time), uid: &BookingUid) {
-        self.longest = self.longest.max(end - start);
-        self.spans.insert((host, start, Some(uid.clone())), end);
-    }
-
-    /// The booking's host is busy then; one without a host is nobody's time.
-    pub fn add_booking(&mut self, booking: &Booking) {
-        if let Some(host) = booking.host_id() {
-            self.add(host, (booking.start, booking.end), &booking.uid);
+    pub fn with(buffers: BuffersOf) -> Self {
+        Self {
+            buffers,
+            ..Self::default()
         }
     }
 
-    /// What overlaps the booking at its host, other than itself.
-    pub fn find(&self, booking: &Booking) -> Option<&str> {
+    /// The host is busy then, and for the buffers of the event type before and after.
+    pub fn add(
+        &mut self,
+        host: HostId,
+        kind: Option<EventTypeId>,
+        span: (Time, Time),
+        (uid, settled): (&BookingUid, bool),
+    ) {
+        let (start, end) = self.with_buffers(kind, span);
+        self.longest = self.longest.max(end - start);
+        let key = (host, start, Some(uid.clone()));
+        let known = self.spans.entry(key).or_insert((end, settled));
+        *known = (known.0.max(end), known.1 || settled);
+    }
+
+    /// The booking's host is busy then; one without a host is nobody's time.
+    pub fn add_booking(&mut self, booking: &Booking, settled: bool) {
+        if let Some(host) = booking.host_id() {
+            self.add_for(host, booking, settled);
+        }
+    }
+
+    /// A host who takes part in the booking is busy then.
+    pub fn add_for(&mut self, host: HostId, booking: &Booking, settled: bool) {
+        let kind = booking.event_type.as_ref().map(|kind| kind.id);
+        let span = (booking.start, booking.end);
+        self.add(host, kind, span, (&booking.uid, settled));
+    }
+
+    /// What overlaps the booking at its host, other than itself: what is settled before what is not.
+    pub fn find(&self, booking: &Booking) -> Option<Overlap<'_>> {
         let host = booking.host_id()?;
         // A server may show anything: what ends before it starts overlaps nothing, and is no range.
         if booking.end < booking.start {
             return None;
         }
+        let kind = booking.event_type.as_ref().map(|kind| kind.id);
+        let (start, end) = self.with_buffers(kind, (booking.start, booking.end));
         // Before every name at that instant.
-        let from = (host, booking.start - self.longest, None);
-        let to = (host, booking.end, None);
-        self.spans
-            .range(from..to)
-            .find(|((_, _, uid), until)| {
-                **until > booking.start && uid.as_ref() != Some(&booking.uid)
-            })
-            .and_then(|((_, _, uid), _)| uid.as_ref().map(BookingUid::as_str))
+        let from = (host, start - self.longest, None);
+        let to = (host, end, None);
+        let mut found = None;
+        for ((_, _, uid), (until, settled)) in self.spans.range(from..to) {
+            let Some(uid) = uid.as_ref().filter(|uid| **uid != booking.uid) else {
+                continue;
+            };
+            if *until > start && (*settled || found.is_none()) {
+                let uid = uid.as_str();
+                let settled = *settled;
+                found = Some(Overlap { uid, settled });
+                if settled {
+                    break;
+                }
+            }
+        }
+        found
+    }
+
+    fn with_buffers(&self, kind: Option<EventTypeId>, (start, end): (Time, Time)) -> (Time, Time) {
+        let buffers = kind.and_then(|kind| self.buffers.get(&kind));
+        let buffers = buffers.copied().unwrap_or(Buffers::NONE);
+        (start - buffers.before, end + buffers.after)
     }
 }

@@ -50,6 +50,10 @@ pub fn taken() -> String {
     "This time has been given to somebody who asked earlier. Please choose another time.".to_owned()
 }
 
+pub fn unanswered() -> String {
+    "Your request was not answered in time. Please choose another time.".to_owned()
+}
+
 pub fn blocked() -> String {
     "Requests from this address are not accepted.".to_owned()
 }
@@ -68,10 +72,6 @@ pub fn wrong_pin() -> String {
 
 pub fn missing_pin() -> String {
     "This booking asks for your PIN. Please request it again and give it.".to_owned()
-}
-
-pub fn locked_pin() -> String {
-    "There were too many wrong PINs. Please try again tomorrow.".to_owned()
 }
 
 pub fn notice_too_short(at_least: Span) -> String {

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::booking::Booking;
+use crate::domain::decision::{Code, Decision};
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
 use crate::domain::intent::Sight;
-use crate::domain::request::Charge;
+use crate::domain::request::{Charge, ChargeState, Request, RequestState};
 use crate::domain::snapshot::{Earlier, Snapshot, Standing};
 use crate::domain::time::{Span, Time};
 use crate::store::port::{Store, StoreError};
@@ -159,12 +160,22 @@ pub fn read(store: &dyn Store, wanted: &Wanted) -> Result<Before, StoreError> {
             continue;
         }
         let asked = asked.into_iter().map(|request| Earlier {
+            told: told_of_too_many(&request),
             request: request.id,
             created: request.created,
         });
         before.asked.insert(booker.clone(), asked.collect());
     }
     Ok(before)
+}
+
+fn told_of_too_many(request: &Request) -> bool {
+    request.decision == Decision::Decline
+        && request.state != RequestState::Noted
+        && request
+            .reasons
+            .iter()
+            .any(|reason| reason.code == Code::TooManyRequests)
 }
 
 fn standing_as(
@@ -186,6 +197,7 @@ fn standing_as(
         start: charge.start,
         end: charge.end,
         gate,
+        settled: charge.state != ChargeState::Held,
     })
 }
 

@@ -113,6 +113,8 @@ pub async fn execute(
             }
         }
     }
+    // What new declines rest on was read just before: those go first.
+    sends.sort_by_key(|send| send.request.decision != Decision::Decline || send.facts.is_empty());
     write_quiet(ports, quiet, done).await?;
     send_all(ports, limits, planned_at, sends, done).await
 }
@@ -441,10 +443,18 @@ fn log_end(request: &Request, ended: Ended) {
     let codes: Vec<&str> = request.reasons.iter().map(|r| r.code.as_str()).collect();
     let reasons = codes.join(",");
     match ended {
-        Ended::Confirmed | Ended::Declined | Ended::Superseded => tracing::info!(
+        Ended::Confirmed => tracing::info!(
             request = %request.id,
             gate,
             credits = request.credits,
+            reasons,
+            "{}",
+            ended.as_str()
+        ),
+        // Nothing is charged.
+        Ended::Declined | Ended::Superseded => tracing::info!(
+            request = %request.id,
+            gate,
             reasons,
             "{}",
             ended.as_str()

@@ -20,16 +20,17 @@ use super::known;
 use super::pin::Given;
 use super::ports::{PassError, Ports, Session};
 use super::room::{ROOM, Room};
-use crate::calcom::port::CallError;
+use crate::calcom::port::{CallError, Me};
 use crate::domain::booking::{Booking, Status};
 use crate::domain::decision::Decision;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::group::{Group, groups};
-use crate::domain::id::{BookingUid, EventTypeId, RequestId};
+use crate::domain::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
 use crate::domain::plan::{Action, Plan, Problem, plan};
 use crate::domain::request::RequestState;
 use crate::domain::snapshot::{Series, Snapshot};
-use crate::domain::time::Time;
+use crate::domain::taken::BuffersOf;
+use crate::domain::time::{Span, Time};
 use accepted::accepted;
 use intents::intents;
 use lookups::lookups;
@@ -82,6 +83,9 @@ pub async fn observe(
         me,
         series: BTreeMap::new(),
         accepted: Vec::new(),
+        attended: Vec::new(),
+        origins: BTreeMap::new(),
+        buffers: BTreeMap::new(),
         event_types: BTreeMap::new(),
         accounts: HashMap::default(),
         names: HashMap::default(),
@@ -93,6 +97,7 @@ pub async fn observe(
         asked: BTreeMap::new(),
         pins: BTreeMap::new(),
         lookups: BTreeMap::new(),
+        declined: declined(ports, policy).await?,
         ledger_is_empty: known.ledger_is_empty,
         restore_open,
         clock_off: clock_is_off(ports),
@@ -109,6 +114,7 @@ pub async fn observe(
     hidden_occurrences(ports, &mut snapshot).await?;
     let window = window(guarded(policy, &snapshot).map(|(_, booking)| booking));
     people(ports, policy, session, &mut snapshot, &mut problems).await?;
+    snapshot.buffers = session.buffers();
     let crowded = past(ports, policy, &mut snapshot, &mut problems).await?;
     let mut more = pins(
         ports,
@@ -124,8 +130,10 @@ pub async fn observe(
     // who wait for credit costs one call a pass.
     let draft = plan(&snapshot, policy);
     let plan = match window {
-        Some((from, to)) if confirms(&draft) => {
-            accepted(ports, &mut snapshot, (from, to), &mut problems).await?;
+        Some(window) if confirms(&draft) => {
+            let hosts = hosts(session.me(ports).await?, policy, &snapshot);
+            let window = with_buffers(window, &snapshot.buffers);
+            accepted(ports, &mut snapshot, &hosts, window, &mut problems).await?;
             snapshot.clock_off |= clock_is_off(ports);
             plan(&snapshot, policy)
         }
@@ -144,6 +152,17 @@ pub async fn observe(
         seen,
         more,
     })
+}
+
+/// How many requests were declined lately, as far as the limit wants to know.
+pub(super) async fn declined(ports: &Ports<'_>, policy: &Policy) -> Result<usize, PassError> {
+    let limit = policy.limits.declines;
+    let now = (ports.clock)();
+    let declined = ports.store.with(move |store| {
+        let until = now + Span::milliseconds(1);
+        store.declined(now - limit.per, until, limit.at_most)
+    });
+    Ok(declined.await.map_err(PassError::Store)?.len())
 }
 
 /// Event types, accounts, and the charges that would be carried on.
@@ -315,6 +334,24 @@ fn window<'a>(bookings: impl Iterator<Item = &'a Booking>) -> Option<(Time, Time
         let (from, to) = window.unwrap_or((booking.start, booking.end));
         Some((from.min(booking.start), to.max(booking.end)))
     })
+}
+
+/// Wide enough for what lies before and after it, with the buffers of both.
+fn with_buffers((from, to): (Time, Time), buffers: &BuffersOf) -> (Time, Time) {
+    let all = buffers.values().map(|one| one.before.max(one.after));
+    let most = all.max().unwrap_or(Span::zero()) * 2;
+    (from - most, to + most)
+}
+
+/// The hosts whose time is asked for, by their addresses: in another host's booking they are seen by
+/// these alone.
+fn hosts(me: &Me, policy: &Policy, snapshot: &Snapshot) -> BTreeMap<Address, HostId> {
+    let own = me.address.clone().map(|address| (address, me.id));
+    let asked = guarded(policy, snapshot).filter_map(|(_, booking)| {
+        let host = booking.host.as_ref()?;
+        Some((host.address.clone()?, host.id?))
+    });
+    own.into_iter().chain(asked).collect()
 }
 
 /// Whether nothing else should be tried with this key.

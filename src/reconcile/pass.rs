@@ -10,8 +10,10 @@ use super::identity::identify;
 use super::observe::{Observation, observe};
 use super::ports::{PassError, Ports, Session};
 use super::report::{Listed, Report};
+use super::watch::recheck::recheck;
 use super::watch::restore_problem;
 use crate::domain::gate::Policy;
+use crate::domain::plan::Plan;
 
 async fn looked(
     ports: &Ports<'_>,
@@ -60,8 +62,9 @@ pub async fn pass(
             return Ok(report);
         }
     };
+    let mut observation = observation;
     report.observed = observation.seen;
-    report.problems = observation.problems;
+    report.problems = std::mem::take(&mut observation.problems);
     if observation.snapshot.clock_off {
         report.problems.extend(clock_problem(ports));
     }
@@ -69,17 +72,21 @@ pub async fn pass(
         report.problems.push(restore_problem());
     }
     if dry_run {
+        let dry = DryRun::of(ports);
+        let dry = dry.ports(ports);
+        recheck_declines(&dry, policy, &mut observation.plan, &mut report).await?;
         report.steps = Report::of_plan(&observation.plan);
         report.balances = Report::balances(&observation.plan, &observation.snapshot);
         report.problems.extend(observation.plan.problems);
     } else {
+        recheck_declines(ports, policy, &mut observation.plan, &mut report).await?;
         let mut done = Executed::default();
         let planned_at = observation.snapshot.now;
         let limits = &policy.limits;
         let end = execute(ports, limits, planned_at, observation.plan, &mut done).await;
         report.steps = done.steps;
         report.problems.extend(done.problems);
-        report.more = done.more || observation.more;
+        report.more |= done.more || observation.more;
         if let Err(error) = end {
             // A rate limit that outlasts the pass is no failure of it: the next one goes on.
             if !matches!(error, PassError::Limited { .. }) {
@@ -96,4 +103,25 @@ pub async fn pass(
     report.finished = (ports.clock)();
     report.calls = ports.calendar.calls() - calls;
     Ok(report)
+}
+
+/// Looks once more at what declines rest on. Those that rest on something which has changed, or cannot
+/// be read, are left for the next pass.
+async fn recheck_declines(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    plan: &mut Plan,
+    report: &mut Report,
+) -> Result<(), PassError> {
+    let accounts = plan.rests_on();
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let checked = recheck(ports, policy, accounts).await?;
+    report.problems.extend(checked.problems);
+    report.more |= !checked.changed.is_empty();
+    let mut put_off = checked.changed;
+    put_off.extend(checked.unread);
+    plan.put_off(&put_off);
+    Ok(())
 }

@@ -2,20 +2,19 @@
 //! before anything else looks at it, and goes nowhere from here: into no log, text, rule or question to
 //! another system, and not into the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
-use crate::domain::booking::{Answer, Booking};
+use crate::domain::booking::{Answer, Booker, Booking};
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
-use crate::domain::request::Request;
 use crate::domain::snapshot::{Pin, Snapshot};
-use crate::domain::text;
 use crate::domain::time::{Span, Time};
 use crate::store::port::{Store, StoreError};
 
@@ -41,15 +40,25 @@ const MOST_MEMORY: u32 = 64 * 1024;
 const MOST_ROUNDS: u32 = 10;
 const MOST_LANES: u32 = 4;
 
-/// Wrong PINs of one member within a day after which none is looked at any more.
+/// Wrong PINs of one member from one origin within a day after which none of that origin is looked at.
 pub const MAX_WRONG: usize = 5;
+
+/// The same of one member, from all origins. Origins that gave the right PIN before are not held up.
+pub const MAX_OF_MEMBER: usize = 20;
+
+/// The same over all members: guesses that are spread over many accounts.
+pub const MAX_OF_ALL: usize = 100;
 
 /// How long a wrong PIN counts.
 const WINDOW: Span = Span::hours(24);
 
-/// Requests of one address within the window that are looked through. When there are more, the
-/// member is locked: whoever asks that often is guessing.
-const MAX_LOOKED_THROUGH: usize = 500;
+/// Wrong PINs within the window that are looked through. When there are more, somebody is guessing.
+const MAX_LOOKED_THROUGH: usize = 1_000;
+
+/// How long ago a right PIN may have been given for its origin to be known, and how many requests of
+/// an address are looked through for it.
+const KNOWN_FOR: Span = Span::days(400);
+const MAX_KNOWN: usize = 200;
 
 /// Results remembered in one process; when there are more, all are looked at again.
 const MAX_REMEMBERED: usize = 10_000;
@@ -223,7 +232,24 @@ pub struct Case {
     pub request: RequestId,
     pub created: Time,
     pub account: AccountId,
+    pub origin: String,
     pub check: Check,
+}
+
+/// A fingerprint of who gave a PIN, as far as a booking tells: the name, the language and the time zone
+/// of the booker. Somebody else can give the same, and is limited then as one origin with the member.
+fn origin(booker: &Booker) -> String {
+    let mut digest = Sha256::new();
+    for part in [&booker.name, &booker.language, &booker.time_zone] {
+        let part = part.as_deref().unwrap_or_default().trim().to_lowercase();
+        digest.update(part.as_bytes());
+        digest.update([0]);
+    }
+    let digest = digest.finalize();
+    digest[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// What there is to check.
@@ -259,7 +285,8 @@ pub fn cases<'a>(
 ) -> Vec<Case> {
     let cases = requests.filter_map(|(booking, request, created)| {
         policy.gate(booking)?.criteria.pin.as_ref()?;
-        let account = snapshot.names.get(&booking.booker.as_ref()?.address)?;
+        let booker = booking.booker.as_ref()?;
+        let account = snapshot.names.get(&booker.address)?;
         let account = snapshot.accounts.get(account)?;
         let check = match (&account.pin, given.0.get(&booking.uid)) {
             (None, _) => Check::NotSet,
@@ -274,90 +301,135 @@ pub fn cases<'a>(
             request: request.clone(),
             created,
             account: account.id.clone(),
+            origin: origin(booker),
             check,
         })
     });
     cases.collect()
 }
 
-/// The wrong PINs of late, by member.
+/// The wrong PINs of late.
 #[derive(Debug, Default)]
-pub struct Wrong(BTreeMap<AccountId, Tries>);
-
-#[derive(Debug, Default)]
-struct Tries {
-    requests: BTreeMap<RequestId, Time>,
-    /// There were more requests than could be looked through.
+pub struct Wrong {
+    tries: BTreeMap<RequestId, WrongTry>,
+    /// There were more than could be looked through.
     flooded: bool,
+    /// Origins from which the right PIN was given before.
+    known: BTreeSet<(AccountId, String)>,
 }
 
-/// Whose wrong PINs are wanted: members with all their addresses, and since when.
-pub fn suspects(snapshot: &Snapshot, cases: &[Case]) -> Vec<(AccountId, Vec<Address>, Time)> {
-    let mut since: BTreeMap<&AccountId, Time> = BTreeMap::new();
-    for case in cases {
-        let first = since.entry(&case.account).or_insert(case.created);
-        *first = case.created.min(*first);
-    }
-    let suspects = since.into_iter().filter_map(|(id, first)| {
+#[derive(Debug)]
+struct WrongTry {
+    account: AccountId,
+    origin: String,
+    created: Time,
+}
+
+/// Which limit keeps a PIN from being looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PinLimit {
+    Origin,
+    Member,
+    All,
+}
+
+/// Members with all their addresses, and since when their wrong PINs count.
+#[derive(Debug, Clone, Default)]
+pub struct Suspects {
+    members: Vec<(AccountId, Vec<Address>)>,
+    since: Option<Time>,
+    /// PINs that may be looked at, and be wrong, in this pass.
+    cases: usize,
+}
+
+/// Whose PINs are to be looked at.
+pub fn suspects(snapshot: &Snapshot, cases: &[Case]) -> Suspects {
+    let members: BTreeSet<&AccountId> = cases.iter().map(|case| &case.account).collect();
+    let members = members.into_iter().filter_map(|id| {
         let account = snapshot.accounts.get(id)?;
         let own = Address::parse(id.as_str()).ok();
         let addresses = own.into_iter().chain(account.aliases.iter().cloned());
-        Some((id.clone(), addresses.collect(), first - WINDOW))
+        Some((id.clone(), addresses.collect()))
     });
-    suspects.collect()
+    let first = cases.iter().map(|case| case.created).min();
+    Suspects {
+        members: members.collect(),
+        cases: cases.len(),
+        since: first.map(|first| first - WINDOW),
+    }
 }
 
-/// Reads what was decided of the suspects' requests.
+/// Reads what was decided of wrong PINs, and where right ones came from when that may matter.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn wrong(
-    store: &dyn Store,
-    suspects: &[(AccountId, Vec<Address>, Time)],
-) -> Result<Wrong, StoreError> {
+pub fn wrong(store: &dyn Store, suspects: &Suspects) -> Result<Wrong, StoreError> {
     let mut wrong = Wrong::default();
-    for (account, addresses, since) in suspects {
-        let tries = wrong.0.entry(account.clone()).or_default();
+    let Some(since) = suspects.since else {
+        return Ok(wrong);
+    };
+    let tries = store.wrong_pins(since, MAX_LOOKED_THROUGH + 1)?;
+    wrong.flooded = tries.len() > MAX_LOOKED_THROUGH;
+    for request in tries {
+        if let (Some(account), Some(pin)) = (request.account, request.pin) {
+            let one = WrongTry {
+                account,
+                origin: pin.origin,
+                created: request.created,
+            };
+            wrong.tries.insert(request.id, one);
+        }
+    }
+    // Where a PIN came from before matters only once a limit over all origins may be reached.
+    if wrong.tries.len() + suspects.cases < MAX_OF_MEMBER {
+        return Ok(wrong);
+    }
+    for (account, addresses) in &suspects.members {
         for address in addresses {
-            let requests = store.asked_by(address, *since, MAX_LOOKED_THROUGH + 1)?;
-            tries.flooded |= requests.len() > MAX_LOOKED_THROUGH;
-            let requests = requests.into_iter().filter(had_wrong_pin);
-            tries
-                .requests
-                .extend(requests.map(|request| (request.id, request.created)));
+            let before = store.asked_by(address, since + WINDOW - KNOWN_FOR, MAX_KNOWN)?;
+            let right = before.into_iter().filter_map(|request| request.pin);
+            let right = right.filter(|pin| pin.right);
+            wrong
+                .known
+                .extend(right.map(|pin| (account.clone(), pin.origin)));
         }
     }
     Ok(wrong)
 }
 
-/// Whether a PIN was given with it and was not right. One that was missing, or was not looked at
-/// any more, is no try: or somebody else's requests could keep a member locked for ever.
-fn had_wrong_pin(request: &Request) -> bool {
-    let reads = |shown: &dyn fmt::Display, text: &str| shown.to_string() == text;
-    let mut findings = request.findings.iter();
-    findings.any(|finding| {
-        !finding.passed && reads(&finding.rule, "pin") && reads(&finding.detail, &text::wrong_pin())
-    })
-}
-
 impl Wrong {
-    /// Whether the member's PINs are looked at no more, as of this request: those that were asked
-    /// for before it count, and later ones never do.
-    pub fn locks(&self, case: &Case) -> bool {
-        let Some(tries) = self.0.get(&case.account) else {
-            return false;
+    /// Which limit keeps the PIN from being looked at, as of this request: those that were asked for
+    /// before it count, and later ones never do.
+    pub fn limits(&self, case: &Case) -> Option<PinLimit> {
+        let before = || {
+            self.tries.iter().filter(|(request, one)| {
+                (one.created, *request) < (case.created, &case.request)
+                    && case.created - one.created < WINDOW
+            })
         };
-        let before = tries.requests.iter().filter(|(request, created)| {
-            (**created, *request) < (case.created, &case.request)
-                && case.created - **created < WINDOW
-        });
-        tries.flooded || before.count() >= MAX_WRONG
+        let of_member = || before().filter(|(_, one)| one.account == case.account);
+        let of_origin = of_member().filter(|(_, one)| one.origin == case.origin);
+        if of_origin.count() >= MAX_WRONG {
+            return Some(PinLimit::Origin);
+        }
+        let own = (case.account.clone(), case.origin.clone());
+        if self.known.contains(&own) {
+            return None;
+        }
+        if of_member().count() >= MAX_OF_MEMBER {
+            return Some(PinLimit::Member);
+        }
+        (self.flooded || before().count() >= MAX_OF_ALL).then_some(PinLimit::All)
     }
 
     /// Counts one more.
     pub fn add(&mut self, case: &Case) {
-        let tries = self.0.entry(case.account.clone()).or_default();
-        tries.requests.insert(case.request.clone(), case.created);
+        let one = WrongTry {
+            account: case.account.clone(),
+            origin: case.origin.clone(),
+            created: case.created,
+        };
+        self.tries.insert(case.request.clone(), one);
     }
 }
 

@@ -7,6 +7,7 @@ mod cancel;
 mod listed;
 mod look;
 mod notes;
+pub mod recheck;
 pub mod settle;
 mod unmanaged;
 

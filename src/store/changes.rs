@@ -48,6 +48,10 @@ pub struct RequestPlaces {
     pub noted: Option<Time>,
     /// Among what one booker asked for: when it was created.
     pub asked: Option<(Address, Time)>,
+    /// Among those that were declined: when that was decided.
+    pub declined: Option<Time>,
+    /// Among those with a wrong PIN: when it was created.
+    pub wrong_pin: Option<Time>,
 }
 
 /// Where a charge stands in the indexes. Each goes by its booking's uid within that.
@@ -103,10 +107,13 @@ impl RequestPlaces {
             RequestState::Settled { .. } => (None, None),
         };
         let booker = request.booker.as_ref();
+        let wrong = request.pin.as_ref().is_some_and(|pin| !pin.right);
         Self {
             open,
             noted,
             asked: booker.map(|booker| (booker.clone(), request.created)),
+            declined: request.counts_as_decline().then_some(request.decided),
+            wrong_pin: wrong.then_some(request.created),
         }
     }
 }

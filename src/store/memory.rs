@@ -48,6 +48,8 @@ pub struct Memory {
     open: BTreeSet<(Time, RequestId)>,
     noted: BTreeSet<(Time, RequestId)>,
     asked: BTreeMap<Address, BTreeSet<(Time, RequestId)>>,
+    declined: BTreeSet<(Time, RequestId)>,
+    wrong_pins: BTreeSet<(Time, RequestId)>,
     live: BTreeSet<BookingUid>,
     standing: BTreeMap<AccountId, BTreeMap<Time, BTreeSet<BookingUid>>>,
     joined: BTreeMap<BookingUid, RequestId>,
@@ -189,6 +191,15 @@ impl Memory {
         }
     }
 
+    /// When requests were declined in that time, newest first.
+    pub fn declined(&self, since: Time, until: Time) -> Vec<Time> {
+        let declined = self.declined.iter().rev().map(|(at, _)| *at);
+        declined
+            .skip_while(|at| *at >= until)
+            .take_while(|at| *at >= since)
+            .collect()
+    }
+
     fn take_request(&mut self, change: RequestChange) {
         let id = change.kept.record.id.clone();
         let (was, is) = (change.was, RequestPlaces::of(&change.kept.record));
@@ -203,6 +214,15 @@ impl Memory {
         {
             asked.remove(&(at, id.clone()));
         }
+        if let Some(at) = was.declined {
+            self.declined.remove(&(at, id.clone()));
+        }
+        if let Some(at) = was.wrong_pin {
+            self.wrong_pins.remove(&(at, id.clone()));
+        }
+        self.declined.extend(is.declined.map(|at| (at, id.clone())));
+        self.wrong_pins
+            .extend(is.wrong_pin.map(|at| (at, id.clone())));
         self.open.extend(is.open.map(|at| (at, id.clone())));
         self.noted.extend(is.noted.map(|at| (at, id.clone())));
         if let Some((booker, at)) = is.asked {
@@ -425,6 +445,21 @@ impl Store for MemoryStore {
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
         let noted = self.records.noted.range((after, Bound::Unbounded));
         noted
+            .take(limit)
+            .map(|(_, id)| catalogue::request(&self.records, id))
+            .collect()
+    }
+
+    fn declined(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
+        let mut declined = self.records.declined(since, until);
+        declined.truncate(limit);
+        Ok(declined)
+    }
+
+    fn wrong_pins(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError> {
+        let wrong = self.records.wrong_pins.iter().rev();
+        wrong
+            .take_while(|(created, _)| *created >= since)
             .take(limit)
             .map(|(_, id)| catalogue::request(&self.records, id))
             .collect()

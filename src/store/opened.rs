@@ -193,6 +193,28 @@ impl Store for LogStore {
         ids.map(|id| catalogue::request(fold, &id?)).collect()
     }
 
+    fn declined(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
+        if since >= until {
+            return Ok(Vec::new());
+        }
+        let span = keys::timed_between(since, until);
+        let found = self.fold()?.last_keys(Tree::Declined, span, limit)?;
+        Ok(found
+            .iter()
+            .filter_map(|key| keys::read_time(key))
+            .collect())
+    }
+
+    fn wrong_pins(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError> {
+        let fold = self.fold()?;
+        let span = keys::timed_between(since, Time::MAX_UTC);
+        let found = fold.last_keys(Tree::WrongPins, span, limit)?;
+        let ids = found
+            .iter()
+            .map(|key| named(keys::timed_name(key), RequestId::parse));
+        ids.map(|id| catalogue::request(fold, &id?)).collect()
+    }
+
     fn asked_by(
         &self,
         booker: &Address,

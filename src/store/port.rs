@@ -141,6 +141,14 @@ pub trait Store: Send {
         limit: usize,
     ) -> Result<Vec<Request>, StoreError>;
 
+    /// When requests were declined, newest first: decided at or after `since` and before `until`.
+    /// Declines that an operator asked for do not count. Does not walk over others.
+    fn declined(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError>;
+
+    /// Requests with a wrong PIN, whoever made them, whose booking was created at or after `since`,
+    /// newest first. Does not walk over others.
+    fn wrong_pins(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError>;
+
     /// Requests in order of their decision, newest first: those decided at or after `since` and, to
     /// page on, before the given (decision time, request).
     fn decided(

@@ -224,6 +224,18 @@ impl Store for ScratchStore<'_> {
         self.current_requests(self.beneath.open_notes(after, limit)?, RequestState::Noted)
     }
 
+    fn declined(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
+        let mut declined = self.scratch.changed.declined(since, until);
+        declined.extend(self.beneath.declined(since, until, limit)?);
+        declined.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
+        declined.truncate(limit);
+        Ok(declined)
+    }
+
+    fn wrong_pins(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError> {
+        self.beneath.wrong_pins(since, limit)
+    }
+
     fn asked_by(
         &self,
         booker: &Address,

@@ -78,6 +78,8 @@ impl LogStore {
                 | Tree::Marks
                 | Tree::Unresolved
                 | Tree::Listed
+                | Tree::Declined
+                | Tree::WrongPins
                 | Tree::Meta => {}
             }
             fold.each(tree, |key, value| {

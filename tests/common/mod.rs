@@ -13,7 +13,9 @@ use maitred::calcom::port::{Calendar, Dialect};
 use maitred::domain::criteria::effect::Effect;
 use maitred::domain::criteria::terms::Criteria;
 use maitred::domain::fact::Fact;
-use maitred::domain::gate::{EventTypeKey, Gate, Limits, Policy, RefuseWith};
+use maitred::domain::gate::{
+    DeclineLimit, EventTypeKey, Gate, Limits, Policy, RefuseWith, Unanswered,
+};
 use maitred::domain::id::{AccountId, BookingUid, Reference, RequestId};
 use maitred::domain::request::{Charge, Request};
 use maitred::domain::terms::Window;
@@ -124,6 +126,7 @@ pub fn policy() -> Policy {
         unknown_booker: Effect::Decline,
         short_of_credit: Effect::Decline,
         taken: Effect::Decline,
+        unanswered: Unanswered::Leave,
         criteria: Criteria::default(),
         terms: maitred::domain::terms::Terms::default(),
     };
@@ -133,7 +136,10 @@ pub fn policy() -> Policy {
         refuse_with: RefuseWith::Decline,
         limits: Limits {
             requests_per_pass: 250,
-            declines_per_pass: 25,
+            declines: DeclineLimit {
+                at_most: 25,
+                per: Span::minutes(15),
+            },
             max_observation_age: Span::seconds(10),
             series_settle: Span::seconds(10),
         },

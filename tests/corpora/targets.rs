@@ -15,7 +15,7 @@ use maitred::daemon::answer::route;
 use maitred::domain::booking::BookingRef;
 use maitred::domain::criteria::house::House;
 use maitred::domain::fact::Commit;
-use maitred::domain::gate::{Limits, Policy, RefuseWith};
+use maitred::domain::gate::{DeclineLimit, Limits, Policy, RefuseWith};
 use maitred::domain::id::BookingUid;
 use maitred::domain::time::{Span, Time};
 use maitred::store::log::line::{self, Hash};
@@ -169,7 +169,10 @@ fn control(bytes: &[u8]) {
         refuse_with: RefuseWith::Decline,
         limits: Limits {
             requests_per_pass: 250,
-            declines_per_pass: 25,
+            declines: DeclineLimit {
+                at_most: 25,
+                per: Span::minutes(15),
+            },
             max_observation_age: Span::seconds(10),
             series_settle: Span::seconds(10),
         },

@@ -74,7 +74,7 @@ impl House {
         let text = format!(
             "[calcom]\nbase-url = \"{base}\"\napi-key-file = \"key\"\nbudget = \"100%\"\n\n\
              [store]\npath = \"{LEDGER}\"\n\n[control]\nsocket = \"\"\n\n\
-             [limits]\nrequests-per-pass = 10000\ndeclines-per-pass = 10000\n\n\
+             [limits]\nrequests-per-pass = 10000\ndeclines = {{ at-most = 10000, per = \"1m\" }}\n\n\
              [[gate]]\nevent-types = [\"lesson\"]\ncost = 1\n\n\
              [[gate]]\nevent-types = [\"dinner\"]\ncost = 3\n\
              unknown-booker = \"review\"\nshort-of-credit = \"wait\"\n"

@@ -169,6 +169,8 @@ async fn caps_count_what_stands_and_what_the_plan_lets_in() {
                     made.push((uid, start, expect));
                 }
                 house.pass().await;
+                // A decline waits until the confirms of its own pass are settled.
+                house.pass().await;
                 for (uid, start, expect) in made {
                     let got = decided(&house, &uid).await;
                     assert_eq!(got, **expect, "{dialect:?} {name}: {start}");
@@ -227,12 +229,18 @@ async fn nobody_is_asked_to_look_at_more_than_so_many_requests_a_day() {
         house.pass().await;
         let three = house.request(lesson, "al@example.com", &at(12));
         let evening = house.request(dinner, "cy@example.com", &at(18));
+        let four = house.request(lesson, "al@example.com", &at(13));
+        house.pass().await;
+        let five = house.request(lesson, "al@example.com", &at(14));
         house.pass().await;
         let many = "decline too-many-requests";
         let rows = [
             (&one, "decline unknown-booker"),
             (&two, "decline unknown-booker"),
             (&three, many),
+            // The booker was told once, and each decline is a mail.
+            (&four, "leave too-many-requests"),
+            (&five, "leave too-many-requests"),
             (&other, CONFIRM),
             // The gate's own limit is the stricter one.
             (&evening, many),

@@ -3,7 +3,9 @@
 use maitred::domain::criteria::effect::Effect;
 use maitred::domain::criteria::house::House;
 use maitred::domain::criteria::terms::Criteria;
-use maitred::domain::gate::{EventTypeKey, Gate, HostKey, Limits, Policy, RefuseWith};
+use maitred::domain::gate::{
+    DeclineLimit, EventTypeKey, Gate, HostKey, Limits, Policy, RefuseWith,
+};
 use maitred::domain::id::Address;
 use maitred::domain::terms::{
     AcceptedMove, Blame, ExpiredRefund, Forgive, HostAbsent, LateMove, NoShow, OnReschedule,
@@ -20,7 +22,10 @@ pub const START: &str = "2026-11-24T08:00:00Z";
 pub fn policy(rng: &mut Rng) -> Policy {
     let limits = Limits {
         requests_per_pass: *rng.pick(&[2, 250, 250]),
-        declines_per_pass: *rng.pick(&[1, 25, 25]),
+        declines: DeclineLimit {
+            at_most: *rng.pick(&[1, 25, 25]),
+            per: Span::minutes(*rng.pick(&[1, 15, 15])),
+        },
         max_observation_age: Span::seconds(10),
         series_settle: Span::seconds(10),
     };

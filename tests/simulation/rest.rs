@@ -100,9 +100,13 @@ impl Run {
 
     /// Audits, and passes that finish what they begin, until nothing is written any more.
     async fn audits(&mut self) -> Option<Watched> {
+        // What the limit of declines holds back is done when its time is over.
+        let per = self.shelf.state().policy.limits.declines.per;
+        let mut limited = false;
         for _ in 0..MAX_REST {
             let before = self.shelf.state().commits.len();
-            self.shared.advance(Span::seconds(15));
+            let pause = if limited { per } else { Span::zero() };
+            self.shared.advance(pause + Span::seconds(15));
             self.whole_pass().await?;
             let previewed = self.preview(true).await?;
             let watched = self.whole_watch(true).await?;
@@ -118,7 +122,9 @@ impl Run {
                     "8: the preview of a watch said {said:?}, and it did {did:?}"
                 ));
             }
-            if self.shelf.state().commits.len() == before {
+            let mut problems = watched.problems.iter();
+            limited = problems.any(|problem| problem.text.contains("limits.declines"));
+            if self.shelf.state().commits.len() == before && !limited {
                 return Some(watched);
             }
         }

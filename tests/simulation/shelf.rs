@@ -601,6 +601,14 @@ impl Store for Shelf {
         self.state().store.open_notes(after, limit)
     }
 
+    fn declined(&self, since: Time, until: Time, limit: usize) -> Result<Vec<Time>, StoreError> {
+        self.state().store.declined(since, until, limit)
+    }
+
+    fn wrong_pins(&self, since: Time, limit: usize) -> Result<Vec<Request>, StoreError> {
+        self.state().store.wrong_pins(since, limit)
+    }
+
     fn asked_by(
         &self,
         booker: &Address,

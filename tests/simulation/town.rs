@@ -10,6 +10,7 @@ use maitred::domain::booking::{
     Attendee, Booker, Booking, Confirmation, EventType, EventTypeRef, Host, Payment, Status,
 };
 use maitred::domain::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
+use maitred::domain::taken::Buffers;
 use maitred::domain::time::Time;
 
 use super::history::History;
@@ -150,6 +151,7 @@ impl Town {
                 slug: (*slug).to_owned(),
                 title: (*slug).to_owned(),
                 length_minutes: 30,
+                buffers: Buffers::NONE,
                 price: *price,
                 seated: self.seated.contains(&n),
                 recurring: true,

@@ -110,6 +110,8 @@ pub fn intent(id: &str, bookings: &[&str], decided: Time) -> Request {
         last_failure: None,
         calls: Vec::new(),
         review: None,
+        reasons_since: Vec::new(),
+        pin: None,
     }
 }
 

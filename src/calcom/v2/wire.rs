@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::calcom::fields::{
-    Object, Unreadable, address, addresses, answers, flag, instant, limits, link, list,
+    Object, Unreadable, address, addresses, answers, buffers, flag, instant, limits, link, list,
     maybe_instant, minutes, name, names, number, object, owned, price, questions, row, seats,
     series, status, stretch, switched_off, text, uid,
 };
@@ -126,6 +126,7 @@ pub(in crate::calcom) fn event_type(value: &Value) -> Result<EventType, Unreadab
         slug,
         title,
         length_minutes: minutes(row, "lengthInMinutes"),
+        buffers: buffers(row),
         price: price(row),
         seated: seats(row.get("seats")) || seats(row.get("seatsPerTimeSlot")),
         recurring: object(row, "recurrence").is_some_and(|of| !flag(of, "disabled")),

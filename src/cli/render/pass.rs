@@ -1,10 +1,15 @@
 //! What a pass did, or would do: first each request that it acts on, who asked for what, why it is
 //! decided so, and the effect; then what is left as it is, in a line each.
 
+use std::collections::BTreeMap;
+
 use super::layout::{Page, count, sentence, title};
 use super::unresolved;
 use crate::control::protocol::charges::WatchView;
 use crate::control::protocol::{PassHead, PassView, StepView};
+
+/// Requests left as they are that are shown one by one.
+const MAX_LEFT: usize = 20;
 
 pub fn plain(view: &PassView, page: &Page) -> String {
     let mut text = heading(&view.pass, page);
@@ -14,8 +19,7 @@ pub fn plain(view: &PassView, page: &Page) -> String {
         text.push_str(&step_block(step, page, &[]));
     }
     if !left.is_empty() {
-        text.push_str("\nLeft as they are:\n");
-        text.push_str(&left_table(&left, page));
+        text.push_str(&left_pending(&left, page));
     }
     if !view.problems.is_empty() {
         text.push_str("\nTo be looked at:\n");
@@ -86,7 +90,11 @@ fn heading(pass: &PassHead, page: &Page) -> String {
 /// How the steps ended, most welcome first.
 fn summary(view: &PassView, acted: &[&StepView], left: usize) -> String {
     if view.steps.is_empty() && !view.more {
-        return "Nothing is waiting.\n".to_owned();
+        if view.pass.observed == 0 && view.problems.is_empty() {
+            return "Nothing is waiting.\n".to_owned();
+        }
+        let observed = count(view.pass.observed, "pending booking");
+        return format!("Nothing is decided of {observed}: see what is to be looked at.\n");
     }
     let mut parts = Vec::new();
     let words: [(&str, &str, &str); 7] = [
@@ -147,6 +155,36 @@ fn is_left(step: &StepView) -> bool {
     step.outcome == "none"
 }
 
+/// What is left as it is: each by itself, or when they are many, how many for which reason.
+fn left_pending(left: &[&StepView], page: &Page) -> String {
+    if left.len() <= MAX_LEFT {
+        return format!("\nLeft as they are:\n{}", left_table(left, page));
+    }
+    let mut reasons: BTreeMap<(&str, String), (usize, &StepView)> = BTreeMap::new();
+    for step in left {
+        let codes: Vec<&str> = step.reasons.iter().map(|one| one.code.as_str()).collect();
+        let key = (step.decision.as_str(), codes.join(", "));
+        reasons.entry(key).or_insert((0, step)).0 += 1;
+    }
+    let rows = reasons
+        .into_iter()
+        .map(|((decision, codes), (number, example))| {
+            vec![
+                decision.to_owned(),
+                codes,
+                number.to_string(),
+                example.request.clone(),
+            ]
+        });
+    let table = page.table(
+        &["decision", "reason", "requests", "for example"],
+        &["decision"],
+        &["requests"],
+        rows.collect(),
+    );
+    format!("\nLeft as they are, by reason (`--format json` names each):\n{table}")
+}
+
 fn left_table(steps: &[&StepView], page: &Page) -> String {
     let rows = steps
         .iter()
@@ -172,6 +210,7 @@ pub(super) fn who(step: &StepView) -> String {
     match (&step.booker, &step.account) {
         (Some(booker), Some(account)) if booker == account => booker.clone(),
         (Some(booker), Some(account)) => format!("{booker} (account {account})"),
+        (Some(booker), None) if step.not_looked_up => format!("{booker} (account not looked up)"),
         (Some(booker), None) => format!("{booker} (no account)"),
         (None, Some(account)) => format!("account {account}"),
         (None, None) => "nobody that could be named".to_owned(),

@@ -8,7 +8,7 @@ use crate::domain::criteria::house::{House, ManagedUsers};
 use crate::domain::criteria::lists::{Listed, Who};
 use crate::domain::criteria::opening::Opening;
 use crate::domain::criteria::price::Price;
-use crate::domain::criteria::terms::{AccountDetails, Criteria, Rule, WhoseClock};
+use crate::domain::criteria::terms::{AccountDetails, AnswerTooMany, Criteria, Rule, WhoseClock};
 use crate::domain::rule::words::Words;
 use crate::domain::time::Span;
 
@@ -70,7 +70,7 @@ pub(super) fn gate(criteria: &Criteria) -> Vec<String> {
     };
     let mut lines = vec![format!(
         "criteria over-cap {} notice {} {} missed {} outside-hours {} not-allowed {} blocked {} \
-         requests-per-day {} too-many {} pin {} wrong-pin {} account-details {details} clock {clock}",
+         requests-per-day {} too-many {} {} pin {} wrong-pin {} account-details {details} clock {clock}",
         effect(criteria.over_cap),
         span(notice.at_least),
         span(notice.at_most),
@@ -80,6 +80,11 @@ pub(super) fn gate(criteria: &Criteria) -> Vec<String> {
         effect(criteria.blocked),
         number(criteria.requests_per_day),
         effect(criteria.too_many_requests),
+        match criteria.answer_too_many {
+            AnswerTooMany::Once => "once",
+            AnswerTooMany::Each => "each",
+            AnswerTooMany::Never => "never",
+        },
         criteria.pin.as_deref().map_or("-".to_owned(), quoted),
         effect(criteria.wrong_pin),
     )];

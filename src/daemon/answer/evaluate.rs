@@ -12,6 +12,7 @@ use crate::domain::gate::Policy;
 use crate::domain::id::{HostId, RequestId};
 use crate::domain::plan::{Plan, plan};
 use crate::domain::snapshot::{Lookups, Pin, Series, Snapshot};
+use crate::domain::taken::Buffers;
 use crate::domain::time::Time;
 use crate::reconcile::pin::{self, Check, Given};
 use crate::reconcile::{before, known};
@@ -97,6 +98,9 @@ fn snapshot(
         me,
         series,
         accepted: Vec::new(),
+        attended: Vec::new(),
+        origins: BTreeMap::new(),
+        buffers: BTreeMap::new(),
         event_types: kind.into_iter().map(|kind| (kind.id, Some(kind))).collect(),
         accounts: found.accounts,
         names: found.names,
@@ -109,6 +113,7 @@ fn snapshot(
         asked: BTreeMap::new(),
         pins: BTreeMap::new(),
         lookups: BTreeMap::new(),
+        declined: 0,
         ledger_is_empty: store.is_empty().map_err(|e| parse::store_failed(&e))?,
         restore_open: ledger.restored.is_some(),
         clock_off: false,
@@ -173,8 +178,8 @@ fn look_at_pin(
     for case in cases {
         let pin = match &case.check {
             Check::NotSet => Pin::NotSet,
-            Check::Missing | Check::Try(_) if wrong.locks(&case) => Pin::Locked,
             Check::Missing => Pin::Missing,
+            Check::Try(_) if wrong.limits(&case).is_some() => Pin::Locked,
             Check::Try(one) => {
                 let right = pin::verify(&one.hash, &one.pin);
                 pin::result(&case, right, &mut wrong)
@@ -216,6 +221,7 @@ fn event_type(booking: &Booking, price: Option<i64>) -> Option<EventType> {
         slug: kind.slug.clone().unwrap_or_default(),
         title: booking.title.clone(),
         length_minutes: u32::try_from(booking.length().num_minutes()).unwrap_or(0),
+        buffers: Buffers::NONE,
         price: price.unwrap_or(0),
         seated: booking.seated,
         recurring: booking.series.is_some(),
@@ -238,7 +244,7 @@ mod tests {
     use crate::domain::criteria::opening::Opening;
     use crate::domain::criteria::terms::{Criteria, Rule};
     use crate::domain::fact::Fact;
-    use crate::domain::gate::{EventTypeKey, Gate, Limits, RefuseWith};
+    use crate::domain::gate::{DeclineLimit, EventTypeKey, Gate, Limits, RefuseWith, Unanswered};
     use crate::domain::id::{AccountId, Reference};
     use crate::domain::plan::Action;
     use crate::domain::rule::expression::{Expression, STACK};
@@ -262,6 +268,7 @@ mod tests {
                 unknown_booker: Default::default(),
                 short_of_credit: Default::default(),
                 taken: Default::default(),
+                unanswered: Unanswered::Leave,
                 criteria: Criteria::default(),
                 terms: Terms::default(),
             }],
@@ -269,7 +276,10 @@ mod tests {
             refuse_with: RefuseWith::Decline,
             limits: Limits {
                 requests_per_pass: 250,
-                declines_per_pass: 25,
+                declines: DeclineLimit {
+                    at_most: 25,
+                    per: Span::minutes(15),
+                },
                 max_observation_age: Span::seconds(10),
                 series_settle: Span::seconds(10),
             },
@@ -353,7 +363,8 @@ mod tests {
         policy.gates[0].criteria.requests_per_day = Some(2);
         let same_day = file("two", "2026-12-01T12:00:00Z", None);
         let other_day = file("two", "2026-12-02T12:00:00Z", None);
-        assert_eq!(judged(&mut store, &policy, &same_day).0, "decline over-cap");
+        // The booking that counts is still being confirmed.
+        assert_eq!(judged(&mut store, &policy, &same_day).0, "leave unsettled");
         assert_eq!(judged(&mut store, &policy, &other_day).0, "confirm enough");
         policy.gates[0].criteria.requests_per_day = Some(1);
         let (got, _) = judged(&mut store, &policy, &other_day);

@@ -70,6 +70,8 @@ pub(super) fn noted(name: &str) -> Request {
         last_failure: None,
         calls: Vec::new(),
         review: None,
+        reasons_since: Vec::new(),
+        pin: None,
     }
 }
 

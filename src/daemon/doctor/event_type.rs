@@ -207,6 +207,8 @@ fn answers(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::gate::Unanswered;
+    use crate::domain::taken::Buffers;
     use std::collections::BTreeSet;
 
     use crate::domain::criteria::effect::Effect;
@@ -231,6 +233,7 @@ mod tests {
             unknown_booker: Effect::Decline,
             short_of_credit: Effect::Decline,
             taken: Effect::Decline,
+            unanswered: Unanswered::Leave,
             criteria: Criteria {
                 pin: pin.map(str::to_owned),
                 ..Criteria::default()
@@ -245,6 +248,7 @@ mod tests {
             slug: "club".to_owned(),
             title: "Club".to_owned(),
             length_minutes: 30,
+            buffers: Buffers::NONE,
             price: 0,
             seated: false,
             recurring: false,

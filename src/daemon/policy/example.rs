@@ -6,7 +6,7 @@ use crate::config::case::parse::NOW;
 use crate::daemon::policy::world::{self, World, blank, request_id, uid};
 use crate::domain::account::{Account, Lot, Part};
 use crate::domain::booking::{self, Attendee, Booking, EventTypeRef, Status};
-use crate::domain::decision::{Credits, Decision};
+use crate::domain::decision::{CODES, Credits, Decision};
 use crate::domain::gate::{EventTypeKey, Policy};
 use crate::domain::id::{AccountId, EventTypeId, HostId, Reference};
 use crate::domain::request::{Charge, ChargeState, Request, RequestState, Review};
@@ -207,6 +207,7 @@ fn standing(member: &Member, world: &World, policy: &Policy) -> Vec<Standing> {
         .map(|(number, upcoming)| {
             let start = upcoming.start.at(world.now);
             Standing {
+                settled: true,
                 booking: uid(&format!("upcoming-{number}")),
                 start,
                 end: start + upcoming.length,
@@ -220,6 +221,7 @@ fn standing(member: &Member, world: &World, policy: &Policy) -> Vec<Standing> {
 /// name decides which was first: these begin with the first sign that a name can have.
 fn earlier(booking: &Booking, count: u32) -> Vec<Earlier> {
     let one = |number| Earlier {
+        told: false,
         request: request_id(&format!("-{number}")),
         created: booking.created,
     };
@@ -296,5 +298,10 @@ fn record(case: &Case, world: &World) -> Option<Request> {
         last_failure: None,
         calls: Vec::new(),
         review,
+        reasons_since: CODES
+            .iter()
+            .map(|code| (code.as_str().to_owned(), first))
+            .collect(),
+        pin: None,
     })
 }

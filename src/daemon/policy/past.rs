@@ -76,6 +76,7 @@ impl Past {
                     .requests
                     .get(&charge.request)
                     .and_then(|request| request.gate.clone()),
+                settled: true,
             })
             .collect()
     }
@@ -88,6 +89,7 @@ impl Past {
             .map(|(created, request)| Earlier {
                 request: request.clone(),
                 created: *created,
+                told: false,
             })
             .collect()
     }

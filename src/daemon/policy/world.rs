@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, Confirmation, EventType, Host, Observed, Payment, Status};
-use crate::domain::gate::Policy;
+use crate::domain::gate::{DeclineLimit, Policy};
 use crate::domain::id::{BookingUid, HostId, RequestId};
 use crate::domain::plan::{Step, plan};
 use crate::domain::request::{Charge, Request};
 use crate::domain::snapshot::{Earlier, Lookups, Pin, Series, Snapshot, Standing};
+use crate::domain::taken::Buffers;
 use crate::domain::time::{Span, Time};
 
 /// One request and all that is known around it.
@@ -40,7 +41,7 @@ pub struct World {
 pub fn unbounded(policy: &Policy) -> Policy {
     let mut policy = policy.clone();
     policy.limits.requests_per_pass = usize::MAX;
-    policy.limits.declines_per_pass = usize::MAX;
+    policy.limits.declines = DeclineLimit::NONE;
     policy.limits.series_settle = Span::zero();
     policy
 }
@@ -75,6 +76,9 @@ fn snapshot(world: World) -> Snapshot {
         me: world.me,
         series: series.into_iter().map(whole).collect(),
         accepted: accepted.into_iter().collect(),
+        attended: Vec::new(),
+        origins: BTreeMap::new(),
+        buffers: BTreeMap::new(),
         event_types: kind
             .into_iter()
             .map(|kind| (kind, world.event_type.clone()))
@@ -104,6 +108,7 @@ fn snapshot(world: World) -> Snapshot {
             .map(|pin| BTreeMap::from([(first.uid.clone(), pin)]))
             .unwrap_or_default(),
         lookups: BTreeMap::from([(id, world.lookups)]),
+        declined: 0,
         ledger_is_empty: world.ledger_is_empty,
         restore_open: false,
         clock_off: false,
@@ -188,6 +193,7 @@ pub fn event_type(booking: &Booking, price: i64, seated: bool) -> Option<EventTy
         slug: kind.slug.clone().unwrap_or_default(),
         title: booking.title.clone(),
         length_minutes: u32::try_from(booking.length().num_minutes()).unwrap_or(0),
+        buffers: Buffers::NONE,
         price,
         seated,
         recurring: booking.series.is_some(),

@@ -35,12 +35,26 @@ pub struct Criteria {
     /// Requests one booker may make on one day, answered or not.
     pub requests_per_day: Option<u32>,
     pub too_many_requests: Effect,
+    /// How often a booker is told on one day that requests were declined as too many.
+    pub answer_too_many: AnswerTooMany,
     /// The booking question whose answer must be the member's PIN.
     pub pin: Option<String>,
     pub wrong_pin: Effect,
     pub account_details: AccountDetails,
     pub clock: WhoseClock,
     pub rules: Arc<[Rule]>,
+}
+
+/// How often a decline of one request too many is sent to the same booker on one day: each is a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AnswerTooMany {
+    /// The first one is declined, and further ones are left alone.
+    #[default]
+    Once,
+    /// Each is declined.
+    Each,
+    /// All are left alone.
+    Never,
 }
 
 /// How long before its start a booking may be asked for.

@@ -53,9 +53,27 @@ pub(super) fn free_of_charge(asked: &Asked<'_>) -> Said {
 }
 
 pub(super) fn time_free(asked: &Asked<'_>) -> Said {
-    if asked.taken_by.is_none() {
+    let Some(overlap) = asked.taken_by else {
         return Said::fine("no accepted booking overlaps");
+    };
+    let decision = asked.decision(asked.gate.taken, Code::Taken);
+    objects_at(
+        asked,
+        asked.taken_at,
+        decision,
+        (Code::Taken, text::taken()),
+    )
+    .resting_on(!overlap.settled)
+}
+
+/// What is said of a request that would be confirmed after its start.
+pub(super) const BEGUN: &str = "it has begun, and nothing is confirmed after its start";
+
+/// Looked at last, so that a wait that ends at the start still ends in a decline.
+pub(super) fn not_begun(asked: &Asked<'_>) -> Said {
+    let over = asked.bookings.iter().all(|one| one.end <= asked.now);
+    if over || asked.bookings[0].start > asked.now {
+        return Said::Silent;
     }
-    let effect = asked.decision(asked.gate.taken);
-    objects_at(asked, asked.taken_at, effect, (Code::Taken, text::taken()))
+    objects(Decision::Leave, Code::Begun, BEGUN)
 }

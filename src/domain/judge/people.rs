@@ -2,6 +2,7 @@
 
 use super::{Asked, Said, objects};
 use crate::domain::criteria::lists;
+use crate::domain::criteria::terms::AnswerTooMany;
 use crate::domain::decision::{Code, Decision};
 use crate::domain::snapshot::Pin;
 use crate::domain::text;
@@ -50,7 +51,7 @@ pub(super) fn not_blocked(asked: &Asked<'_>) -> Said {
         lists::find(list, folding, &booker.address, asked.now).is_some()
     };
     if lists.iter().any(listed) {
-        let effect = asked.decision(asked.gate.criteria.blocked);
+        let effect = asked.decision(asked.gate.criteria.blocked, Code::Blocked);
         return objects(effect, Code::Blocked, text::blocked());
     }
     Said::fine("on no block list")
@@ -73,7 +74,7 @@ pub(super) fn allowed(asked: &Asked<'_>) -> Said {
     match lists::find(list, &asked.house.folding, &booker.address, asked.now) {
         Some(_) => Said::fine("on the allow list"),
         None => {
-            let effect = asked.decision(asked.gate.criteria.not_allowed);
+            let effect = asked.decision(asked.gate.criteria.not_allowed, Code::NotAllowed);
             objects(effect, Code::NotAllowed, text::not_allowed())
         }
     }
@@ -89,7 +90,12 @@ pub(super) fn few_requests(asked: &Asked<'_>) -> Said {
         let detail = format!("{before} earlier on that day, at most {at_most}");
         return Said::Fine(detail.into());
     }
-    let effect = asked.decision(asked.gate.criteria.too_many_requests);
+    let effect = asked.decision(asked.gate.criteria.too_many_requests, Code::TooManyRequests);
+    let effect = match (effect, asked.gate.criteria.answer_too_many) {
+        (Decision::Decline, AnswerTooMany::Never) => Decision::Leave,
+        (Decision::Decline, AnswerTooMany::Once) if asked.told_before => Decision::Leave,
+        (effect, AnswerTooMany::Once | AnswerTooMany::Each | AnswerTooMany::Never) => effect,
+    };
     objects(
         effect,
         Code::TooManyRequests,
@@ -116,7 +122,7 @@ pub(super) fn member(asked: &Asked<'_>, credits: u64) -> Said {
              suffix, or add the whole address as an alias",
         );
     }
-    let effect = asked.decision(asked.gate.unknown_booker);
+    let effect = asked.decision(asked.gate.unknown_booker, Code::UnknownBooker);
     objects(effect, Code::UnknownBooker, text::unknown_booker(credits))
 }
 
@@ -136,13 +142,17 @@ pub(super) fn pin(asked: &Asked<'_>) -> Said {
         Some(Pin::Right) => return Said::fine("the PIN is right"),
         Some(Pin::Wrong) => text::wrong_pin(),
         Some(Pin::Missing) => text::missing_pin(),
-        Some(Pin::Locked) => text::locked_pin(),
+        // The member may be right, and somebody else be guessing: a person decides.
+        Some(Pin::Locked) => {
+            let why = "too many wrong PINs were given lately, so this one was not looked at";
+            return objects(Decision::Review, Code::WrongPin, why);
+        }
         // Nobody can get past this by himself; an operator sets one, or confirms by hand.
         Some(Pin::NotSet) | None => {
             let why = "the gate asks for a PIN, and the account has none";
             return objects(Decision::Review, Code::WrongPin, why);
         }
     };
-    let effect = asked.decision(asked.gate.criteria.wrong_pin);
+    let effect = asked.decision(asked.gate.criteria.wrong_pin, Code::WrongPin);
     objects(effect, Code::WrongPin, text)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Asked, Objection};
+use super::{Asked, Objection, times};
 use crate::domain::booking::{Answer, QuestionKind};
 use crate::domain::criteria::terms::Rule;
 use crate::domain::decision::{Code, Decision};
@@ -24,6 +24,20 @@ pub(super) fn lists(asked: &Asked<'_>) -> [Arc<[Rule]>; 2] {
     [&asked.house.rules, &asked.gate.criteria.rules].map(Arc::clone)
 }
 
+/// The request as its rules would see it if all that is being decided came to nothing; `None` when
+/// that makes no difference.
+fn settled_scope<'s>(asked: &Asked<'_>, scope: &Scope<'s>) -> Option<Scope<'s>> {
+    let all_settled = asked.standing().all(|standing| standing.settled);
+    if asked.unsettled == 0 && all_settled {
+        return None;
+    }
+    Some(Scope {
+        counts: times::settled_counts(asked, asked.zone),
+        available: scope.available.saturating_add(asked.unsettled),
+        ..*scope
+    })
+}
+
 /// What one rule says: its objection, if it has one. The room keeps what it looked at.
 pub(super) fn one(
     asked: &Asked<'_>,
@@ -43,8 +57,14 @@ pub(super) fn one(
         let why = why.map_or("it was not asked", String::as_str);
         room.failed(&format!("no answer from lookup.{lookup}: {why}"));
         return Some(Objection {
-            decision: asked.decision(asked.house.no_answer(lookup)),
+            decision: asked.decision_of_rule(
+                asked.house.no_answer(lookup),
+                Code::LookupFailed,
+                Some(&rule.name),
+            ),
             code: Code::LookupFailed,
+            rule: Some(rule.name.clone()),
+            unsettled: false,
             text: text::lookup_failed(),
             own: false,
             at: None,
@@ -62,10 +82,13 @@ pub(super) fn one(
                 words.pick(language)?.render(scope).ok()
             });
             Some(Objection {
-                decision: asked.decision(rule.effect),
+                decision: asked.decision_of_rule(rule.effect, Code::Rule, Some(&rule.name)),
                 code: Code::Rule,
                 own: own.is_some(),
                 at: None,
+                rule: Some(rule.name.clone()),
+                unsettled: settled_scope(asked, scope)
+                    .is_some_and(|scope| rule.require.holds(&scope) == Ok(true)),
                 text: own.unwrap_or_else(|| text::rule_not_met(&rule.name)),
             })
         }
@@ -75,6 +98,8 @@ pub(super) fn one(
             Some(Objection {
                 decision: Decision::Review,
                 code: Code::RuleFailed,
+                rule: Some(rule.name.clone()),
+                unsettled: false,
                 text: format!("the rule {} cannot be evaluated", rule.name),
                 own: false,
                 at: None,

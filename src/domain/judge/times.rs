@@ -16,16 +16,18 @@ pub(super) fn notice(asked: &Asked<'_>) -> Said {
     if notice.at_least.is_none() && notice.at_most.is_none() {
         return Said::Silent;
     }
-    let effect = asked.decision(asked.gate.criteria.notice_missed);
+    let effect = |code| asked.decision(asked.gate.criteria.notice_missed, code);
     for (at, booking) in asked.bookings.iter().enumerate() {
         let given = booking.start - booking.created;
         if let Some(least) = notice.at_least.filter(|least| given < *least) {
             let text = text::notice_too_short(least);
-            return objects_at(asked, at, effect, (Code::NoticeTooShort, text));
+            let code = Code::NoticeTooShort;
+            return objects_at(asked, at, effect(code), (code, text));
         }
         if let Some(most) = notice.at_most.filter(|most| given > *most) {
             let text = text::notice_too_long(most);
-            return objects_at(asked, at, effect, (Code::NoticeTooLong, text));
+            let code = Code::NoticeTooLong;
+            return objects_at(asked, at, effect(code), (code, text));
         }
     }
     let first = asked.bookings[0];
@@ -46,7 +48,7 @@ pub(super) fn hours(asked: &Asked<'_>) -> Said {
     let Some(at) = outside else {
         return Said::fine("within the hours");
     };
-    let effect = asked.decision(asked.gate.criteria.outside_hours);
+    let effect = asked.decision(asked.gate.criteria.outside_hours, Code::OutsideHours);
     objects_at(
         asked,
         at,
@@ -68,20 +70,26 @@ pub(super) fn caps(asked: &Asked<'_>) -> Said {
             let Some(cap) = strictest(caps.iter(), tier, per) else {
                 continue;
             };
-            if let Some(at) = beyond(asked, cap, own) {
-                let effect = asked.decision(asked.gate.criteria.over_cap);
+            if let Some(at) = beyond(asked, (cap, own), |_| true) {
+                let effect = asked.decision(asked.gate.criteria.over_cap, Code::OverCap);
                 let text = text::over_cap(cap.at_most, per);
-                return objects_at(asked, at, effect, (Code::OverCap, text));
+                let unsettled = beyond(asked, (cap, own), |one| one.settled).is_none();
+                return objects_at(asked, at, effect, (Code::OverCap, text)).resting_on(unsettled);
             }
         }
     }
     Said::fine("within the caps")
 }
 
-/// The place of the first booking that goes beyond the cap.
-fn beyond(asked: &Asked<'_>, cap: &Cap, own: bool) -> Option<usize> {
-    let counts =
-        |standing: &&Standing| !own || standing.gate.as_deref() == Some(asked.gate.name.as_str());
+/// The place of the first booking that goes beyond the cap, beside those of the member's bookings.
+fn beyond(
+    asked: &Asked<'_>,
+    (cap, own): (&Cap, bool),
+    which: impl Fn(&Standing) -> bool,
+) -> Option<usize> {
+    let counts = |standing: &&Standing| {
+        which(standing) && (!own || standing.gate.as_deref() == Some(asked.gate.name.as_str()))
+    };
     asked.bookings.iter().position(|booking| {
         let (from, to) = cap.per.around(booking.start, asked.now, asked.zone);
         let inside = |start, end| match cap.per {
@@ -105,8 +113,20 @@ fn beyond(asked: &Asked<'_>, cap: &Cap, own: bool) -> Option<usize> {
 
 /// How many of the member's bookings stand beside the first of these.
 pub(super) fn counts(asked: &Asked<'_>, zone: Tz) -> Counts {
+    count(asked, zone, || asked.standing())
+}
+
+/// The same without those that may come to nothing.
+pub(super) fn settled_counts(asked: &Asked<'_>, zone: Tz) -> Counts {
+    count(asked, zone, || asked.settled())
+}
+
+fn count<'a, I>(asked: &Asked<'_>, zone: Tz, standing: impl Fn() -> I) -> Counts
+where
+    I: Iterator<Item = &'a Standing>,
+{
     let mut counts = Counts::default();
-    if asked.standing().next().is_none() {
+    if standing().next().is_none() {
         return counts;
     }
     let start = asked.bookings[0].start;
@@ -114,14 +134,13 @@ pub(super) fn counts(asked: &Asked<'_>, zone: Tz) -> Counts {
         let (from, to) = per.around(start, asked.now, zone);
         let inside =
             |there: &&Standing| there.start >= from && to.is_none_or(|to| there.start < to);
-        asked
-            .standing()
+        standing()
             .filter(inside)
             .count()
             .try_into()
             .unwrap_or(u32::MAX)
     };
-    let open = asked.standing().filter(|there| there.end > asked.now);
+    let open = standing().filter(|there| there.end > asked.now);
     counts.upcoming = open.count().try_into().unwrap_or(u32::MAX);
     counts.day = within(Period::Day);
     counts.week = within(Period::Week);

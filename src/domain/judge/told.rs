@@ -102,6 +102,9 @@ fn is_about_the_account(code: Code) -> bool {
         | Code::RestoreOpen
         | Code::ClockOff
         | Code::DeclineLimit
+        | Code::Unsettled
+        | Code::Begun
+        | Code::Unanswered
         | Code::DecidedBefore
         | Code::PredecessorUnclear
         | Code::Unmanaged

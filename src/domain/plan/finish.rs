@@ -22,7 +22,7 @@ impl<'a> Planner<'a> {
         let due = intent::due(request, self.now);
         let action = match next {
             _ if self.snapshot.clock_off => {
-                self.keep_time(open);
+                self.keep_time(open, false);
                 Action::Postpone {
                     why: "the local clock and the server's disagree".to_owned(),
                 }
@@ -32,7 +32,7 @@ impl<'a> Planner<'a> {
                 facts,
                 problem,
             } => {
-                self.keep_time(open);
+                self.keep_time(open, true);
                 Action::Settle {
                     facts,
                     outcome,
@@ -41,7 +41,7 @@ impl<'a> Planner<'a> {
             }
             Next::Call(booking) if due => self.resume(open, &booking),
             Next::Call(_) | Next::Unclear => {
-                self.keep_time(open);
+                self.keep_time(open, false);
                 Action::Postpone {
                     why: if request.cancels_accepted() {
                         "the watch goes on with cancelling it".to_owned()
@@ -58,14 +58,15 @@ impl<'a> Planner<'a> {
         {
             self.returning.extend(&request.account);
         }
+        self.count_unsettled(open, &action);
         self.plan.steps.push(Step {
             request: Arc::new(request.clone()),
             action,
         });
     }
 
-    /// What an intent may still confirm is nobody else's time.
-    fn keep_time(&mut self, open: &OpenIntent) {
+    /// Reserves the time of what an intent has confirmed or may still confirm.
+    fn keep_time(&mut self, open: &OpenIntent, settles: bool) {
         let request = &open.request;
         if request.decision != Decision::Confirm {
             return;
@@ -75,18 +76,24 @@ impl<'a> Planner<'a> {
             if !sight.unwrap_or(Sight::Unread).may_stand() {
                 continue;
             }
+            let stands = matches!(sight, Some(Sight::Accepted | Sight::AcceptedAfterMove));
+            let settled = settles && stands;
             let charge = open.charges.iter().find(|c| c.booking.uid == booking.uid);
             // One that takes over a charge may hold nothing; it is a request of one booking.
-            let (host, span) = match charge {
-                Some(charge) => (charge.host, (charge.start, charge.end)),
-                None => (request.host, (request.start, request.end)),
+            let (host, kind, span) = match charge {
+                Some(charge) => (charge.host, charge.event_type, (charge.start, charge.end)),
+                None => (
+                    request.host,
+                    request.event_type,
+                    (request.start, request.end),
+                ),
             };
             if let Some(host) = host {
-                self.taken.add(host, span, &booking.uid);
+                self.taken.add(host, kind, span, (&booking.uid, settled));
             }
         }
         for grown in &open.grown {
-            self.taken.add_booking(grown);
+            self.taken.add_booking(grown, false);
         }
     }
 
@@ -108,7 +115,7 @@ impl<'a> Planner<'a> {
                 };
             }
         };
-        self.keep_time(open);
+        self.keep_time(open, false);
         match call(request, booking) {
             Some(call) => Action::Send {
                 facts,

@@ -1,13 +1,14 @@
 //! How a decision is put down: the request as it is to be written, notes, and why it is left.
 
-use super::{Action, Planner, Step};
+use super::{Action, Planner, Step, known_reasons};
 use crate::domain::decision::{Code, Credits, Decision, Reason};
 use crate::domain::findings::Findings;
 use crate::domain::gate::Gate;
 use crate::domain::group::Group;
 use crate::domain::id::BookingUid;
 use crate::domain::judge::Judged;
-use crate::domain::request::{Request, RequestState};
+use crate::domain::request::{PinTry, Request, RequestState};
+use crate::domain::snapshot::Pin;
 use crate::domain::text;
 
 impl<'a> Planner<'a> {
@@ -27,18 +28,27 @@ impl<'a> Planner<'a> {
             decision: Decision::Leave,
             reasons: vec![Reason {
                 code,
-                text: why_left(code).to_owned(),
+                text: self.why_left(group, code),
             }],
             told: None,
             findings: Findings::default(),
             account: known.cloned(),
             booker: first.booker.as_ref().map(|booker| booker.address.clone()),
+            given: vec![code.as_str().to_owned()],
             costs: Vec::new(),
             credits: 0,
             to_hold: 0,
         };
         let request = self.request(group, gate, record, judged, None);
         self.note(request, record, false);
+    }
+
+    fn why_left(&self, group: &Group<'a>, code: Code) -> String {
+        if code == Code::SeriesSettling {
+            let at = self.settled_at(group).format("%H:%M:%S UTC");
+            return format!("{}: it is decided from {at} on", why_left(code));
+        }
+        why_left(code).to_owned()
     }
 
     pub(super) fn note(&mut self, mut request: Request, record: Option<&Request>, write: bool) {
@@ -53,6 +63,17 @@ impl<'a> Planner<'a> {
         });
     }
 
+    /// The PIN that was given with the booking and looked at.
+    fn pin_try(&self, booking: &BookingUid) -> Option<PinTry> {
+        let right = match self.snapshot.pins.get(booking)? {
+            Pin::Right => true,
+            Pin::Wrong => false,
+            Pin::Missing | Pin::NotSet | Pin::Locked => return None,
+        };
+        let origin = self.snapshot.origins.get(booking)?.clone();
+        Some(PinTry { right, origin })
+    }
+
     pub(super) fn request(
         &self,
         group: &Group<'a>,
@@ -63,6 +84,12 @@ impl<'a> Planner<'a> {
     ) -> Request {
         let first = group.bookings[0];
         let now = self.now;
+        let mut reasons_since = record.map_or_else(Vec::new, known_reasons);
+        for reason in judged.given {
+            if reasons_since.iter().all(|(known, _)| *known != reason) {
+                reasons_since.push((reason, now));
+            }
+        }
         Request {
             id: group.id.clone(),
             bookings: group.bookings.iter().map(|b| b.reference()).collect(),
@@ -106,6 +133,8 @@ impl<'a> Planner<'a> {
             last_failure: None,
             calls: Vec::new(),
             review: record.and_then(|record| record.review.clone()),
+            reasons_since,
+            pin: self.pin_try(&first.uid),
         }
     }
 }
@@ -117,6 +146,7 @@ fn same_note(record: &Request, request: &Request) -> bool {
     record.state == RequestState::Noted
         && record.decision == request.decision
         && codes(record) == codes(request)
+        && known_reasons(record) == request.reasons_since
         && record.account == request.account
         && record.gate == request.gate
 }
@@ -148,6 +178,9 @@ fn why_left(code: Code) -> &'static str {
         | Code::EmptyLedger
         | Code::RestoreOpen
         | Code::DeclineLimit
+        | Code::Unsettled
+        | Code::Begun
+        | Code::Unanswered
         | Code::UnknownBooker
         | Code::Frozen
         | Code::Blocked

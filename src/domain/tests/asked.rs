@@ -4,11 +4,12 @@ use super::make::*;
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, EventType};
 use crate::domain::criteria::house::House;
-use crate::domain::decision::{Code, Decision};
+use crate::domain::decision::{CODES, Code, Credits, Decision};
 use crate::domain::gate::Gate;
 use crate::domain::judge::{Asked, Judged, judge};
 use crate::domain::request::{Charge, Review};
 use crate::domain::snapshot::{Lookups, Pin, Standing};
+use crate::domain::taken::Overlap;
 use crate::domain::text;
 use crate::domain::time::Time;
 
@@ -22,6 +23,7 @@ pub struct Case {
     pub house: House,
     pub standing: Vec<Standing>,
     pub asked_before: u32,
+    pub told_before: bool,
     pub pin: Option<Pin>,
     pub lookups: Lookups,
     pub review: Option<Review>,
@@ -29,6 +31,9 @@ pub struct Case {
     pub taken_at: usize,
     pub carried: Option<Charge>,
     pub ledger_is_empty: bool,
+    /// Whether what takes the time is settled, and what may still come back.
+    pub settled: bool,
+    pub unsettled: Credits,
     pub first: Time,
 }
 
@@ -41,6 +46,7 @@ pub fn fine() -> Case {
         house: House::default(),
         standing: Vec::new(),
         asked_before: 0,
+        told_before: false,
         pin: None,
         lookups: Lookups::default(),
         review: None,
@@ -48,6 +54,8 @@ pub fn fine() -> Case {
         taken_at: 0,
         carried: None,
         ledger_is_empty: false,
+        settled: true,
+        unsettled: 0,
         first: now(),
     }
 }
@@ -55,6 +63,10 @@ pub fn fine() -> Case {
 pub fn judged(change: impl FnOnce(&mut Case)) -> Judged {
     let case = but(fine(), change);
     let bookings: Vec<&Booking> = case.bookings.iter().collect();
+    let since: Vec<(String, Time)> = CODES
+        .iter()
+        .map(|code| (code.as_str().to_owned(), case.first))
+        .collect();
     judge(&Asked {
         gate: &case.gate,
         house: &case.house,
@@ -65,15 +77,20 @@ pub fn judged(change: impl FnOnce(&mut Case)) -> Judged {
         available: (case.account.as_ref()).map_or(0, |account| account.available(now())),
         standing: [&case.standing, &[]],
         asked_before: case.asked_before,
+        told_before: case.told_before,
         pin: case.pin,
         lookups: Some(&case.lookups),
         review: case.review.as_ref(),
-        taken_by: case.taken.then_some("other"),
+        taken_by: case.taken.then_some(Overlap {
+            uid: "other",
+            settled: case.settled,
+        }),
         taken_at: case.taken_at,
+        unsettled: case.unsettled,
         moved_together: false,
         carried: case.carried.as_ref(),
         ledger_is_empty: case.ledger_is_empty,
-        first: case.first,
+        reasons_since: &since,
         now: now(),
     })
 }

@@ -78,6 +78,7 @@ const ACCOUNTS: [(&str, Change); 9] = [
             start: at(600),
             end: at(630),
             gate: Some("club".to_owned()),
+            settled: true,
         }];
     }),
     ("a rule", |case| case.house.rules = rules("false")),
@@ -218,6 +219,10 @@ fn every_code_that_is_about_an_account_is_covered_above() {
         Code::Unmanaged,
         Code::Revived,
         Code::AcceptedMove,
+        Code::Unsettled,
+        Code::Begun,
+        // Told in the same words to everybody.
+        Code::Unanswered,
     ];
     let missing: Vec<Code> = CODES
         .into_iter()
@@ -344,6 +349,7 @@ fn a_series_says_which_of_its_bookings_stood_in_the_way() {
                     start: case.bookings[1].start,
                     end: case.bookings[1].end,
                     gate: None,
+                    settled: true,
                 })
                 .into();
         }),

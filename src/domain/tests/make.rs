@@ -14,7 +14,9 @@ use crate::domain::criteria::house::House;
 use crate::domain::criteria::terms::Criteria;
 use crate::domain::decision::{Credits, Decision};
 use crate::domain::fact::Fact;
-use crate::domain::gate::{EventTypeKey, Gate, Limits, Policy, RefuseWith};
+use crate::domain::gate::{
+    DeclineLimit, EventTypeKey, Gate, Limits, Policy, RefuseWith, Unanswered,
+};
 use crate::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId,
 };
@@ -22,6 +24,7 @@ use crate::domain::intent::Sight;
 use crate::domain::plan::{Action, Plan, Step, plan};
 use crate::domain::request::{CallKind, Charge, ChargeState, Request, RequestState};
 use crate::domain::snapshot::{OpenIntent, Snapshot};
+use crate::domain::taken::Buffers;
 use crate::domain::time::{Span, Time};
 
 pub const ME: HostId = HostId(1);
@@ -157,6 +160,7 @@ pub fn event_type() -> EventType {
         slug: "club".to_owned(),
         title: "Book club".to_owned(),
         length_minutes: 30,
+        buffers: Buffers::NONE,
         price: 0,
         seated: false,
         recurring: false,
@@ -203,6 +207,7 @@ pub fn gate() -> Gate {
         unknown_booker: Effect::Decline,
         short_of_credit: Effect::Decline,
         taken: Effect::Decline,
+        unanswered: Unanswered::Leave,
         criteria: Criteria::default(),
         terms: crate::domain::terms::Terms::default(),
     }
@@ -215,7 +220,10 @@ pub fn policy() -> Policy {
         refuse_with: RefuseWith::Decline,
         limits: Limits {
             requests_per_pass: 250,
-            declines_per_pass: 25,
+            declines: DeclineLimit {
+                at_most: 25,
+                per: Span::minutes(15),
+            },
             max_observation_age: Span::seconds(10),
             series_settle: Span::seconds(10),
         },
@@ -241,6 +249,9 @@ pub fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
         me: ME,
         series: BTreeMap::new(),
         accepted: Vec::new(),
+        attended: Vec::new(),
+        origins: BTreeMap::new(),
+        buffers: BTreeMap::new(),
         event_types: BTreeMap::from([(CLUB, Some(event_type()))]),
         names: accounts.iter().filter_map(named).collect(),
         accounts: accounts
@@ -256,6 +267,7 @@ pub fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
         asked: BTreeMap::new(),
         pins: BTreeMap::new(),
         lookups: BTreeMap::new(),
+        declined: 0,
         ledger_is_empty: false,
         restore_open: false,
         clock_off: false,
@@ -296,6 +308,8 @@ pub fn intent(id: &str, bookings: &[&str]) -> Request {
         last_failure: None,
         calls: Vec::new(),
         review: None,
+        reasons_since: Vec::new(),
+        pin: None,
     }
 }
 

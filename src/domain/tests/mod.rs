@@ -16,5 +16,6 @@ mod moves;
 mod plans;
 mod plans_finish;
 mod plans_random;
+mod plans_unsettled;
 mod refunds;
 mod rules;

@@ -9,7 +9,9 @@ use crate::domain::fact::Fact;
 use crate::domain::gate::{Policy, RefuseWith};
 use crate::domain::id::HostId;
 use crate::domain::plan::{Action, plan};
-use crate::domain::request::{ChargeState, MAX_OCCURRENCES, Request, RequestState};
+use crate::domain::request::{
+    ChargeState, MAX_OCCURRENCES, Request, RequestState, Review, Verdict,
+};
 use crate::domain::snapshot::{Series, Snapshot};
 use crate::domain::time::{Span, Time};
 
@@ -81,7 +83,7 @@ fn one_request_after_the_other_each_sees_what_is_left() {
     let expect = [
         "a confirm enough confirm a, hold a 1",
         "b confirm enough confirm b, hold b 1",
-        "c decline short-of-credit decline c",
+        "c leave unsettled seen",
     ];
     check(&snapshot(pending, vec![bo(2)]), &policy(), &expect);
 }
@@ -93,14 +95,14 @@ fn whoever_asked_first_gets_the_time() {
     let pending = vec![later.clone(), earlier.clone()];
     let expect = [
         "z confirm enough confirm z, hold z 1",
-        "a decline taken decline a",
+        "a leave unsettled seen",
     ];
     check(&snapshot(pending, members(1)), &policy(), &expect);
     // At the same instant the name decides.
     let pending = vec![but(earlier, |b| b.created = later.created), later];
     let expect = [
         "a confirm enough confirm a, hold a 1",
-        "z decline taken decline z",
+        "z leave unsettled seen",
     ];
     check(&snapshot(pending, members(1)), &policy(), &expect);
     // One that cannot pay leaves the time to the next.
@@ -307,7 +309,7 @@ fn an_intent_without_room_in_this_pass_keeps_its_time() {
             record("b", &["b"], Decision::Confirm, RequestState::Recorded),
         );
     });
-    check(&snapshot, &policy(), &["a decline taken decline a"]);
+    check(&snapshot, &policy(), &["a leave unsettled written"]);
 }
 
 #[test]
@@ -343,7 +345,7 @@ fn a_series_that_is_taken_at_one_time_is_taken() {
     });
     let expect = [
         "s confirm enough confirm o0, hold o0 1, hold o1 1, hold o2 1",
-        "b decline taken decline b",
+        "b leave unsettled seen",
     ];
     check(&snapshot, &policy(), &expect);
 }
@@ -542,10 +544,7 @@ fn a_charge_is_taken_over_once() {
             s.carried.insert(uid(name), charge("a", ChargeState::Open));
         }
     });
-    let expect = [
-        "b confirm carried confirm b",
-        "c decline short-of-credit decline c",
-    ];
+    let expect = ["b confirm carried confirm b", "c leave unsettled seen"];
     check(&snapshot, &policy(), &expect);
 }
 
@@ -570,7 +569,7 @@ fn a_pass_declines_no_more_than_it_may_and_confirms_on() {
         asked("c", "z@example.com", 2, -7),
         asked("d", "bo@example.com", 3, -6),
     ];
-    let policy = but(policy(), |p| p.limits.declines_per_pass = 1);
+    let policy = but(policy(), |p| p.limits.declines.at_most = 1);
     let plan = plan(&snapshot(pending, vec![bo(1)]), &policy);
     let expect = [
         "a decline unknown-booker decline a",
@@ -581,6 +580,63 @@ fn a_pass_declines_no_more_than_it_may_and_confirms_on() {
     assert_eq!(told(&plan), expect);
     let problems: Vec<&str> = plan.problems.iter().map(|problem| problem.code).collect();
     assert_eq!(problems, ["decline-limit"]);
+}
+
+#[test]
+fn declines_of_earlier_passes_count_and_an_operators_own_do_not() {
+    let pending = vec![
+        asked("a", "x@example.com", 0, -9),
+        asked("b", "y@example.com", 1, -8),
+    ];
+    let policy = but(policy(), |p| p.limits.declines.at_most = 2);
+    let after = |declined: usize, expect: &[&str]| {
+        let snapshot = but(snapshot(pending.clone(), vec![bo(1)]), |s| {
+            s.declined = declined;
+            let review = Review {
+                verdict: Verdict::Decline,
+                reason: "not this one".to_owned(),
+                at: now(),
+            };
+            let noted = but(intent("b", &["b"]), |request| {
+                request.state = RequestState::Noted;
+                request.decision = Decision::Review;
+                request.review = Some(review);
+            });
+            remember(s, noted);
+        });
+        check(&snapshot, &policy, expect);
+    };
+    let operators = "b decline operator decline b";
+    after(1, &["a decline unknown-booker decline a", operators]);
+    after(2, &["a leave decline-limit seen", operators]);
+    after(9, &["a leave decline-limit seen", operators]);
+}
+
+#[test]
+fn a_wait_counts_from_when_its_own_reason_was_given_first() {
+    let policy = policy_with(|g| g.short_of_credit = Effect::wait(Span::minutes(10)));
+    let frozen = but(bo(0), |account| {
+        account.frozen = Some("a talk first".to_owned())
+    });
+    let first = snapshot(vec![booking("a")], vec![frozen]);
+    let noted = plan(&first, &policy).steps[0].request.clone();
+    assert_eq!(noted.decision, Decision::Review);
+    let thawed = but(first, |s| {
+        remember(s, noted.as_ref().clone());
+        s.accounts.insert(acc("bo@example.com"), bo(0));
+        s.now = at(60);
+    });
+    let waits = plan(&thawed, &policy).steps[0].request.clone();
+    let until = Decision::Wait {
+        until: Some(at(70)),
+    };
+    assert_eq!((waits.decision, waits.first), (until, now()));
+    let over = but(thawed, |s| {
+        remember(s, waits.as_ref().clone());
+        s.now = at(70);
+    });
+    let expect = ["a decline short-of-credit+waited-too-long decline a"];
+    check(&over, &policy, &expect);
 }
 
 #[test]
@@ -687,7 +743,7 @@ fn an_account_may_be_reached_by_several_addresses() {
     });
     let expect = [
         "a confirm enough confirm a, hold a 1",
-        "b decline short-of-credit decline b",
+        "b leave unsettled seen",
     ];
     check(&snapshot, &policy(), &expect);
 }

@@ -70,12 +70,15 @@ fn an_intent_that_failed_often_waits_its_turn() {
 #[test]
 fn the_time_of_an_open_intent_is_taken_while_it_may_be_confirmed() {
     let taken = "b decline taken decline b";
+    // What is still being confirmed may come to nothing.
+    let reserved = "b leave unsettled seen";
+    let unread = "b leave unsettled written";
     let free = "b confirm enough confirm b, hold b 1";
     let rows = [
-        (Sight::Pending, taken),
+        (Sight::Pending, reserved),
         (Sight::Accepted, taken),
         (Sight::AcceptedAfterMove, taken),
-        (Sight::Unread, taken),
+        (Sight::Unread, unread),
         (Sight::Rejected, free),
         (Sight::Cancelled, free),
         (Sight::Gone, free),
@@ -109,7 +112,7 @@ fn the_time_of_an_open_intent_without_a_hold_is_taken() {
     });
     check(
         &snapshot,
-        &["a confirm confirm a", "b decline taken decline b"],
+        &["a confirm confirm a", "b leave unsettled seen"],
     );
 }
 
@@ -160,7 +163,7 @@ fn a_series_that_grew_is_held_for_before_the_call_that_answers_all() {
     });
     let expect = [
         "s confirm confirm o0, hold o2 1, hold o3 1",
-        "b decline taken decline b",
+        "b leave unsettled seen",
     ];
     check(&snapshot, &expect);
 }
@@ -244,7 +247,10 @@ fn nobody_is_declined_for_want_of_credits_that_are_on_their_way_back() {
         })
     };
     let plan = plan(&late(0), &policy());
-    assert_eq!(told(&plan), ["a confirm superseded"]);
+    assert_eq!(
+        told(&plan),
+        ["a confirm superseded", "b leave unsettled seen"]
+    );
     assert!(plan.more);
     let expect = [
         "a confirm superseded",

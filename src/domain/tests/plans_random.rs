@@ -261,7 +261,7 @@ impl World {
         };
         but(policy_with(gate), |p| {
             p.hosts = vec![crate::domain::gate::HostKey::Id(HostId(2))];
-            (p.limits.requests_per_pass, p.limits.declines_per_pass) = self.limits;
+            (p.limits.requests_per_pass, p.limits.declines.at_most) = self.limits;
         })
     }
 
@@ -547,7 +547,7 @@ fn within_limits(plan: &Plan, snapshot: &Snapshot, policy: &Policy) {
     let declines = new
         .iter()
         .filter(|step| step.request.decision == Decision::Decline);
-    assert!(declines.count() <= policy.limits.declines_per_pass);
+    assert!(declines.count() <= policy.limits.declines.at_most);
     assert!(new.len() <= policy.limits.requests_per_pass);
     let mut created: Vec<_> = new
         .iter()

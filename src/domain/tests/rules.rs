@@ -265,6 +265,7 @@ fn rules_count_the_bookings_that_stand() {
         start: at(minutes),
         end: at(minutes + 30),
         gate: None,
+        settled: true,
     };
     // The booking starts on a Saturday, in 24 h.
     let day = 24 * 60;

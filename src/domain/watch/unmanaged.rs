@@ -129,6 +129,8 @@ pub fn noted(
         last_failure: None,
         calls: Vec::new(),
         review: record.and_then(|record| record.review.clone()),
+        reasons_since: record.map_or_else(Vec::new, |record| record.reasons_since.clone()),
+        pin: record.and_then(|record| record.pin.clone()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::bookings;
 use crate::calcom::port::Select;
 use crate::domain::booking::{Booking, Status};
-use crate::domain::id::RequestId;
+use crate::domain::id::{Address, HostId, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
@@ -20,6 +20,7 @@ const MAX_ACCEPTED_PAGES: u32 = 80;
 pub(super) async fn accepted(
     ports: &Ports<'_>,
     snapshot: &mut Snapshot,
+    hosts: &BTreeMap<Address, HostId>,
     (from, to): (Time, Time),
     problems: &mut Vec<Problem>,
 ) -> Result<(), PassError> {
@@ -55,7 +56,12 @@ pub(super) async fn accepted(
         }
         for booking in page.bookings {
             if booking.status == Status::Accepted && seen.insert(booking.uid.clone()) {
-                snapshot.accepted.push(bare(booking));
+                let attending = attending(&booking, hosts);
+                let booking = bare(booking);
+                for host in attending {
+                    snapshot.attended.push((host, booking.clone()));
+                }
+                snapshot.accepted.push(booking);
             } else {
                 seen.insert(booking.uid);
             }
@@ -69,6 +75,17 @@ pub(super) async fn accepted(
         }
     }
     Ok(())
+}
+
+/// The hosts who take part in somebody else's booking: Cal.com does not sell their time either.
+fn attending(booking: &Booking, hosts: &BTreeMap<Address, HostId>) -> BTreeSet<HostId> {
+    let attendees = booking.attendees.iter();
+    let attendees = attendees.filter_map(|attendee| attendee.address.as_ref());
+    attendees
+        .chain(&booking.guests)
+        .filter_map(|address| hosts.get(address).copied())
+        .filter(|host| booking.host_id() != Some(*host))
+        .collect()
 }
 
 /// Only whose time it takes, and which: of thousands, all else would fill the memory.

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 
 use super::{put_off_requests, to_decide};
 use crate::domain::gate::Policy;
-use crate::domain::id::RequestId;
+use crate::domain::id::{BookingUid, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::{Pin, Snapshot};
 use crate::domain::time::Time;
-use crate::reconcile::pin::{self, Case, Check, Given, Try, Wrong};
+use crate::reconcile::pin::{
+    self, Case, Check, Given, MAX_OF_ALL, MAX_OF_MEMBER, MAX_WRONG, PinLimit, Try, Wrong,
+};
 use crate::reconcile::ports::{PassError, Ports, Session};
 
 /// PINs that one pass looks at: seconds of one core, and half of that on most.
@@ -40,6 +42,7 @@ pub(super) async fn pins(
     let mut tries_left = MAX_TRIES;
     let mut late: Option<(Time, &RequestId)> = None;
     let mut results = Vec::new();
+    let mut limits = BTreeSet::new();
     for case in &cases {
         let Some(result) = look(ports, session, case, &mut wrong, &mut tries_left).await else {
             late = Some((case.created, &case.request));
@@ -47,6 +50,9 @@ pub(super) async fn pins(
         };
         if let (Pin::NotSet, Check::Try(_)) = (result, &case.check) {
             problems.push(unreadable(case));
+        }
+        if result == Pin::Locked {
+            limits.extend(wrong.limits(case));
         }
         results.push((case.booking.clone(), result));
     }
@@ -58,7 +64,13 @@ pub(super) async fn pins(
             .collect(),
         None => BTreeSet::new(),
     };
+    let origins = cases
+        .iter()
+        .map(|case| (case.booking.clone(), case.origin.clone()));
+    let origins: Vec<(BookingUid, String)> = origins.collect();
+    snapshot.origins.extend(origins);
     snapshot.pins.extend(results);
+    problems.extend(limits.into_iter().map(guessing));
     put_off_requests(snapshot, &late);
     Ok(!late.is_empty())
 }
@@ -73,7 +85,8 @@ async fn look(
 ) -> Option<Pin> {
     let Try { hash, pin } = match &case.check {
         Check::NotSet => return Some(Pin::NotSet),
-        Check::Missing | Check::Try(_) if wrong.locks(case) => return Some(Pin::Locked),
+        // What was not given is no guess.
+        Check::Try(_) if wrong.limits(case).is_some() => return Some(Pin::Locked),
         Check::Missing => return Some(Pin::Missing),
         Check::Try(one) => one.clone(),
     };
@@ -91,6 +104,22 @@ async fn look(
         .ok()?;
     session.pins.keep(&case.booking, &hash, right);
     Some(pin::result(case, right, wrong))
+}
+
+/// Told once for each limit; the requests are on the list of those that wait for review.
+fn guessing(limit: PinLimit) -> Problem {
+    let whose = match limit {
+        PinLimit::Origin => format!("{MAX_WRONG} for one member from one origin"),
+        PinLimit::Member => format!("{MAX_OF_MEMBER} for one member"),
+        PinLimit::All => format!("{MAX_OF_ALL} for all members"),
+    };
+    Problem {
+        code: "pin-guessing",
+        text: format!(
+            "more wrong PINs were given within a day than {whose}: further ones are not looked at, \
+             and their requests wait for review (`maitred review list`)"
+        ),
+    }
 }
 
 fn unreadable(case: &Case) -> Problem {

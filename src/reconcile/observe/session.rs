@@ -7,6 +7,7 @@ use crate::calcom::port::{CallError, Me};
 use crate::domain::booking::EventType;
 use crate::domain::id::EventTypeId;
 use crate::domain::plan::Problem;
+use crate::domain::taken::{Buffers, BuffersOf};
 use crate::domain::time::Span;
 use crate::reconcile::ports::{PassError, Ports, Session};
 
@@ -20,6 +21,15 @@ impl Session {
             self.me = Some(ports.calendar.me().await?);
         }
         Ok(self.me.as_ref().expect("it was just asked"))
+    }
+
+    /// The buffers of all event types that are known.
+    pub(super) fn buffers(&self) -> BuffersOf {
+        let kinds = self.event_types.iter();
+        kinds
+            .filter_map(|(id, kind)| Some((*id, kind.as_ref()?.buffers)))
+            .filter(|(_, buffers)| *buffers != Buffers::NONE)
+            .collect()
     }
 
     /// What the calendar says of the event types, asked again when the last word is old.

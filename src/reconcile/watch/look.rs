@@ -184,6 +184,22 @@ impl Seen {
         Ok(true)
     }
 
+    /// Adds the first page of a listing: what it does not show is read by name.
+    pub async fn first_page(
+        &mut self,
+        ports: &Ports<'_>,
+        select: &Select,
+    ) -> Result<(), PassError> {
+        let page = match unless_stopped(ports, ports.calendar.list(select, 0)).await {
+            Err(_) if ports.stop.is_set() => return Ok(()),
+            page => page?,
+        };
+        for booking in page.bookings {
+            self.add(booking);
+        }
+        Ok(())
+    }
+
     /// Reads by name the bookings of those charges that no listing has shown.
     pub async fn read(
         &mut self,

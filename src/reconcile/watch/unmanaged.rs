@@ -28,6 +28,7 @@ use crate::domain::watch::accepted::{
 };
 use crate::domain::watch::unmanaged::{ended, settled_as, takes};
 use crate::reconcile::chain::Before;
+use crate::reconcile::observe::declined;
 use crate::reconcile::pin;
 use crate::reconcile::ports::{PassError, Ports, Session};
 use crate::store::port::{Expected, Store, StoreError};
@@ -84,13 +85,14 @@ pub(super) async fn unmanaged(
             .event_types(ports, kinds, &mut watched.problems)
             .await?
     };
+    let declined = declined(ports, policy).await?;
     let mut walk = Walk {
         ports,
         policy,
         session,
         seen,
         watched,
-        cancels_left: policy.limits.declines_per_pass,
+        cancels_left: policy.limits.declines.at_most.saturating_sub(declined),
     };
     for (booking, gate) in ours {
         if walk.watched.stops(ports) {

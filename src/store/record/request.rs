@@ -8,7 +8,8 @@ use super::text::{RecordError, Text, is_none_of_them, is_zero, optional};
 use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Credits, Decision, Finding, Outcome, Reason};
 use crate::domain::id::{EventTypeId, HostId};
-use crate::domain::request::{CallKind, CallNote, Request, RequestState, Review};
+use crate::domain::request::{CallKind, CallNote, PinTry, Request, RequestState, Review};
+use crate::domain::time::Time;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +71,26 @@ pub struct RequestRecord<'a> {
     calls: Vec<CallRecord<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     review: Option<ReviewRecord<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reasons_since: Vec<SinceRecord<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pin: Option<PinTryRecord<'a>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SinceRecord<'a> {
+    #[serde(borrow)]
+    reason: Text<'a>,
+    at: Stamp,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PinTryRecord<'a> {
+    right: bool,
+    #[serde(borrow)]
+    origin: Text<'a>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -193,6 +214,8 @@ impl<'a> From<&'a Request> for RequestRecord<'a> {
             last_failure: request.last_failure.map(Stamp),
             calls: request.calls.iter().map(Into::into).collect(),
             review: request.review.as_ref().map(Into::into),
+            reasons_since: request.reasons_since.iter().map(Into::into).collect(),
+            pin: request.pin.as_ref().map(Into::into),
         }
     }
 }
@@ -232,6 +255,45 @@ impl TryFrom<RequestRecord<'_>> for Request {
             last_failure: record.last_failure.map(|stamp| stamp.0),
             calls: all(record.calls)?,
             review: record.review.map(Review::try_from).transpose()?,
+            reasons_since: all(record.reasons_since)?,
+            pin: record.pin.map(PinTry::try_from).transpose()?,
+        })
+    }
+}
+
+impl<'a> From<&'a (String, Time)> for SinceRecord<'a> {
+    fn from((reason, at): &'a (String, Time)) -> Self {
+        Self {
+            reason: reason.into(),
+            at: Stamp(*at),
+        }
+    }
+}
+
+impl TryFrom<SinceRecord<'_>> for (String, Time) {
+    type Error = RecordError;
+
+    fn try_from(record: SinceRecord<'_>) -> Result<Self, RecordError> {
+        Ok((record.reason.string()?, record.at.0))
+    }
+}
+
+impl<'a> From<&'a PinTry> for PinTryRecord<'a> {
+    fn from(pin: &'a PinTry) -> Self {
+        Self {
+            right: pin.right,
+            origin: (&pin.origin).into(),
+        }
+    }
+}
+
+impl TryFrom<PinTryRecord<'_>> for PinTry {
+    type Error = RecordError;
+
+    fn try_from(record: PinTryRecord<'_>) -> Result<Self, RecordError> {
+        Ok(Self {
+            right: record.right,
+            origin: record.origin.string()?,
         })
     }
 }

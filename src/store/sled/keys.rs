@@ -50,10 +50,14 @@ pub enum Tree {
     Unresolved,
     /// Instant at which an item leaves the list, uid and code, of open items: nothing.
     Listed,
+    /// Instant of decision and request's name, of requests that were declined: nothing.
+    Declined,
+    /// Instant of creation and request's name, of requests with a wrong PIN: nothing.
+    WrongPins,
 }
 
 /// Every tree, in the order of the declaration.
-pub const TREES: [Tree; 18] = [
+pub const TREES: [Tree; 20] = [
     Tree::Accounts,
     Tree::Aliases,
     Tree::Given,
@@ -72,6 +76,8 @@ pub const TREES: [Tree; 18] = [
     Tree::Meta,
     Tree::Unresolved,
     Tree::Listed,
+    Tree::Declined,
+    Tree::WrongPins,
 ];
 
 /// The key of the row in `Meta` that names the last commit.
@@ -97,6 +103,8 @@ impl Tree {
             Self::Joined => "joined",
             Self::Pieces => "pieces",
             Self::Marks => "marks",
+            Self::Declined => "declined",
+            Self::WrongPins => "wrong-pins",
             Self::Parts => "parts",
             Self::Meta => "meta",
             Self::Unresolved => "unresolved",
@@ -122,6 +130,8 @@ impl Tree {
             | Self::Joined
             | Self::Pieces
             | Self::Marks
+            | Self::Declined
+            | Self::WrongPins
             | Self::Parts
             | Self::Meta
             | Self::Listed => false,
@@ -149,6 +159,11 @@ pub fn read_time(key: &[u8]) -> Option<Time> {
 /// What goes by an instant.
 pub fn timed(at: Time, name: &str) -> Vec<u8> {
     [&time(at)[..], name.as_bytes()].concat()
+}
+
+/// The span of such keys from one instant until before another.
+pub fn timed_between(from: Time, to: Time) -> Range<Vec<u8>> {
+    timed(whole(from), "")..timed(whole(to), "")
 }
 
 /// The name in such a key; empty when it is not one.

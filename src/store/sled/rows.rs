@@ -137,6 +137,18 @@ fn request_indexes(change: &RequestChange) -> Vec<Row> {
         asked_then,
         is.asked.as_ref().map(asked),
     );
+    follow(
+        &mut rows,
+        Tree::Declined,
+        was.declined.map(timed),
+        is.declined.map(timed),
+    );
+    follow(
+        &mut rows,
+        Tree::WrongPins,
+        was.wrong_pin.map(timed),
+        is.wrong_pin.map(timed),
+    );
     for uid in &change.joined {
         rows.push(Row::put(Tree::Joined, uid.as_str(), id.into()));
     }

@@ -1,0 +1,127 @@
+//! What a decline rests on. Credits that are held, or time that is being given away, may still come
+//! back: until that is settled nobody is declined for want of them. What is settled is read again right
+//! before a decline is sent, because a cancellation may not be known yet.
+
+use std::collections::BTreeSet;
+
+use foldhash::HashMap;
+
+use super::{Action, Plan, Planner, Step};
+use crate::domain::account::Account;
+use crate::domain::decision::{Code, Credits, Decision};
+use crate::domain::fact::Fact;
+use crate::domain::group::Group;
+use crate::domain::id::{AccountId, BookingUid};
+use crate::domain::request::{Charge, Request, RequestState};
+use crate::domain::snapshot::{OpenIntent, Snapshot};
+
+impl Plan {
+    /// The accounts whose credit or bookings a decline rests on: what became of them is looked at
+    /// once more before it is sent.
+    pub fn rests_on(&self) -> BTreeSet<AccountId> {
+        let declines = self.steps.iter().filter(|step| step.declines_anew());
+        declines
+            .filter(|step| rests_on_the_account(&step.request))
+            .filter_map(|step| step.request.account.clone())
+            .collect()
+    }
+
+    /// Takes out the declines that rest on these accounts: the next pass decides them.
+    pub fn put_off(&mut self, accounts: &BTreeSet<AccountId>) {
+        self.steps.retain(|step| {
+            let account = step.request.account.as_ref();
+            !(step.declines_anew()
+                && rests_on_the_account(&step.request)
+                && account.is_some_and(|account| accounts.contains(account)))
+        });
+    }
+}
+
+impl Step {
+    /// Whether it declines a request that was not decided before.
+    pub fn declines_anew(&self) -> bool {
+        let Action::Send { facts, .. } = &self.action else {
+            return false;
+        };
+        self.request.decision == Decision::Decline && !facts.is_empty()
+    }
+}
+
+/// Whether a request is declined for want of credit, for a cap or by a rule: for what a cancellation
+/// that the ledger does not know of yet would change.
+fn rests_on_the_account(request: &Request) -> bool {
+    request.reasons.iter().any(|reason| {
+        matches!(
+            reason.code,
+            Code::ShortOfCredit | Code::OverCap | Code::Rule
+        )
+    })
+}
+
+impl<'a> Planner<'a> {
+    /// Whether a step so far does anything that the next pass will see.
+    pub(super) fn acts(&self) -> bool {
+        let mut steps = self.plan.steps.iter();
+        steps.any(|step| match step.action {
+            Action::Send { .. } | Action::Settle { .. } => true,
+            Action::Note { .. } | Action::Postpone { .. } => false,
+        })
+    }
+
+    /// Credits that may come back to the account, because what they were taken for is not settled:
+    /// holds, what this plan has spent, and charges that a successor under decision takes over.
+    pub(super) fn unsettled(&self, account: &Account, group: &Group<'a>) -> Credits {
+        let own = |uid: &BookingUid| group.bookings.iter().any(|booking| booking.uid == *uid);
+        let id = &account.id;
+        let of = |map: &HashMap<&AccountId, Credits>| map.get(id).copied().unwrap_or(0);
+        let carriable = self.carriable.get(id).into_iter().flatten();
+        let carriable: Credits = carriable
+            .filter(|(uid, _)| !own(uid) && !self.waiting.contains(uid))
+            .map(|(_, credits)| credits)
+            .sum();
+        let spent = account
+            .available(self.now)
+            .saturating_sub(self.available(account));
+        let held = account.totals.held.saturating_sub(of(&self.posting));
+        held + spent + of(&self.taken_over) + carriable
+    }
+
+    /// Counts what the intent's account may get back, or does not get back any more.
+    pub(super) fn count_unsettled(&mut self, open: &'a OpenIntent, action: &Action) {
+        let Some(account) = &open.request.account else {
+            return;
+        };
+        let Action::Settle { facts, .. } = action else {
+            let carried = open.carried.as_ref().map_or(0, Charge::credits);
+            *self.taken_over.entry(account).or_default() += carried;
+            return;
+        };
+        for fact in facts {
+            if let Fact::Post { booking } = fact
+                && let Some(charge) = open.charges.iter().find(|c| c.booking.uid == *booking)
+            {
+                *self.posting.entry(account).or_default() += charge.credits();
+            }
+        }
+    }
+}
+
+/// The charges that pending bookings would take over, by account.
+pub(super) fn carriable(snapshot: &Snapshot) -> HashMap<&AccountId, Vec<(&BookingUid, Credits)>> {
+    let mut carriable: HashMap<&AccountId, Vec<(&BookingUid, Credits)>> = HashMap::default();
+    for (successor, charge) in &snapshot.carried {
+        let of = carriable.entry(&charge.account).or_default();
+        of.push((successor, charge.credits()));
+    }
+    carriable
+}
+
+/// The bookings of requests that were noted: nothing is being decided about them until somebody acts.
+pub(super) fn waiting(snapshot: &Snapshot) -> BTreeSet<&BookingUid> {
+    let noted = snapshot.records.values();
+    let noted = noted.filter(|record| record.state == RequestState::Noted);
+    noted
+        .flat_map(|record| &record.bookings)
+        .map(|booking| &booking.uid)
+        .collect()
+}

@@ -1,0 +1,311 @@
+//! A decline rests only on what is settled; nothing is confirmed after its start, and what nobody
+//! answers comes to an end.
+
+use super::make::*;
+use crate::domain::account::Account;
+use crate::domain::booking::Booking;
+use crate::domain::criteria::cap::{Cap, Period};
+use crate::domain::criteria::effect::Effect;
+use crate::domain::decision::{Code, Credits, Decision};
+use crate::domain::gate::{Policy, Unanswered};
+use crate::domain::intent::Sight;
+use crate::domain::plan::plan;
+use crate::domain::request::{ChargeState, RequestState};
+use crate::domain::snapshot::{Snapshot, Standing};
+use crate::domain::taken::Buffers;
+use crate::domain::time::Span;
+
+fn bo(credits: Credits) -> Account {
+    account("bo@example.com", credits)
+}
+
+fn capped() -> Policy {
+    policy_with(|gate| {
+        gate.criteria.caps = vec![Cap {
+            at_most: 1,
+            per: Period::Open,
+            tiers: Vec::new(),
+        }];
+    })
+}
+
+/// The plan's steps, and whether the next pass is to follow at once.
+#[track_caller]
+fn check(snapshot: &Snapshot, policy: &Policy, expect: &[&str], more: bool) {
+    let plan = plan(snapshot, policy);
+    assert_eq!(told(&plan), expect);
+    assert_eq!(plan.more, more, "{expect:?}");
+}
+
+#[test]
+fn nobody_is_declined_for_what_the_same_pass_gives_to_another() {
+    let confirmed = "a confirm enough confirm a, hold a 1";
+    let left = "b leave unsettled seen";
+    let pending = |who: &str, slot: i64| {
+        vec![
+            asked("a", "bo@example.com", 0, -9),
+            asked("b", who, slot, -8),
+        ]
+    };
+    let rows = [
+        (
+            "the last credit",
+            pending("bo@example.com", 1),
+            vec![bo(1)],
+            policy(),
+        ),
+        (
+            "the time",
+            pending("al@example.com", 0),
+            vec![bo(1), account("al@example.com", 1)],
+            policy(),
+        ),
+        (
+            "the cap",
+            pending("bo@example.com", 1),
+            vec![bo(9)],
+            capped(),
+        ),
+    ];
+    for (what, pending, accounts, policy) in rows {
+        let snapshot = snapshot(pending, accounts);
+        let plan = plan(&snapshot, &policy);
+        assert_eq!(told(&plan), [confirmed, left], "{what}");
+        assert!(plan.more, "{what}");
+    }
+}
+
+#[test]
+fn what_is_too_little_in_any_case_is_declined_at_once() {
+    let pending = vec![
+        asked("a", "bo@example.com", 0, -9),
+        asked("b", "bo@example.com", 1, -8),
+    ];
+    let policy = but(policy_with(|gate| gate.cost = 2), |_| ());
+    let expect = [
+        "a decline short-of-credit decline a",
+        "b decline short-of-credit decline b",
+    ];
+    check(&snapshot(pending, vec![bo(1)]), &policy, &expect, false);
+}
+
+#[test]
+fn another_reason_declines_alone() {
+    let mut pending = vec![
+        asked("a", "bo@example.com", 0, -9),
+        asked("b", "bo@example.com", 0, -8),
+    ];
+    let settled = but(pending[1].clone(), |accepted: &mut Booking| {
+        accepted.uid = uid("accepted");
+        accepted.status = crate::domain::booking::Status::Accepted;
+        accepted.start = at(24 * 60 + 60);
+        accepted.end = at(24 * 60 + 90);
+    });
+    pending[1].start = settled.start;
+    pending[1].end = settled.end;
+    let snapshot = but(snapshot(pending, vec![bo(1)]), |s| {
+        s.accepted = vec![settled]
+    });
+    // That there is no credit either is not said, since that is not settled.
+    let expect = [
+        "a confirm enough confirm a, hold a 1",
+        "b decline taken decline b",
+    ];
+    check(&snapshot, &policy(), &expect, false);
+}
+
+#[test]
+fn an_open_intent_keeps_declines_waiting_and_they_are_noted() {
+    let intent = open(
+        but(intent("a", &["a"]), |r| {
+            r.failures = 5;
+            r.last_failure = Some(now());
+        }),
+        &[],
+    );
+    let held: Credits = intent.charges.iter().map(|charge| charge.credits()).sum();
+    let snapshot = |state: ChargeState| {
+        let account = but(bo(0), |account| {
+            account.totals.granted += held;
+            account.totals.held = if state == ChargeState::Held { held } else { 0 };
+        });
+        but(
+            snapshot(vec![asked("b", "bo@example.com", 1, -8)], vec![account]),
+            |s| s.intents = vec![intent.clone()],
+        )
+    };
+    let postponed = "a confirm postponed: failed 5 times; retried later";
+    let rows = [
+        (ChargeState::Held, "b leave unsettled written"),
+        (ChargeState::Open, "b decline short-of-credit decline b"),
+    ];
+    for (state, expect) in rows {
+        check(&snapshot(state), &policy(), &[postponed, expect], false);
+    }
+}
+
+#[test]
+fn the_time_of_a_hold_is_not_said_to_be_given_away() {
+    let rows = [
+        (Sight::Pending, "b leave unsettled seen"),
+        (Sight::Accepted, "b decline taken decline b"),
+    ];
+    for (sight, expect) in rows {
+        let intents = vec![open(intent("a", &["a"]), &[("a", sight)])];
+        let snapshot = but(
+            snapshot(
+                vec![but(asked("b", "al@example.com", 0, -8), |b| {
+                    b.start = at(24 * 60);
+                    b.end = at(24 * 60 + 30);
+                })],
+                vec![bo(0), account("al@example.com", 1)],
+            ),
+            |s| s.intents = intents,
+        );
+        let plan = plan(&snapshot, &policy());
+        assert_eq!(told(&plan)[1], expect, "{sight:?}");
+    }
+}
+
+#[test]
+fn a_hold_counts_for_a_cap_and_declines_only_when_it_is_posted() {
+    let there = |settled: bool| Standing {
+        booking: uid("other"),
+        start: at(48 * 60),
+        end: at(48 * 60 + 30),
+        gate: Some("club".to_owned()),
+        settled,
+    };
+    let rows = [
+        (true, "a decline over-cap decline a"),
+        (false, "a leave unsettled written"),
+    ];
+    for (settled, expect) in rows {
+        let snapshot = but(snapshot(vec![booking("a")], vec![bo(9)]), |s| {
+            s.standing
+                .insert(acc("bo@example.com"), vec![there(settled)]);
+        });
+        check(&snapshot, &capped(), &[expect], false);
+    }
+}
+
+#[test]
+fn buffers_and_attendance_take_the_time() {
+    let start = booking("a").start;
+    let other = |from: i64, to: i64| {
+        but(booking("other"), |b| {
+            b.status = crate::domain::booking::Status::Accepted;
+            b.start = start + Span::minutes(from);
+            b.end = start + Span::minutes(to);
+        })
+    };
+    let taken = "a decline taken decline a";
+    let free = "a confirm enough confirm a, hold a 1";
+    let quarter = Span::minutes(15);
+    // before, after, the other from and to (minutes from the start of a booking of 30 minutes)
+    let rows = [
+        (Span::zero(), Span::zero(), (-30, 0), free),
+        (quarter, Span::zero(), (-30, 0), taken),
+        (Span::zero(), quarter, (-30, 0), taken),
+        (quarter, Span::zero(), (-45, -15), free),
+        (quarter, quarter, (-45, -15), taken),
+        (quarter, quarter, (60, 90), free),
+        (quarter, quarter, (59, 90), taken),
+        (Span::zero(), quarter, (30, 60), taken),
+    ];
+    for (before, after, (from, to), expect) in rows {
+        let snapshot = but(snapshot(vec![booking("a")], vec![bo(1)]), |s| {
+            s.buffers.insert(CLUB, Buffers { before, after });
+            s.accepted = vec![other(from, to)];
+        });
+        check(&snapshot, &policy(), &[expect], false);
+    }
+    for (host, expect) in [(ME, taken), (OTHER, free)] {
+        let snapshot = but(snapshot(vec![booking("a")], vec![bo(1)]), |s| {
+            let theirs = but(other(0, 30), |b| {
+                b.host.as_mut().expect("it has a host").id = Some(OTHER);
+            });
+            s.attended = vec![(host, theirs)];
+        });
+        check(&snapshot, &policy(), &[expect], false);
+    }
+}
+
+const OTHER: crate::domain::id::HostId = crate::domain::id::HostId(4242);
+
+#[test]
+fn nothing_is_confirmed_after_its_start() {
+    let policy = policy_with(|gate| gate.short_of_credit = Effect::WAIT);
+    let first = snapshot(vec![booking("a")], vec![bo(0)]);
+    let start = booking("a").start;
+    let waits = plan(&first, &policy).steps[0].request.clone();
+    let later = |minutes: i64, credits: Credits| {
+        but(first.clone(), |s| {
+            s.records.insert(waits.id.clone(), waits.as_ref().clone());
+            s.accounts.insert(acc("bo@example.com"), bo(credits));
+            s.now = start + Span::minutes(minutes);
+        })
+    };
+    let rows = [
+        (-1, 1, "a confirm enough confirm a, hold a 1"),
+        (0, 1, "a leave begun written"),
+        (5, 1, "a leave begun written"),
+        (-1, 0, "a wait short-of-credit seen"),
+        (0, 0, "a decline short-of-credit+waited-too-long decline a"),
+        (30, 1, "a leave over written"),
+    ];
+    for (minutes, credits, expect) in rows {
+        check(&later(minutes, credits), &policy, &[expect], false);
+    }
+    let problems = plan(&later(0, 1), &policy).problems;
+    let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, ["unanswered"]);
+}
+
+#[test]
+fn a_review_that_nobody_answers_ends() {
+    let frozen = but(bo(1), |account| {
+        account.frozen = Some("a talk first".to_owned())
+    });
+    let start = booking("a").start;
+    let hour = Span::hours(1);
+    let declined = "a decline unanswered decline a";
+    let rows = [
+        (Unanswered::Leave, -61, "a review frozen written"),
+        (Unanswered::Leave, 0, "a leave unanswered written"),
+        (
+            Unanswered::Decline { before: hour },
+            -61,
+            "a review frozen written",
+        ),
+        (Unanswered::Decline { before: hour }, -60, declined),
+        (
+            Unanswered::Decline {
+                before: Span::zero(),
+            },
+            -1,
+            "a review frozen written",
+        ),
+        (
+            Unanswered::Decline {
+                before: Span::zero(),
+            },
+            0,
+            declined,
+        ),
+    ];
+    for (unanswered, minutes, expect) in rows {
+        let policy = policy_with(|gate| gate.unanswered = unanswered);
+        let snapshot = but(snapshot(vec![booking("a")], vec![frozen.clone()]), |s| {
+            s.now = start + Span::minutes(minutes);
+        });
+        check(&snapshot, &policy, &[expect], false);
+        let request = plan(&snapshot, &policy).steps[0].request.clone();
+        if request.decision == Decision::Decline {
+            assert_eq!(request.state, RequestState::Recorded);
+            let text = request.text.clone().expect("the booker is told");
+            assert!(text.starts_with("Your request was not answered"), "{text}");
+        }
+        assert!(request.reasons.iter().all(|one| one.code != Code::Begun));
+    }
+}

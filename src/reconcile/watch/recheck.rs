@@ -1,0 +1,133 @@
+//! Looks once more at what a decline rests on, right before it is sent: the open charges of the
+//! member. What became of their bookings is settled first, by the same rules as in any watch, so that
+//! nobody is declined for want of credit, or over a cap, that a cancellation gives back.
+
+use std::collections::BTreeSet;
+
+use super::look::Seen;
+use super::{LIST_FROM, Watched, settle};
+use crate::calcom::port::Select;
+use crate::domain::gate::Policy;
+use crate::domain::id::AccountId;
+use crate::domain::plan::Problem;
+use crate::domain::request::{Charge, ChargeState};
+use crate::domain::time::{Span, Time};
+use crate::domain::watch::ChainEnd;
+use crate::reconcile::ports::{PassError, Ports};
+use crate::reconcile::report::Listed;
+
+/// How long before its end a booking may have started.
+const LONGEST: Span = Span::days(31);
+
+/// How far ahead bookings are made.
+const AHEAD: Span = Span::days(366 * 20);
+
+/// Open charges of one account that are looked at.
+const MAX_CHARGES: usize = 1_000;
+
+/// What looking gave.
+#[derive(Debug, Default)]
+pub struct Rechecked {
+    /// Accounts of which something was settled: decide again.
+    pub changed: BTreeSet<AccountId>,
+    /// Accounts of which a charge could not be read: nothing is known.
+    pub unread: BTreeSet<AccountId>,
+    pub problems: Vec<Problem>,
+}
+
+/// Reads the bookings of the accounts' open charges and settles what became of them. One list call
+/// serves all accounts; what it does not show is read by name.
+///
+/// # Errors
+/// When the key is refused or the store fails. Whatever else cannot be read counts as unread.
+pub async fn recheck(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    accounts: BTreeSet<AccountId>,
+) -> Result<Rechecked, PassError> {
+    let now = (ports.clock)();
+    let asked = accounts.clone();
+    let charges = ports.store.with(move |store| {
+        let mut open: Vec<Charge> = Vec::new();
+        for account in &asked {
+            let of = store.charges_of(account, now - LONGEST, now + AHEAD, MAX_CHARGES)?;
+            let stands = |charge: &Charge| charge.state == ChargeState::Open && charge.end > now;
+            open.extend(of.into_iter().filter(stands));
+        }
+        Ok(open)
+    });
+    let charges = charges.await.map_err(PassError::Store)?;
+    let mut watched = watched(now);
+    let mut checked = Rechecked::default();
+    if charges.is_empty() {
+        return Ok(checked);
+    }
+    match settle_all(ports, policy, &charges, &mut watched, &mut checked).await {
+        Ok(()) => {}
+        Err(error @ (PassError::Credential(_) | PassError::Store(_) | PassError::Commit(_))) => {
+            return Err(error);
+        }
+        Err(error) => {
+            checked.unread.extend(accounts);
+            checked.problems.push(Problem {
+                code: "unread-charge",
+                text: format!(
+                    "what declines rest on could not be read, so they are left for the next pass: \
+                     {error}"
+                ),
+            });
+        }
+    }
+    checked.problems.extend(watched.problems);
+    Ok(checked)
+}
+
+async fn settle_all(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    charges: &[Charge],
+    watched: &mut Watched,
+    checked: &mut Rechecked,
+) -> Result<(), PassError> {
+    let mut seen = Seen::default();
+    if charges.len() >= LIST_FROM {
+        let from = watched.started;
+        let to = charges.iter().map(|charge| charge.end).max();
+        let to = to.unwrap_or(from);
+        seen.first_page(ports, &Select::Upcoming { from, to })
+            .await?;
+    }
+    seen.read(ports, charges, &mut watched.problems).await?;
+    for charge in charges {
+        if ports.stop.is_set() {
+            checked.unread.insert(charge.account.clone());
+            continue;
+        }
+        let problems = &mut watched.problems;
+        let chain = seen.chain(ports, &charge.booking, problems).await?;
+        if chain.end == ChainEnd::Unread {
+            checked.unread.insert(charge.account.clone());
+        }
+        let before = watched.changes.len();
+        settle::settle(ports, policy, charge, chain, watched).await?;
+        if watched.changes.len() > before {
+            checked.changed.insert(charge.account.clone());
+        }
+    }
+    Ok(())
+}
+
+fn watched(now: Time) -> Watched {
+    Watched {
+        started: now,
+        finished: now,
+        audit: false,
+        held_back: None,
+        complete: true,
+        checked: 0,
+        calls: 0,
+        changes: Vec::new(),
+        problems: Vec::new(),
+        unresolved: Listed::default(),
+    }
+}
