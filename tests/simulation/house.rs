@@ -4,7 +4,7 @@ use maitred::domain::criteria::effect::Effect;
 use maitred::domain::criteria::house::House;
 use maitred::domain::criteria::terms::Criteria;
 use maitred::domain::gate::{
-    DeclineLimit, EventTypeKey, Gate, HostKey, Limits, Policy, RefuseWith,
+    DeclineLimit, EventTypeKey, Gate, HostKey, Limits, Policy, RefuseWith, Unanswered,
 };
 use maitred::domain::id::Address;
 use maitred::domain::terms::{
@@ -53,6 +53,7 @@ pub fn policy(rng: &mut Rng) -> Policy {
         unknown_booker,
         short_of_credit,
         taken,
+        unanswered: Unanswered::Leave,
         criteria: Criteria::default(),
     };
     Policy {
