@@ -1033,7 +1033,6 @@ async fn a_decline_waits_while_what_it_rests_on_cannot_be_read() {
     house.pass().await;
     let next = house.request(house.kinds.lesson, BO, "2026-12-02T09:00:00Z");
     let fault = Fault::Error {
-        status: 500,
         stage: Stage::Before,
     };
     let rule = Rule::next(Kind::Get, fault);

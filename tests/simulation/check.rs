@@ -277,15 +277,29 @@ impl State {
                 self.tally.add("request closed undecided");
                 self.waits_no_more(history, at, request);
             }
-            Decision::Confirm => {
-                self.thawed(request);
-                if request.start <= at - PLANNED {
-                    let text = format!("11: {} is confirmed after its start", request.id);
-                    self.book.wrong.push(text);
-                }
-            }
+            Decision::Confirm => self.thawed(request),
             Decision::Decline => {}
         }
+    }
+
+    /// It is cancelled again only where that is configured, and only when it was accepted although it was
+    /// cancelled or moved.
+    fn was_revived(&mut self, history: &History, at: Time, uid: &str) {
+        let gate = history
+            .last(uid)
+            .map(|row| self.truth(history, at).gate(row).cloned());
+        let cancels = |gate: Gate| gate.terms.on_revived == OnRevived::Cancel;
+        if !gate.flatten().is_some_and(cancels) {
+            self.book
+                .wrong
+                .push(format!("3: {uid} was not to be cancelled again"));
+        }
+        let replaced = history.all().any(|row| row.from.as_deref() == Some(uid));
+        let revived = |row: &Row| {
+            row.status == Status::Accepted
+                && (row.cancelled_by.is_some() || row.to.is_some() || replaced)
+        };
+        self.was_once(history, uid, "cancelled again and not revived", revived);
     }
 
     /// What is closed undecided was over, or answered or taken away by others: nothing of it waits.
