@@ -94,6 +94,9 @@ fn the_examples_cover_what_a_policy_can_say() {
         "predecessor-unclear",
         "decided-before",
         "decline-limit",
+        "restore-open",
+        "clock-off",
+        "revived",
         "unmanaged",
     ];
     let reasons = texts("reasons");
