@@ -216,6 +216,7 @@ fn every_code_that_is_about_an_account_is_covered_above() {
         Code::Frozen,
         Code::Operator,
         Code::Carried,
+        Code::Revived,
         Code::Unmanaged,
         Code::Revived,
         Code::AcceptedMove,
