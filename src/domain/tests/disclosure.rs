@@ -218,7 +218,6 @@ fn every_code_that_is_about_an_account_is_covered_above() {
         Code::Carried,
         Code::Revived,
         Code::Unmanaged,
-        Code::Revived,
         Code::AcceptedMove,
         Code::Unsettled,
         Code::Begun,
