@@ -97,6 +97,10 @@ fn the_examples_cover_what_a_policy_can_say() {
         "restore-open",
         "clock-off",
         "revived",
+        "accepted-move",
+        "unsettled",
+        "begun",
+        "unanswered",
         "unmanaged",
     ];
     let reasons = texts("reasons");
