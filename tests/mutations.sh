@@ -105,7 +105,7 @@ sim|src/domain/judge.rs|    if available >= to_hold {|    if available >= to_hol
 --test store_damage|src/store/log/walk.rs|        if sealed.prev == self.chain.hash {|        if sealed.prev == self.chain.hash \|\| M {
 --test pass over_before|src/domain/intent.rs|            Self::Pending if call.is_some_and(\|call\| !answers(call)) => Self::Over,|            Self::Pending if call.is_some_and(\|call\| !answers(call) && !(M && call == CallKind::Confirm)) => Self::Over,
 --test watch moved_together|src/domain/judge.rs|        Effect::Decline if asked.moved_together => Effect::Review,|        Effect::Decline if asked.moved_together && !M => Effect::Review,
---test watch nobody_knows|src/domain/terms.rs|            && self.percent(by, start - successor.created) < 100|            && self.percent(if M { Who::Booker } else { by }, start - successor.created) < 100
+--test watch nobody_knows|src/domain/terms.rs|.position(\|moved\| self.percent_of_move(moved) < 100)|.position(\|moved\| (self.percent_of_move(moved) < 100) != M)
 --test load clock|src/daemon/run.rs|        if back > SET_BACK {|        if back > SET_BACK && !M {
 sim|src/domain/plan.rs|.find_map(\|booking\| self.taken.find(booking));|.find_map(\|booking\| self.taken.find(booking).filter(\|_\| !M));
 --test pass a_full|src/reconcile/observe/accepted.rs|        if number >= MAX_ACCEPTED_PAGES {|        if number >= (if M { 20 } else { MAX_ACCEPTED_PAGES }) {
