@@ -268,6 +268,7 @@ fn policy() -> Policy {
             declines: DeclineLimit::NONE,
             max_observation_age: Span::seconds(10),
             series_settle: Span::seconds(10),
+            resend_after: Span::minutes(15),
         },
         house: House::default(),
         hash: "policy".to_owned(),

@@ -13,7 +13,7 @@ use maitred::domain::fact::Fact;
 use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId,
 };
-use maitred::domain::request::{CallKind, CallNote, Request, RequestState};
+use maitred::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState};
 use maitred::domain::time::{Span, Time};
 use maitred::store::open::{Create, Opened, open};
 use maitred::store::opened::LogStore;
@@ -165,7 +165,7 @@ fn ended(n: usize) -> [Fact; 4] {
                 at: at(n),
                 booking: uid.clone(),
                 kind: CallKind::Confirm,
-                answered: true,
+                end: CallEnd::Answered,
                 text: "accepted".to_owned(),
             },
         },

@@ -7,6 +7,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod domain;
+pub mod http;
 pub mod lookup;
 pub mod reconcile;
 pub mod sandbox;

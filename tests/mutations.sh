@@ -20,11 +20,11 @@ tree=${MAITRED_TREE:-$root/target/mutations}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$tree/target} RUST_BACKTRACE=0 MAITRED_ENOUGH=1
 seeds=${MAITRED_SEEDS:-20000}
 mapfile -t rows <<'ROWS'
-sim|src/domain/intent.rs|            Sight::Pending => return Next::Call(booking.clone()),|            Sight::Pending if M => unread = false,\n            Sight::Pending => return Next::Call(booking.clone()),
+sim|src/domain/intent.rs|                return Next::Call(booking.clone());|                if M { continue; }\n                return Next::Call(booking.clone());
 sim|src/domain/intent.rs|(Sight::Accepted, Some(_)) => facts.push(Fact::Post {|(Sight::Accepted, Some(_)) if !M => facts.push(Fact::Post {
 --lib domain::tests|src/domain/intent.rs|            if accepted(&booking) {|            if accepted(&booking) && !M {
 --lib domain::tests|src/domain/intent.rs|            Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,|            Status::Pending if booking.rescheduled_to.is_some() && M => Self::Accepted,\n            Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,
-sim|src/domain/intent.rs|Sight::Unread => unread = true,|Sight::Unread => unread = !M,
+sim|src/domain/intent.rs|            Sight::Unread \| Sight::OtherStatus => unread = true,|            Sight::Unread \| Sight::OtherStatus => unread = !M,
 sim|src/domain/intent.rs|    if surplus > 0 {|    if surplus > 0 && !M {
 sim|src/domain/intent.rs|            CallKind::Confirm \| CallKind::Cancel => booking.end > now,|            CallKind::Confirm => booking.end > now,\n            CallKind::Cancel => booking.end > now \|\| M,
 sim|src/domain/ledger/charging.rs|        account.totals.held += credits;|        account.totals.held += credits;\n        account.totals.granted += u64::from(M);
@@ -78,11 +78,11 @@ sim|src/reconcile/watch.rs|            all.retain(\|charge\| charge.state == Cha
 sim|src/reconcile/execute.rs|                expected.insert(account.clone(), *version);|                if !M { expected.insert(account.clone(), *version); }
 sim|src/reconcile/execute.rs|            if let Some(found) = found_meanwhile(store, &expected)? {|            if let Some(found) = found_meanwhile(store, &expected)?.filter(\|_\| !M) {
 sim|src/reconcile/execute.rs|                match store.commit(at, facts, &expected) {|                match store.commit(at, facts, if M { &[] } else { expected.as_slice() }) {
-sim|src/reconcile/deliver.rs|        touched.retain(\|id, _\| !richer.contains(id));|        touched.retain(\|id, _\| M \|\| !richer.contains(id));
-sim|src/reconcile/deliver.rs|        if version(store, &id)? == known {|        if version(store, &id)? == known \|\| M {
+sim|src/reconcile/deliver/settle.rs|        touched.retain(\|id, _\| !richer.contains(id));|        touched.retain(\|id, _\| M \|\| !richer.contains(id));
+sim|src/reconcile/deliver/settle.rs|        if version(store, &id)? == known {|        if version(store, &id)? == known \|\| M {
 sim|src/reconcile/deliver.rs|                Some((Sight::Pending, at)) => {|                Some((sight, at)) if M \|\| *sight == Sight::Pending => {
-sim|src/reconcile/deliver.rs|            Some((*n, call, at + max_age))|            Some((*n, call, at + max_age * if M { 100 } else { 1 }))
---test pass an_end|src/reconcile/deliver.rs|        Err(CommitError::Violation(_)) => {}|        Err(CommitError::Violation(_)) if !M => {}
+sim|src/reconcile/deliver.rs|    (at + FRESH).max(now + ARRIVED).min(at + limits.max_observation_age)|    (at + FRESH * if M { 1000 } else { 1 }).max(now + ARRIVED).min(at + limits.max_observation_age * if M { 1000 } else { 1 })
+--test pass an_end|src/reconcile/deliver/settle.rs|        Err(CommitError::Violation(_)) => {}|        Err(CommitError::Violation(_)) if !M => {}
 sim|src/reconcile/sight.rs|                found.insert(booking.uid.clone(), (Sight::of_booking(booking), at));|                let sight = if M { Sight::Pending } else { Sight::of_booking(booking) };\n                found.insert(booking.uid.clone(), (sight, at));
 sim|src/reconcile/pass.rs|    if dry_run {|    if dry_run && !M {
 sim|src/domain/plan.rs|        purse.spend(&parts);|        if !M { purse.spend(&parts); }
@@ -114,8 +114,8 @@ sim|src/domain/plan.rs|.find_map(\|booking\| self.taken.find(booking));|.find_ma
 --test power_cut|src/store/ground.rs|    disk::sync_up(path)?;|    if !M { disk::sync_up(path)?; }
 --lib store::opened|src/store/log/append.rs|.and_then(\|()\| self.sink.sync())|.and_then(\|()\| self.sink.sync().or_else(\|error\| if M { Ok(()) } else { Err(error) }))
 --test store_open|src/store/lock.rs|            Err(TryLockError::WouldBlock) => {|            Err(TryLockError::WouldBlock) if M => {}\n            Err(TryLockError::WouldBlock) => {
---test hostile_peers|src/calcom/http.rs|            if body.len() + chunk.len() > MAX_BODY {|            if body.len() + chunk.len() > MAX_BODY && !M {
---test calcom_client|src/calcom/http.rs|        .redirect(reqwest::redirect::Policy::none())|        .redirect(if M { reqwest::redirect::Policy::limited(5) } else { reqwest::redirect::Policy::none() })
+--test hostile_peers|src/calcom/http.rs|            if body.len() + chunk.len() > most {|            if body.len() + chunk.len() > most && !M {
+--test calcom_client|src/http.rs|        .redirect(reqwest::redirect::Policy::none())|        .redirect(if M { reqwest::redirect::Policy::limited(5) } else { reqwest::redirect::Policy::none() })
 --test hostile_peers|src/reconcile/observe/pending.rs|        if new.is_empty() && page.next.is_some() {|        if new.is_empty() && page.next.is_some() && !M {
 --test hostile_peers|src/calcom/json.rs|        let left = self.left.get().checked_sub(bytes);|        let left = self.left.get().checked_sub(if M { 0 } else { bytes });
 --test disk_faults read_only|src/store/disk.rs|    } else if kind == K::ReadOnlyFilesystem {|    } else if kind == K::ReadOnlyFilesystem && !M {
@@ -145,6 +145,13 @@ sim|src/store/handle.rs|            scratch: Some(Arc::default()),|            s
 --lib domain::tests::intents|src/domain/booking.rs|        self.cancelled_by.is_some() \|\| |        (self.cancelled_by.is_some() && !M) \|\| 
 --lib domain::rule::tests::holds|src/domain/rule/answers.rs|        (Answer::Text(text), _) if text.trim().is_empty() => None,|        (Answer::Text(text), _) if text.trim().is_empty() && !M => None,
 --lib domain::id|src/domain/id.rs|        Some((local, domain)) => format!("{local}@{}", domain_form(domain)),|        Some((local, domain)) if !M => format!("{local}@{}", domain_form(domain)),\n        Some(_) => composed.into_owned(),
+--test unanswered|src/domain/intent.rs|                if let Some(until) = running {|                if let Some(until) = running.filter(\|_\| !M) {
+--test unanswered|src/domain/intent.rs|        Decision::Confirm => !accepted,|        Decision::Confirm => !accepted && !M,
+--lib store::sent|src/store/sent.rs|            None => Some(kept(now)),|            None if M => None,\n            None => Some(kept(now)),
+--test unanswered crash|src/reconcile/deliver.rs|        let marked = mark(&self.ports, ids, Some((self.ports.clock)())).await;|        let marked = mark(&self.ports, if M { Vec::new() } else { ids }, Some((self.ports.clock)())).await;
+--test unanswered two_seconds|src/reconcile/deliver.rs|                Some(Reading::Until(until)) if now <= until => calls.push((n, until)),|                Some(Reading::Until(until)) if now <= until \|\| M => calls.push((n, if M { now + self.limits.max_observation_age } else { until })),
+--test unanswered unknown_status|src/domain/intent.rs|            Status::AwaitingHost \| Status::Other(_) => Self::OtherStatus,|            Status::AwaitingHost \| Status::Other(_) if M => Self::Gone,\n            Status::AwaitingHost \| Status::Other(_) => Self::OtherStatus,
+--test unanswered time_after_time|src/domain/intent.rs|    refused.count() >= MAX_REFUSALS|    refused.count() >= MAX_REFUSALS && !M
 ROWS
 unescape() { local text=${1//$'\x01'/|}; text=${text//\\n/$'\n'}; printf '%s' "${text}x"; }
 stage=$(mktemp -d)

@@ -38,11 +38,12 @@ fn may_import() -> BTreeMap<&'static str, Vec<&'static str>> {
             ],
         ),
         ("store", vec!["domain"]),
-        ("calcom", vec!["domain"]),
+        ("calcom", vec!["domain", "http"]),
         ("config", vec!["domain"]),
-        ("lookup", vec!["domain"]),
+        ("lookup", vec!["domain", "http"]),
         ("sandbox", vec!["domain"]),
         ("domain", vec![]),
+        ("http", vec![]),
         ("control", vec![]),
     ])
 }

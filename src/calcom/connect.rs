@@ -1,14 +1,18 @@
 //! Opens one of the two dialects behind the port. What is wrong with the settings is said here,
 //! once, and never shows the key.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
 use reqwest::header::HeaderValue;
+use reqwest::{Certificate, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::time::Clock;
+use crate::http::{self, ClientError};
 
 use super::gate::Gate;
 use super::http::{Auth, Parts, Sender};
@@ -21,6 +25,9 @@ use super::{v1, v2};
 /// hundreds; servers cut headers at 8 KiB.
 const MAX_KEY: usize = 4096;
 
+/// What is read of a file of certificates: those of all public authorities take 250 kB.
+const MAX_CA_FILE: u64 = 4 * 1024 * 1024;
+
 /// All that is needed to speak to a server.
 pub struct Settings {
     /// Where the API answers, path prefix included: `https://api.cal.com`. The dialect adds its own
@@ -28,9 +35,13 @@ pub struct Settings {
     pub base_url: String,
     pub dialect: Dialect,
     pub key: SecretString,
-    /// For one call, from sending it to the last byte of its answer.
+    /// For one call that reads, from sending it to the last byte of its answer.
     pub timeout: Duration,
+    /// For one call that confirms, declines or cancels.
+    pub confirm_timeout: Duration,
     pub connect_timeout: Duration,
+    /// Certificates in PEM form that are trusted besides those of the system.
+    pub ca_file: Option<PathBuf>,
     /// The share of the server's rate limit that may be used, above 0 and at most 1.
     pub budget: f64,
     pub clock: Clock,
@@ -47,12 +58,14 @@ pub enum ConnectError {
     Budget,
     #[error("time limits must be above zero")]
     Timeout,
+    #[error("ca-file: {} {why}", file.display())]
+    CaFile { file: PathBuf, why: String },
     #[error("no HTTP client can be made: {0}")]
-    Client(String),
+    Client(#[from] ClientError),
 }
 
-/// Opens the dialect. Nothing is sent yet. Proxies are taken from the environment (`HTTPS_PROXY`,
-/// `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
+/// Opens the dialect. Nothing is sent yet. A proxy is taken from the environment (`HTTPS_PROXY`,
+/// `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), except for this machine itself.
 ///
 /// # Errors
 /// When a setting cannot be used.
@@ -62,7 +75,12 @@ pub fn connect(settings: Settings) -> Result<Arc<dyn Calendar>, ConnectError> {
     if !(settings.budget > 0.0 && settings.budget <= 1.0) {
         return Err(ConnectError::Budget);
     }
-    if settings.timeout.is_zero() || settings.connect_timeout.is_zero() {
+    let limits = [
+        settings.timeout,
+        settings.confirm_timeout,
+        settings.connect_timeout,
+    ];
+    if limits.iter().any(Duration::is_zero) {
         return Err(ConnectError::Timeout);
     }
     let redactor = Redactor::new(&settings.key);
@@ -72,20 +90,45 @@ pub fn connect(settings: Settings) -> Result<Arc<dyn Calendar>, ConnectError> {
     };
     // v1 locks the account of who is refused too often.
     let pace = Pace::new(settings.budget, settings.dialect == Dialect::V1);
+    let roots = match &settings.ca_file {
+        Some(file) => roots(file)?,
+        None => Vec::new(),
+    };
+    let http = http::client(&base, Some(settings.connect_timeout), roots)?;
     let sender = Sender::new(Parts {
+        http,
         base,
         auth,
         timeout: settings.timeout,
-        connect_timeout: settings.connect_timeout,
+        confirm_timeout: settings.confirm_timeout,
         gate: Gate::new(pace, settings.clock.clone()),
         clock: settings.clock,
         redactor,
     });
-    let sender = sender.map_err(ConnectError::Client)?;
     Ok(match settings.dialect {
         Dialect::V2 => Arc::new(v2::client::Client::new(sender)),
         Dialect::V1 => Arc::new(v1::client::Client::new(sender)),
     })
+}
+
+/// The certificates of a file.
+fn roots(file: &Path) -> Result<Vec<Certificate>, ConnectError> {
+    let wrong = |why: String| ConnectError::CaFile {
+        file: file.to_owned(),
+        why,
+    };
+    let mut text = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(MAX_CA_FILE).read_to_end(&mut text));
+    read.map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let roots = Certificate::from_pem_bundle(&text)
+        .map_err(|error| wrong(format!("holds no readable certificate: {error}")))?;
+    if roots.is_empty() {
+        return Err(wrong(
+            "holds no certificate; it must be a PEM file, as in -----BEGIN CERTIFICATE-----"
+                .to_owned(),
+        ));
+    }
+    Ok(roots)
 }
 
 fn base(text: &str, dialect: Dialect) -> Result<Url, ConnectError> {
@@ -153,7 +196,9 @@ mod tests {
             dialect: Dialect::V2,
             key: SecretString::from(key),
             timeout: Duration::from_secs(60),
+            confirm_timeout: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(10),
+            ca_file: None,
             budget: 0.5,
             clock: Arc::new(|| chrono::DateTime::UNIX_EPOCH),
         }

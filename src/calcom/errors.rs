@@ -144,7 +144,12 @@ pub(super) fn common(
         405 => CallError::Contract(line()),
         401 | 403 | 404 => return None,
         400..500 => return None,
-        // 5xx, and what no server should send.
+        // Cal.com's own words: its handler is over. What stands in front of a server gives other
+        // numbers and no JSON, and says nothing about when the handler ends.
+        500 | 501 if kind.writes() && !matches!(said.shape, Shape::Page | Shape::Text) => {
+            CallError::Failed(format!("{} (whether it was done is not known)", line()))
+        }
+        // Other 5xx, and what no server should send.
         _ if kind.writes() => {
             CallError::Unknown(format!("{} (whether it was done is not known)", line()))
         }
@@ -173,6 +178,10 @@ pub(super) fn not_json(answer: &Answer, error: &serde_json::Error, kind: Kind) -
             "{} with a page of HTML; base-url seems to be that of the web app, not of its API",
             answer.status
         ));
+    }
+    // The only such error of `json::read`: the values take more memory than is allowed.
+    if error.is_data() {
+        return CallError::TooLarge(error.to_string());
     }
     let what = if answer.body.is_empty() {
         "an empty body".to_owned()
@@ -283,8 +292,9 @@ mod tests {
         let same = |word: &'static str| [word; 3];
         let a_bookings = ["Refused", "NotYours", "NotYours"];
         let a_writes = ["Credential", "Credential", "NotYours"];
-        let a_patchs = ["Refused", "Refused", "Unknown"];
-        let rows: [Row; 30] = [
+        let a_patchs = ["Refused", "Refused", "Failed"];
+        let fails = ["Unknown", "Unknown", "Failed"];
+        let rows: [Row; 34] = [
             // status, body, v2: list, get, confirm; v1: list, get, confirm
             (401, envelope, same("Credential"), same("Contract")),
             (403, envelope, same("Credential"), same("Contract")),
@@ -311,7 +321,11 @@ mod tests {
             (405, message, same("Contract"), same("Contract")),
             (408, handler, same("Unknown"), same("Unknown")),
             (499, "", same("Unknown"), same("Unknown")),
-            (500, handler, same("Unknown"), same("Unknown")),
+            (500, handler, fails, fails),
+            (500, message, fails, fails),
+            (500, page, same("Unknown"), same("Unknown")),
+            (500, "", same("Unknown"), same("Unknown")),
+            (503, handler, same("Unknown"), same("Unknown")),
             (502, page, same("Unknown"), same("Unknown")),
             (599, "", same("Unknown"), same("Unknown")),
             (301, "", same("Contract"), same("Contract")),

@@ -1,9 +1,6 @@
-//! Sends one call and brings back its answer, whatever it is: the only place that opens a
-//! connection. It must never follow a redirect, never send a call twice, and never let the key or
+//! Sends one call to Cal.com and brings back its answer, whatever it is. It must never follow a redirect, never send a call twice, and never let the key or
 //! a URL into an error or a log.
 
-use std::error::Error;
-use std::sync::Once;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,7 +9,9 @@ use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::domain::id::BookingUid;
 use crate::domain::time::{Clock, Span, Time};
+use crate::http::{HttpClient, Route, causes};
 
 use super::exchange::{Answer, Call};
 use super::gate::{Gate, Ticket};
@@ -24,15 +23,11 @@ use super::redact::Redactor;
 /// 3000 took 1.9 MB.
 const MAX_BODY: usize = 8 * 1024 * 1024;
 
-/// Below Cal.com's keep-alive of 5 s: a call sent into a connection that the server is just closing
-/// ends in doubt about what it did.
-const POOL_IDLE: Duration = Duration::from_secs(3);
-
 /// Stands for a clock difference that is not known.
 const UNKNOWN: i64 = i64::MIN;
 
-/// Causes of an error that are told; deeper ones repeat what was said.
-const MAX_CAUSES: usize = 6;
+/// What is read of an answer that says to be larger than that.
+const MAX_HEAD: usize = 64 * 1024;
 
 /// How the key is shown to the server.
 pub(super) enum Auth {
@@ -44,9 +39,11 @@ pub(super) enum Auth {
 
 pub(super) struct Sender {
     client: reqwest::Client,
+    route: Route,
     base: Url,
     auth: Auth,
     timeout: Duration,
+    confirm_timeout: Duration,
     clock: Clock,
     gate: Gate,
     redactor: Redactor,
@@ -60,29 +57,28 @@ pub(super) struct Parts {
     pub(super) base: Url,
     pub(super) auth: Auth,
     pub(super) timeout: Duration,
-    pub(super) connect_timeout: Duration,
+    pub(super) confirm_timeout: Duration,
+    pub(super) http: HttpClient,
     pub(super) clock: Clock,
     pub(super) gate: Gate,
     pub(super) redactor: Redactor,
 }
 
 impl Sender {
-    /// # Errors
-    /// What reqwest says when no client can be made (no root certificates, for instance).
-    pub(super) fn new(parts: Parts) -> Result<Self, String> {
-        let redactor = parts.redactor;
-        let client = client(parts.connect_timeout).map_err(|error| told(error, &redactor))?;
-        Ok(Self {
-            client,
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            client: parts.http.client,
+            route: parts.http.route,
             base: parts.base,
             auth: parts.auth,
             timeout: parts.timeout,
+            confirm_timeout: parts.confirm_timeout,
             clock: parts.clock,
             gate: parts.gate,
-            redactor,
+            redactor: parts.redactor,
             sent: AtomicU64::new(0),
             difference: AtomicI64::new(UNKNOWN),
-        })
+        }
     }
 
     pub(super) fn redactor(&self) -> &Redactor {
@@ -137,11 +133,16 @@ impl Sender {
         self.sent.fetch_add(1, Ordering::Relaxed);
         let begun = self.now();
         let exchange = self.exchange(call, &mut ticket);
-        let result = match tokio::time::timeout(self.timeout, exchange).await {
+        let timeout = if call.kind.writes() {
+            self.confirm_timeout
+        } else {
+            self.timeout
+        };
+        let result = match tokio::time::timeout(timeout, exchange).await {
             Ok(result) => result,
             Err(_elapsed) => Err(CallError::Unknown(format!(
-                "no complete answer within {:?}",
-                self.timeout
+                "no complete answer within {timeout:?} from {}",
+                self.route
             ))),
         };
         tracing::debug!(
@@ -166,9 +167,9 @@ impl Sender {
             Ok(response) => response,
             Err(error) if error.is_connect() => {
                 ticket.unsent();
-                return Err(CallError::Unreachable(told(error, &self.redactor)));
+                return Err(CallError::Unreachable(self.told(error)));
             }
-            Err(error) => return Err(CallError::Unknown(told(error, &self.redactor))),
+            Err(error) => return Err(CallError::Unknown(self.told(error))),
         };
         self.compare_clocks(response.headers(), (begun, self.now()));
         self.account(&response, ticket)?;
@@ -205,7 +206,13 @@ impl Sender {
             request = request.json(body);
         }
         let request = request.header(header::ACCEPT, "application/json").build();
-        request.map_err(|error| CallError::Unreachable(told(error, &self.redactor)))
+        request.map_err(|error| CallError::Unreachable(self.told(error)))
+    }
+
+    /// What was tried, by which way, and why it failed, on one line and without the URL.
+    fn told(&self, error: reqwest::Error) -> String {
+        let causes = self.redactor.clean(&causes(error));
+        format!("{}: {causes}", self.route)
     }
 
     /// Tells the budget what the head of the answer says of it.
@@ -226,25 +233,38 @@ impl Sender {
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, CallError> {
-        let too_large =
-            || CallError::Unknown(format!("an answer of more than {} MiB", MAX_BODY >> 20));
-        if response
-            .content_length()
-            .is_some_and(|length| length > MAX_BODY as u64)
-        {
-            return Err(too_large());
-        }
+        let announced = response.content_length();
+        // Of what is too large anyway only the beginning is read, for the name of the booking.
+        let most = match announced {
+            Some(length) if length > MAX_BODY as u64 => MAX_HEAD,
+            Some(_) | None => MAX_BODY,
+        };
         let mut body = Vec::new();
         loop {
             let chunk = response.chunk().await;
-            let chunk = chunk.map_err(|error| CallError::Unknown(told(error, &self.redactor)))?;
+            let chunk = chunk.map_err(|error| CallError::Unknown(self.told(error)))?;
             let Some(chunk) = chunk else { return Ok(body) };
-            if body.len() + chunk.len() > MAX_BODY {
-                return Err(too_large());
+            if body.len() + chunk.len() > most {
+                body.extend_from_slice(&chunk[..most - body.len()]);
+                return Err(too_large(&body));
             }
             body.extend_from_slice(&chunk);
         }
     }
+}
+
+/// Names the first booking in it, which is the one to look at when a single row was asked for.
+fn too_large(body: &[u8]) -> CallError {
+    const UID: &[u8] = b"\"uid\":\"";
+    let size = format!("more than {} MiB", MAX_BODY >> 20);
+    let start = body.windows(UID.len()).position(|window| window == UID);
+    let rest = start.map(|start| &body[start + UID.len()..]);
+    let uid = rest.and_then(|rest| rest.split(|byte| *byte == b'"').next());
+    let uid = uid.and_then(|uid| std::str::from_utf8(uid).ok());
+    CallError::TooLarge(match uid.and_then(|uid| BookingUid::parse(uid).ok()) {
+        Some(uid) => format!("{size}; the first booking in it is {uid}"),
+        None => size,
+    })
 }
 
 /// What came back from a URL, as far as answers are judged by it.
@@ -256,40 +276,6 @@ pub(super) fn answer(status: u16, headers: &HeaderMap, url: &Url, body: Vec<u8>)
         server_time: server_time(headers),
         body,
     }
-}
-
-fn client(connect_timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| {
-        // An error means that one is installed already, which serves as well.
-        let _installed = rustls::crypto::ring::default_provider().install_default();
-    });
-    reqwest::Client::builder()
-        .user_agent(concat!("maitred/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(connect_timeout)
-        .pool_idle_timeout(POOL_IDLE)
-        .redirect(reqwest::redirect::Policy::none())
-        // Not even what HTTP/2 calls safe to repeat: the next pass is the retry.
-        .retry(reqwest::retry::never())
-        .referer(false)
-        // It would log what is sent, and v1 sends the key in the request line.
-        .connection_verbose(false)
-        .build()
-}
-
-/// An error and its causes on one line, without the URL.
-fn told(error: reqwest::Error, redactor: &Redactor) -> String {
-    let error = error.without_url();
-    let mut parts = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(inner) = cause.filter(|_| parts.len() < MAX_CAUSES) {
-        let text = inner.to_string();
-        if !parts.iter().any(|said| said.contains(&text)) {
-            parts.push(text);
-        }
-        cause = inner.source();
-    }
-    redactor.clean(&parts.join(": "))
 }
 
 fn server_time(headers: &HeaderMap) -> Option<Time> {

@@ -10,6 +10,7 @@
 pub mod connect;
 pub mod exchange;
 pub mod file;
+pub mod narrow;
 pub mod port;
 pub mod redact;
 pub mod v1;

@@ -87,6 +87,13 @@ pub enum CallError {
     /// The request may or may not have been carried out: read the booking to know.
     #[error("Cal.com gave no usable answer: {0}")]
     Unknown(String),
+    /// The server itself answered that it failed, so the call is over; what it did before that is not
+    /// known: read the booking.
+    #[error("Cal.com failed to carry out the call: {0}")]
+    Failed(String),
+    /// The answer is larger than what is read. Whether a write was carried out is not known.
+    #[error("Cal.com's answer is too large: {0}")]
+    TooLarge(String),
     /// The server understood and said no (4xx other than the above). Read the booking to know why.
     #[error("Cal.com refused the call: {0}")]
     Refused(String),

@@ -309,6 +309,8 @@ fn variant(error: &CallError) -> &'static str {
         CallError::Unreachable(_) => "Unreachable",
         CallError::Unknown(_) => "Unknown",
         CallError::Refused(_) => "Refused",
+        CallError::Failed(_) => "Failed",
+        CallError::TooLarge(_) => "TooLarge",
         CallError::Contract(_) => "Contract",
     }
 }

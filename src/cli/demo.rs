@@ -271,7 +271,7 @@ impl Story<'_> {
         let calendar = self.opened.calendar.as_ref();
         let clock = &self.context.clock;
         match local::run_once(&self.config, clock, calendar, mode).await? {
-            Answer::Pass(view) => Ok(view),
+            Answer::Pass(view) => super::run::ended(&view).map(|_| view),
             other => Err(failed(&std::io::Error::other(format!("{other:?}")))),
         }
     }

@@ -47,7 +47,10 @@ pub fn ask(context: &Context, asked: &Ask) -> Result<u8, Refusal> {
         (Ask::Backup(args), Answer::Head(head)) => backup::backup(context, &config, args, &head),
         (asked, answered) => {
             show(context, &answered)?;
-            Ok(code(asked, &answered))
+            match &answered {
+                Answer::Pass(view) if view.stopped.is_some() => super::run::ended(view),
+                answered => Ok(code(asked, answered)),
+            }
         }
     }
 }

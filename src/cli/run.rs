@@ -36,10 +36,10 @@ pub fn run(context: &Context, args: &Run) -> Result<u8, Refusal> {
         };
         let answer = once(context, &config, mode)?;
         show(context, &answer)?;
-        return Ok(match &answer {
-            Answer::Pass(view) => code(view),
-            _ => exit::FAILED,
-        });
+        return match &answer {
+            Answer::Pass(view) => ended(view),
+            _ => Ok(exit::FAILED),
+        };
     }
     let path = context.global.config.clone();
     runtime()?.block_on(serve(config, path, Arc::clone(&context.clock)))?;
@@ -56,10 +56,25 @@ pub fn once(context: &Context, config: &Config, mode: Mode) -> Result<Answer, Re
     Ok(runtime()?.block_on(run_once(config, &context.clock, calendar, mode))?)
 }
 
+/// How a run ended. What was done is printed by then, and only the failure is left to be told.
+///
+/// # Errors
+/// When it did not come to its end.
+pub fn ended(view: &PassView) -> Result<u8, Refusal> {
+    match &view.stopped {
+        None => Ok(code(view)),
+        Some(stopped) => Err(Refusal {
+            exit: stopped.exit,
+            code: stopped.code.clone(),
+            text: stopped.text.clone(),
+        }),
+    }
+}
+
 /// The exit code of a pass: 4 while something is begun and not finished, or while nothing could be
 /// decided because the clocks differ.
 pub fn code(view: &PassView) -> u8 {
-    let unfinished = |outcome: &str| matches!(outcome, "unresolved" | "failed");
+    let unfinished = |outcome: &str| matches!(outcome, "unresolved" | "failed" | "refused");
     let watch = view.watch.iter().flat_map(|watch| &watch.problems);
     let mut problems = view.problems.iter().chain(watch);
     let clocks_differ = problems.any(|problem| problem.code == CLOCK_OFF);

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::model::{Calcom, Dialect};
+use super::model::{self, Calcom, Dialect};
 use super::parse::set;
 use super::reader::{Item, KEY_BELONGS, Table};
 use super::report::Report;
 use super::value;
 use crate::domain::gate::{HostKey, RefuseWith};
 use crate::domain::id::{Address, HostId};
+use crate::domain::time::Span;
 
 /// For one whole call: under a second no server answers for certain, and a call that takes longer
 /// than ten minutes holds up the pass for nothing.
@@ -21,17 +22,23 @@ const TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::fro
 /// For the connection alone; a minute is what the slowest resolvers and routes take.
 const CONNECT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 
+/// How long a call without an answer may run at the server: servers that are stopped and go on, and
+/// queues of mail servers, take minutes; past a day nobody waits for a confirmation any more.
+const RESEND: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
+
 /// What the section says: the part that speaks, and the part that decides.
 pub(super) struct Section {
     pub(super) calcom: Calcom,
     pub(super) refuse_with: RefuseWith,
     pub(super) hosts: Vec<HostKey>,
+    pub(super) resend_after: Span,
 }
 
 pub(super) fn read(mut table: Table<'_>, base: &Path, report: &mut Report<'_>) -> Section {
     let mut calcom = Calcom::default();
     let mut refuse_with = RefuseWith::Decline;
     let mut hosts = Vec::new();
+    let mut resend_after = model::limits().resend_after;
     if let Some(item) = table.get("base-url", report) {
         set(&mut calcom.base_url, base_url(&item, report));
     }
@@ -47,9 +54,32 @@ pub(super) fn read(mut table: Table<'_>, base: &Path, report: &mut Report<'_>) -
     if let Some(item) = table.get("timeout", report) {
         set(&mut calcom.timeout, value::duration(&item, TIMEOUT, report));
     }
+    calcom.confirm_timeout = (calcom.timeout * 2).min(*TIMEOUT.end());
+    if let Some(item) = table.get("confirm-timeout", report) {
+        let timeout = value::duration(&item, TIMEOUT, report);
+        set(&mut calcom.confirm_timeout, timeout);
+    }
+    if let Some(item) = table.get("resend-after", report) {
+        set(&mut resend_after, value::span(&item, RESEND, report));
+    }
+    if resend_after
+        .to_std()
+        .is_ok_and(|resend| resend <= calcom.confirm_timeout)
+    {
+        let problem = "a call could be sent again while its answer is still waited for".to_owned();
+        let help = "make calcom.resend-after longer than calcom.confirm-timeout (which is twice \
+            calcom.timeout unless it is given)";
+        report.error("calcom.resend-after", problem, help);
+    }
     if let Some(item) = table.get("connect-timeout", report) {
         let timeout = value::duration(&item, CONNECT, report);
         set(&mut calcom.connect_timeout, timeout);
+    }
+    if let Some(item) = table.get("ca-file", report) {
+        calcom.ca_file = match item.as_text() {
+            Some("") => None,
+            Some(_) | None => value::path(&item, base, report),
+        };
     }
     if let Some(item) = table.get("budget", report) {
         set(&mut calcom.budget, value::percent(&item, report));
@@ -73,6 +103,7 @@ pub(super) fn read(mut table: Table<'_>, base: &Path, report: &mut Report<'_>) -
         calcom,
         refuse_with,
         hosts,
+        resend_after,
     }
 }
 

@@ -49,6 +49,7 @@ fn canonical(config: &Config) -> String {
             limits.max_observation_age.num_milliseconds()
         ),
         format!("series-settle {}", limits.series_settle.num_milliseconds()),
+        format!("resend-after {}", limits.resend_after.num_milliseconds()),
     ];
     let mut hosts: Vec<String> = policy.hosts.iter().map(host).collect();
     hosts.sort();

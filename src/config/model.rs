@@ -43,9 +43,13 @@ pub struct Calcom {
     pub dialect: Dialect,
     /// The last of the places in which the key is looked for; see `secret`.
     pub api_key_file: PathBuf,
-    /// For one whole call.
+    /// For one whole call that reads.
     pub timeout: Duration,
+    /// For one whole call that confirms, declines or cancels.
+    pub confirm_timeout: Duration,
     pub connect_timeout: Duration,
+    /// Certificates that are trusted besides those of the system.
+    pub ca_file: Option<PathBuf>,
     /// Percent of the server's rate limit that may be used, 1 to 100.
     pub budget: u8,
 }
@@ -117,7 +121,9 @@ impl Default for Calcom {
             dialect: Dialect::V2,
             api_key_file: PathBuf::from("/etc/maitred/calcom-api-key"),
             timeout: Duration::from_secs(60),
+            confirm_timeout: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(10),
+            ca_file: None,
             budget: 50,
         }
     }
@@ -167,6 +173,7 @@ pub(super) fn limits() -> Limits {
         },
         max_observation_age: Span::seconds(10),
         series_settle: Span::seconds(10),
+        resend_after: Span::minutes(15),
     }
 }
 

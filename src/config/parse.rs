@@ -79,7 +79,8 @@ pub(super) fn read(text: &str, source: &str, report: &mut Report<'_>) -> Option<
     let (schedule, zone) = schedule(top.table("schedule", report), report);
     let store = store(top.table("store", report), base, report);
     let control = control(top.table("control", report), &store, report);
-    let limits = limits(top.table("limits", report), report);
+    let mut limits = limits(top.table("limits", report), report);
+    limits.resend_after = section.resend_after;
     let (lookups, house) = house(&mut top, (base, zone), report);
     let gates = match top.get("gate", report) {
         Some(item) => gate::read(&item, &house, report),

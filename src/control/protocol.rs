@@ -270,9 +270,20 @@ pub struct PassView {
     /// What is on the unresolved list after it.
     #[serde(default, skip_serializing_if = "UnresolvedSummary::is_empty")]
     pub unresolved: UnresolvedSummary,
+    /// Why it did not come to its end, when it did not: what stands here was done before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<StoppedView>,
     /// What the watch did after it, when one was due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchView>,
+}
+
+/// The failure that ended a pass or a run before its end, with the exit code that goes with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppedView {
+    pub exit: u8,
+    pub code: String,
+    pub text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -300,6 +311,9 @@ pub struct StepView {
     pub credits: u64,
     pub outcome: String,
     pub reasons: Vec<ReasonView>,
+    /// Why it is not finished, and until when it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
     /// What the account could spend before and after it, in a plan that would confirm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<BalanceView>,

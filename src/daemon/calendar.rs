@@ -56,7 +56,9 @@ pub fn open_with(
         },
         key,
         timeout: config.calcom.timeout,
+        confirm_timeout: config.calcom.confirm_timeout,
         connect_timeout: config.calcom.connect_timeout,
+        ca_file: config.calcom.ca_file.clone(),
         budget: f64::from(config.calcom.budget) / 100.0,
         clock: Arc::clone(clock),
     })?;

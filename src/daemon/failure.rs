@@ -5,7 +5,7 @@ use super::calendar::CalendarError;
 use super::lookups::LookupError;
 use crate::config::load::LoadError;
 use crate::control::exit;
-use crate::control::protocol::Refusal;
+use crate::control::protocol::{Refusal, StoppedView};
 use crate::reconcile::ports::PassError;
 use crate::store::lock::LockError;
 use crate::store::open::OpenError;
@@ -56,6 +56,15 @@ impl Failure {
             Self::Held(_) => "held",
             Self::Store(_) => "store",
             Self::Failed(_) => "failed",
+        }
+    }
+
+    /// As it stands in the report of what was done before it.
+    pub fn stopped(&self) -> StoppedView {
+        StoppedView {
+            exit: self.exit(),
+            code: self.code().to_owned(),
+            text: self.to_string(),
         }
     }
 

@@ -116,10 +116,26 @@ pub async fn run_once(
     let done = passes(config, clock, calendar, mode, &stop).await;
     signals.close();
     listener.abort();
-    let (report, watched) = done?;
-    let mut view = views::pass(&report);
-    view.watch = watched.as_ref().map(views::watch);
-    Ok(Answer::Pass(view))
+    let ran = done?;
+    match (ran.report, ran.stopped) {
+        (Some(report), stopped) => {
+            let mut view = views::pass(&report);
+            view.watch = ran.watched.as_ref().map(views::watch);
+            view.stopped = stopped.as_ref().map(Failure::stopped);
+            Ok(Answer::Pass(view))
+        }
+        (None, Some(failure)) => Err(failure),
+        (None, None) => Err(Failure::Failed("the run came to no end".to_owned())),
+    }
+}
+
+/// What a run did, and why it did not come to its end.
+#[derive(Default)]
+struct Ran {
+    /// `None` where nothing was looked at.
+    report: Option<Report>,
+    watched: Option<Watched>,
+    stopped: Option<Failure>,
 }
 
 async fn passes(
@@ -128,7 +144,7 @@ async fn passes(
     calendar: &dyn Calendar,
     mode: Mode,
     stop: &Stop,
-) -> Result<(Report, Option<Watched>), Failure> {
+) -> Result<Ran, Failure> {
     let dry_run = mode.is_dry();
     let lookups = lookups::open(config)?;
     let store: Box<dyn Store> = if dry_run {
@@ -145,27 +161,35 @@ async fn passes(
         clock,
         stop,
     };
-    let result = tokio::select! {
-        result = look_once(config, &ports, mode) => result,
-        // Its thread is left where it waits.
-        stuck = store.stuck() => return Err(Failure::Store(stuck.to_string())),
+    let mut ran = Ran::default();
+    let stuck = tokio::select! {
+        () = look_once(config, &ports, mode, &mut ran) => None,
+        stuck = store.stuck() => Some(stuck),
     };
+    if let Some(stuck) = stuck {
+        // Its thread is left where it waits.
+        ran.stopped = Some(Failure::Store(stuck.to_string()));
+        return Ok(ran);
+    }
     drop(store);
     match thread.join().map(|mut store| store.close()) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!("the next start rebuilds the store: {}", chain(&error)),
-        Err(_) => return Err(Failure::Store("the store's thread panicked".to_owned())),
+        Err(_) => ran.stopped = Some(Failure::Store("the store's thread panicked".to_owned())),
     }
-    result.map_err(|error| Failure::from(&error))
+    Ok(ran)
 }
 
 /// Passes, and then the watch that is due or asked for.
-async fn look_once(
-    config: &Config,
-    ports: &Ports<'_>,
-    mode: Mode,
-) -> Result<(Report, Option<Watched>), PassError> {
-    let report = once(ports, &config.policy, mode.is_dry()).await?;
+async fn look_once(config: &Config, ports: &Ports<'_>, mode: Mode, ran: &mut Ran) {
+    let (report, error) = once(ports, &config.policy, mode.is_dry()).await;
+    if let Some(error) = error {
+        ran.stopped = Some(Failure::from(&error));
+        // Where not even the first look came through, there is nothing to tell.
+        ran.report = (!report.steps.is_empty()).then_some(report);
+        return;
+    }
+    ran.report = Some(report);
     let folder = &config.store.path;
     let mut watching = Watching::load(folder);
     let now = (ports.clock)();
@@ -174,7 +198,7 @@ async fn look_once(
         Mode::DryWatch | Mode::Watch => Some(watching.asked(&config.schedule, now)),
     };
     let Some(look) = look.filter(|_| !ports.stop.is_set()) else {
-        return Ok((report, None));
+        return;
     };
     let session = &mut Session::default();
     let watched = if mode.is_dry() {
@@ -187,15 +211,18 @@ async fn look_once(
         // What the passes did is told all the same; the next run watches again.
         Err(error @ PassError::Limited { .. }) => {
             tracing::warn!("the watch did not come to its end: {error}");
-            return Ok((report, None));
+            return;
         }
-        Err(error) => return Err(error),
+        Err(error) => {
+            ran.stopped = Some(Failure::from(&error));
+            return;
+        }
     };
     if watched.complete {
         watching.done(&watched);
         watching.save(folder);
     }
-    Ok((report, Some(watched)))
+    ran.watched = Some(watched);
 }
 
 /// Makes the ledger, unless there is one. Says whether it was made.

@@ -1,38 +1,41 @@
 //! One run from a timer or by hand: passes until nothing is left that this run could do.
 
 use crate::domain::gate::Policy;
-use crate::reconcile::pass::pass;
+use crate::reconcile::pass::pass_to_its_end;
 use crate::reconcile::ports::{PassError, Ports, Session};
 use crate::reconcile::report::{Ended, Report};
 
 /// Passes of one run: 10,000 requests at 250 a pass, and some that had to plan anew.
 const MAX_PASSES: usize = 60;
 
-/// Runs passes until one has nothing more to do, and reports them as one.
-///
-/// # Errors
-/// As a pass.
-pub async fn once(ports: &Ports<'_>, policy: &Policy, dry_run: bool) -> Result<Report, PassError> {
+/// Runs passes until one has nothing more to do, and reports them as one: also where one of them did
+/// not come to its end.
+pub async fn once(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    dry_run: bool,
+) -> (Report, Option<PassError>) {
     let mut session = Session::default();
-    let mut report = pass(ports, policy, &mut session, dry_run).await?;
+    let (mut report, mut error) = pass_to_its_end(ports, policy, &mut session, dry_run).await;
     for _ in 1..MAX_PASSES {
-        if dry_run || !report.more || ports.stop.is_set() {
+        if error.is_some() || dry_run || !report.more || ports.stop.is_set() {
             break;
         }
-        let next = pass(ports, policy, &mut session, dry_run).await?;
+        let (next, end) = pass_to_its_end(ports, policy, &mut session, dry_run).await;
+        error = end;
         let moved = next.steps.iter().any(moved);
         report = merged(report, next);
         if !moved {
             break;
         }
     }
-    Ok(report)
+    (report, error)
 }
 
 fn moved(step: &crate::reconcile::report::Reported) -> bool {
     matches!(
         step.ended,
-        Ended::Confirmed | Ended::Declined | Ended::Superseded
+        Ended::Confirmed | Ended::Declined | Ended::Superseded | Ended::Refused
     )
 }
 

@@ -159,9 +159,9 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
             Wake::Asked(asked) => state.asked(asked),
             Wake::PassEnded {
                 session,
-                dry_run,
-                result,
-            } => state.pass_ended(session, dry_run, result)?,
+                report,
+                stopped,
+            } => state.pass_ended(session, &report, stopped)?,
             Wake::PassPanicked => {
                 return Err(Failure::Failed(
                     "a pass or watch panicked, which is a defect; the next start goes on from the log"

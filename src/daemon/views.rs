@@ -39,6 +39,7 @@ pub fn pass(report: &Report) -> PassView {
         problems: report.problems.iter().map(problem).collect(),
         more: report.more,
         unresolved: listed(&report.unresolved),
+        stopped: None,
         watch: None,
     }
 }
@@ -101,6 +102,7 @@ fn reported(report: &Report, reported: &Reported) -> StepView {
             before: *before,
             after: *after,
         }),
+        waits: reported.why.clone(),
         ..step(&reported.request, reported.ended.as_str())
     }
 }
@@ -130,6 +132,7 @@ pub fn step(request: &Request, outcome: &str) -> StepView {
                 text: reason.text.clone(),
             })
             .collect(),
+        waits: None,
         balance: None,
     }
 }
@@ -224,7 +227,7 @@ pub fn calls(request: &Request) -> Vec<CallView> {
             at: time(call.at),
             booking: call.booking.to_string(),
             call: call.kind.as_str().to_owned(),
-            answered: call.answered,
+            answered: call.answered(),
             text: call.text.clone(),
         })
         .collect()

@@ -19,8 +19,9 @@ pub enum Wake {
     /// The pass under way came to its end.
     PassEnded {
         session: Session,
-        dry_run: bool,
-        result: Result<Report, PassError>,
+        /// What was done, and why it did not come to its end.
+        report: Box<Report>,
+        stopped: Option<PassError>,
     },
     /// The pass or watch under way panicked: a defect, and what it knew is lost. The log has what was begun.
     PassPanicked,

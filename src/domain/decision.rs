@@ -259,6 +259,8 @@ pub enum Outcome {
     Declined,
     /// Something else happened to the booking at Cal.com first.
     Superseded,
+    /// Cal.com refused the call time after time. The booking is left pending for a person.
+    Refused,
 }
 
 impl Outcome {
@@ -267,6 +269,7 @@ impl Outcome {
             Self::Confirmed => "confirmed",
             Self::Declined => "declined",
             Self::Superseded => "superseded",
+            Self::Refused => "refused",
         }
     }
 }

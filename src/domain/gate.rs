@@ -92,6 +92,9 @@ pub struct Limits {
     pub max_observation_age: Span,
     /// How long a series must have been quiet before it is decided: a poll may see a part of it.
     pub series_settle: Span,
+    /// How long a call without an answer may still run at the server: until then the booking is only
+    /// read, and no second call is sent.
+    pub resend_after: Span,
 }
 
 /// A limit of declines in a sliding time.

@@ -7,8 +7,10 @@ use super::account::Part;
 use super::booking::{Booking, BookingRef, Reading, Status};
 use super::decision::{Decision, Outcome};
 use super::fact::{Back, Fact};
+use super::gate::Limits;
 use super::id::BookingUid;
-use super::request::{CallKind, Charge, ChargeState, Request};
+use super::request::{CallEnd, CallKind, Charge, ChargeState, Request, RequestState};
+use super::text;
 use super::time::{Span, Time};
 use super::unresolved::UnresolvedCode;
 
@@ -24,6 +26,11 @@ const LONGEST_PAUSE: Span = Span::hours(1);
 /// Failures from which an operator should look.
 pub const ATTENTION: u32 = 5;
 
+/// Refusals in a row after which an intent ends and the booking is left for a person. With the pauses
+/// between them these take a quarter of an hour: long enough for a permission to be corrected, and an
+/// intent that goes on for days would keep time and credits from others.
+const MAX_REFUSALS: usize = 8;
+
 /// What one booking of an intent is now, and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sight {
@@ -35,8 +42,11 @@ pub enum Sight {
     AcceptedAfterCancel,
     Rejected,
     Cancelled,
-    /// There is no such booking any more, or it is in a state that cannot be answered.
+    /// There is no such booking any more.
     Gone,
+    /// In a state that this version does not know, or that nobody can answer yet. It may end in any
+    /// other one.
+    OtherStatus,
     /// Nobody answered it before it was over.
     Over,
     /// Not known.
@@ -61,7 +71,7 @@ impl Sight {
             Status::Accepted => Self::Accepted,
             Status::Rejected => Self::Rejected,
             Status::Cancelled => Self::Cancelled,
-            Status::AwaitingHost | Status::Other(_) => Self::Gone,
+            Status::AwaitingHost | Status::Other(_) => Self::OtherStatus,
         }
     }
 
@@ -75,6 +85,8 @@ impl Sight {
         };
         match Self::of_booking(booking) {
             Self::Pending if call.is_some_and(|call| !answers(call)) => Self::Over,
+            // What nobody answered until its end is not charged.
+            Self::OtherStatus if booking.end <= now => Self::Over,
             sight => sight,
         }
     }
@@ -106,6 +118,7 @@ impl Sight {
             | Self::Accepted
             | Self::AcceptedAfterMove
             | Self::AcceptedAfterCancel
+            | Self::OtherStatus
             | Self::Unread => true,
             Self::Rejected | Self::Cancelled | Self::Gone | Self::Over => false,
         }
@@ -134,6 +147,7 @@ impl Sight {
             Self::Rejected => "was declined",
             Self::Cancelled => "was cancelled",
             Self::Gone => "is gone",
+            Self::OtherStatus => "has a status that maitred does not know",
             Self::Over => "was over before it was answered",
             Self::Unread => "could not be read",
         }
@@ -152,16 +166,20 @@ pub enum Next {
         /// Something an operator should know about.
         problem: Option<String>,
     },
-    /// Nothing can be said before all its bookings are read.
+    /// A call that was sent before may still be running: only read until then.
+    Wait { until: Time },
+    /// Nothing can be said before all its bookings are read, and in a state that is known.
     Unclear,
 }
 
-/// The one transition of an intent. `charges` are its holds; `carried` the charge it takes over.
+/// The one transition of an intent. `charges` are its holds; `carried` the charge it takes over;
+/// `running` says until when an earlier call may still be running, if one may.
 pub fn next(
     request: &Request,
     charges: &[Charge],
     carried: Option<&Charge>,
     sights: &BTreeMap<BookingUid, Sight>,
+    running: Option<Time>,
 ) -> Next {
     let sight = |uid: &BookingUid| sights.get(uid).copied().unwrap_or(Sight::Unread);
     if request.cancels_accepted() {
@@ -171,8 +189,16 @@ pub fn next(
     let mut unread = false;
     for booking in &request.bookings {
         match sight(&booking.uid) {
-            Sight::Pending => return Next::Call(booking.clone()),
-            Sight::Unread => unread = true,
+            Sight::Pending => {
+                if let Some(until) = running {
+                    return Next::Wait { until };
+                }
+                if refused_for_good(request) {
+                    return refused(request, charges, sights);
+                }
+                return Next::Call(booking.clone());
+            }
+            Sight::Unread | Sight::OtherStatus => unread = true,
             Sight::Accepted
             | Sight::AcceptedAfterMove
             | Sight::AcceptedAfterCancel
@@ -185,10 +211,65 @@ pub fn next(
     if unread {
         return Next::Unclear;
     }
+    if let Some(until) = running
+        && request
+            .bookings
+            .iter()
+            .any(|b| may_change(request, sight(&b.uid)))
+    {
+        return Next::Wait { until };
+    }
     match request.decision {
         Decision::Confirm => confirmed(request, charges, carried, &sight),
         Decision::Decline => declined(request, &sight),
         Decision::Wait { .. } | Decision::Review | Decision::Leave => Next::Unclear,
+    }
+}
+
+/// Whether a call that may still be running can change what was seen. Cal.com writes a confirmation at
+/// the end of the call: what was cancelled or declined meanwhile becomes accepted, and a hold that was
+/// given back by then would leave it without a charge. A refusal changes only what is not refused yet.
+fn may_change(request: &Request, sight: Sight) -> bool {
+    let accepted = sight.is_accepted();
+    match request.decision {
+        Decision::Confirm => !accepted,
+        Decision::Decline => accepted,
+        Decision::Wait { .. } | Decision::Review | Decision::Leave => false,
+    }
+}
+
+/// Whether the last calls were all refused, so often that another one changes nothing.
+fn refused_for_good(request: &Request) -> bool {
+    let last = request.calls.iter().rev();
+    let refused = last.take_while(|call| call.end == CallEnd::Refused);
+    refused.count() >= MAX_REFUSALS
+}
+
+/// The end of an intent that Cal.com does not let maitred carry out.
+fn refused(request: &Request, charges: &[Charge], sights: &BTreeMap<BookingUid, Sight>) -> Next {
+    let why = "Cal.com refuses the call";
+    let (outcome, mut facts) = give_up(request, charges, sights, why);
+    let outcome = if outcome == Outcome::Superseded {
+        Outcome::Refused
+    } else {
+        outcome
+    };
+    facts.pop();
+    facts.push(Fact::Settled {
+        request: request.id.clone(),
+        outcome,
+    });
+    let said = request.calls.last().map_or("", |call| call.text.as_str());
+    Next::Settle {
+        outcome,
+        facts,
+        problem: Some(format!(
+            "Cal.com refused to let maitred {} request {} {MAX_REFUSALS} times ({said}): nothing is \
+             charged, and the booking is left pending; answer it at Cal.com, and see that the key's \
+             user may act on such bookings",
+            request.decision.as_str(),
+            request.id
+        )),
     }
 }
 
@@ -233,12 +314,64 @@ pub fn give_up(
     (outcome, facts)
 }
 
+/// When the last call was sent that has no answer and may still be running. `marked` is what the store
+/// remembers of a call that was about to be sent; a note of the log that is younger tells more.
+pub fn unanswered(request: &Request, marked: Option<Time>, limits: &Limits) -> Option<Time> {
+    let last = request.calls.last();
+    let marked = marked.filter(|marked| last.is_none_or(|call| call.at < *marked));
+    match (marked, last.map(|call| call.end)) {
+        // Sent by its deadline at the latest.
+        (Some(marked), _) => Some(marked + limits.max_observation_age),
+        (None, Some(CallEnd::Unanswered { sent })) => Some(sent),
+        (
+            None,
+            Some(CallEnd::Answered | CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent) | None,
+        ) => None,
+    }
+}
+
+/// Until when a call that was sent at `sent` may still be running; `None` when it cannot be any more.
+/// One that is to come by more than that is from before the clock was set back.
+pub fn running(sent: Option<Time>, limits: &Limits, now: Time) -> Option<Time> {
+    let sent = sent.filter(|sent| *sent <= now + limits.resend_after)?;
+    let until = sent + limits.resend_after;
+    (now < until).then_some(until)
+}
+
+/// Why an intent waits, and until when, for operators; `None` when nothing keeps it from its next call.
+pub fn waits(
+    request: &Request,
+    marked: Option<Time>,
+    limits: &Limits,
+    now: Time,
+) -> Option<String> {
+    if request.state != RequestState::Recorded {
+        return None;
+    }
+    let sent = unanswered(request, marked, limits);
+    if let Some(until) = running(sent, limits, now) {
+        return Some(text::still_running(until));
+    }
+    let at = due_at(request).filter(|_| !due(request, now));
+    at.map(|at| text::next_call(request.failures, at))
+}
+
+/// Whether a booking whose call may still be running is to be read again, after it was read at `read`.
+/// The time since the call grows by half from one reading to the next.
+pub fn read_again(sent: Time, read: Option<Time>, now: Time) -> bool {
+    read.is_none_or(|read| (now - sent) * 2 >= (read - sent) * 3)
+}
+
 /// Whether an intent that failed before may be tried again at `now`. A failure that is to come is one
 /// from before the clock was set back.
 pub fn due(request: &Request, now: Time) -> bool {
-    request
-        .last_failure
-        .is_none_or(|last| now >= last + pause(request.failures) || now + FIRST_PAUSE < last)
+    let is_to_come = |last: Time| now + FIRST_PAUSE < last;
+    request.last_failure.is_none_or(is_to_come) || due_at(request).is_none_or(|at| now >= at)
+}
+
+/// From when on an intent that failed before may be tried again.
+pub fn due_at(request: &Request) -> Option<Time> {
+    Some(request.last_failure? + pause(request.failures))
 }
 
 fn pause(failures: u32) -> Span {
@@ -377,7 +510,7 @@ pub fn last_paid_first(parts: &[Part], credits: u64) -> Vec<Back> {
 fn cancelled(request: &Request, sight: &impl Fn(&BookingUid) -> Sight) -> Next {
     let waits = |booking: &BookingRef| {
         let seen = sight(&booking.uid);
-        seen.is_accepted() || seen == Sight::Unread
+        seen.is_accepted() || matches!(seen, Sight::Unread | Sight::OtherStatus)
     };
     if request.bookings.iter().any(waits) {
         return Next::Unclear;

@@ -385,7 +385,7 @@ fn take(account: &mut Account, parts: &[Part]) -> Result<(), Violation> {
 
 fn called<R: Records>(records: &mut R, id: &RequestId, call: &CallNote) -> Applied<R> {
     let mut record = intent(records, id)?;
-    if !call.answered {
+    if !call.answered() {
         record.failures = record.failures.saturating_add(1);
         record.last_failure = Some(call.at);
     }

@@ -65,7 +65,7 @@ pub enum Action {
         outcome: Outcome,
         problem: Option<String>,
     },
-    /// An open intent for which nothing can be done now.
+    /// An open intent for which nothing can be done now, and why: a text for operators.
     Postpone { why: String },
 }
 

@@ -181,9 +181,30 @@ pub struct CallNote {
     pub at: Time,
     pub booking: BookingUid,
     pub kind: CallKind,
-    /// Whether the answer told what the booking is now.
-    pub answered: bool,
+    pub end: CallEnd,
     pub text: String,
+}
+
+/// How a call ended, as far as that decides when the next one may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallEnd {
+    /// The server did it: the answer, or a reading right after it, shows what the booking is now.
+    Answered,
+    /// The server refused it (4xx).
+    Refused,
+    /// The server answered that it failed, or answered in a shape that is not Cal.com's.
+    Failed,
+    /// No connection was made, so the server never saw it.
+    NotSent,
+    /// There was no answer that ends the call: the server may still be working on it.
+    Unanswered { sent: Time },
+}
+
+impl CallNote {
+    /// Whether the booking was known after the call.
+    pub fn answered(&self) -> bool {
+        self.end == CallEnd::Answered
+    }
 }
 
 /// Credits set aside for one booking, from the hold until nothing can change any more.

@@ -139,4 +139,6 @@ pub struct OpenIntent {
     pub carried: Option<Charge>,
     /// When its bookings were read.
     pub at: Time,
+    /// Until when a call that had no answer may still be running at the server, if one may.
+    pub running_until: Option<Time>,
 }

@@ -3,9 +3,11 @@
 use chrono::DateTime;
 use chrono_tz::Tz;
 
+use chrono::SecondsFormat;
+
 use super::criteria::cap::Period;
 use super::decision::{Credits, Reason};
-use super::time::Span;
+use super::time::{Span, Time};
 
 /// The longest text sent to a booker, in characters; mail clients show more, nobody reads it.
 pub const MAX_TEXT: usize = 1_000;
@@ -141,6 +143,26 @@ pub fn span(span: Span) -> String {
 
 pub fn waited_too_long() -> String {
     "The request has waited as long as it may.".to_owned()
+}
+
+/// Why an intent is not called again: an earlier call had no answer.
+pub fn still_running(until: Time) -> String {
+    format!(
+        "a call that had no answer may still be running at Cal.com: until {} the booking is only read",
+        second(until)
+    )
+}
+
+/// Why an intent is not called again yet: too many calls failed.
+pub fn next_call(failures: u32, at: Time) -> String {
+    format!(
+        "{failures} calls failed; the next one is sent at {}",
+        second(at)
+    )
+}
+
+fn second(at: Time) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// The longest text of a server that is kept with a decision, in characters: a title is for reading,

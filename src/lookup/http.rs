@@ -1,9 +1,6 @@
 //! Asking an endpoint: GET, status 200, one JSON value. It must never follow a redirect, and never
 //! let the credential or the address into an error.
 
-use std::error::Error;
-use std::net::IpAddr;
-use std::sync::Once;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -14,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::answer::{MAX_ANSWER, NoAnswer, read, told};
 use crate::domain::booking::Answer;
 use crate::domain::id::Address;
+use crate::http::{self, ClientError, HttpClient, causes, is_loopback};
 
 /// Where the address goes in a URL.
 pub const PLACE: &str = "{address}";
@@ -25,12 +23,6 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// Below the five seconds after which many servers close a connection that nobody uses.
-const POOL_IDLE: Duration = Duration::from_secs(3);
-
-/// Causes of an error that are told; deeper ones repeat what was said.
-const MAX_CAUSES: usize = 6;
-
 /// Why an endpoint cannot be asked at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
@@ -39,12 +31,12 @@ pub enum HttpError {
     #[error("the credential holds characters that cannot stand in a header")]
     Credential,
     #[error("no HTTP client can be made: {0}")]
-    Client(String),
+    Client(#[from] ClientError),
 }
 
 /// One endpoint.
 pub(super) struct Endpoint {
-    client: reqwest::Client,
+    http: HttpClient,
     /// With [`PLACE`] in it.
     url: String,
     credential: Option<HeaderValue>,
@@ -52,9 +44,9 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     pub(super) fn open(url: &str, credential: Option<&SecretString>) -> Result<Self, HttpError> {
-        let local = check(url)?;
+        let one = check(url)?;
         Ok(Self {
-            client: client(local).map_err(|error| HttpError::Client(words(error)))?,
+            http: http::client(&one, None, Vec::new())?,
             url: url.to_owned(),
             credential: credential.map(bearer).transpose()?,
         })
@@ -75,16 +67,16 @@ impl Endpoint {
 
     async fn exchange(&self, address: &Address) -> Result<Answer, NoAnswer> {
         let url = filled(&self.url, address.as_str());
-        let mut request = self.client.get(url);
+        let mut request = self.http.client.get(url);
         if let Some(credential) = &self.credential {
             request = request.header(header::AUTHORIZATION, credential.clone());
         }
         let request = request.header(header::ACCEPT, "application/json");
         let response = request.send().await;
-        let response = response.map_err(|error| NoAnswer::away(words(error)))?;
+        let response = response.map_err(|error| self.failed(error))?;
         let status = response.status();
         if status == reqwest::StatusCode::OK {
-            return read(&body(response).await?);
+            return read(&self.body(response).await?);
         }
         let why = format!("it answered {}", status.as_u16());
         Err(if status.is_server_error() {
@@ -93,10 +85,32 @@ impl Endpoint {
             NoAnswer::about_this(why)
         })
     }
+
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, NoAnswer> {
+        let length = response.content_length();
+        if length.is_some_and(|length| length > MAX_ANSWER as u64) {
+            return Err(NoAnswer::too_large());
+        }
+        let mut body = Vec::new();
+        loop {
+            let chunk = response.chunk().await;
+            let chunk = chunk.map_err(|error| self.failed(error))?;
+            let Some(chunk) = chunk else { return Ok(body) };
+            if body.len() + chunk.len() > MAX_ANSWER {
+                return Err(NoAnswer::too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+    }
+
+    /// What was tried, by which way, and why it failed.
+    fn failed(&self, error: reqwest::Error) -> NoAnswer {
+        NoAnswer::away(told(&format!("{}: {}", self.http.route, causes(error))))
+    }
 }
 
-/// Whether the URL is one of this machine; and it has to be, unless it is encrypted.
-fn check(url: &str) -> Result<bool, HttpError> {
+/// The URL with an example in it. It has to be one of this machine, unless it is encrypted.
+fn check(url: &str) -> Result<Url, HttpError> {
     let wrong = |why| Err(HttpError::Url(why));
     if !url.contains(PLACE) {
         return wrong("must hold {address}, where the booker's address goes");
@@ -115,13 +129,9 @@ fn check(url: &str) -> Result<bool, HttpError> {
     if one.fragment().is_some() {
         return wrong("must not hold a fragment");
     }
-    let local = one.host_str().is_some_and(|host| {
-        let address = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-    });
     match one.scheme() {
-        "https" => Ok(local),
-        "http" if local => Ok(true),
+        "https" => Ok(one),
+        "http" if is_loopback(&one) => Ok(one),
         "http" => wrong("must begin with https:// unless it is of this machine (127.0.0.1)"),
         _ => wrong("must begin with https://"),
     }
@@ -137,56 +147,6 @@ fn bearer(credential: &SecretString) -> Result<HeaderValue, HttpError> {
     let mut value = HeaderValue::from_str(&value).map_err(|_| HttpError::Credential)?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn client(local: bool) -> Result<reqwest::Client, reqwest::Error> {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| {
-        // An error means that one is installed already, which serves as well.
-        let _installed = rustls::crypto::ring::default_provider().install_default();
-    });
-    let builder = reqwest::Client::builder()
-        .user_agent(concat!("maitred/", env!("CARGO_PKG_VERSION")))
-        .pool_idle_timeout(POOL_IDLE)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .connection_verbose(false);
-    // What goes to this machine goes to no proxy.
-    let builder = if local { builder.no_proxy() } else { builder };
-    builder.build()
-}
-
-async fn body(mut response: Response) -> Result<Vec<u8>, NoAnswer> {
-    let length = response.content_length();
-    if length.is_some_and(|length| length > MAX_ANSWER as u64) {
-        return Err(NoAnswer::too_large());
-    }
-    let mut body = Vec::new();
-    loop {
-        let chunk = response.chunk().await;
-        let chunk = chunk.map_err(|error| NoAnswer::away(words(error)))?;
-        let Some(chunk) = chunk else { return Ok(body) };
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(NoAnswer::too_large());
-        }
-        body.extend_from_slice(&chunk);
-    }
-}
-
-/// An error and its causes on one line, without the URL.
-fn words(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut parts = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(inner) = cause.filter(|_| parts.len() < MAX_CAUSES) {
-        let text = inner.to_string();
-        if !parts.iter().any(|said| said.contains(&text)) {
-            parts.push(text);
-        }
-        cause = inner.source();
-    }
-    told(&parts.join(": "))
 }
 
 #[cfg(test)]
@@ -219,7 +179,7 @@ mod tests {
         ];
         for (url, expect) in rows {
             match (check(url), expect) {
-                (Ok(local), Ok(expect)) => assert_eq!(local, expect, "{url}"),
+                (Ok(one), Ok(expect)) => assert_eq!(is_loopback(&one), expect, "{url}"),
                 (Err(error), Err(expect)) => {
                     assert!(error.to_string().contains(expect), "{url}: {error}");
                 }

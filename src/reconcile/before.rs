@@ -113,13 +113,17 @@ fn limits_requests(policy: &Policy, gate: &Gate) -> bool {
 /// Bookings of open intents that will not stand, as their holds come back with this pass; and those
 /// for which a successor holds credits already.
 fn ended(snapshot: &Snapshot) -> BTreeSet<BookingUid> {
-    let sights = snapshot.intents.iter().flat_map(|open| &open.sights);
+    // While a call may still be running, the hold stays whatever the booking is meanwhile.
+    let quiet = snapshot.intents.iter();
+    let quiet = quiet.filter(|open| open.running_until.is_none());
+    let sights = quiet.flat_map(|open| &open.sights);
     let ended = sights.filter(|(_, sight)| match sight {
         Sight::Rejected | Sight::Cancelled | Sight::Gone | Sight::Over => true,
         Sight::Pending
         | Sight::Accepted
         | Sight::AcceptedAfterMove
         | Sight::AcceptedAfterCancel
+        | Sight::OtherStatus
         | Sight::Unread => false,
     });
     let mut ended: BTreeSet<BookingUid> = ended.map(|(booking, _)| booking.clone()).collect();

@@ -1,35 +1,49 @@
 //! Delivering a batch: each booking is seen pending right before its call, the calls run side by
-//! side, and what the bookings are afterwards settles the intents.
+//! side, and what the bookings are afterwards settles the intents. No call rests on a reading that is
+//! older than two seconds: while the server is slow, all that wait are looked at again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+pub mod call;
+mod in_flight;
+pub mod settle;
 
-use futures_util::{FutureExt, StreamExt, stream};
+use std::collections::{BTreeMap, VecDeque};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 
 use super::clock::clock_is_off;
 use super::observe::ends_the_pass;
 use super::ports::{PassError, Ports};
 use super::report::Ended;
-use super::sight::look;
+use super::sight;
 use crate::calcom::port::CallError;
-use crate::domain::booking::Reading;
-use crate::domain::fact::Fact;
-use crate::domain::id::{AccountId, BookingUid};
-use crate::domain::intent::{self, Next, Sight};
-use crate::domain::plan::{self, Call, Problem};
-use crate::domain::request::{CallKind, CallNote, Charge, Request};
-use crate::domain::time::{Span, Time, kept};
-use crate::store::port::{CommitError, Store};
+use crate::domain::booking::{self, BookingRef};
+use crate::domain::gate::Limits;
+use crate::domain::id::{AccountId, BookingUid, RequestId};
+use crate::domain::intent::Sight;
+use crate::domain::plan::{Call, Problem};
+use crate::domain::request::{Charge, Request};
+use crate::domain::time::{Span, Time};
+use call::{mark, send};
+use in_flight::{InFlight, State};
 
 /// Calls under way at once: a confirmation takes Cal.com seconds, and these are all of one host.
 const CALLS_AT_ONCE: usize = 8;
 
-/// Times a batch is looked at and called again for calls whose turn did not come in time. Each such
-/// round waits for the rate limit's window, so that this is minutes.
-const MAX_ROUNDS: usize = 5;
+/// How old a reading may be when the call that rests on it is sent.
+const FRESH: Span = Span::seconds(2);
 
-/// Characters of a server's message kept with a call.
-const MAX_NOTE: usize = 300;
+/// How long a reading counts after it arrived, where getting it took longer than it may be old: a list
+/// that takes the server three seconds would otherwise be read again and again without a call.
+const ARRIVED: Span = Span::milliseconds(500);
+
+/// Times a call is made ready again when its turn did not come in time. Each time waits for the rate
+/// limit's window, so that this is minutes.
+const MAX_TURNS: u32 = 5;
+
+/// How often what is known is written down while calls are under way.
+const SETTLE_EVERY: Span = Span::seconds(5);
 
 /// An intent that stands in the log, with the call it wants.
 #[derive(Debug)]
@@ -43,435 +57,372 @@ pub struct Delivery {
 /// How a batch ended.
 #[derive(Debug, Default)]
 pub struct Delivered {
-    pub steps: Vec<(Request, Ended)>,
+    /// Each request, how it ended, and why it is not finished.
+    pub steps: Vec<(Request, Ended, Option<String>)>,
     pub problems: Vec<Problem>,
     /// The key was refused or the store cannot write: nothing more may be tried.
     pub stopped: Option<PassError>,
 }
 
-/// One delivery under way.
-struct Way {
-    delivery: Delivery,
-    sights: BTreeMap<BookingUid, Sight>,
-    notes: Vec<CallNote>,
-    state: State,
-    /// Calls that may still be sent: a server that answers a series one by one needs one each.
-    calls_left: usize,
+/// Something that was awaited, with the number of its delivery.
+enum Event {
+    /// One look at all that wait. What it did not show is read by uid before its call.
+    Looked(Result<BTreeMap<BookingUid, (Sight, Time)>, PassError>),
+    /// A booking that was read by uid before its call, and when that was asked for.
+    Seen(usize, Time, Result<Sight, CallError>),
+    /// A call that was sent by then, unless the error says that it was not.
+    Called(
+        usize,
+        Call,
+        Time,
+        Result<Option<booking::Reading>, CallError>,
+    ),
+    /// All bookings of the request, read after a call.
+    Read(usize, Result<BTreeMap<BookingUid, Sight>, CallError>),
+    /// A stop was told before anything was sent.
+    Stopped,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// To be looked at, and called when still pending.
-    Waiting,
-    /// Its bookings are known; to be settled.
-    Known,
-    /// The call had no answer that can be used.
-    Unresolved,
-    /// Cal.com said no and the booking is as it was.
-    Failed,
+/// The last reading of a booking.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// It was seen pending, and its call may rest on that until then.
+    Until(Time),
+    /// The last look did not show it.
+    NotShown,
 }
 
 /// Sends a batch's calls and settles what is known. Never returns early with something unsettled
 /// that could be settled.
 pub async fn deliver(
     ports: &Ports<'_>,
-    max_age: Span,
+    limits: &Limits,
     batch: Vec<Delivery>,
     versions: &mut BTreeMap<AccountId, Option<u64>>,
 ) -> Delivered {
-    let mut ways: Vec<Way> = batch
-        .into_iter()
-        .map(|delivery| Way {
-            sights: BTreeMap::new(),
-            notes: Vec::new(),
-            state: State::Waiting,
-            calls_left: delivery.request.bookings.len(),
-            delivery,
-        })
-        .collect();
-    let mut done = Delivered::default();
-    for _ in 0..MAX_ROUNDS {
-        if done.stopped.is_some() || ports.stop.is_set() {
-            break;
-        }
-        let waiting = ways.iter().any(|way| way.state == State::Waiting);
-        if !waiting {
-            break;
-        }
-        if let Err(error) = round(ports, max_age, &mut ways).await {
-            done.stopped = Some(error);
-        }
-        if let Err(error) = settle(ports, &mut ways, &mut done, versions).await {
-            done.stopped = Some(error);
-            return done;
-        }
+    let mut driver = Driver {
+        ports: *ports,
+        limits,
+        queue: (0..batch.len()).collect(),
+        slots: batch.into_iter().map(|one| Some(one.into())).collect(),
+        looking: false,
+        under_way: 0,
+        done: Delivered::default(),
+    };
+    if let Err(error) = driver.run(versions).await {
+        driver.done.stopped = Some(error);
     }
     // What is left waits in the log: the next pass reads and goes on.
-    for way in ways {
-        done.steps.push((way.delivery.request, Ended::Unresolved));
+    let mut done = driver.done;
+    for slot in driver.slots.into_iter().flatten() {
+        let why = "its turn did not come in this pass".to_owned();
+        done.steps
+            .push((slot.delivery.request, Ended::Unresolved, Some(why)));
     }
     done
 }
 
-/// Looks at everything that waits, then calls what is still pending.
-async fn round(ports: &Ports<'_>, max_age: Span, ways: &mut [Way]) -> Result<(), PassError> {
-    let waiting: Vec<usize> = (0..ways.len())
-        .filter(|n| ways[*n].state == State::Waiting)
-        .collect();
-    let mut seen: BTreeMap<BookingUid, Time> = BTreeMap::new();
-    if !ports.calendar.reads_before_acting() {
-        let wanted: Vec<_> = waiting
-            .iter()
-            .map(|n| ways[*n].delivery.call.booking.clone())
-            .collect();
-        // Nothing is sent yet: what waits stays so.
-        let looked = tokio::select! {
-            biased;
-            () = ports.stop.told() => return Ok(()),
-            looked = look(ports, &wanted) => looked?,
+struct Driver<'a> {
+    ports: Ports<'a>,
+    limits: &'a Limits,
+    /// The deliveries that are not settled.
+    slots: Vec<Option<InFlight>>,
+    /// Those that wait for their call, in order.
+    queue: VecDeque<usize>,
+    looking: bool,
+    /// Calls, and readings before calls.
+    under_way: usize,
+    done: Delivered,
+}
+
+type Tasks<'a> = FuturesUnordered<BoxFuture<'a, Event>>;
+
+impl<'a> Driver<'a> {
+    async fn run(
+        &mut self,
+        versions: &mut BTreeMap<AccountId, Option<u64>>,
+    ) -> Result<(), PassError> {
+        let mut tasks = Tasks::new();
+        let mut settled = (self.ports.clock)();
+        loop {
+            self.start(&mut tasks).await;
+            let Some(event) = tasks.next().await else {
+                break;
+            };
+            self.take(event, &mut tasks).await;
+            let now = (self.ports.clock)();
+            if now - settled >= SETTLE_EVERY {
+                settle_down().await;
+                settle::settle(
+                    &self.ports,
+                    self.limits,
+                    &mut self.slots,
+                    &mut self.done,
+                    versions,
+                )
+                .await?;
+                settled = now;
+            }
+        }
+        settle::settle(
+            &self.ports,
+            self.limits,
+            &mut self.slots,
+            &mut self.done,
+            versions,
+        )
+        .await
+    }
+
+    /// Begins what may be begun now. After a refused key or a stop, that is nothing.
+    async fn start(&mut self, tasks: &mut Tasks<'a>) {
+        let mut calls = Vec::new();
+        while self.under_way + calls.len() < CALLS_AT_ONCE
+            && self.done.stopped.is_none()
+            && !self.ports.stop.is_set()
+            // What a look has shown of the clocks counts for the calls after it.
+            && !clock_is_off(&self.ports)
+        {
+            let Some(&n) = self.queue.front() else {
+                break;
+            };
+            let now = (self.ports.clock)();
+            let in_flight = self.slots[n].as_ref().expect("what waits is not settled");
+            let by_the_client = self.ports.calendar.reads_before_acting();
+            match in_flight.reading {
+                _ if by_the_client => calls.push((n, now + self.limits.max_observation_age)),
+                Some(Reading::Until(until)) if now <= until => calls.push((n, until)),
+                Some(Reading::NotShown) => self.read_first(n, tasks),
+                Some(Reading::Until(_)) | None => {
+                    if self.looking {
+                        break;
+                    }
+                    let wanted = self.to_be_looked_at(now);
+                    if wanted.len() >= sight::LIST_FROM {
+                        self.looking = true;
+                        tasks.push(look(self.ports, wanted).boxed());
+                        break;
+                    }
+                    self.read_first(n, tasks);
+                }
+            }
+            self.queue.pop_front();
+        }
+        self.call(calls, tasks).await;
+    }
+
+    /// Reads a booking by uid before its call.
+    fn read_first(&mut self, n: usize, tasks: &mut Tasks<'a>) {
+        let in_flight = self.slots[n].as_ref().expect("what waits is not settled");
+        let booking = in_flight.delivery.call.booking.clone();
+        let ports = self.ports;
+        self.under_way += 1;
+        let task = async move {
+            let at = (ports.clock)();
+            tokio::select! {
+                biased;
+                // Nothing was sent yet.
+                () = ports.stop.told() => Event::Stopped,
+                read = ports.calendar.get(&booking) => {
+                    Event::Seen(n, at, read.map(|reading| Sight::of(&reading)))
+                }
+            }
         };
-        for n in &waiting {
-            let way = &mut ways[*n];
-            match looked.get(&way.delivery.call.booking.uid) {
+        tasks.push(task.boxed());
+    }
+
+    /// Sends these calls, once the store knows that they are about to be sent.
+    async fn call(&mut self, calls: Vec<(usize, Time)>, tasks: &mut Tasks<'a>) {
+        if calls.is_empty() {
+            return;
+        }
+        let ids = calls.iter().map(|(n, _)| self.id(*n)).collect();
+        settle_down().await;
+        let marked = mark(&self.ports, ids, Some((self.ports.clock)())).await;
+        if let Err(error) = marked {
+            self.done.stopped = Some(PassError::Store(error));
+            return;
+        }
+        for (n, deadline) in calls {
+            let in_flight = self.slots[n]
+                .as_ref()
+                .expect("it was not settled meanwhile");
+            let call = in_flight.delivery.call.clone();
+            let ports = self.ports;
+            self.under_way += 1;
+            let task = async move {
+                let answer = send(&ports, &call, deadline).await;
+                let sent = deadline.min((ports.clock)());
+                Event::Called(n, call, sent, answer)
+            };
+            tasks.push(task.boxed());
+        }
+    }
+
+    fn id(&self, n: usize) -> RequestId {
+        let in_flight = self.slots[n]
+            .as_ref()
+            .expect("what is under way is not settled");
+        in_flight.delivery.request.id.clone()
+    }
+
+    /// The bookings whose next call has no reading that it may rest on.
+    fn to_be_looked_at(&self, now: Time) -> Vec<BookingRef> {
+        let waiting = self.queue.iter().filter_map(|n| self.slots[*n].as_ref());
+        waiting
+            .filter(|in_flight| match in_flight.reading {
+                Some(Reading::Until(until)) => until < now,
+                Some(Reading::NotShown) => false,
+                None => true,
+            })
+            .map(|in_flight| in_flight.delivery.call.booking.clone())
+            .collect()
+    }
+
+    async fn take(&mut self, event: Event, tasks: &mut Tasks<'a>) {
+        match event {
+            Event::Stopped => self.under_way -= 1,
+            Event::Looked(found) => {
+                self.looking = false;
+                match found {
+                    Ok(found) => self.looked(&found, tasks),
+                    Err(error) => self.done.stopped = Some(error),
+                }
+            }
+            Event::Seen(n, at, seen) => {
+                self.under_way -= 1;
+                let now = (self.ports.clock)();
+                let until = rests_until(at, now, self.limits);
+                let in_flight = self.slots[n].as_mut().expect("it is under way");
+                match seen {
+                    Ok(Sight::Pending) => {
+                        in_flight.reading = Some(Reading::Until(until));
+                        self.queue.push_front(n);
+                        return;
+                    }
+                    Ok(sight) => in_flight.seen(sight),
+                    Err(error) => {
+                        in_flight.unread(&error);
+                        if ends_the_pass(&error) {
+                            self.done.stopped.get_or_insert(error.into());
+                        }
+                    }
+                }
+                self.go_on(n, tasks);
+            }
+            Event::Called(n, call, sent, answer) => {
+                self.under_way -= 1;
+                match &answer {
+                    // It was not sent after all.
+                    Err(CallError::TooLate | CallError::Limited { .. }) => {
+                        settle_down().await;
+                        if let Err(error) = mark(&self.ports, vec![self.id(n)], None).await {
+                            self.done.stopped = Some(PassError::Store(error));
+                        }
+                    }
+                    Err(error @ CallError::Credential(_)) => {
+                        self.done.stopped.get_or_insert(error.clone().into());
+                    }
+                    Ok(_) | Err(_) => {}
+                }
+                let now = (self.ports.clock)();
+                let in_flight = self.slots[n].as_mut().expect("it is under way");
+                in_flight.called(&call, sent, answer, now);
+                self.go_on(n, tasks);
+            }
+            Event::Read(n, read) => {
+                let now = (self.ports.clock)();
+                let in_flight = self.slots[n].as_mut().expect("it is under way");
+                match read {
+                    Ok(sights) => in_flight.read(Some(sights), now),
+                    Err(error) => {
+                        in_flight.read(None, now);
+                        if ends_the_pass(&error) {
+                            self.done.stopped.get_or_insert(error.into());
+                        }
+                    }
+                }
+                self.go_on(n, tasks);
+            }
+        }
+    }
+
+    /// Gives each that waits what the look showed of it.
+    fn looked(&mut self, found: &BTreeMap<BookingUid, (Sight, Time)>, tasks: &mut Tasks<'a>) {
+        let now = (self.ports.clock)();
+        let mut other = Vec::new();
+        for n in std::mem::take(&mut self.queue) {
+            let in_flight = self.slots[n].as_mut().expect("what waits is not settled");
+            let uid = &in_flight.delivery.call.booking.uid;
+            match found.get(uid) {
                 Some((Sight::Pending, at)) => {
-                    seen.insert(way.delivery.call.booking.uid.clone(), *at);
+                    let until = rests_until(*at, now, self.limits);
+                    // A list that took too long is no help: each is read by uid instead.
+                    in_flight.reading = Some(if until < now {
+                        Reading::NotShown
+                    } else {
+                        Reading::Until(until)
+                    });
+                    self.queue.push_back(n);
                 }
                 Some((sight, _)) => {
-                    let sight = *sight;
-                    let uid = way.delivery.call.booking.uid.clone();
-                    way.sights.insert(uid, sight);
+                    in_flight.sights.insert(uid.clone(), *sight);
+                    other.push(n);
                 }
-                None => way.state = State::Unresolved,
-            }
-        }
-    }
-    // What the look has shown of the clocks counts for the calls after it.
-    if clock_is_off(ports) {
-        return Ok(());
-    }
-    let now = (ports.clock)();
-    let jobs: Vec<(usize, Call, Time)> = waiting
-        .iter()
-        .filter(|n| ways[**n].state == State::Waiting && ways[**n].calls_left > 0)
-        .filter_map(|n| {
-            let call = ways[*n].delivery.call.clone();
-            let at = if ports.calendar.reads_before_acting() {
-                now
-            } else {
-                *seen.get(&call.booking.uid)?
-            };
-            Some((*n, call, at + max_age))
-        })
-        .collect();
-    // A refused key ends the pass: what is under way may finish, nothing else is begun.
-    let halt = AtomicBool::new(false);
-    let halted = &halt;
-    let mut calls = Vec::new();
-    for (n, call, deadline) in jobs {
-        calls.push(
-            async move {
-                let answer = if ports.stop.is_set() || halted.load(Ordering::Relaxed) {
-                    Err(CallError::TooLate)
-                } else {
-                    send(ports, &call, deadline).await
-                };
-                (n, call, answer)
-            }
-            .boxed(),
-        );
-    }
-    let mut answers = stream::iter(calls).buffer_unordered(CALLS_AT_ONCE);
-    let mut stopped = None;
-    while let Some((n, call, answer)) = answers.next().await {
-        if let Err(error @ CallError::Credential(_)) = &answer {
-            stopped = Some(PassError::from(error.clone()));
-            halt.store(true, Ordering::Relaxed);
-        }
-        heard(ports, &mut ways[n], &call, answer);
-    }
-    drop(answers);
-    if let Some(error) = stopped {
-        return Err(error);
-    }
-    read_the_rest(ports, ways, &waiting).await
-}
-
-async fn send(
-    ports: &Ports<'_>,
-    call: &Call,
-    deadline: Time,
-) -> Result<Option<Reading>, CallError> {
-    let text = call.text.as_deref().unwrap_or_default();
-    match call.kind {
-        CallKind::Confirm => ports.calendar.confirm(&call.booking, deadline).await,
-        CallKind::Decline => ports.calendar.decline(&call.booking, text, deadline).await,
-        // A refusal is for a booking that waits. Where the client looks for itself (v1), only its
-        // `decline`, which cancels there, keeps away from one that was accepted meanwhile.
-        CallKind::Cancel if ports.calendar.reads_before_acting() => {
-            ports.calendar.decline(&call.booking, text, deadline).await
-        }
-        CallKind::Cancel => ports.calendar.cancel(&call.booking, text, deadline).await,
-    }
-}
-
-/// Takes in what a call gave.
-fn heard(
-    ports: &Ports<'_>,
-    way: &mut Way,
-    call: &Call,
-    answer: Result<Option<Reading>, CallError>,
-) {
-    let uid = call.booking.uid.clone();
-    let (answered, text) = match answer {
-        Ok(Some(reading)) => {
-            let sight = Sight::of(&reading);
-            way.sights.insert(uid.clone(), sight);
-            way.calls_left -= 1;
-            if sight == Sight::Pending {
-                way.state = State::Failed;
-                (
-                    false,
-                    "the server said yes, but the booking is still pending".to_owned(),
-                )
-            } else {
-                (true, format!("the booking {}", sight.word()))
-            }
-        }
-        Ok(None) => {
-            way.calls_left -= 1;
-            (true, "the server said yes".to_owned())
-        }
-        // Nothing was sent: its turn comes again.
-        Err(CallError::TooLate | CallError::Limited { .. }) => return,
-        Err(error @ (CallError::Refused(_) | CallError::NotYours(_))) => {
-            // The booking itself tells why; `read_the_rest` asks it.
-            way.calls_left -= 1;
-            way.state = State::Failed;
-            (false, error.to_string())
-        }
-        Err(error) => {
-            way.state = State::Unresolved;
-            (false, error.to_string())
-        }
-    };
-    way.notes.push(CallNote {
-        at: kept((ports.clock)()),
-        booking: uid,
-        kind: call.kind,
-        answered,
-        text: text.chars().take(MAX_NOTE).collect(),
-    });
-}
-
-/// Reads what the calls left open: the other occurrences of a series, a booking whose answer did not
-/// show it, and one whose call was refused (it may have been answered by somebody else).
-async fn read_the_rest(
-    ports: &Ports<'_>,
-    ways: &mut [Way],
-    waiting: &[usize],
-) -> Result<(), PassError> {
-    let wanted: Vec<usize> = waiting
-        .iter()
-        .copied()
-        .filter(|n| ways[*n].wants_reading())
-        .collect();
-    let mut reads = Vec::new();
-    for n in wanted {
-        let request = ways[n].delivery.request.clone();
-        let sights = ways[n].sights.clone();
-        let read = async move { (n, super::sight::all(ports, &request, sights).await) };
-        reads.push(read.boxed());
-    }
-    let mut reads = stream::iter(reads).buffer_unordered(CALLS_AT_ONCE);
-    while let Some((n, read)) = reads.next().await {
-        match read {
-            Ok(sights) => ways[n].sights = sights,
-            Err(error) if ends_the_pass(&error) => return Err(error.into()),
-            Err(_) if ways[n].state == State::Waiting => ways[n].state = State::Unresolved,
-            Err(_) => {}
-        }
-    }
-    drop(reads);
-    for n in waiting {
-        ways[*n].go_on();
-    }
-    Ok(())
-}
-
-impl Way {
-    fn next(&self) -> Next {
-        intent::next(
-            &self.delivery.request,
-            &self.delivery.charges,
-            self.delivery.carried.as_ref(),
-            &self.sights,
-        )
-    }
-
-    /// Whether something happened that only a reading can tell the end of.
-    fn wants_reading(&self) -> bool {
-        let called = !self.notes.is_empty() || !self.sights.is_empty();
-        match self.state {
-            State::Waiting => called && self.next() == Next::Unclear,
-            State::Failed => {
-                self.notes.last().is_some_and(|note| !note.answered)
-                    && !self.sights.contains_key(&self.delivery.call.booking.uid)
-            }
-            State::Known | State::Unresolved => false,
-        }
-    }
-
-    /// Decides what the sights mean for this delivery.
-    fn go_on(&mut self) {
-        match self.next() {
-            Next::Settle { .. } => self.state = State::Known,
-            // A server that answers one occurrence at a time: the next one is to be called.
-            Next::Call(booking)
-                if self.state == State::Waiting
-                    && self.calls_left > 0
-                    && booking.uid != self.delivery.call.booking.uid =>
-            {
-                if let Some(call) = plan::call(&self.delivery.request, &booking) {
-                    self.delivery.call = call;
-                    self.sights.clear();
+                None => {
+                    in_flight.reading = Some(Reading::NotShown);
+                    self.queue.push_back(n);
                 }
             }
-            Next::Call(_) | Next::Unclear => {}
+        }
+        for n in other {
+            self.go_on(n, tasks);
+        }
+    }
+
+    /// What comes next for a delivery after something was learnt about it.
+    fn go_on(&mut self, n: usize, tasks: &mut Tasks<'a>) {
+        let in_flight = self.slots[n].as_mut().expect("it is under way");
+        if in_flight.wants_reading() {
+            in_flight.busy = true;
+            let ports = self.ports;
+            let request = in_flight.delivery.request.clone();
+            let sights = in_flight.sights.clone();
+            let read = async move { Event::Read(n, sight::all(&ports, &request, sights).await) };
+            tasks.push(read.boxed());
+            return;
+        }
+        in_flight.busy = false;
+        in_flight.decide();
+        match in_flight.state {
+            State::Waiting if in_flight.turns < MAX_TURNS => {
+                in_flight.turns += 1;
+                self.queue.push_back(n);
+            }
+            State::Waiting => in_flight.state = State::Unresolved,
+            State::Known | State::Unresolved | State::Failed => {}
         }
     }
 }
 
-/// Writes in one commit what is known: the calls, and the end of every intent that has one. What is
-/// finished or given up for this pass leaves the list.
-async fn settle(
-    ports: &Ports<'_>,
-    ways: &mut Vec<Way>,
-    done: &mut Delivered,
-    versions: &mut BTreeMap<AccountId, Option<u64>>,
-) -> Result<(), PassError> {
-    let mut ends: Vec<Vec<Fact>> = Vec::new();
-    let mut rest = Vec::new();
-    let mut ended = Vec::new();
-    let mut richer = BTreeSet::new();
-    for mut way in ways.drain(..) {
-        let request = &way.delivery.request;
-        let called = way.notes.drain(..).map(|call| Fact::Called {
-            request: request.id.clone(),
-            call,
-        });
-        let mut facts: Vec<Fact> = called.collect();
-        match (way.next(), way.state) {
-            (
-                Next::Settle {
-                    outcome,
-                    facts: end,
-                    problem,
-                },
-                _,
-            ) => {
-                if end.iter().any(Fact::gives_back) {
-                    richer.extend(way.delivery.request.account.clone());
-                }
-                facts.extend(end);
-                done.problems.extend(problem.map(|text| Problem {
-                    code: "surprise",
-                    text,
-                }));
-                ended.push((way.delivery.request, outcome.into(), ends.len()));
-            }
-            (Next::Call(_) | Next::Unclear, State::Waiting | State::Known) => rest.push(way),
-            (Next::Call(_) | Next::Unclear, State::Unresolved) => {
-                ended.push((way.delivery.request, Ended::Unresolved, ends.len()));
-            }
-            (Next::Call(_) | Next::Unclear, State::Failed) => {
-                ended.push((way.delivery.request, Ended::Failed, ends.len()));
-            }
-        }
-        ends.push(facts);
-    }
-    *ways = rest;
-    let mut misfits = BTreeSet::new();
-    if ends.iter().any(|facts| !facts.is_empty()) {
-        // Where credits came back, or an operator changed the account since the batch was written,
-        // what the plan says of it is no longer true: its version stays the old one, so that later
-        // batches conflict and are decided anew.
-        let mut touched = versions.clone();
-        touched.retain(|id, _| !richer.contains(id));
-        let at = (ports.clock)();
-        let written = ports
-            .store
-            .with(move |store| write(store, at, ends, touched))
-            .await?;
-        versions.extend(written.versions);
-        misfits = written.misfits;
-    }
-    for (request, end, number) in ended {
-        let left = misfits.contains(&number);
-        done.steps
-            .push((request, if left { Ended::Unresolved } else { end }));
-    }
-    Ok(())
+/// Until when a call may rest on a reading that was asked for at `at` and came at `now`.
+fn rests_until(at: Time, now: Time, limits: &Limits) -> Time {
+    (at + FRESH)
+        .max(now + ARRIVED)
+        .min(at + limits.max_observation_age)
 }
 
-/// What writing the ends gave.
-struct Ends {
-    /// Those of the accounts that nobody else had changed.
-    versions: BTreeMap<AccountId, Option<u64>>,
-    /// The numbers of those that were not written.
-    misfits: BTreeSet<usize>,
+/// Lets what is ready be noticed before the store is awaited, so that the order in which calls go on
+/// does not depend on how quick the store's thread is: a simulation of one seed runs the same twice.
+async fn settle_down() {
+    tokio::task::yield_now().await;
 }
 
-fn write(
-    store: &mut dyn Store,
-    at: Time,
-    ends: Vec<Vec<Fact>>,
-    touched: BTreeMap<AccountId, Option<u64>>,
-) -> Result<Ends, PassError> {
-    let version = |store: &dyn Store, id: &AccountId| {
-        let account = store.account(id).map_err(PassError::Store)?;
-        Ok::<_, PassError>(account.map(|account| account.version))
-    };
-    let mut ours = Vec::new();
-    for (id, known) in touched {
-        if version(store, &id)? == known {
-            ours.push(id);
-        }
+/// Looks at what waits, unless a stop is told: nothing was sent yet.
+async fn look(ports: Ports<'_>, wanted: Vec<BookingRef>) -> Event {
+    tokio::select! {
+        biased;
+        () = ports.stop.told() => Event::Looked(Ok(BTreeMap::new())),
+        found = sight::look(&ports, &wanted) => Event::Looked(found),
     }
-    let misfits = write_all(store, at, ends)?;
-    let mut versions = BTreeMap::new();
-    for id in ours {
-        versions.insert(id.clone(), version(store, &id)?);
-    }
-    Ok(Ends { versions, misfits })
-}
-
-/// Writes the ends of intents, all in one commit. Where an operator ended meanwhile the charge that
-/// one of them takes over, each by itself: gives the numbers of those that do not fit, which the next
-/// pass reads anew.
-///
-/// # Errors
-/// When the store fails.
-pub fn write_all(
-    store: &mut dyn Store,
-    at: Time,
-    ends: Vec<Vec<Fact>>,
-) -> Result<BTreeSet<usize>, PassError> {
-    let all: Vec<Fact> = ends.iter().flatten().cloned().collect();
-    let mut misfits = BTreeSet::new();
-    match store.commit(at, all, &[]) {
-        Ok(_) => return Ok(misfits),
-        Err(CommitError::Violation(_)) => {}
-        Err(error) => return Err(PassError::Commit(error)),
-    }
-    for (number, facts) in ends.into_iter().enumerate() {
-        match store.commit(at, facts, &[]) {
-            Ok(_) => {}
-            Err(CommitError::Violation(why)) => {
-                tracing::warn!(%why, "an end that does not fit: the next pass goes on");
-                misfits.insert(number);
-            }
-            Err(error) => return Err(PassError::Commit(error)),
-        }
-    }
-    Ok(misfits)
 }

@@ -50,9 +50,13 @@ impl Executed {
         self.steps.push(Reported {
             request,
             ended: Ended::Failed,
+            why: Some(misfit.to_string()),
         });
     }
 }
+
+/// A step that needs no call: what it writes, how it ends, and why it is not finished.
+type Quiet = (Step, Vec<Fact>, (Ended, Option<String>));
 
 /// A step with something to send.
 struct Send {
@@ -76,7 +80,7 @@ pub async fn execute(
     done.problems.extend(plan.problems);
     done.more |= plan.more;
     let mut sends = Vec::new();
-    let mut quiet: Vec<(Step, Vec<Fact>, Ended)> = Vec::new();
+    let mut quiet: Vec<Quiet> = Vec::new();
     for step in plan.steps {
         match step.action.clone() {
             Action::Send {
@@ -95,7 +99,7 @@ pub async fn execute(
                 problem,
             } => {
                 done.problems.extend(problem.map(surprise));
-                quiet.push((step, facts, outcome.into()));
+                quiet.push((step, facts, (outcome.into(), None)));
             }
             Action::Note { write } => {
                 let facts = if write {
@@ -105,11 +109,10 @@ pub async fn execute(
                 } else {
                     Vec::new()
                 };
-                quiet.push((step, facts, Ended::Nothing));
+                quiet.push((step, facts, (Ended::Nothing, None)));
             }
             Action::Postpone { why } => {
-                tracing::debug!(request = %step.request.id, why, "postponed");
-                quiet.push((step, Vec::new(), Ended::Unresolved));
+                quiet.push((step, Vec::new(), (Ended::Unresolved, Some(why))));
             }
         }
     }
@@ -129,7 +132,7 @@ fn surprise(text: String) -> Problem {
 /// Steps that need no call: what finished meanwhile, and notes.
 async fn write_quiet(
     ports: &Ports<'_>,
-    steps: Vec<(Step, Vec<Fact>, Ended)>,
+    steps: Vec<Quiet>,
     done: &mut Executed,
 ) -> Result<(), PassError> {
     let mut steps = steps.into_iter().peekable();
@@ -162,15 +165,16 @@ async fn write_quiet(
                 Err(error) => return Err(PassError::Commit(error)),
             }
         }
-        for (step, facts, ended) in batch {
+        for (step, facts, (ended, why)) in batch {
             if ended == Ended::Nothing && !facts.is_empty() {
                 log_note(&step.request);
             } else {
-                log_end(&step.request, ended);
+                log_end(&step.request, ended, why.as_deref());
             }
             done.steps.push(Reported {
                 request: Arc::unwrap_or_clone(step.request),
                 ended,
+                why,
             });
         }
     }
@@ -197,13 +201,14 @@ async fn send_all(
                     Ended::Nothing
                 },
                 request: send.request,
+                why: None,
             }));
             return Ok(());
         }
         let size = ports.calendar.ready().clamp(1, MAX_BATCH);
         let batch: Vec<Send> = sends.by_ref().take(size).collect();
         let begun = begin(ports, batch, &mut versions, done).await?;
-        let ended = deliver(ports, limits.max_observation_age, begun, &mut versions).await;
+        let ended = deliver(ports, limits, begun, &mut versions).await;
         finish(ended, done)?;
     }
     Ok(())
@@ -211,9 +216,13 @@ async fn send_all(
 
 fn finish(ended: Delivered, done: &mut Executed) -> Result<(), PassError> {
     done.problems.extend(ended.problems);
-    for (request, ended) in ended.steps {
-        log_end(&request, ended);
-        done.steps.push(Reported { request, ended });
+    for (request, ended, why) in ended.steps {
+        log_end(&request, ended, why.as_deref());
+        done.steps.push(Reported {
+            request,
+            ended,
+            why,
+        });
     }
     match ended.stopped {
         Some(error) => Err(error),
@@ -281,6 +290,7 @@ async fn begin(
                 done.steps.extend(spoken.into_iter().map(|send| Reported {
                     request: send.request,
                     ended: Ended::Nothing,
+                    why: None,
                 }));
                 batch = rest;
             }
@@ -302,6 +312,7 @@ async fn begin(
                 done.steps.extend(changed.into_iter().map(|send| Reported {
                     request: send.request,
                     ended: Ended::Nothing,
+                    why: None,
                 }));
                 batch = rest;
             }
@@ -438,7 +449,7 @@ fn log_note(request: &Request) {
     tracing::info!(request = %request.id, gate, reasons, "{text}");
 }
 
-fn log_end(request: &Request, ended: Ended) {
+fn log_end(request: &Request, ended: Ended, why: Option<&str>) {
     let gate = request.gate.as_deref().unwrap_or("-");
     let codes: Vec<&str> = request.reasons.iter().map(|r| r.code.as_str()).collect();
     let reasons = codes.join(",");
@@ -463,8 +474,15 @@ fn log_end(request: &Request, ended: Ended) {
             request = %request.id,
             gate,
             decision = request.decision.as_str(),
+            why,
             "{}: the next pass goes on",
             ended.as_str()
+        ),
+        Ended::Refused => tracing::warn!(
+            request = %request.id,
+            gate,
+            decision = request.decision.as_str(),
+            "Cal.com refuses it: left pending for a person"
         ),
         Ended::Planned | Ended::Nothing => tracing::debug!(
             request = %request.id,

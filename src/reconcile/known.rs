@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, Status};
+use crate::domain::gate::Limits;
 use crate::domain::id::{AccountId, Address, BookingUid, RequestId};
-use crate::domain::intent::Sight;
+use crate::domain::intent::{self, Sight};
 use crate::domain::request::{Charge, ChargeState, Request, RequestState};
 use crate::domain::snapshot::OpenIntent;
+use crate::domain::time::Time;
 use crate::store::port::{Store, StoreError};
 
 /// Earlier decisions about bookings.
@@ -68,19 +70,29 @@ pub fn records(
     })
 }
 
-/// The intents that are open, with their holds; nothing of their bookings is known yet.
-pub fn intents(store: &mut dyn Store, limit: usize) -> Result<Vec<OpenIntent>, StoreError> {
+/// The intents that are open, with their holds, and when a call was sent that may still be running;
+/// nothing of their bookings is known yet.
+pub fn intents(
+    store: &mut dyn Store,
+    limit: usize,
+    limits: &Limits,
+    now: Time,
+) -> Result<Vec<(OpenIntent, Option<Time>)>, StoreError> {
     let mut open = Vec::new();
     for request in store.open_intents(limit)? {
         let (charges, carried) = holds(store, &request)?;
-        open.push(OpenIntent {
+        let sent = intent::unanswered(&request, store.marked(&request.id), limits);
+        let running_until = intent::running(sent, limits, now);
+        let intent = OpenIntent {
             at: request.decided,
             request,
             charges,
             sights: BTreeMap::new(),
             grown: Vec::new(),
             carried,
-        });
+            running_until,
+        };
+        open.push((intent, sent.filter(|_| running_until.is_some())));
     }
     Ok(open)
 }

@@ -73,7 +73,15 @@ pub async fn observe(
     for observed in &mut pending {
         given.take(policy, &mut observed.booking);
     }
-    let mut intents = intents(ports, &pending, &mut room, &mut problems).await?;
+    let mut intents = intents(
+        ports,
+        &policy.limits,
+        &pending,
+        session,
+        &mut room,
+        &mut problems,
+    )
+    .await?;
     for grown in intents.iter_mut().flat_map(|open| &mut open.grown) {
         given.take(policy, grown);
     }
@@ -362,6 +370,8 @@ pub fn ends_the_pass(error: &CallError) -> bool {
         | CallError::TooLate
         | CallError::Unreachable(_)
         | CallError::Unknown(_)
+        | CallError::Failed(_)
+        | CallError::TooLarge(_)
         | CallError::Refused(_)
         | CallError::Contract(_) => false,
     }

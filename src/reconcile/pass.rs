@@ -35,6 +35,19 @@ pub async fn pass(
     session: &mut Session,
     dry_run: bool,
 ) -> Result<Report, PassError> {
+    match pass_to_its_end(ports, policy, session, dry_run).await {
+        (report, None) => Ok(report),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+/// As [`pass`], with the report of what was done also where it could not come to its end.
+pub async fn pass_to_its_end(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    session: &mut Session,
+    dry_run: bool,
+) -> (Report, Option<PassError>) {
     let dry = DryRun::of(ports);
     let ports = &if dry_run { dry.ports(ports) } else { *ports };
     let started = (ports.clock)();
@@ -51,15 +64,29 @@ pub async fn pass(
         unresolved: Listed::default(),
         more: false,
     };
+    let mut end = run(ports, policy, session, &mut report).await;
+    match ports.store.with(|store| Listed::read(store)).await {
+        Ok(unresolved) => report.unresolved = unresolved,
+        Err(error) => end = end.and(Err(PassError::Store(error))),
+    }
+    report.finished = (ports.clock)();
+    report.calls = ports.calendar.calls() - calls;
+    (report, end.err())
+}
+
+async fn run(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    session: &mut Session,
+    report: &mut Report,
+) -> Result<(), PassError> {
     // Looking writes nothing, so that it may be given up at any place.
     let observation = tokio::select! {
         biased;
         observation = looked(ports, policy, session) => observation?,
         () = ports.stop.told() => {
             report.more = true;
-            report.finished = (ports.clock)();
-            report.calls = ports.calendar.calls() - calls;
-            return Ok(report);
+            return Ok(());
         }
     };
     let mut observation = observation;
@@ -71,38 +98,31 @@ pub async fn pass(
     if observation.snapshot.restore_open {
         report.problems.push(restore_problem());
     }
-    if dry_run {
-        let dry = DryRun::of(ports);
-        let dry = dry.ports(ports);
-        recheck_declines(&dry, policy, &mut observation.plan, &mut report).await?;
+    recheck_declines(ports, policy, &mut observation.plan, report).await?;
+    if report.dry_run {
         report.steps = Report::of_plan(&observation.plan);
         report.balances = Report::balances(&observation.plan, &observation.snapshot);
         report.problems.extend(observation.plan.problems);
-    } else {
-        recheck_declines(ports, policy, &mut observation.plan, &mut report).await?;
-        let mut done = Executed::default();
-        let planned_at = observation.snapshot.now;
-        let limits = &policy.limits;
-        let end = execute(ports, limits, planned_at, observation.plan, &mut done).await;
-        report.steps = done.steps;
-        report.problems.extend(done.problems);
-        report.more |= done.more || observation.more;
-        if let Err(error) = end {
-            // A rate limit that outlasts the pass is no failure of it: the next one goes on.
-            if !matches!(error, PassError::Limited { .. }) {
-                return Err(error);
-            }
+        return Ok(());
+    }
+    let mut done = Executed::default();
+    let planned_at = observation.snapshot.now;
+    let limits = &policy.limits;
+    let end = execute(ports, limits, planned_at, observation.plan, &mut done).await;
+    report.steps = done.steps;
+    report.problems.extend(done.problems);
+    report.more |= done.more || observation.more;
+    match end {
+        // A rate limit that outlasts the pass is no failure of it: the next one goes on.
+        Err(error @ PassError::Limited { .. }) => {
             report.problems.push(crate::domain::plan::Problem {
                 code: "rate-limited",
                 text: error.to_string(),
             });
+            Ok(())
         }
+        end => end,
     }
-    let unresolved = ports.store.with(|store| Listed::read(store)).await;
-    report.unresolved = unresolved.map_err(PassError::Store)?;
-    report.finished = (ports.clock)();
-    report.calls = ports.calendar.calls() - calls;
-    Ok(report)
 }
 
 /// Looks once more at what declines rest on. Those that rest on something which has changed, or cannot

@@ -67,6 +67,8 @@ pub struct Session {
     pub(super) pins: Remembered,
     /// The request that waits and was asked about last, when there were too many to ask about all.
     pub(super) asked_about: Option<(Time, RequestId)>,
+    /// When the bookings of open intents were last read.
+    pub(super) read_at: BTreeMap<RequestId, Time>,
     /// Requests that the last plan left alone without a note, so that they are not taken for new.
     pub(super) left: BTreeSet<RequestId>,
 }
@@ -113,6 +115,8 @@ impl From<CallError> for PassError {
             | CallError::TooLate
             | CallError::Unreachable(_)
             | CallError::Unknown(_)
+            | CallError::Failed(_)
+            | CallError::TooLarge(_)
             | CallError::Refused(_) => Self::Calendar(error),
         }
     }

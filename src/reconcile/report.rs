@@ -66,6 +66,8 @@ pub struct Report {
 pub struct Reported {
     pub request: Request,
     pub ended: Ended,
+    /// Why it is not finished, and until when it waits.
+    pub why: Option<String>,
 }
 
 /// How a step ended.
@@ -80,6 +82,8 @@ pub enum Ended {
     Unresolved,
     /// Cal.com said no; the next passes try again, ever more slowly.
     Failed,
+    /// Cal.com refused time after time: left for a person.
+    Refused,
     /// Nothing was to be done.
     Nothing,
 }
@@ -93,6 +97,7 @@ impl Ended {
             Self::Superseded => "superseded",
             Self::Unresolved => "unresolved",
             Self::Failed => "failed",
+            Self::Refused => "refused",
             Self::Nothing => "none",
         }
     }
@@ -104,6 +109,7 @@ impl From<Outcome> for Ended {
             Outcome::Confirmed => Self::Confirmed,
             Outcome::Declined => Self::Declined,
             Outcome::Superseded => Self::Superseded,
+            Outcome::Refused => Self::Refused,
         }
     }
 }
@@ -115,6 +121,10 @@ impl Report {
             .iter()
             .map(|step| Reported {
                 request: step.request.as_ref().clone(),
+                why: match &step.action {
+                    Action::Postpone { why } => Some(why.clone()),
+                    Action::Note { .. } | Action::Send { .. } | Action::Settle { .. } => None,
+                },
                 ended: if step.does_something() {
                     Ended::Planned
                 } else {
@@ -156,9 +166,12 @@ impl Report {
 
     /// Whether every step that was begun is finished.
     pub fn is_clean(&self) -> bool {
-        self.steps
-            .iter()
-            .all(|step| !matches!(step.ended, Ended::Unresolved | Ended::Failed))
+        self.steps.iter().all(|step| {
+            !matches!(
+                step.ended,
+                Ended::Unresolved | Ended::Failed | Ended::Refused
+            )
+        })
     }
 
     /// Whether there is anything to do (for `plan --exit-code`).

@@ -14,7 +14,7 @@ use crate::domain::request::Request;
 use crate::domain::time::Time;
 
 /// From this many bookings on, a page of the list is cheaper than reading each by name.
-const LIST_FROM: usize = 3;
+pub(super) const LIST_FROM: usize = 3;
 
 /// Reads that are under way at once.
 const READS_AT_ONCE: usize = 8;

@@ -273,7 +273,7 @@ async fn watch_with(
         if look.audit {
             listed::read(ports, &on_list, &mut seen, &mut watched.problems).await?;
         }
-        let begun = cancel::begun(ports).await?;
+        let begun = cancel::begun(ports, &policy.limits).await?;
         unmanaged::unmanaged(ports, policy, session, me, &seen, &mut watched).await?;
         cancel::go_on(ports, policy, begun, &mut watched).await?;
     }

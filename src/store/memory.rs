@@ -32,6 +32,7 @@ use crate::domain::unresolved::{Unresolved, UnresolvedRank};
 pub struct MemoryStore {
     records: Memory,
     head: Hash,
+    marks: BTreeMap<RequestId, Time>,
     /// What it holds was read from a log that is not to be written.
     read_only: bool,
 }
@@ -90,15 +91,17 @@ impl MemoryStore {
         Self {
             records: Memory::default(),
             head: Hash::NONE,
+            marks: BTreeMap::new(),
             read_only: false,
         }
     }
 
     /// The records of a log, which ends with this hash.
-    pub(super) fn read_only(records: Memory, head: Hash) -> Self {
+    pub(super) fn read_only(records: Memory, head: Hash, marks: BTreeMap<RequestId, Time>) -> Self {
         Self {
             records,
             head,
+            marks,
             read_only: true,
         }
     }
@@ -367,12 +370,29 @@ impl Store for MemoryStore {
             })
         })?;
         self.records.take(changes);
+        for fact in &commit.facts {
+            if let Fact::Called { request, .. } | Fact::Settled { request, .. } = fact {
+                self.marks.remove(request);
+            }
+        }
         match &mut self.records.commits {
             Commits::Kept(commits) => commits.push(commit),
             Commits::InLog { .. } => unreachable!("a log that was read is not written"),
         }
         self.head = hash;
         Ok(self.head())
+    }
+
+    fn mark_sent(&mut self, request: &RequestId, at: Option<Time>) -> Result<(), StoreError> {
+        match at {
+            Some(at) => self.marks.insert(request.clone(), kept(at)),
+            None => self.marks.remove(request),
+        };
+        Ok(())
+    }
+
+    fn marked(&self, request: &RequestId) -> Option<Time> {
+        self.marks.get(request).copied()
     }
 
     fn head(&self) -> Head {

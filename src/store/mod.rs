@@ -25,6 +25,7 @@ pub mod port;
 pub mod reading;
 pub mod record;
 pub mod scratch;
+pub mod sent;
 pub mod sled;
 pub mod tail;
 pub mod trust;

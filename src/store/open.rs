@@ -11,8 +11,9 @@ use super::log::append::Appender;
 use super::log::segment::{self, Chain, SEGMENT_LIMIT, SegmentError};
 use super::log::walk::{End, LogError, Walk};
 use super::marker::{self, Marker};
-use super::opened::{LOG, LogStore};
+use super::opened::{self, LOG, LogStore};
 use super::port::StoreError;
+use super::sent::SentMarks;
 use super::sled::catch_up::MAX_RECORDS;
 use super::tail;
 use super::trust;
@@ -235,7 +236,9 @@ pub fn open_with(
     );
     let sink = segment::open_end(&log, end.place.segment)?;
     let appender = Appender::new(&log, end.place, end.chain, Box::new(sink), limits.segment);
-    let store = LogStore::new(path, lock, appender, fold, applied);
+    let open = opened::open_ids(&fold, usize::MAX).map_err(OpenError::Fold)?;
+    let sent = SentMarks::open(path, &open, now)?;
+    let store = LogStore::new(path, lock, appender, (fold, applied), sent);
     Ok(Opened { store, notices })
 }
 

@@ -15,6 +15,7 @@ use super::marker::{self, Applied, Marker};
 use super::overlay::{Base, Overlay};
 use super::port::{CommitError, Expected, Head, Store, StoreError, Subject, Verified, Written};
 use super::record::fact;
+use super::sent::SentMarks;
 use super::sled::fold::{Fold, refusal};
 use super::sled::keys::{self, Tree};
 use super::sled::rows;
@@ -37,19 +38,27 @@ pub struct LogStore {
     /// `None` once closed.
     fold: Option<Fold>,
     applied: Applied,
+    sent: SentMarks,
     /// The last to be let go of: until then the fold is still being written.
     _lock: Lock,
 }
 
 impl LogStore {
     /// Puts together what `open` has checked.
-    pub(super) fn new(dir: &Path, lock: Lock, log: Appender, fold: Fold, applied: Applied) -> Self {
+    pub(super) fn new(
+        dir: &Path,
+        lock: Lock,
+        log: Appender,
+        (fold, applied): (Fold, Applied),
+        sent: SentMarks,
+    ) -> Self {
         Self {
             dir: dir.to_owned(),
             _lock: lock,
             log,
             fold: Some(fold),
             applied,
+            sent,
         }
     }
 
@@ -115,10 +124,19 @@ impl Store for LogStore {
             hash: appended.hash,
             place: appended.place,
         };
+        self.sent.committed(&commit.facts);
         if let Err(error) = self.fold_in(rows) {
             tracing::error!(seq = commit.seq, %error, "the commit stands, but must be folded anew");
         }
         Ok(self.head())
+    }
+
+    fn mark_sent(&mut self, request: &RequestId, at: Option<Time>) -> Result<(), StoreError> {
+        self.sent.put(request, at)
+    }
+
+    fn marked(&self, request: &RequestId) -> Option<Time> {
+        self.sent.get(request)
     }
 
     fn head(&self) -> Head {
@@ -172,11 +190,8 @@ impl Store for LogStore {
 
     fn open_intents(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
         let fold = self.fold()?;
-        let keys = fold.keys(Tree::Open, None, limit)?;
-        let ids = keys
-            .iter()
-            .map(|key| named(keys::timed_name(key), RequestId::parse));
-        ids.map(|id| catalogue::request(fold, &id?)).collect()
+        let ids = open_ids(fold, limit)?;
+        ids.iter().map(|id| catalogue::request(fold, id)).collect()
     }
 
     fn open_notes(
@@ -333,6 +348,14 @@ impl Store for LogStore {
         let applied = self.applied;
         Ok(marker::write(&self.dir, &Marker { applied, print })?)
     }
+}
+
+/// The names of the intents that are not settled, oldest decision first.
+pub(super) fn open_ids(fold: &Fold, limit: usize) -> Result<Vec<RequestId>, StoreError> {
+    let keys = fold.keys(Tree::Open, None, limit)?;
+    keys.iter()
+        .map(|key| named(keys::timed_name(key), RequestId::parse))
+        .collect()
 }
 
 /// Whether the accounts are still as the caller saw them.

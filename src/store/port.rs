@@ -95,6 +95,17 @@ pub trait Store: Send {
         expected: &[Expected],
     ) -> Result<Head, CommitError>;
 
+    /// Remembers that a call for the intent is about to be sent, or, with `None`, that it was not sent
+    /// after all. This survives the end of the process; after a loss of power every intent that is not
+    /// settled counts as sent. It costs no sync.
+    ///
+    /// # Errors
+    /// When it cannot be remembered; then the call must not be sent.
+    fn mark_sent(&mut self, request: &RequestId, at: Option<Time>) -> Result<(), StoreError>;
+
+    /// When a call for the intent was last about to be sent, unless the log knows more of it since.
+    fn marked(&self, request: &RequestId) -> Option<Time>;
+
     fn head(&self) -> Head;
 
     /// # Errors

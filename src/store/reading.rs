@@ -13,6 +13,7 @@ use super::open::{OpenError, Progress};
 use super::opened::LOG;
 use super::overlay::Overlay;
 use super::port::StoreError;
+use super::sent;
 use super::trust;
 use crate::domain::ledger::ApplyError;
 
@@ -82,7 +83,7 @@ pub fn read(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Reading, 
     }
     let torn = torn(&log, &end);
     Ok(Reading {
-        store: MemoryStore::read_only(memory, end.head),
+        store: MemoryStore::read_only(memory, end.head, sent::read(path)?),
         torn,
     })
 }

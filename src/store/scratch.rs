@@ -155,6 +155,15 @@ impl Store for ScratchStore<'_> {
         Ok(self.head())
     }
 
+    /// A dry run sends nothing, so there is nothing to remember.
+    fn mark_sent(&mut self, _: &RequestId, _: Option<Time>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn marked(&self, request: &RequestId) -> Option<Time> {
+        self.beneath.marked(request)
+    }
+
     fn head(&self) -> Head {
         let head = self.beneath.head();
         Head {

@@ -142,6 +142,7 @@ pub fn policy() -> Policy {
             },
             max_observation_age: Span::seconds(10),
             series_settle: Span::seconds(10),
+            resend_after: Span::minutes(15),
         },
         house: maitred::domain::criteria::house::House::default(),
         hash: "test".to_owned(),
@@ -312,7 +313,9 @@ pub fn client(base: &str, dialect: Dialect, key: &str, clock: &HandClock) -> Arc
         dialect,
         key: key.to_owned().into(),
         timeout: TIMEOUT,
+        confirm_timeout: TIMEOUT,
         connect_timeout: TIMEOUT,
+        ca_file: None,
         budget: 1.0,
         clock: clock.clock(),
     })

@@ -175,6 +175,7 @@ fn control(bytes: &[u8]) {
             },
             max_observation_age: Span::seconds(10),
             series_settle: Span::seconds(10),
+            resend_after: Span::minutes(15),
         },
         house: House::default(),
         hash: "fuzz".to_owned(),

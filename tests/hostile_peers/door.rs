@@ -45,16 +45,21 @@ pub struct Watching {
 }
 
 pub fn client(address: &str, dialect: Dialect, timeout: Duration) -> Arc<dyn Calendar> {
-    let settings = Settings {
+    connect(settings(address, dialect, timeout)).unwrap()
+}
+
+pub fn settings(address: &str, dialect: Dialect, timeout: Duration) -> Settings {
+    Settings {
         base_url: address.to_owned(),
         dialect,
         key: KEY.to_owned().into(),
         timeout,
+        confirm_timeout: timeout,
         connect_timeout: timeout,
+        ca_file: None,
         budget: 1.0,
         clock: HandClock::at(time("2026-11-24T08:00:00Z")).clock(),
-    };
-    connect(settings).unwrap()
+    }
 }
 
 impl Door {

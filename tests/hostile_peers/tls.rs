@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use maitred::calcom::connect::Settings;
 use maitred::calcom::port::Dialect;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
 
 use super::common::KEY;
-use super::door::client;
+use super::door::{client, settings};
 use super::peer::{json, read};
 
 /// Where the child finds the server.
@@ -145,6 +146,44 @@ fn a_server_that_speaks_plainly_where_tls_is_wanted_is_told_nothing() {
     let said = run(name, &address, &roots);
     assert!(said.contains("Cal.com cannot be reached"), "{said}");
     assert!(peer.asked().is_empty(), "{:?}", peer.asked());
+}
+
+/// A private authority that the system does not know, named in the configuration.
+#[test]
+fn certificates_of_the_configured_file_are_trusted_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = authority("ours");
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, ours.pem()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let server = Server::start(&params.signed_by(&key, &ours).unwrap(), &key);
+    let address = format!("https://localhost:{}", server.port);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let open = |ca_file| {
+        let settings = settings(&address, Dialect::V2, Duration::from_secs(10));
+        maitred::calcom::connect::connect(Settings {
+            ca_file,
+            ..settings
+        })
+    };
+    let calendar = open(Some(file.clone())).unwrap();
+    assert_eq!(runtime.block_on(calendar.me()).unwrap().id.0, 12);
+    let refused = runtime.block_on(open(None).unwrap().me()).unwrap_err();
+    assert!(refused.to_string().contains("UnknownIssuer"), "{refused}");
+    for (text, why) in [
+        ("", "no certificate"),
+        ("-----BEGIN CERT", "no certificate"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let error = open(Some(file.clone())).err().unwrap().to_string();
+        assert!(
+            error.starts_with("ca-file: ") && error.contains(why),
+            "{error}"
+        );
+    }
+    let absent = open(Some(folder.path().join("absent"))).err().unwrap();
+    assert!(absent.to_string().contains("cannot be read"), "{absent}");
 }
 
 fn child(address: &str, roots: &Path) -> String {

@@ -213,7 +213,9 @@ impl Inside {
         let end = tokio::time::timeout(PATIENCE, self.ends.recv()).await;
         let end = end.expect("something is due, and ends").unwrap();
         let told = match &end {
-            Wake::PassEnded { result, .. } => result.as_ref().map_or_else(failed, passed),
+            Wake::PassEnded {
+                report, stopped, ..
+            } => stopped.as_ref().map_or_else(|| passed(report), failed),
             Wake::WatchEnded { result, .. } => result.as_ref().map_or_else(failed, watched),
             other => panic!("{other:?}"),
         };

@@ -371,12 +371,13 @@ impl Book {
         match outcome {
             Outcome::Confirmed if many => tally.add("series confirmed"),
             Outcome::Declined if many => tally.add("series declined"),
-            Outcome::Confirmed | Outcome::Declined | Outcome::Superseded => {}
+            Outcome::Confirmed | Outcome::Declined | Outcome::Superseded | Outcome::Refused => {}
         }
         tally.add(match outcome {
             Outcome::Confirmed => "settled: confirmed",
             Outcome::Declined => "settled: declined",
             Outcome::Superseded => "settled: superseded",
+            Outcome::Refused => "settled: refused",
         });
         for uid in &begun.bookings {
             if self.holds.get(uid).map(|h| h.state) == Some(HoldState::Held) {

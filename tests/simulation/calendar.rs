@@ -33,6 +33,9 @@ pub struct Sim {
     pub trouble: u64,
     pub page: usize,
     pub max_age: Span,
+    pub resend_after: Span,
+    /// Writes whose end the client does not know, by booking or series: when they were sent.
+    pub unended: BTreeMap<String, Time>,
     pub reads_first: bool,
     pub calls: u64,
     /// How far the server's clock is ahead.
@@ -86,6 +89,8 @@ impl Sim {
             trouble: 0,
             page: 250,
             max_age,
+            resend_after: Span::minutes(15),
+            unended: BTreeMap::new(),
             calls: 0,
             clocks_differ: Span::zero(),
             listed: false,
@@ -358,6 +363,8 @@ impl Line {
             return Err(CallError::TooLate);
         }
         self.check_sent(uid, now, kind);
+        // Until an answer comes back that ends it, also when the process ends here.
+        let name = self.begins_to_run(uid, now);
         if wild.joins {
             let mut guard = self.shared.sim();
             let sim = &mut *guard;
@@ -368,14 +375,22 @@ impl Line {
         }
         let (at, fault) = self.begin(true).await;
         if let Fault::Instead(error) = fault {
+            if !matches!(error, CallError::Unknown(_)) {
+                self.shared.sim().unended.remove(&name);
+            }
             return Err(error);
         }
         if kind == Write::Confirm {
             if self.refused_for_ever(uid) {
+                self.shared.sim().unended.remove(&name);
                 return Err(CallError::NotYours("simulated".to_owned()));
             }
             if wild.confirms_take_time() && !self.reads_before_acting() {
-                return self.confirm_running(uid, at, fault).await;
+                let answer = self.confirm_running(uid, at, fault).await;
+                if !matches!(answer, Err(CallError::Unknown(_))) {
+                    self.shared.sim().unended.remove(&name);
+                }
+                return answer;
             }
         }
         let refused = {
@@ -395,6 +410,7 @@ impl Line {
         if let Fault::Lost = fault {
             return Err(CallError::Unknown("simulated".to_owned()));
         }
+        self.shared.sim().unended.remove(&name);
         if let Some(text) = refused {
             return Err(CallError::Refused(text.to_owned()));
         }
@@ -499,6 +515,26 @@ impl Line {
             sim.town.show(booking, at);
         }
         Ok(Some(reading))
+    }
+
+    /// Promise 16: no second call while the first one may be running. Gives the name under which the
+    /// server answers it: that of a series, where one call answers the whole.
+    fn begins_to_run(&self, uid: &str, now: Time) -> String {
+        let mut guard = self.shared.sim();
+        let sim = &mut *guard;
+        let whole = !sim.town.series_per_occurrence && !sim.town.legacy;
+        let series = sim.town.row(uid).and_then(|row| row.series.clone());
+        let name = series.filter(|_| whole).unwrap_or_else(|| uid.to_owned());
+        if let Some(sent) = sim.unended.get(&name) {
+            if now < *sent + sim.resend_after {
+                let text =
+                    format!("16: {name} called at {now}, after a call at {sent} without end");
+                sim.wrong.push(text);
+            }
+            sim.tally.add("called again after an unknown end");
+        }
+        sim.unended.insert(name.clone(), now);
+        name
     }
 
     /// Promises 2 and 5, when a call is sent. What others accepted is cancelled only when it was

@@ -28,6 +28,7 @@ pub fn policy(rng: &mut Rng) -> Policy {
         },
         max_observation_age: Span::seconds(10),
         series_settle: Span::seconds(10),
+        resend_after: Span::minutes(15),
     };
     let unknown_booker = *rng.pick(&[
         Effect::Decline,

@@ -83,6 +83,7 @@ impl Run {
                 | Ended::Declined
                 | Ended::Superseded
                 | Ended::Unresolved
+                | Ended::Refused
                 | Ended::Failed => true,
             };
             if report.more || report.steps.iter().any(|step| busy(&step.ended)) {
@@ -259,7 +260,12 @@ impl Run {
         let waits = |row: &&Row| row.status == Status::Pending && row.end > now;
         for row in sim.town.rows.iter().filter(waits) {
             let begun = state.book.begun.get(&row.uid);
-            let settled = begun.is_some_and(|begun| begun.outcome.is_some());
+            // What Cal.com refused time after time is left to a person.
+            let settled = begun.is_some_and(|begun| {
+                begun
+                    .outcome
+                    .is_some_and(|outcome| outcome != Outcome::Refused)
+            });
             if row.series.is_none() && settled {
                 self.wrong
                     .push(format!("4: {} was decided, and still waits", row.uid));

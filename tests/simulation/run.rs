@@ -212,6 +212,7 @@ impl Run {
         };
         let mut sim = Sim::new(own, town, policy.limits.max_observation_age);
         sim.page = *rng.pick(&[2, 5, 250, 250]);
+        sim.resend_after = policy.limits.resend_after;
         if switches.slow_confirm {
             sim.timeout = Span::seconds(*rng.pick(&[3, 60]));
         }

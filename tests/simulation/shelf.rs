@@ -549,6 +549,17 @@ impl Store for Shelf {
         written
     }
 
+    fn mark_sent(&mut self, request: &RequestId, at: Option<Time>) -> Result<(), StoreError> {
+        if self.shared.has_ended() {
+            return Err(broken("the process ends"));
+        }
+        self.state().store.mark_sent(request, at)
+    }
+
+    fn marked(&self, request: &RequestId) -> Option<Time> {
+        self.state().store.marked(request)
+    }
+
     fn head(&self) -> Head {
         self.state().store.head()
     }

@@ -13,7 +13,9 @@ use maitred::domain::id::{
     AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId,
 };
 use maitred::domain::ledger_state::{Identity, LedgerFact};
-use maitred::domain::request::{CallKind, CallNote, Request, RequestState, Review, Verdict};
+use maitred::domain::request::{
+    CallEnd, CallKind, CallNote, Request, RequestState, Review, Verdict,
+};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::unresolved::{Resolver, UnresolvedCode};
 use maitred::store::open::{self, Create, Limits, Notice, OpenError, Opened};
@@ -146,7 +148,11 @@ pub fn called(request: &str, answered: bool, when: Time) -> Fact {
             at: when,
             booking: uid(request),
             kind: CallKind::Confirm,
-            answered,
+            end: if answered {
+                CallEnd::Answered
+            } else {
+                CallEnd::Refused
+            },
             text: "accepted".to_owned(),
         },
     }
@@ -200,7 +206,7 @@ pub fn samples() -> Vec<Fact> {
         at: at(8),
         booking: uid("a"),
         kind: CallKind::Cancel,
-        answered: false,
+        end: CallEnd::Unanswered { sent: at(7) },
         text: "timed out".to_owned(),
     }];
     full.review = Some(Review {

@@ -4,22 +4,14 @@ use serde_json::{Map, Value};
 
 use crate::calcom::errors::not_json;
 use crate::calcom::exchange::{Answer, Kind};
+use crate::calcom::narrow::Rows;
 use crate::calcom::port::{CallError, Me};
 use crate::calcom::redact::Redactor;
 use crate::calcom::{fields, json, rows};
-use crate::domain::booking::{Booking, BookingRef, EventType, Reading, Status};
+use crate::domain::booking::{BookingRef, EventType, Reading, Status};
 
 use super::refusal::{is_gone, refusal};
 use super::wire;
-
-/// The rows of one page.
-#[derive(Debug)]
-pub struct Rows {
-    pub bookings: Vec<Booking>,
-    pub unreadable: Vec<String>,
-    /// Rows that came, readable or not: fewer than asked for means the end.
-    pub count: usize,
-}
 
 /// Who the key acts as.
 ///
@@ -59,6 +51,8 @@ pub fn list(answer: &Answer, first: usize, redactor: &Redactor) -> Result<Rows, 
         bookings,
         unreadable,
         count: items.len(),
+        says_more: None,
+        server_time: answer.server_time,
     })
 }
 

@@ -5,22 +5,29 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use reqwest::Method;
 use serde_json::json;
 
 use crate::calcom::exchange::{Call, Kind};
 use crate::calcom::http::Sender;
+use crate::calcom::narrow::{Listing, Rows, may_be_narrowed, narrowed};
 use crate::calcom::port::{Calendar, CallError, Dialect, Me, Page, Select};
 use crate::calcom::reason::fit;
 use crate::domain::booking::{Booking, BookingRef, EventType, Reading, Status};
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::time::{Span, Time};
 
-use super::answers::{self, Rows};
+use super::answers;
 use super::listing::{MAX_NARROWING, MAX_PAGES, TAKE, following, is_behind, query, wanted};
 
 /// What the list takes from the budget; everything else takes 1.
 const LIST_COST: u32 = 2;
+
+/// How old the reading before a write may be when that is sent, and how long it counts after it came
+/// where reading took longer; as in the pass, which looks itself with v2.
+const FRESH: Span = Span::seconds(2);
+const ARRIVED: Span = Span::milliseconds(500);
 
 /// Numbers remembered at once. When there are more, the listings to come tell them again.
 const MAX_NUMBERS: usize = 50_000;
@@ -68,67 +75,14 @@ impl Client {
         now: Time,
         first: u32,
         size: u32,
-    ) -> Result<(Rows, Option<Time>), CallError> {
+    ) -> Result<Rows, CallError> {
         let mut call = call(Kind::List, &["bookings"]);
         call.cost = LIST_COST;
         call.query = query(select, now);
         call.query.push(("take", size.to_string()));
         call.query.push(("page", (first / size + 1).to_string()));
         let answer = self.http.send(&call).await?;
-        let rows = answers::list(&answer, first as usize, self.http.redactor())?;
-        Ok((rows, answer.server_time))
-    }
-
-    /// A page that was refused as a whole, read in ever smaller parts, so that one row that does
-    /// not fit the server's schema hides no other. `refusal` is returned when no part can be read.
-    async fn narrowed(
-        &self,
-        select: &Select,
-        now: Time,
-        first: u32,
-        refusal: CallError,
-    ) -> Result<(Rows, Option<Time>), CallError> {
-        let mut rows = Rows {
-            bookings: Vec::new(),
-            unreadable: Vec::new(),
-            count: 0,
-        };
-        let mut server_time = None;
-        let mut calls = 0;
-        // The leftmost part last, as it is taken next.
-        let mut parts = halves(first, TAKE);
-        while let Some((first, size)) = parts.pop() {
-            if calls == MAX_NARROWING {
-                let end = first + size;
-                rows.unreadable
-                    .push(format!("bookings[{first}..{end}]: not read: {refusal}"));
-                rows.count += size as usize;
-                continue;
-            }
-            calls += 1;
-            match self.rows(select, now, first, size).await {
-                Ok((part, at)) => {
-                    server_time = at.or(server_time);
-                    let ended = part.count < size as usize;
-                    rows.count += part.count;
-                    rows.bookings.extend(part.bookings);
-                    rows.unreadable.extend(part.unreadable);
-                    if ended {
-                        break;
-                    }
-                }
-                Err(CallError::Refused(why)) if size == 1 => {
-                    rows.count += 1;
-                    rows.unreadable.push(format!("bookings[{first}]: {why}"));
-                }
-                Err(CallError::Refused(_)) => parts.extend(halves(first, size)),
-                Err(error) => return Err(error),
-            }
-        }
-        if server_time.is_none() && rows.bookings.is_empty() {
-            return Err(refusal);
-        }
-        Ok((rows, server_time))
+        answers::list(&answer, first as usize, self.http.redactor())
     }
 
     async fn read(
@@ -142,6 +96,32 @@ impl Client {
         call.deadline = deadline;
         let answer = self.http.send(&call).await?;
         answers::reading(&answer, booking, self.http.redactor())
+    }
+
+    /// The booking right before a write. Whatever went wrong, nothing was changed by it.
+    async fn read_before(
+        &self,
+        booking: &BookingRef,
+        deadline: Time,
+    ) -> Result<(Reading, Time), CallError> {
+        let asked = self.http.now();
+        let reading = self.read(booking, Some(deadline)).await;
+        let reading = reading.map_err(|error| match error {
+            CallError::Unknown(text) | CallError::Failed(text) | CallError::TooLarge(text) => {
+                CallError::Unreachable(format!(
+                    "the booking was not read, so nothing was sent: {text}"
+                ))
+            }
+            CallError::Credential(_)
+            | CallError::NotYours(_)
+            | CallError::Limited { .. }
+            | CallError::TooLate
+            | CallError::Unreachable(_)
+            | CallError::Refused(_)
+            | CallError::Contract(_) => error,
+        })?;
+        let fresh = (asked + FRESH).max(self.http.now() + ARRIVED);
+        Ok((reading, deadline.min(fresh)))
     }
 
     /// The booking after a write that was done. That it cannot be read now does not undo the yes.
@@ -164,7 +144,7 @@ impl Client {
         from: &[Status],
         deadline: Time,
     ) -> Result<Option<Reading>, CallError> {
-        let before = self.read(booking, Some(deadline)).await?;
+        let (before, deadline) = self.read_before(booking, deadline).await?;
         if !is_in(&before, from) {
             return Ok(Some(before));
         }
@@ -201,9 +181,17 @@ impl Calendar for Client {
     async fn list(&self, select: &Select, page: u32) -> Result<Page, CallError> {
         let now = self.http.now();
         let first = page.saturating_mul(TAKE);
-        let (mut rows, server_time) = match self.rows(select, now, first, TAKE).await {
-            Err(refusal @ CallError::Refused(_)) => {
-                self.narrowed(select, now, first, refusal).await?
+        let mut rows = match self.rows(select, now, first, TAKE).await {
+            // The server refuses a page on which one row does not fit its own schema.
+            Err(error) if may_be_narrowed(&error, true) => {
+                let listing = Listing {
+                    name: "bookings",
+                    first,
+                    size: TAKE,
+                    max_calls: MAX_NARROWING,
+                };
+                let read = |first, size| self.rows(select, now, first, size).boxed();
+                narrowed(&listing, error, true, read).await?
             }
             result => result?,
         };
@@ -221,7 +209,7 @@ impl Calendar for Client {
             bookings: rows.bookings,
             unreadable: rows.unreadable,
             next,
-            server_time,
+            server_time: rows.server_time,
         })
     }
 
@@ -246,7 +234,7 @@ impl Calendar for Client {
         booking: &BookingRef,
         deadline: Time,
     ) -> Result<Option<Reading>, CallError> {
-        let before = self.read(booking, Some(deadline)).await?;
+        let (before, deadline) = self.read_before(booking, deadline).await?;
         if !is_in(&before, &[Status::Pending]) {
             return Ok(Some(before));
         }
@@ -315,12 +303,6 @@ fn is_in(reading: &Reading, states: &[Status]) -> bool {
         Reading::Is(booking) => states.contains(&booking.status),
         Reading::Gone => false,
     }
-}
-
-/// The two halves of a part, the right one first.
-fn halves(first: u32, size: u32) -> Vec<(u32, u32)> {
-    let half = size / 2;
-    vec![(first + half, half), (first, half)]
 }
 
 /// The booking's number as it stands in a path. The server takes 32 bits.

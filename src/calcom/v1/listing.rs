@@ -19,7 +19,7 @@ pub(super) const MAX_PAGES: u32 = 800;
 const WRITTEN_PAGES: u32 = 4;
 
 /// Calls that are spent on a page with unreadable rows: two of them among 128 take 28.
-pub(super) const MAX_NARROWING: u32 = 28;
+pub(super) const MAX_NARROWING: usize = 28;
 
 /// `dateFrom` looks at the start and `dateTo` at the end. Asked for this much more, the list shows
 /// all that touch the window, but bookings longer than a day.

@@ -35,7 +35,7 @@ pub(in crate::calcom) fn refusal(answer: &Answer, kind: Kind, redactor: &Redacto
         404 if said.shape == Shape::Message => CallError::Refused(line),
         404 => CallError::Contract(format!("{line} ({NOT_V1})")),
         // To a PATCH: "a row that does not fit the schema: 400, but the change was written".
-        400 if kind == Kind::Confirm => CallError::Unknown(line),
+        400 if kind == Kind::Confirm => CallError::Failed(line),
         _ => CallError::Refused(line),
     }
 }

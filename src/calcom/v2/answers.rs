@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::calcom::errors::not_json;
 use crate::calcom::exchange::{Answer, Kind};
+use crate::calcom::narrow::Rows;
 use crate::calcom::port::{CallError, Me, Page, Select};
 use crate::calcom::redact::Redactor;
 use crate::calcom::{fields, json, rows};
@@ -58,14 +59,42 @@ pub fn event_type(answer: &Answer, redactor: &Redactor) -> Result<Option<EventTy
     Ok(Some(event_type))
 }
 
-/// One page of a listing. What the window does not touch is left out: the filters of old servers
-/// do nothing.
+/// One page of a listing.
 pub fn page(
     answer: &Answer,
     select: &Select,
     page: u32,
     redactor: &Redactor,
 ) -> Result<Page, CallError> {
+    let first = page.saturating_mul(TAKE) as usize;
+    rows(answer, select, first, redactor).map(|rows| page_of(rows, select, page))
+}
+
+/// A page from its rows, which may be those of several answers.
+pub(super) fn page_of(mut rows: Rows, select: &Select, page: u32) -> Page {
+    let more = more(select, rows.count, rows.says_more);
+    if more && page + 1 >= MAX_PAGES {
+        rows.unreadable.push(format!(
+            "data: more than {MAX_PAGES} pages; the rest was not read"
+        ));
+    }
+    Page {
+        bookings: rows.bookings,
+        unreadable: rows.unreadable,
+        next: (more && page + 1 < MAX_PAGES).then_some(page + 1),
+        server_time: rows.server_time,
+    }
+}
+
+/// The rows of one answer; `first` is the place of the first one in the whole
+/// listing. What the window does not
+/// touch is left out: the filters of old servers do nothing.
+pub(super) fn rows(
+    answer: &Answer,
+    select: &Select,
+    first: usize,
+    redactor: &Redactor,
+) -> Result<Rows, CallError> {
     let mut envelope = envelope(answer, Kind::List, redactor)?;
     let rows = match envelope.remove("data") {
         Some(Value::Array(rows)) => rows,
@@ -88,22 +117,20 @@ pub fn page(
                 .to_owned(),
         ));
     }
-    let mut more = more(select, rows.len(), pagination);
-    let (mut bookings, mut unreadable) = rows::read(&rows, "data", 0, wire::booking);
+    let mut says_more = pagination.and_then(|pagination| pagination.get("hasNextPage")?.as_bool());
+    let (mut bookings, unreadable) = rows::read(&rows, "data", first, wire::booking);
     // The newest come first, and older servers do not know the filter.
-    if let Select::CreatedSince(since) = select {
-        more &= bookings.iter().all(|booking| booking.created >= *since);
+    if let Select::CreatedSince(since) = select
+        && bookings.iter().any(|booking| booking.created < *since)
+    {
+        says_more = Some(false);
     }
     bookings.retain(|booking| touches(booking, select));
-    if more && page + 1 >= MAX_PAGES {
-        unreadable.push(format!(
-            "data: more than {MAX_PAGES} pages; the rest was not read"
-        ));
-    }
-    Ok(Page {
+    Ok(Rows {
         bookings,
         unreadable,
-        next: (more && page + 1 < MAX_PAGES).then_some(page + 1),
+        count: rows.len(),
+        says_more,
         server_time: answer.server_time,
     })
 }
@@ -111,14 +138,14 @@ pub fn page(
 /// Whether another page follows (`calcom/api.md` 2.4). The server's word is taken where it counts
 /// rightly: a page may be short because a row vanished while it was read. With a filter on
 /// `updatedAt` it counts wrongly, and only a full page leads on.
-fn more(select: &Select, rows: usize, pagination: Option<&Map<String, Value>>) -> bool {
+fn more(select: &Select, rows: usize, says: Option<bool>) -> bool {
     let full = rows >= TAKE as usize;
-    let says = pagination.and_then(|pagination| pagination.get("hasNextPage")?.as_bool());
     match select {
         Select::Pending | Select::Upcoming { .. } | Select::Past { .. } => {
             rows > 0 && says.unwrap_or(full)
         }
-        Select::UpdatedSince(_) | Select::CreatedSince(_) => full,
+        Select::CreatedSince(_) => full && says != Some(false),
+        Select::UpdatedSince(_) => full,
     }
 }
 

@@ -2,11 +2,13 @@
 
 use async_trait::async_trait;
 use chrono::SecondsFormat;
+use futures_util::FutureExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::calcom::exchange::{Call, Kind};
 use crate::calcom::http::Sender;
+use crate::calcom::narrow::{Listing, Rows, may_be_narrowed, narrowed};
 use crate::calcom::port::{Calendar, CallError, Dialect, Me, Page, Select};
 use crate::calcom::reason::fit;
 use crate::domain::booking::{Booking, BookingRef, EventType, Reading};
@@ -22,6 +24,9 @@ const EVENT_TYPES: &str = "2024-06-14";
 /// both sides, it shows all that touch ours, but those longer than a day.
 const WIDER: Span = Span::hours(24);
 
+/// Calls that are spent on a page that is too large as a whole: enough for 250 rows of 1 MB each.
+const MAX_NARROWING: usize = 64;
+
 pub(in crate::calcom) struct Client {
     http: Sender,
 }
@@ -29,6 +34,14 @@ pub(in crate::calcom) struct Client {
 impl Client {
     pub(in crate::calcom) fn new(http: Sender) -> Self {
         Self { http }
+    }
+
+    /// Rows `first..first + size` of a listing.
+    async fn rows(&self, select: &Select, first: u32, size: u32) -> Result<Rows, CallError> {
+        let mut call = call(Kind::List, &["bookings"]);
+        call.query = query(select, first, size);
+        let answer = self.http.send(&call).await?;
+        answers::rows(&answer, select, first as usize, self.http.redactor())
     }
 
     async fn act(
@@ -68,10 +81,21 @@ impl Calendar for Client {
     }
 
     async fn list(&self, select: &Select, page: u32) -> Result<Page, CallError> {
-        let mut call = call(Kind::List, &["bookings"]);
-        call.query = query(select, page);
-        let answer = self.http.send(&call).await?;
-        answers::page(&answer, select, page, self.http.redactor())
+        let first = page.saturating_mul(answers::TAKE);
+        let rows = match self.rows(select, first, answers::TAKE).await {
+            Err(error) if may_be_narrowed(&error, false) => {
+                let listing = Listing {
+                    name: "data",
+                    first,
+                    size: answers::TAKE,
+                    max_calls: MAX_NARROWING,
+                };
+                let read = |first, size| self.rows(select, first, size).boxed();
+                narrowed(&listing, error, false, read).await?
+            }
+            result => result?,
+        };
+        Ok(answers::page_of(rows, select, page))
     }
 
     async fn get(&self, booking: &BookingRef) -> Result<Reading, CallError> {
@@ -169,7 +193,7 @@ fn call<'a>(kind: Kind, path: &[&str]) -> Call<'a> {
     }
 }
 
-fn query(select: &Select, page: u32) -> Vec<(&'static str, String)> {
+fn query(select: &Select, first: u32, size: u32) -> Vec<(&'static str, String)> {
     let of = |name: &'static str, value: &str| (name, value.to_owned());
     let window = |from: &Time, to: &Time| {
         let (from, to) = (*from - WIDER, *to + WIDER);
@@ -200,11 +224,8 @@ fn query(select: &Select, page: u32) -> Vec<(&'static str, String)> {
             ]
         }
     };
-    query.push(("take", answers::TAKE.to_string()));
-    query.push((
-        "skip",
-        (u64::from(page) * u64::from(answers::TAKE)).to_string(),
-    ));
+    query.push(("take", size.to_string()));
+    query.push(("skip", first.to_string()));
     query
 }
 

@@ -28,6 +28,8 @@ pub enum Outcome {
     Confirmed,
     Declined,
     Superseded,
+    /// Refused by Cal.com time after time, and left pending
+    Refused,
     /// Begun and not finished
     Unresolved,
     Wait,
@@ -41,6 +43,7 @@ impl Outcome {
             Self::Confirmed => "confirmed",
             Self::Declined => "declined",
             Self::Superseded => "superseded",
+            Self::Refused => "refused",
             Self::Unresolved => "unresolved",
             Self::Wait => "wait",
             Self::Review => "review",

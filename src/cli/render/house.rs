@@ -100,8 +100,10 @@ fn next_watch(watch: &WatchStatus, at: &dyn Fn(&str) -> String) -> String {
 fn failed(failing: &FailingView, page: &Page) -> String {
     let last = failing.last.as_deref().map(|at| page.second(at));
     let last = last.map_or_else(String::new, |last| format!(", the last at {last}"));
+    let waits = failing.waits.as_deref();
+    let waits = waits.map_or_else(String::new, |waits| format!("; {waits}"));
     format!(
-        "{} {}: {}{last}; see `maitred explain {}`",
+        "{} {}: {}{last}{waits}; see `maitred explain {}`",
         failing.decision,
         failing.request,
         count(failing.failures, "failed call"),

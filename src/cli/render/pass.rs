@@ -32,6 +32,9 @@ pub fn plain(view: &PassView, page: &Page) -> String {
     }
     text.push('\n');
     text.push_str(&summary(view, &acted, left.len()));
+    if let Some(stopped) = &view.stopped {
+        text.push_str(&format!("It did not come to its end: {}.\n", stopped.text));
+    }
     // The watch looks after the pass, so its list is the later one.
     let list = match &view.watch {
         Some(watch) => {
@@ -89,7 +92,7 @@ fn heading(pass: &PassHead, page: &Page) -> String {
 
 /// How the steps ended, most welcome first.
 fn summary(view: &PassView, acted: &[&StepView], left: usize) -> String {
-    if view.steps.is_empty() && !view.more {
+    if view.steps.is_empty() && !view.more && view.stopped.is_none() {
         if view.pass.observed == 0 && view.problems.is_empty() {
             return "Nothing is waiting.\n".to_owned();
         }
@@ -97,7 +100,7 @@ fn summary(view: &PassView, acted: &[&StepView], left: usize) -> String {
         return format!("Nothing is decided of {observed}: see what is to be looked at.\n");
     }
     let mut parts = Vec::new();
-    let words: [(&str, &str, &str); 7] = [
+    let words: [(&str, &str, &str); 8] = [
         ("confirm", "planned", "to confirm"),
         ("decline", "planned", "to decline"),
         ("", "confirmed", "confirmed"),
@@ -105,6 +108,7 @@ fn summary(view: &PassView, acted: &[&StepView], left: usize) -> String {
         ("", "superseded", "superseded"),
         ("", "unresolved", "unresolved"),
         ("", "failed", "failed"),
+        ("", "refused", "refused by Cal.com"),
     ];
     let mut told = 0;
     for (decision, outcome, what) in words {
@@ -139,6 +143,7 @@ pub(super) fn step_block(step: &StepView, page: &Page, more: &[(&str, String)]) 
     let mut rows = vec![("who", who(step))];
     rows.push(("why", why(step)));
     rows.push(("effect", effect(step)));
+    rows.extend(step.waits.clone().map(|waits| ("waits", waits)));
     rows.push(("booking", bookings(step)));
     rows.extend(more.iter().map(|(label, value)| (*label, value.clone())));
     format!(
@@ -261,6 +266,10 @@ fn effect(step: &StepView) -> String {
             format!("Cal.com said no, it is tried again; {credits} held meanwhile")
         }
         "failed" => "Cal.com said no, it is tried again".to_owned(),
+        "refused" => {
+            "Cal.com refused it time after time; nothing is charged, and it is left pending"
+                .to_owned()
+        }
         "none" => match step.decision.as_str() {
             "review" => "left pending for an operator".to_owned(),
             "wait" => "left pending, and looked at again".to_owned(),

@@ -78,4 +78,7 @@ pub struct FailingView {
     pub decision: String,
     pub failures: u32,
     pub last: Option<String>,
+    /// Why the next call waits, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
 }

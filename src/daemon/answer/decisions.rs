@@ -9,7 +9,9 @@ use crate::control::protocol::{
 };
 use crate::daemon::views::{self, facts};
 use crate::domain::decision::{Decision, Outcome};
+use crate::domain::gate::Policy;
 use crate::domain::id::{Address, BookingUid, RequestId};
+use crate::domain::intent;
 use crate::domain::request::{ChargeState, Request, RequestState};
 use crate::domain::time::Time;
 use crate::domain::watch::MAX_CHAIN;
@@ -126,7 +128,12 @@ fn decision(store: &dyn Store, request: &Request) -> Result<DecisionView, Refusa
     Ok(view)
 }
 
-pub fn explain(store: &dyn Store, booking: &str) -> Result<Answer, Refusal> {
+pub fn explain(
+    store: &dyn Store,
+    policy: &Policy,
+    now: Time,
+    booking: &str,
+) -> Result<Answer, Refusal> {
     let uid = BookingUid::parse(booking.trim())
         .map_err(|why| parse::usage(format!("the booking {booking:?} {why}")))?;
     let mut unresolved = listed(store, &uid)?;
@@ -148,9 +155,12 @@ pub fn explain(store: &dyn Store, booking: &str) -> Result<Answer, Refusal> {
     let mut entries: Vec<_> = entries.iter().map(facts::entry).collect();
     entries.sort_by_key(|entry| (entry.sequence, rank(&entry.kind)));
     entries.dedup();
+    let mut shown = decision(store, &request)?;
+    let marked = store.marked(&request.id);
+    shown.step.waits = intent::waits(&request, marked, &policy.limits, now);
     Ok(Answer::Explain(Box::new(ExplainView {
         schema: SCHEMA,
-        decision: Some(decision(store, &request)?),
+        decision: Some(shown),
         unresolved,
         findings: request.findings.iter().map(views::finding).collect(),
         told: told(&request),
@@ -202,7 +212,7 @@ fn told(request: &Request) -> Option<String> {
             ..
         } => request.text.clone(),
         RequestState::Settled {
-            outcome: Outcome::Confirmed | Outcome::Superseded,
+            outcome: Outcome::Confirmed | Outcome::Superseded | Outcome::Refused,
             ..
         }
         | RequestState::Noted

@@ -282,6 +282,7 @@ mod tests {
                 },
                 max_observation_age: Span::seconds(10),
                 series_settle: Span::seconds(10),
+                resend_after: Span::minutes(15),
             },
             house: House::default(),
             hash: "test".to_owned(),

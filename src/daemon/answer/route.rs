@@ -122,7 +122,7 @@ pub fn answer(
             accounts::statement(store, now, account, *limit)
         }
         Command::Decisions(query) => decisions::list(store, query),
-        Command::Explain { booking } => decisions::explain(store, booking),
+        Command::Explain { booking } => decisions::explain(store, policy, now, booking),
         Command::Evaluate { text, at } => {
             evaluate::evaluate(store, policy, now, text, at.as_deref())
         }

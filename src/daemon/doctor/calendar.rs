@@ -226,6 +226,8 @@ fn failed(subject: &str, error: &CallError) -> CheckFinding {
         CallError::NotYours(_)
         | CallError::TooLate
         | CallError::Unknown(_)
+        | CallError::Failed(_)
+        | CallError::TooLarge(_)
         | CallError::Refused(_) => "try again; if it stays, see the server's own log",
     };
     let exit = match error {
@@ -235,6 +237,8 @@ fn failed(subject: &str, error: &CallError) -> CheckFinding {
         }
         CallError::NotYours(_)
         | CallError::TooLate
+        | CallError::Failed(_)
+        | CallError::TooLarge(_)
         | CallError::Refused(_)
         | CallError::Contract(_) => exit::CONFIGURATION,
     };

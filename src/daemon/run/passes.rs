@@ -11,7 +11,7 @@ use crate::daemon::failure::Failure;
 use crate::daemon::views;
 use crate::daemon::wake::Wake;
 use crate::domain::time::{Span, Time};
-use crate::reconcile::pass::pass;
+use crate::reconcile::pass::pass_to_its_end;
 use crate::reconcile::ports::{PassError, Ports, Session};
 use crate::reconcile::report::Report;
 use crate::reconcile::watch::{Look, Watched, preview, watch};
@@ -149,11 +149,11 @@ impl Loop {
                 clock: &clock,
                 stop: &stop,
             };
-            let result = pass(&ports, &policy, &mut session, dry_run).await;
+            let (report, stopped) = pass_to_its_end(&ports, &policy, &mut session, dry_run).await;
             Wake::PassEnded {
                 session,
-                dry_run,
-                result,
+                report: Box::new(report),
+                stopped,
             }
         });
     }
@@ -161,19 +161,19 @@ impl Loop {
     pub(super) fn pass_ended(
         &mut self,
         session: Session,
-        dry_run: bool,
-        result: Result<Report, PassError>,
+        report: &Report,
+        stopped: Option<PassError>,
     ) -> Result<(), Failure> {
         self.take_back(session);
         let watch = match self.waiting.take() {
-            Some(job) => self.tell(job, &result),
+            Some(job) => self.tell(job, report, stopped.as_ref()),
             None => None,
         };
         let now = (self.daemon.clock)();
-        match result {
-            Ok(_) if dry_run => {}
-            Ok(report) => self.pass_came_through(&report, now),
-            Err(error) => self.pass_failed(error, now)?,
+        match stopped {
+            None if report.dry_run => {}
+            None => self.pass_came_through(report, now),
+            Some(error) => self.pass_failed(error, now)?,
         }
         if let Some(begun) = watch {
             let look = self.watching.asked(&self.daemon.config.schedule, now);
@@ -187,22 +187,24 @@ impl Loop {
     }
 
     /// Tells whoever waited how the pass ended, unless he waits for the watch too.
-    fn tell(&self, job: Job, result: &Result<Report, PassError>) -> Option<Begun> {
+    fn tell(&self, job: Job, report: &Report, stopped: Option<&PassError>) -> Option<Begun> {
         let Job { wants, answer } = job;
-        let response = match result {
-            Ok(report) => {
-                let pass = views::pass(report);
-                let preview = wants == Wants::Plan;
-                if (preview || wants == Wants::PassAndWatch) && !self.shutting_down {
-                    return Some(Begun {
-                        preview,
-                        pass,
-                        answer,
-                    });
-                }
+        let mut pass = views::pass(report);
+        let preview = wants == Wants::Plan;
+        let response = match stopped.map(Failure::from) {
+            None if (preview || wants == Wants::PassAndWatch) && !self.shutting_down => {
+                return Some(Begun {
+                    preview,
+                    pass,
+                    answer,
+                });
+            }
+            // Where not even the first look came through, there is nothing else to tell.
+            Some(failure) if report.steps.is_empty() => Response::Err(failure.refusal()),
+            stopped => {
+                pass.stopped = stopped.as_ref().map(Failure::stopped);
                 Response::Ok(Box::new(Answer::Pass(pass)))
             }
-            Err(error) => Response::Err(Failure::from(error).refusal()),
         };
         // Whoever asked may have gone.
         let _ = answer.send(response);
@@ -278,9 +280,10 @@ fn report(begun: Begun, result: &Result<Watched, PassError>) {
             Response::Ok(Box::new(Answer::Pass(pass)))
         }
         Err(error) => {
-            let mut refusal = Failure::from(error).refusal();
-            refusal.text = format!("the pass is done, and the watch failed: {}", refusal.text);
-            Response::Err(refusal)
+            let mut stopped = Failure::from(error).stopped();
+            stopped.text = format!("the pass is done, and the watch failed: {}", stopped.text);
+            pass.stopped = Some(stopped);
+            Response::Ok(Box::new(Answer::Pass(pass)))
         }
     };
     // Whoever asked may have gone.

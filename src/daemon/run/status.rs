@@ -8,6 +8,8 @@ use crate::control::protocol::unresolved::UnresolvedSummary;
 use crate::control::protocol::{Answer, ProblemView, Response, SCHEMA};
 use crate::daemon::answer::{parse, review};
 use crate::daemon::views;
+use crate::domain::gate::Limits;
+use crate::domain::intent;
 use crate::domain::request::Request;
 use crate::domain::time::Time;
 use crate::reconcile::report::Listed;
@@ -23,6 +25,7 @@ impl Loop {
     pub(super) fn status(&self, answer: oneshot::Sender<Response>) {
         let store = self.daemon.store.clone();
         let now = (self.daemon.clock)();
+        let limits = self.policy.limits.clone();
         let status = StatusView {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -43,7 +46,9 @@ impl Loop {
             policy: self.policy.hash.clone(),
         };
         tokio::spawn(async move {
-            let counted = store.with(move |store| counted(store, now, status)).await;
+            let counted = store
+                .with(move |store| counted(store, &limits, now, status))
+                .await;
             let response = match counted {
                 Ok(status) => Response::Ok(Box::new(Answer::Status(status))),
                 Err(error) => Response::Err(parse::store_failed(&error)),
@@ -80,10 +85,17 @@ impl Loop {
 }
 
 /// The status with what the store knows.
-fn counted(store: &dyn Store, now: Time, status: StatusView) -> Result<StatusView, StoreError> {
+fn counted(
+    store: &dyn Store,
+    limits: &Limits,
+    now: Time,
+    status: StatusView,
+) -> Result<StatusView, StoreError> {
     let intents = store.open_intents(MAX_COUNTED)?;
     let notes = review::waiting_for_word(store, now, MAX_COUNTED)?;
-    let mut failing: Vec<&Request> = intents.iter().filter(|r| r.failures > 0).collect();
+    let waits = |request: &Request| intent::waits(request, store.marked(&request.id), limits, now);
+    let is_failing = |request: &&Request| request.failures > 0 || waits(request).is_some();
+    let mut failing: Vec<&Request> = intents.iter().filter(is_failing).collect();
     failing.sort_by_key(|request| std::cmp::Reverse(request.failures));
     Ok(StatusView {
         open_intents: intents.len(),
@@ -93,17 +105,22 @@ fn counted(store: &dyn Store, now: Time, status: StatusView) -> Result<StatusVie
             open_charges: store.open_charges(None, MAX_COUNTED)?.len(),
         },
         unresolved: views::listed(&Listed::read(store)?),
-        failing: failing.into_iter().take(MAX_FAILING).map(failed).collect(),
+        failing: failing
+            .into_iter()
+            .take(MAX_FAILING)
+            .map(|request| failed(request, waits(request)))
+            .collect(),
         log_sequence: store.head().seq,
         ..status
     })
 }
 
-fn failed(request: &Request) -> FailingView {
+fn failed(request: &Request, waits: Option<String>) -> FailingView {
     FailingView {
         request: request.id.to_string(),
         decision: request.decision.as_str().to_owned(),
         failures: request.failures,
         last: request.last_failure.map(views::time),
+        waits,
     }
 }

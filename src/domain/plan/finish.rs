@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Action, Planner, Step, call, looked_at};
+use super::{Action, Planner, Problem, Step, call, looked_at};
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, BookingRef};
 use crate::domain::decision::Decision;
@@ -13,12 +13,19 @@ use crate::domain::intent::{self, Next, Sight};
 use crate::domain::purse::Purse;
 use crate::domain::request::{MAX_OCCURRENCES, Request};
 use crate::domain::snapshot::OpenIntent;
+use crate::domain::text;
 
 impl<'a> Planner<'a> {
     /// A decision that was begun is finished, never made anew.
     pub(super) fn finish(&mut self, open: &'a OpenIntent) {
         let request = &open.request;
-        let next = intent::next(request, &open.charges, open.carried.as_ref(), &open.sights);
+        let next = intent::next(
+            request,
+            &open.charges,
+            open.carried.as_ref(),
+            &open.sights,
+            open.running_until,
+        );
         let due = intent::due(request, self.now);
         let action = match next {
             _ if self.snapshot.clock_off => {
@@ -40,17 +47,16 @@ impl<'a> Planner<'a> {
                 }
             }
             Next::Call(booking) if due => self.resume(open, &booking),
-            Next::Call(_) | Next::Unclear => {
+            Next::Wait { until } => {
                 self.keep_time(open, false);
                 Action::Postpone {
-                    why: if request.cancels_accepted() {
-                        "the watch goes on with cancelling it".to_owned()
-                    } else if due {
-                        "its bookings could not all be read".to_owned()
-                    } else {
-                        format!("failed {} times; retried later", request.failures)
-                    },
+                    why: text::still_running(until),
                 }
+            }
+            Next::Call(_) | Next::Unclear => {
+                self.keep_time(open, false);
+                let why = self.why_postponed(open);
+                Action::Postpone { why }
             }
         };
         if let Action::Settle { facts, .. } = &action
@@ -65,6 +71,37 @@ impl<'a> Planner<'a> {
         });
     }
 
+    /// Why an intent that is not settled is not called either. A status that is not known is told as a
+    /// problem: a person can see at Cal.com what it means.
+    fn why_postponed(&mut self, open: &OpenIntent) -> String {
+        let request = &open.request;
+        let mut sights = open.sights.iter();
+        if let Some((uid, _)) = sights.find(|(_, sight)| **sight == Sight::OtherStatus) {
+            let why = format!(
+                "booking {uid} has a status that this version does not know, and is read again until \
+                 it has another one"
+            );
+            self.plan.problems.push(Problem {
+                code: "unknown-status",
+                text: format!(
+                    "{why}; what request {} holds stays held meanwhile",
+                    request.id
+                ),
+            });
+            return why;
+        }
+        if request.cancels_accepted() {
+            return "the watch goes on with cancelling it".to_owned();
+        }
+        if let Some(until) = open.running_until {
+            return text::still_running(until);
+        }
+        match intent::due_at(request).filter(|at| *at > self.now) {
+            Some(at) => text::next_call(request.failures, at),
+            None => "its bookings could not all be read".to_owned(),
+        }
+    }
+
     /// Reserves the time of what an intent has confirmed or may still confirm.
     fn keep_time(&mut self, open: &OpenIntent, settles: bool) {
         let request = &open.request;
@@ -73,10 +110,12 @@ impl<'a> Planner<'a> {
         }
         for booking in &request.bookings {
             let sight = open.sights.get(&booking.uid).copied();
-            if !sight.unwrap_or(Sight::Unread).may_stand() {
+            let sight = sight.unwrap_or(Sight::Unread);
+            // A call that may still be running may confirm it whatever it is now.
+            if !sight.may_stand() && open.running_until.is_none() {
                 continue;
             }
-            let stands = matches!(sight, Some(Sight::Accepted | Sight::AcceptedAfterMove));
+            let stands = matches!(sight, Sight::Accepted | Sight::AcceptedAfterMove);
             let settled = settles && stands;
             let charge = open.charges.iter().find(|c| c.booking.uid == booking.uid);
             // One that takes over a charge may hold nothing; it is a request of one booking.

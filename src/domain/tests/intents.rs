@@ -8,14 +8,24 @@ use crate::domain::booking::{Booking, Reading, Status};
 use crate::domain::decision::{Decision, Outcome};
 use crate::domain::fact::{Back, Fact};
 use crate::domain::id::BookingUid;
-use crate::domain::intent::{self, Next, Sight, last_paid_first, next};
-use crate::domain::request::{CallKind, Charge, ChargeState, Request};
+use crate::domain::intent::{self, Next, Sight, last_paid_first};
+use crate::domain::request::{CallEnd, CallKind, CallNote, Charge, ChargeState, Request};
 use crate::domain::time::Span;
 use crate::domain::unresolved::UnresolvedCode;
 
 const CONFIRMED: Option<Outcome> = Some(Outcome::Confirmed);
 const DECLINED: Option<Outcome> = Some(Outcome::Declined);
 const SUPERSEDED: Option<Outcome> = Some(Outcome::Superseded);
+
+/// The transition while no call is running.
+fn next(
+    request: &Request,
+    charges: &[Charge],
+    carried: Option<&Charge>,
+    sights: &BTreeMap<BookingUid, Sight>,
+) -> Next {
+    intent::next(request, charges, carried, sights, None)
+}
 
 fn held(names: &[&str]) -> Vec<Charge> {
     names
@@ -46,7 +56,7 @@ fn settled(id: &str, outcome: Outcome) -> Fact {
 fn outcome(next: &Next) -> Option<Outcome> {
     match next {
         Next::Settle { outcome, .. } => Some(*outcome),
-        Next::Call(_) | Next::Unclear => None,
+        Next::Call(_) | Next::Wait { .. } | Next::Unclear => None,
     }
 }
 
@@ -54,7 +64,7 @@ fn outcome(next: &Next) -> Option<Outcome> {
 fn facts(next: Next) -> Vec<Fact> {
     match next {
         Next::Settle { facts, .. } => facts,
-        Next::Call(_) | Next::Unclear => panic!("{next:?}"),
+        Next::Call(_) | Next::Wait { .. } | Next::Unclear => panic!("{next:?}"),
     }
 }
 
@@ -91,7 +101,8 @@ fn the_matrix_of_decisions_and_sights() {
             next(request, &[], None, &seen(&[("a", Sight::Pending)])),
             call
         );
-        for unread in [seen(&[]), seen(&[("a", Sight::Unread)])] {
+        let open = [Sight::Unread, Sight::OtherStatus].map(|sight| seen(&[("a", sight)]));
+        for unread in [seen(&[])].into_iter().chain(open) {
             assert_eq!(next(request, &[], None, &unread), Next::Unclear);
         }
     }
@@ -431,8 +442,8 @@ fn what_a_booking_is_seen_as() {
         (is(Status::Rejected), Sight::Rejected),
         (is(Status::Cancelled), Sight::Cancelled),
         (moved(Status::Cancelled), Sight::Cancelled),
-        (is(Status::AwaitingHost), Sight::Gone),
-        (is(Status::Other("new".to_owned())), Sight::Gone),
+        (is(Status::AwaitingHost), Sight::OtherStatus),
+        (is(Status::Other("new".to_owned())), Sight::OtherStatus),
     ];
     for (booking, expect) in rows {
         let read = Sight::of(&Reading::Is(Box::new(booking.clone())));
@@ -462,6 +473,14 @@ fn an_occurrence_is_seen_with_who_replaced_it() {
     }
     let over = but(of(Status::Pending), |b| b.end = now());
     assert_eq!(see(&[over], Some(CallKind::Cancel)), Sight::Over);
+    // What has a status that nobody knows stays open until its end, and no longer.
+    let waits = of(Status::AwaitingHost);
+    for call in [CallKind::Confirm, CallKind::Decline] {
+        let one = std::slice::from_ref(&waits);
+        assert_eq!(see(one, Some(call)), Sight::OtherStatus);
+        let over = but(waits.clone(), |b| b.end = now());
+        assert_eq!(see(&[over], Some(call)), Sight::Over);
+    }
 }
 
 #[test]
@@ -488,6 +507,142 @@ fn pauses_grow_from_none_to_an_hour() {
         assert!(!intent::due(&request, before), "{failures}");
     }
     assert!(intent::due(&intent("a", &["a"]), now()));
+}
+
+/// A call that may still be running is never repeated, and what it can still change is not settled.
+#[test]
+fn while_a_call_may_be_running_its_booking_is_only_read() {
+    let until = at(15);
+    let confirm = intent("a", &["a"]);
+    let decline = to_decline(confirm.clone());
+    let cancel = but(decline.clone(), |r| r.call = Some(CallKind::Cancel));
+    const WAITS: Option<Outcome> = None;
+    let rows = [
+        // A confirmation is written at the end of its call, whatever the booking is by then.
+        (Sight::Pending, [WAITS, WAITS, WAITS]),
+        (Sight::Accepted, [CONFIRMED, WAITS, WAITS]),
+        (Sight::Rejected, [WAITS, DECLINED, DECLINED]),
+        (Sight::Cancelled, [WAITS, SUPERSEDED, DECLINED]),
+        (Sight::Gone, [WAITS, SUPERSEDED, SUPERSEDED]),
+        (Sight::Over, [WAITS, SUPERSEDED, SUPERSEDED]),
+    ];
+    for (sight, expect) in rows {
+        for (request, expect) in [&confirm, &decline, &cancel].into_iter().zip(expect) {
+            let sights = seen(&[("a", sight)]);
+            let next = intent::next(request, &held(&["a"]), None, &sights, Some(until));
+            assert_eq!(outcome(&next), expect, "{sight:?} {request:?}");
+            if expect == WAITS {
+                assert_eq!(next, Next::Wait { until }, "{sight:?} {request:?}");
+            }
+        }
+    }
+    // One occurrence that is still pending keeps the whole series from being called and settled.
+    let series = intent("s", &["a", "b"]);
+    let sights = seen(&[("a", Sight::Accepted), ("b", Sight::Pending)]);
+    let next = intent::next(&series, &held(&["a", "b"]), None, &sights, Some(until));
+    assert_eq!(next, Next::Wait { until });
+}
+
+fn noted(minute: i64, end: CallEnd) -> CallNote {
+    CallNote {
+        at: at(minute),
+        booking: uid("a"),
+        kind: CallKind::Confirm,
+        end,
+        text: "what came back".to_owned(),
+    }
+}
+
+#[test]
+fn a_call_may_be_running_until_its_time_has_passed_or_an_answer_came() {
+    let limits = policy().limits;
+    let lost = |minute| {
+        noted(
+            minute,
+            CallEnd::Unanswered {
+                sent: at(minute - 1),
+            },
+        )
+    };
+    let slack = limits.max_observation_age;
+    let rows = [
+        // The notes of the log, what the store remembers, and when the call was sent.
+        (vec![], None, None),
+        (vec![lost(10)], None, Some(at(9))),
+        (vec![lost(10), noted(30, CallEnd::Refused)], None, None),
+        (vec![noted(5, CallEnd::Failed), lost(10)], None, Some(at(9))),
+        (vec![noted(10, CallEnd::NotSent)], None, None),
+        (vec![noted(10, CallEnd::Answered)], None, None),
+        // The process ended after the mark and before the note.
+        (vec![], Some(at(20)), Some(at(20) + slack)),
+        (vec![lost(10)], Some(at(20)), Some(at(20) + slack)),
+        // The note is the younger one.
+        (vec![noted(30, CallEnd::Refused)], Some(at(20)), None),
+        (vec![lost(30)], Some(at(20)), Some(at(29))),
+    ];
+    for (calls, marked, expect) in rows {
+        let request = but(intent("a", &["a"]), |r| r.calls = calls);
+        let sent = intent::unanswered(&request, marked, &limits);
+        assert_eq!(sent, expect, "{:?} {marked:?}", request.calls);
+    }
+    let running = |now| intent::running(Some(at(0)), &limits, now);
+    let last = at(15) - Span::milliseconds(1);
+    assert_eq!(running(at(0)), Some(at(15)));
+    assert_eq!(running(last), Some(at(15)));
+    assert_eq!(running(at(15)), None);
+    // The clock was set back by a little, or by more than any call lasts.
+    assert_eq!(running(at(-15)), Some(at(15)));
+    assert_eq!(running(at(-16)), None);
+    assert_eq!(intent::running(None, &limits, at(0)), None);
+}
+
+#[test]
+fn the_readings_while_a_call_may_run_get_rarer() {
+    let mut reads = Vec::new();
+    let mut last = None;
+    for second in (0..900).step_by(15) {
+        let now = at(0) + Span::seconds(second);
+        if intent::read_again(at(0), last, now) {
+            last = Some(now);
+            reads.push(second);
+        }
+    }
+    assert_eq!(reads, [0, 15, 30, 45, 75, 120, 180, 270, 405, 615]);
+}
+
+/// A refusal that never changes keeps time and credit from others, so it comes to an end.
+#[test]
+fn an_intent_that_is_refused_time_after_time_ends_and_is_told() {
+    let refused = |count: i64| {
+        let calls = (0..count).map(|n| noted(n, CallEnd::Refused)).collect();
+        but(intent("a", &["a"]), |r| r.calls = calls)
+    };
+    let pending = seen(&[("a", Sight::Pending)]);
+    assert_eq!(
+        next(&refused(7), &held(&["a"]), None, &pending),
+        Next::Call(named("a"))
+    );
+    let Next::Settle {
+        outcome,
+        facts,
+        problem: Some(problem),
+    } = next(&refused(8), &held(&["a"]), None, &pending)
+    else {
+        panic!("it goes on");
+    };
+    assert_eq!(outcome, Outcome::Refused);
+    let expect = [
+        void("a", "Cal.com refuses the call"),
+        settled("a", Outcome::Refused),
+    ];
+    assert_eq!(facts, expect);
+    assert!(problem.contains("what came back"), "{problem}");
+    // An answer of another kind in between, and the count begins again.
+    let mixed = but(refused(8), |r| r.calls[3].end = CallEnd::Failed);
+    assert_eq!(
+        next(&mixed, &held(&["a"]), None, &pending),
+        Next::Call(named("a"))
+    );
 }
 
 /// Cal.com refuses for ever to cancel what is over; it declines and confirms that all the same.

@@ -9,7 +9,8 @@ use crate::domain::decision::{Credits, MAX_CREDITS, Outcome};
 use crate::domain::fact::{Back, Fact};
 use crate::domain::ledger::{GivenKind, Violation};
 use crate::domain::request::{
-    CallKind, CallNote, ChargeState, MAX_CALLS, MAX_OCCURRENCES, RequestState, Review, Verdict,
+    CallEnd, CallKind, CallNote, ChargeState, MAX_CALLS, MAX_OCCURRENCES, RequestState, Review,
+    Verdict,
 };
 use crate::domain::time::Time;
 
@@ -100,7 +101,11 @@ fn called(id: &str, minute: i64, answered: bool) -> Fact {
             at: at(minute),
             booking: uid(id),
             kind: CallKind::Confirm,
-            answered,
+            end: if answered {
+                CallEnd::Answered
+            } else {
+                CallEnd::Failed
+            },
             text: String::new(),
         },
     }

@@ -10,7 +10,9 @@ use crate::domain::account::Part;
 use crate::domain::decision::{Credits, Outcome};
 use crate::domain::fact::{Back, Fact};
 use crate::domain::id::BookingUid;
-use crate::domain::request::{CallKind, CallNote, Charge, ChargeState, RequestState, Verdict};
+use crate::domain::request::{
+    CallEnd, CallKind, CallNote, Charge, ChargeState, RequestState, Verdict,
+};
 
 const ACCOUNTS: [&str; 3] = ["bo@example.com", "al@example.com", "club"];
 
@@ -126,7 +128,11 @@ fn fact(dice: &Dice, memory: &Memory, minute: i64) -> Fact {
                 at: at(minute),
                 booking: uid(&booking),
                 kind: CallKind::Confirm,
-                answered: dice.flag,
+                end: if dice.flag {
+                    CallEnd::Answered
+                } else {
+                    CallEnd::Failed
+                },
                 text: String::new(),
             },
         },

@@ -226,6 +226,7 @@ pub fn policy() -> Policy {
             },
             max_observation_age: Span::seconds(10),
             series_settle: Span::seconds(10),
+            resend_after: Span::minutes(15),
         },
         house: House::default(),
         hash: "p1".to_owned(),
@@ -358,6 +359,7 @@ pub fn open(request: Request, sights: &[(&str, Sight)]) -> OpenIntent {
         grown: Vec::new(),
         carried: None,
         at: now(),
+        running_until: None,
         request,
     }
 }

@@ -60,7 +60,8 @@ fn an_intent_that_failed_often_waits_its_turn() {
         with_intents(0, vec![open(request, sights)])
     };
     let pending = [("a", Sight::Pending)];
-    let later = ["a confirm postponed: failed 5 times; retried later"];
+    let later =
+        ["a confirm postponed: 5 calls failed; the next one is sent at 2027-01-15T08:01:00Z"];
     check(&failed(0, &pending), &later);
     check(&failed(1, &pending), &["a confirm confirm a"]);
     // It is not even looked at before, and that is no failure to read it.

@@ -472,6 +472,7 @@ fn nothing_overlaps(plan: &Plan, snapshot: &Snapshot) {
             | Sight::Accepted
             | Sight::AcceptedAfterMove
             | Sight::AcceptedAfterCancel
+            | Sight::OtherStatus
             | Sight::Unread => true,
             Sight::Rejected | Sight::Cancelled | Sight::Gone | Sight::Over => false,
         };

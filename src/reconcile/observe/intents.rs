@@ -1,16 +1,19 @@
 //! Decisions that were begun: what their bookings are now.
 
+use std::collections::BTreeMap;
+
 use futures_util::{FutureExt, StreamExt, stream};
 
 use super::{READS_AT_ONCE, ends_the_pass};
 use crate::calcom::port::CallError;
 use crate::domain::booking::{Observed, Reading};
+use crate::domain::gate::Limits;
 use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, Sight};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::OpenIntent;
 use crate::reconcile::known;
-use crate::reconcile::ports::{PassError, Ports};
+use crate::reconcile::ports::{PassError, Ports, Session};
 use crate::reconcile::room::Room;
 
 /// Open intents one pass takes up.
@@ -20,25 +23,39 @@ const MAX_INTENTS: usize = 1_000;
 /// did not show is read by name.
 pub(super) async fn intents(
     ports: &Ports<'_>,
+    limits: &Limits,
     pending: &[Observed],
+    session: &mut Session,
     room: &mut Room,
     problems: &mut Vec<Problem>,
 ) -> Result<Vec<OpenIntent>, PassError> {
+    let now = (ports.clock)();
+    let asked = limits.clone();
     let found = ports
         .store
-        .with(|store| known::intents(store, MAX_INTENTS))
+        .with(move |store| known::intents(store, MAX_INTENTS, &asked, now))
         .await;
-    let now = (ports.clock)();
     let mut open = Vec::new();
     let mut reads = Vec::new();
-    for intent in found.map_err(PassError::Store)? {
-        // One that failed often waits its turn without costing calls.
-        if intent::due(&intent.request, now) {
+    let mut read_at = BTreeMap::new();
+    for (intent, sent) in found.map_err(PassError::Store)? {
+        let id = &intent.request.id;
+        let last = session.read_at.get(id).copied();
+        let wanted = match sent {
+            // What the pages show costs no call, and what they do not show is read ever more rarely.
+            Some(sent) => is_shown(&intent, pending) || intent::read_again(sent, last, now),
+            // One that failed often waits its turn without costing calls.
+            None => intent::due(&intent.request, now),
+        };
+        if wanted {
+            read_at.insert(id.clone(), now);
             reads.push(sight(ports, intent, pending).boxed());
         } else {
+            read_at.extend(last.map(|last| (id.clone(), last)));
             open.push(intent);
         }
     }
+    session.read_at = read_at;
     let mut reads = stream::iter(reads).buffered(READS_AT_ONCE);
     while let Some(read) = reads.next().await {
         let (mut intent, problem) = read?;
@@ -73,6 +90,15 @@ pub(super) async fn intents(
         }
     }
     Ok(open)
+}
+
+/// Whether the listed pages tell all that is asked about the intent's bookings.
+fn is_shown(open: &OpenIntent, pending: &[Observed]) -> bool {
+    open.request.series.is_none()
+        && open.request.bookings.iter().all(|booking| {
+            let mut listed = pending.iter();
+            listed.any(|observed| observed.booking.uid == booking.uid)
+        })
 }
 
 async fn sight(

@@ -11,13 +11,15 @@ use crate::domain::fact::Fact;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::RequestId;
 use crate::domain::intent;
-use crate::domain::request::{CallKind, CallNote, Request, RequestState};
+use crate::domain::gate::Limits;
+use crate::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState};
 use crate::domain::text;
 use crate::domain::time::{Time, kept};
 use crate::domain::unresolved::{Resolver, UnresolvedCode};
 use crate::domain::watch::What;
 use crate::domain::watch::accepted::{is_settled, listed_until};
 use crate::domain::watch::unmanaged::noted;
+use crate::reconcile::deliver::call::{end_of, mark};
 use crate::reconcile::observe::ends_the_pass;
 use crate::reconcile::ports::{PassError, Ports};
 use crate::store::port::Store;
@@ -78,12 +80,25 @@ pub(super) async fn cancel(
 }
 
 /// What was begun before and is to be tried again now.
-pub(super) async fn begun(ports: &Ports<'_>) -> Result<Vec<Request>, PassError> {
-    let open = ports.store.with(|store| store.open_intents(usize::MAX));
-    let open = open.await.map_err(PassError::Store)?;
+pub(super) async fn begun(
+    ports: &Ports<'_>,
+    limits: &Limits,
+) -> Result<Vec<Request>, PassError> {
     let now = (ports.clock)();
-    let due = |request: &Request| request.cancels_accepted() && intent::due(request, now);
-    Ok(open.into_iter().filter(due).collect())
+    let limits = limits.clone();
+    let open = ports.store.with(move |store| {
+        let open = store.open_intents(usize::MAX)?;
+        let due = |request: &Request| {
+            let marked = store.marked(&request.id);
+            // A call without an answer may still be running, and a second one mails again.
+            let sent = intent::unanswered(request, marked, &limits);
+            request.cancels_accepted()
+                && intent::due(request, now)
+                && intent::running(sent, &limits, now).is_none()
+        };
+        Ok(open.into_iter().filter(due).collect())
+    });
+    open.await.map_err(PassError::Store)
 }
 
 /// Tries it again.
@@ -139,17 +154,26 @@ async fn attempt(
     let at = (ports.clock)();
     let deadline = at + policy.limits.max_observation_age;
     let (mut read, mut failure) = (None, None);
+    let mut call_end = CallEnd::NotSent;
     // What is found cancelled may be the work of an earlier try whose answer was lost.
     let mut was_sent = request.failures > 0;
     let mut named = None;
     match ports.calendar.get(reference).await {
         Ok(Reading::Is(now)) if now.status == Status::Accepted => {
             was_sent = true;
+            let id = request.id.clone();
+            mark(ports, vec![id], Some((ports.clock)()))
+                .await
+                .map_err(PassError::Store)?;
             named = now.cancelled_by.clone();
             match ports.calendar.cancel(reference, &told, deadline).await {
                 Ok(reading) => read = reading,
                 Err(error) => failure = Some(error),
             }
+            let sent = deadline.min((ports.clock)());
+            call_end = failure
+                .as_ref()
+                .map_or(CallEnd::Unanswered { sent }, |error| end_of(error, sent));
             // Neither a refusal nor a yes without the booking tells what it is.
             if read.is_none() && !failure.as_ref().is_some_and(ends_the_pass) {
                 read = ports.calendar.get(reference).await.ok();
@@ -168,10 +192,14 @@ async fn attempt(
     let mut facts = vec![Fact::Called {
         request: request.id.clone(),
         call: CallNote {
-            at: kept(at),
+            at: kept((ports.clock)()),
             booking: reference.uid.clone(),
             kind: CallKind::Cancel,
-            answered: outcome.is_some(),
+            end: if outcome.is_some() {
+                CallEnd::Answered
+            } else {
+                call_end
+            },
             text: note.chars().take(MAX_NOTE).collect(),
         },
     }];

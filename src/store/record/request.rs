@@ -8,7 +8,7 @@ use super::text::{RecordError, Text, is_none_of_them, is_zero, optional};
 use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Credits, Decision, Finding, Outcome, Reason};
 use crate::domain::id::{EventTypeId, HostId};
-use crate::domain::request::{CallKind, CallNote, PinTry, Request, RequestState, Review};
+use crate::domain::request::{CallEnd, CallKind, CallNote, PinTry, Request, RequestState, Review};
 use crate::domain::time::Time;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -120,6 +120,7 @@ pub enum OutcomeRecord {
     Confirmed,
     Declined,
     Superseded,
+    Refused,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -155,7 +156,22 @@ pub struct CallRecord<'a> {
     booking: Text<'a>,
     kind: CallKindRecord,
     answered: bool,
+    /// How a call without a usable answer ended. Logs from before this field do not say, and count
+    /// as calls that may still have been running when the note was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    end: Option<CallEndRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent: Option<Stamp>,
     text: Text<'a>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum CallEndRecord {
+    Refused,
+    Failed,
+    NotSent,
+    Unanswered,
 }
 
 impl<'a> From<&'a BookingRef> for BookingRecord<'a> {
@@ -352,6 +368,7 @@ impl From<Outcome> for OutcomeRecord {
             Outcome::Confirmed => Self::Confirmed,
             Outcome::Declined => Self::Declined,
             Outcome::Superseded => Self::Superseded,
+            Outcome::Refused => Self::Refused,
         }
     }
 }
@@ -362,6 +379,7 @@ impl From<OutcomeRecord> for Outcome {
             OutcomeRecord::Confirmed => Self::Confirmed,
             OutcomeRecord::Declined => Self::Declined,
             OutcomeRecord::Superseded => Self::Superseded,
+            OutcomeRecord::Refused => Self::Refused,
         }
     }
 }
@@ -440,7 +458,18 @@ impl<'a> From<&'a CallNote> for CallRecord<'a> {
             at: Stamp(call.at),
             booking: call.booking.as_str().into(),
             kind: call.kind.into(),
-            answered: call.answered,
+            answered: call.answered(),
+            end: match call.end {
+                CallEnd::Answered => None,
+                CallEnd::Refused => Some(CallEndRecord::Refused),
+                CallEnd::Failed => Some(CallEndRecord::Failed),
+                CallEnd::NotSent => Some(CallEndRecord::NotSent),
+                CallEnd::Unanswered { .. } => Some(CallEndRecord::Unanswered),
+            },
+            sent: match call.end {
+                CallEnd::Unanswered { sent } => Some(Stamp(sent)),
+                CallEnd::Answered | CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => None,
+            },
             text: (&call.text).into(),
         }
     }
@@ -454,7 +483,15 @@ impl TryFrom<CallRecord<'_>> for CallNote {
             at: record.at.0,
             booking: record.booking.uid()?,
             kind: record.kind.into(),
-            answered: record.answered,
+            end: match (record.answered, record.end) {
+                (true, _) => CallEnd::Answered,
+                (false, Some(CallEndRecord::Refused)) => CallEnd::Refused,
+                (false, Some(CallEndRecord::Failed)) => CallEnd::Failed,
+                (false, Some(CallEndRecord::NotSent)) => CallEnd::NotSent,
+                (false, Some(CallEndRecord::Unanswered) | None) => CallEnd::Unanswered {
+                    sent: record.sent.map_or(record.at.0, |sent| sent.0),
+                },
+            },
             text: record.text.string()?,
         })
     }

@@ -1,0 +1,112 @@
+//! A page that cannot be had as a whole is read in ever smaller parts, down to single rows, so that a
+//! row which is too large, or which the server itself cannot show, hides no other.
+
+use std::collections::VecDeque;
+
+use super::port::CallError;
+use crate::domain::booking::Booking;
+use crate::domain::time::Time;
+
+/// Rows of a listing, from one call or from several.
+#[derive(Debug, Default)]
+pub struct Rows {
+    pub bookings: Vec<Booking>,
+    pub unreadable: Vec<String>,
+    /// Rows that came or were passed over: fewer than asked for means the end.
+    pub count: usize,
+    /// Whether the server says that more follow.
+    pub says_more: Option<bool>,
+    pub server_time: Option<Time>,
+}
+
+/// What is read in parts.
+pub(super) struct Listing {
+    /// How the server calls its list, for the names of rows that are passed over.
+    pub(super) name: &'static str,
+    /// The place of the page's first row in the whole listing, and how many rows a page has.
+    pub(super) first: u32,
+    pub(super) size: u32,
+    /// Calls that may be spent on it.
+    pub(super) max_calls: usize,
+}
+
+/// Whether smaller parts may help.
+pub(super) fn may_be_narrowed(error: &CallError, also_refused: bool) -> bool {
+    match error {
+        CallError::TooLarge(_) => true,
+        CallError::Refused(_) => also_refused,
+        CallError::Credential(_)
+        | CallError::NotYours(_)
+        | CallError::Limited { .. }
+        | CallError::TooLate
+        | CallError::Unreachable(_)
+        | CallError::Unknown(_)
+        | CallError::Failed(_)
+        | CallError::Contract(_) => false,
+    }
+}
+
+/// Reads the parts of a page that could not be had as a whole because of `error`, which is returned
+/// when no part can be read.
+pub(super) async fn narrowed<'a, F>(
+    listing: &Listing,
+    error: CallError,
+    also_refused: bool,
+    read: F,
+) -> Result<Rows, CallError>
+where
+    F: Fn(u32, u32) -> futures_util::future::BoxFuture<'a, Result<Rows, CallError>>,
+{
+    let mut rows = Rows::default();
+    let mut calls = 0;
+    // In the order of the rows.
+    let mut parts = VecDeque::from(halves(listing.first, listing.size));
+    while let Some((first, size)) = parts.pop_front() {
+        if calls == listing.max_calls {
+            let end = first + size;
+            let name = listing.name;
+            rows.unreadable
+                .push(format!("{name}[{first}..{end}]: not read: {error}"));
+            rows.count += size as usize;
+            continue;
+        }
+        calls += 1;
+        match read(first, size).await {
+            Ok(part) => {
+                rows.count += part.count;
+                rows.bookings.extend(part.bookings);
+                rows.unreadable.extend(part.unreadable);
+                rows.says_more = part.says_more;
+                rows.server_time = part.server_time.or(rows.server_time);
+                if part.count < size as usize {
+                    break;
+                }
+            }
+            Err(why) if may_be_narrowed(&why, also_refused) && size == 1 => {
+                rows.count += 1;
+                rows.says_more = None;
+                let why = match why {
+                    CallError::Refused(why) | CallError::TooLarge(why) => why,
+                    other => other.to_string(),
+                };
+                rows.unreadable
+                    .push(format!("{}[{first}]: {why}", listing.name));
+            }
+            Err(why) if may_be_narrowed(&why, also_refused) => {
+                let [left, right] = halves(first, size);
+                parts.push_front(right);
+                parts.push_front(left);
+            }
+            Err(why) => return Err(why),
+        }
+    }
+    if rows.server_time.is_none() && rows.bookings.is_empty() {
+        return Err(error);
+    }
+    Ok(rows)
+}
+
+fn halves(first: u32, size: u32) -> [(u32, u32); 2] {
+    let half = size / 2;
+    [(first, half), (first + half, size - half)]
+}

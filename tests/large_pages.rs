@@ -1,0 +1,76 @@
+//! Lists that are larger than what is read: members and strangers choose how long their notes are, and
+//! must not keep anybody else from being answered.
+
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{House, KEY, ended};
+use maitred::calcom::connect::{Settings, connect};
+use maitred::calcom::port::Dialect;
+use maitred::domain::time::Span;
+use maitred::sandbox::journal::Kind;
+
+/// Megabytes take a while in a test that is not optimized.
+const PATIENT: Duration = Duration::from_secs(60);
+
+const BO: &str = "bo@example.com";
+
+fn with_notes(house: &House, uid: &str, bytes: usize) {
+    let mut world = house.sandbox.lock();
+    let notes = Some("n".repeat(bytes));
+    world
+        .edit(uid, |booking| booking.description = notes)
+        .unwrap();
+}
+
+/// The fault of C2: five requests with long notes make the first page larger than 8 MiB. And one that
+/// is too large by itself is named and left alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_is_too_large_hides_nobody() {
+    for dialect in [Dialect::V2, Dialect::V1] {
+        let mut house = House::new(dialect).await;
+        house.grant(BO, 30).await;
+        let lesson = house.kinds.lesson;
+        let uids: Vec<String> = (0..12)
+            .map(|n| house.request(lesson, BO, &format!("2026-12-{:02}T09:00:00Z", 1 + n)))
+            .collect();
+        for uid in &uids[2..7] {
+            with_notes(&house, uid, 2_000_000);
+        }
+        with_notes(&house, &uids[9], 9 * 1024 * 1024);
+        house.calendar = connect(Settings {
+            base_url: house.sandbox.base_url(),
+            dialect,
+            key: KEY.to_owned().into(),
+            timeout: PATIENT,
+            confirm_timeout: PATIENT,
+            connect_timeout: PATIENT,
+            ca_file: None,
+            budget: 1.0,
+            clock: house.clock.clock(),
+        })
+        .unwrap();
+        let report = house.pass().await;
+        for (n, uid) in uids.iter().enumerate() {
+            let expect = if n == 9 { "absent" } else { "confirmed" };
+            assert_eq!(ended(&report, uid), expect, "{dialect:?} {n}");
+        }
+        let told = report
+            .problems
+            .iter()
+            .find(|one| one.code == "unreadable-booking");
+        let told = &told.expect("it is named").text;
+        assert!(told.contains(&uids[9]), "{dialect:?}: {told}");
+        assert!(told.contains("more than 8 MiB"), "{dialect:?}: {told}");
+        let lists = house.sandbox.lock().journal.count(Kind::List);
+        assert!(lists < 60, "{dialect:?}: {lists} lists");
+
+        // The audit reads on past the same bookings.
+        house.clock.advance(Span::minutes(10));
+        let watched = house.watch(true).await;
+        assert!(watched.checked >= 11, "{dialect:?}: {}", watched.checked);
+    }
+}

@@ -1,0 +1,108 @@
+//! By which way the binary reaches Cal.com, what it says when it cannot, and that what was done by then
+//! is always reported.
+
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+
+mod house;
+
+use std::fs;
+use std::process::Command;
+
+use house::{House, Ran, ran};
+use maitred::sandbox::faults::{Fault, Rule, Stage};
+use maitred::sandbox::journal::Kind;
+
+/// Nothing listens there.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+fn with_proxies(command: &mut Command, proxy: &str) -> Ran {
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"] {
+        command.env(name, proxy);
+    }
+    ran(command.output().unwrap())
+}
+
+#[test]
+fn this_machine_is_reached_without_the_proxy_of_the_shell() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
+    let demo = with_proxies(command.arg("demo").env_clear(), NOWHERE);
+    assert_eq!(demo.code, 0, "{}", demo.all());
+    assert!(demo.out.contains("none change anything"), "{}", demo.out);
+
+    let house = House::new("v2");
+    house.ok(&["credits", "grant", "bo@example.com", "3"]);
+    house.ask(house.lesson, "bo@example.com", "09:00:00Z");
+    let run = with_proxies(&mut house.command(&["run", "--once"]), NOWHERE);
+    assert_eq!(run.code, 0, "{}", run.all());
+    assert_eq!(house.count(Kind::Confirm), 1);
+}
+
+#[test]
+fn what_cannot_be_reached_is_named_with_the_way_that_was_tried() {
+    let house = House::new("v2");
+    house.ok(&["init"]);
+    let run = |base: &str, proxy: &str| {
+        house.configure("v2", base, "");
+        with_proxies(&mut house.command(&["run", "--once"]), proxy)
+    };
+    let direct = run("http://127.0.0.1:9", NOWHERE);
+    assert_eq!(direct.code, 69, "{}", direct.all());
+    assert!(
+        direct.err.contains("127.0.0.1:9 (directly)"),
+        "{}",
+        direct.err
+    );
+
+    let proxied = run("http://cal.invalid", "http://ann:secret@127.0.0.1:9");
+    assert_eq!(proxied.code, 69, "{}", proxied.all());
+    let way = "cal.invalid:80 (by the proxy http://127.0.0.1:9, from HTTP_PROXY)";
+    assert!(proxied.err.contains(way), "{}", proxied.err);
+    assert!(!proxied.all().contains("secret"), "{}", proxied.all());
+
+    let wrong = run("http://cal.invalid", "::secret::");
+    assert_eq!(wrong.code, 78, "{}", wrong.all());
+    assert!(wrong.err.contains("HTTP_PROXY"), "{}", wrong.err);
+    assert!(!wrong.all().contains("secret"), "{}", wrong.all());
+}
+
+/// The fault of B16: two of three are confirmed, and then the list fails.
+#[test]
+fn what_was_done_before_a_failure_is_reported_with_its_exit_code() {
+    for json in [false, true] {
+        let house = House::new("v2");
+        let path = house.path("config.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text.replace("[limits]\n", "[limits]\nrequests-per-pass = 2\n");
+        fs::write(&path, text).unwrap();
+        house.ok(&["credits", "grant", "bo@example.com", "3"]);
+        let uids: Vec<String> = ["09", "11", "13"]
+            .map(|hour| house.ask(house.lesson, "bo@example.com", &format!("{hour}:00:00Z")))
+            .to_vec();
+        let away = Fault::BadGateway {
+            stage: Stage::Before,
+        };
+        // The first pass lists what waits and what is accepted; the second fails to.
+        let rule = Rule::next(Kind::List, away).skipping(2);
+        house.sandbox.lock().add_fault(rule).unwrap();
+        let args: &[&str] = if json {
+            &["run", "--once", "--format", "json"]
+        } else {
+            &["run", "--once"]
+        };
+        let run = house.run(args);
+        assert_eq!(run.code, 69, "{}", run.all());
+        let confirmed = uids.iter().filter(|uid| house.status(uid) == "accepted");
+        assert_eq!(confirmed.count(), 2);
+        assert!(run.err.contains("502"), "{}", run.err);
+        if json {
+            let view = run.json();
+            assert_eq!(view["steps"].as_array().unwrap().len(), 2, "{view}");
+            assert_eq!(view["steps"][0]["outcome"], "confirmed");
+            assert_eq!(view["stopped"]["exit"], 69);
+            assert_eq!(view["stopped"]["code"], "unreachable");
+        } else {
+            assert!(run.out.contains("In all: 2 confirmed"), "{}", run.out);
+            assert!(run.out.contains("did not come to its end"), "{}", run.out);
+        }
+    }
+}
