@@ -132,6 +132,7 @@ impl Sight {
             | Self::Rejected
             | Self::Cancelled
             | Self::Gone
+            | Self::OtherStatus
             | Self::Over
             | Self::Unread => false,
         }

@@ -141,7 +141,7 @@ fn cause(case: &AcceptedCase<'_>) -> Cause {
             | ChargeState::Void => Cause::Again,
         },
         (None, Some(Outcome::Confirmed)) => Cause::Unclear,
-        (None, Some(Outcome::Declined | Outcome::Superseded)) => Cause::Again,
+        (None, Some(Outcome::Declined | Outcome::Superseded | Outcome::Refused)) => Cause::Again,
         (None, None) => match case.predecessor.map(|charge| &charge.state) {
             Some(ChargeState::Moved { to }) if *to != case.booking.uid => Cause::SecondSuccessor,
             Some(ChargeState::Final | ChargeState::Refunded) => Cause::Moved,

@@ -8,10 +8,10 @@ use crate::calcom::port::CallError;
 use crate::domain::booking::{Booking, BookingRef, Reading, Status};
 use crate::domain::decision::{Code, Decision, Outcome, Reason};
 use crate::domain::fact::Fact;
+use crate::domain::gate::Limits;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::RequestId;
 use crate::domain::intent;
-use crate::domain::gate::Limits;
 use crate::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState};
 use crate::domain::text;
 use crate::domain::time::{Time, kept};
@@ -80,10 +80,7 @@ pub(super) async fn cancel(
 }
 
 /// What was begun before and is to be tried again now.
-pub(super) async fn begun(
-    ports: &Ports<'_>,
-    limits: &Limits,
-) -> Result<Vec<Request>, PassError> {
+pub(super) async fn begun(ports: &Ports<'_>, limits: &Limits) -> Result<Vec<Request>, PassError> {
     let now = (ports.clock)();
     let limits = limits.clone();
     let open = ports.store.with(move |store| {
