@@ -1,6 +1,7 @@
 //! What people read, whole. The same answers, filled with what strangers may write, must not reach
 //! a terminal as anything but text.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::*;
