@@ -108,7 +108,7 @@ async fn what_is_accepted_at_once_is_found_by_the_next_watch_and_listed_until_re
         let asked = uid.clone();
         let explained = house
             .store
-            .with(move |store| decisions::explain(store, &asked));
+            .with(move |store| decisions::explain(store, &policy, now, &asked));
         let Answer::Explain(view) = explained.await.unwrap() else {
             panic!("not an explanation");
         };
@@ -422,7 +422,7 @@ async fn told(house: &House, uid: &str) -> Option<String> {
     let uid = uid.to_owned();
     let explained = house
         .store
-        .with(move |store| decisions::explain(store, &uid));
+        .with(move |store| decisions::explain(store, &policy, now, &uid));
     match explained.await.unwrap() {
         Answer::Explain(view) => view.told,
         other => panic!("{other:?}"),
