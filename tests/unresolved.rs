@@ -106,6 +106,7 @@ async fn what_is_accepted_at_once_is_found_by_the_next_watch_and_listed_until_re
         assert_eq!((again.problems.len(), again.unresolved.count), (0, 1));
         nothing_more(&mut house, "listed").await;
         let asked = uid.clone();
+        let (policy, now) = (house.policy.clone(), house.clock.now());
         let explained = house
             .store
             .with(move |store| decisions::explain(store, &policy, now, &asked));
@@ -420,6 +421,7 @@ async fn a_cancellation_that_fails_is_tried_again_and_told_only_when_done() {
 
 async fn told(house: &House, uid: &str) -> Option<String> {
     let uid = uid.to_owned();
+    let (policy, now) = (house.policy.clone(), house.clock.now());
     let explained = house
         .store
         .with(move |store| decisions::explain(store, &policy, now, &uid));
