@@ -542,6 +542,8 @@ async fn accepted_by_others_is_reported_charged_or_cancelled() {
             let what = format!("{dialect:?} {mode:?} {credits}");
             let mut house = House::new(dialect).await;
             house.grant(BO, credits).await;
+            // What was made before the ledger began is only reported.
+            house.clock.advance(Span::minutes(5));
             let since = house.clock.now() - Span::hours(1);
             terms(&mut house, |terms| {
                 terms.unmanaged = mode;
