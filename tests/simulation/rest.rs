@@ -10,7 +10,7 @@ use maitred::domain::id::BookingUid;
 use maitred::domain::terms::{HostAbsent, NoShow, OnRevived, Unmanaged};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::watch::What;
-use maitred::reconcile::report::{Ended, Report};
+use maitred::reconcile::report::{Ended, Report, Reported};
 use maitred::reconcile::watch::{Change, Watched};
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
@@ -86,7 +86,10 @@ impl Run {
                 | Ended::Refused
                 | Ended::Failed => true,
             };
-            if report.more || report.steps.iter().any(|step| busy(&step.ended)) {
+            // What is accepted is cancelled by the watches to come.
+            let is_passes = |step: &&Reported| !step.request.cancels_accepted();
+            let mut steps = report.steps.iter().filter(is_passes);
+            if report.more || steps.any(|step| busy(&step.ended)) {
                 quiet = 0;
             } else {
                 quiet += 1;
