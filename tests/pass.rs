@@ -125,6 +125,8 @@ async fn a_series_is_one_request_in_v2_and_each_its_own_in_v1() {
     house.grant("al@example.com", 2).await;
     let al = house.series(lesson, "al@example.com", "2026-12-01T12:00:00Z", 3);
     house.pass().await;
+    // A decline waits until the confirms of its own pass are settled.
+    house.pass().await;
     let states: Vec<_> = al.iter().map(|uid| house.status(uid)).collect();
     assert_eq!(states, ["accepted", "accepted", "cancelled"]);
     assert_eq!(house.balance("al@example.com").await, (0, 0, 2));
@@ -393,6 +395,8 @@ async fn of_requests_for_one_time_the_first_to_ask_gets_it() {
             )
             .unwrap();
         let late = house.request(lesson, "bo@example.com", "2026-12-03T09:10:00Z");
+        house.pass().await;
+        // A decline waits until the confirm of its own pass is settled.
         house.pass().await;
         assert_eq!(house.status(&al), "accepted");
         assert_eq!(house.status(&bo), second, "{taken:?}");
