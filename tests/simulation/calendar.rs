@@ -334,7 +334,7 @@ impl Line {
         }
         let mut sim = self.shared.sim();
         for booking in shows(&given) {
-            sim.town.show(&booking, at);
+            sim.town.show(&booking, (at, self.shared.now()));
         }
         Ok(given)
     }
@@ -423,7 +423,7 @@ impl Line {
         }
         let reading = reading(&sim.town, uid);
         if let Reading::Is(booking) = &reading {
-            sim.town.show(booking, at);
+            sim.town.show(booking, (at, self.shared.now()));
         }
         Ok(Some(reading))
     }
@@ -512,7 +512,7 @@ impl Line {
         }
         let reading = reading(&sim.town, uid);
         if let Reading::Is(booking) = &reading {
-            sim.town.show(booking, at);
+            sim.town.show(booking, (at, self.shared.now()));
         }
         Ok(Some(reading))
     }
@@ -550,21 +550,19 @@ impl Line {
             Status::Pending
         };
         if !sim.reads_first {
-            match sim.town.shown.get(uid) {
-                Some((status, moved, at))
-                    if *status == must && (unmanaged || !moved) && now - *at <= sim.max_age =>
-                {
-                    if sim.switches.slow_calls && now - *at > FRESH {
-                        let age = (now - *at).num_milliseconds();
-                        let text =
-                            format!("5 (A4): {kind:?} of {uid} on a reading of {age} ms ago");
-                        sim.wrong.push(text);
-                    }
-                }
-                seen => {
-                    let text = format!("5: {kind:?} of {uid} at {now}, last seen {seen:?}");
-                    sim.wrong.push(text);
-                }
+            let seen = sim.town.shown.get(uid).cloned();
+            let pending = seen.as_ref().is_some_and(|seen| {
+                seen.status == must && (unmanaged || !seen.moved) && now - seen.asked <= sim.max_age
+            });
+            let fresh = seen
+                .as_ref()
+                .is_none_or(|seen| now - seen.asked <= FRESH || now - seen.arrived <= ARRIVED);
+            if !pending {
+                let text = format!("5: {kind:?} of {uid} at {now}, last seen {seen:?}");
+                sim.wrong.push(text);
+            } else if sim.switches.slow_calls && !fresh {
+                let text = format!("5 (A4): {kind:?} of {uid} at {now}, last seen {seen:?}");
+                sim.wrong.push(text);
             }
         }
         if let Err(why) = self.shelf.may_send(uid, kind == Write::Confirm) {
@@ -654,8 +652,10 @@ impl Line {
     }
 }
 
-/// How old the reading behind a call may be: two seconds, and the way of the reading itself.
-const FRESH: Span = Span::seconds(3);
+/// How old the reading behind a call may be, counted from when it was asked for; or, where it was long
+/// on its way, from when it arrived.
+const FRESH: Span = Span::milliseconds(2_100);
+const ARRIVED: Span = Span::milliseconds(1_100);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {

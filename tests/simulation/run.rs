@@ -201,7 +201,7 @@ impl Run {
             // v1 knows nothing else, and the configuration sees to it.
             policy.refuse_with = RefuseWith::Cancel;
         }
-        let switches = Switches::from_env();
+        let switches = Switches::of_seed(seed);
         let own = Rng::new(rng.next());
         let town = Town {
             series_per_occurrence: rng.chance(150),

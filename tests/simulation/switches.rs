@@ -1,6 +1,9 @@
-//! Behaviours of a real server and of real people that were added one by one: each is a switch, so
-//! that a failure can be narrowed down to the behaviours that it needs. `MAITRED_SIM=all`, or a list
-//! of names, turns them on.
+//! Behaviours of a real server and of real people. Each run has some of them; `MAITRED_SIM` with a list
+//! of names, `all` or `none` says which, so that a failure can be narrowed down to what it needs. The
+//! seeds of `REGRESSIONS` are older than the behaviours and run without any.
+
+use super::REGRESSIONS;
+use super::rng::Rng;
 
 /// Which behaviours a run has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,36 +43,70 @@ pub struct Switches {
 
 type Field = fn(&mut Switches) -> &mut bool;
 
-const NAMES: [(&str, Field); 15] = [
-    ("slow-confirm", |s| &mut s.slow_confirm),
-    ("server-dies", |s| &mut s.server_dies),
-    ("race", |s| &mut s.race),
-    ("slow-calls", |s| &mut s.slow_calls),
-    ("revive", |s| &mut s.revive),
-    ("at-once", |s| &mut s.at_once),
-    ("moved-at-once", |s| &mut s.moved_at_once),
-    ("two-successors", |s| &mut s.two_successors),
-    ("unknown-status", |s| &mut s.unknown_status),
-    ("joins", |s| &mut s.joins),
-    ("lost-ledger", |s| &mut s.lost_ledger),
-    ("rebook", |s| &mut s.rebook),
-    ("refused", |s| &mut s.refused),
-    ("clock", |s| &mut s.clock),
-    ("after-start", |s| &mut s.after_start),
+/// A behaviour: its name, and whether runs have it that were not asked for anything else.
+struct Behaviour {
+    name: &'static str,
+    field: Field,
+    on: bool,
+}
+
+const fn on(name: &'static str, field: Field) -> Behaviour {
+    let on = true;
+    Behaviour { name, field, on }
+}
+
+const fn off(name: &'static str, field: Field) -> Behaviour {
+    let on = false;
+    Behaviour { name, field, on }
+}
+
+const BEHAVIOURS: [Behaviour; 15] = [
+    off("slow-confirm", |s| &mut s.slow_confirm),
+    on("server-dies", |s| &mut s.server_dies),
+    off("race", |s| &mut s.race),
+    off("slow-calls", |s| &mut s.slow_calls),
+    off("revive", |s| &mut s.revive),
+    off("at-once", |s| &mut s.at_once),
+    off("moved-at-once", |s| &mut s.moved_at_once),
+    off("two-successors", |s| &mut s.two_successors),
+    off("unknown-status", |s| &mut s.unknown_status),
+    off("joins", |s| &mut s.joins),
+    off("lost-ledger", |s| &mut s.lost_ledger),
+    off("rebook", |s| &mut s.rebook),
+    off("refused", |s| &mut s.refused),
+    off("clock", |s| &mut s.clock),
+    off("after-start", |s| &mut s.after_start),
 ];
 
 impl Switches {
-    pub fn from_env() -> Self {
+    /// What the run of a seed has: what `MAITRED_SIM` says, or about half of all that runs have, for
+    /// what one behaviour does must not always be hidden by another.
+    pub fn of_seed(seed: u64) -> Self {
+        match std::env::var("MAITRED_SIM") {
+            Ok(wanted) => Self::named(&wanted),
+            Err(_) if REGRESSIONS.iter().any(|(known, _)| *known == seed) => Self::default(),
+            Err(_) => Self::by_chance(&mut Rng::new(seed ^ SALT)),
+        }
+    }
+
+    fn by_chance(rng: &mut Rng) -> Self {
         let mut switches = Self::default();
-        let wanted = std::env::var("MAITRED_SIM").unwrap_or_default();
-        for name in wanted.split(',').filter(|name| !name.is_empty()) {
-            let known = NAMES
-                .iter()
-                .filter(|(known, _)| name == "all" || *known == name);
+        for Behaviour { field, on, .. } in &BEHAVIOURS {
+            *field(&mut switches) = rng.chance(500) && *on;
+        }
+        switches
+    }
+
+    fn named(wanted: &str) -> Self {
+        let mut switches = Self::default();
+        let names = wanted.split(',').filter(|name| !name.is_empty());
+        for name in names.filter(|name| *name != "none") {
             let mut found = false;
-            for (_, field) in known {
-                *field(&mut switches) = true;
-                found = true;
+            for behaviour in &BEHAVIOURS {
+                if name == "all" || behaviour.name == name {
+                    *(behaviour.field)(&mut switches) = true;
+                    found = true;
+                }
             }
             assert!(
                 found,
@@ -84,3 +121,6 @@ impl Switches {
         self.slow_confirm || self.server_dies || self.race || self.unknown_status
     }
 }
+
+/// So that the behaviours of a run are no part of its other chances.
+const SALT: u64 = 0x5eed_0f_be4a_71_04;

@@ -74,6 +74,15 @@ pub struct Row {
     pub revived: bool,
 }
 
+/// What the client was shown of one booking.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    pub status: Status,
+    pub moved: bool,
+    pub asked: Time,
+    pub arrived: Time,
+}
+
 /// What the client's own writes did to one booking.
 #[derive(Default, Clone)]
 pub struct Ours {
@@ -90,8 +99,8 @@ pub struct Town {
     pub rows: Vec<Row>,
     /// The rows as they were a while ago, for lists that come late.
     pub before: Vec<Row>,
-    /// What the client saw last, and when it had asked.
-    pub shown: BTreeMap<String, (Status, bool, Time)>,
+    /// What the client saw last.
+    pub shown: BTreeMap<String, Shown>,
     pub ours: BTreeMap<String, Ours>,
     pub history: Arc<Mutex<History>>,
     /// Rows ever made: what the next one is called.
@@ -233,10 +242,14 @@ impl Town {
         }
     }
 
-    /// The client has read this, having asked at `at`.
-    pub fn show(&mut self, booking: &Booking, at: Time) {
-        let moved = booking.rescheduled_to.is_some();
-        let seen = (booking.status.clone(), moved, at);
+    /// The client has read this.
+    pub fn show(&mut self, booking: &Booking, (asked, arrived): (Time, Time)) {
+        let seen = Shown {
+            status: booking.status.clone(),
+            moved: booking.rescheduled_to.is_some(),
+            asked,
+            arrived,
+        };
         self.shown.insert(booking.uid.to_string(), seen);
     }
 
