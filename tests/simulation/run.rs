@@ -380,6 +380,7 @@ impl Run {
         if self.shelf.state().lost.is_some() {
             return;
         }
+        self.shared.advance(Span::seconds(1));
         let now = self.shared.now();
         let mut sim = self.shared.sim();
         sim.town.ours.clear();

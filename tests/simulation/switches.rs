@@ -71,10 +71,10 @@ const BEHAVIOURS: [Behaviour; 15] = [
     off("two-successors", |s| &mut s.two_successors),
     off("unknown-status", |s| &mut s.unknown_status),
     off("joins", |s| &mut s.joins),
-    off("lost-ledger", |s| &mut s.lost_ledger),
+    on("lost-ledger", |s| &mut s.lost_ledger),
     off("rebook", |s| &mut s.rebook),
     off("refused", |s| &mut s.refused),
-    off("clock", |s| &mut s.clock),
+    on("clock", |s| &mut s.clock),
     off("after-start", |s| &mut s.after_start),
 ];
 
