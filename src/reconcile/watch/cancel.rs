@@ -156,7 +156,8 @@ async fn attempt(
     let mut was_sent = request.failures > 0;
     let mut named = None;
     match ports.calendar.get(reference).await {
-        Ok(Reading::Is(now)) if now.status == Status::Accepted => {
+        // Every server refuses for ever to cancel what is over (`calcom/api.md` 5.1).
+        Ok(Reading::Is(now)) if now.status == Status::Accepted && now.end > at => {
             was_sent = true;
             let id = request.id.clone();
             mark(ports, vec![id], Some((ports.clock)()))
@@ -180,7 +181,7 @@ async fn attempt(
         Err(error) => failure = Some(error),
     }
     let is_ours = |booking: &Booking| was_sent && booking.cancelled_by == named;
-    let outcome = read.as_ref().and_then(|read| outcome_of(read, is_ours));
+    let outcome = read.as_ref().and_then(|read| outcome_of(read, at, is_ours));
     let note = match (&outcome, &failure) {
         (Some(_), _) => read.as_ref().map_or("", |reading| word(reading)).to_owned(),
         (None, Some(error)) => error.to_string(),
@@ -207,7 +208,8 @@ async fn attempt(
     let until = shown.map_or(request.end, |booking| {
         listed_until(list_code(request), booking)
     });
-    end(ports, request, (facts, outcome), until).await?;
+    let stands = matches!(&read, Some(Reading::Is(now)) if now.status == Status::Accepted);
+    end(ports, request, (facts, outcome, stands), until).await?;
     if outcome == Some(Outcome::Declined) {
         watched.record(Change {
             booking: reference.uid.clone(),
@@ -224,13 +226,15 @@ async fn attempt(
 }
 
 /// What the booking says of the decision; `None`: it is still to be carried out, or not known.
-fn outcome_of(reading: &Reading, is_ours: impl Fn(&Booking) -> bool) -> Option<Outcome> {
+fn outcome_of(reading: &Reading, now: Time, is_ours: impl Fn(&Booking) -> bool) -> Option<Outcome> {
     match reading {
         Reading::Gone => Some(Outcome::Superseded),
         Reading::Is(booking) => match booking.status {
             // A cancellation through the API leaves the name that stood there before.
             Status::Cancelled if is_ours(booking) => Some(Outcome::Declined),
             Status::Cancelled | Status::Rejected | Status::Pending => Some(Outcome::Superseded),
+            // It was over before it could be cancelled.
+            Status::Accepted if booking.end <= now => Some(Outcome::Superseded),
             Status::Accepted | Status::AwaitingHost | Status::Other(_) => None,
         },
     }
@@ -260,11 +264,11 @@ fn reason_word(request: &Request) -> &'static str {
 }
 
 /// Writes what the try gave. A booking that could not be cancelled is on the unresolved list until it
-/// is; one that is not accepted any more leaves it.
+/// is; one that is not accepted any more leaves it. One that is over stays as long as any other.
 async fn end(
     ports: &Ports<'_>,
     request: &Request,
-    (mut facts, outcome): (Vec<Fact>, Option<Outcome>),
+    (mut facts, outcome, stands): (Vec<Fact>, Option<Outcome>, bool),
     until: Time,
 ) -> Result<(), PassError> {
     let booking: BookingRef = request.bookings[0].clone();
@@ -274,7 +278,7 @@ async fn end(
         let items = store
             .unresolved_of(&booking.uid)
             .map_err(PassError::Store)?;
-        if outcome.is_some() {
+        if outcome.is_some() && !stands {
             let open = items.iter().filter(|item| item.is_open());
             facts.extend(open.map(|item| Fact::Resolved {
                 booking: booking.uid.clone(),
@@ -282,7 +286,8 @@ async fn end(
                 reason: "the booking is not accepted any more".to_owned(),
                 by: Resolver::Watch,
             }));
-        } else if !items.iter().any(|item| item.is_open() && item.code == code) {
+        } else if outcome.is_none() && !items.iter().any(|item| item.is_open() && item.code == code)
+        {
             let finding = Finding {
                 booking,
                 code,
