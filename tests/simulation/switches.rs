@@ -67,7 +67,7 @@ const BEHAVIOURS: [Behaviour; 15] = [
     off("slow-calls", |s| &mut s.slow_calls),
     off("revive", |s| &mut s.revive),
     off("at-once", |s| &mut s.at_once),
-    on("moved-at-once", |s| &mut s.moved_at_once),
+    off("moved-at-once", |s| &mut s.moved_at_once),
     off("two-successors", |s| &mut s.two_successors),
     off("unknown-status", |s| &mut s.unknown_status),
     on("joins", |s| &mut s.joins),
@@ -123,4 +123,4 @@ impl Switches {
 }
 
 /// So that the behaviours of a run are no part of its other chances.
-const SALT: u64 = 0x5eed_0f_be4a_71_04;
+const SALT: u64 = 0x5eed_0fbe_4a71;
