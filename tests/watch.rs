@@ -971,7 +971,8 @@ async fn a_waiting_series_is_not_closed_by_an_occurrence_that_left_it() {
 async fn a_cancellation_in_good_time_pays_for_the_next_request() {
     let booker = |uid: &str| Action::BookerCancels(Said::nothing(uid));
     let host = |uid: &str| Action::HostCancels(Said::nothing(uid));
-    let rows: [(&str, fn(&str) -> Action); 2] = [("booker", booker), ("host", host)];
+    type Cancels = fn(&str) -> Action;
+    let rows: [(&str, Cancels); 2] = [("booker", booker), ("host", host)];
     for dialect in [Dialect::V2, Dialect::V1] {
         for (who, action) in rows {
             for capped in [false, true] {

@@ -22,6 +22,9 @@ Example:
   maitred ledger export | jq .facts")]
     Export(Export),
     /// Say since when the ledger exists, whose it is, and whether a restore waits to be accepted
+    #[command(after_help = "\
+Example:
+  maitred ledger show")]
     Show,
     /// Have the ledger belong to another server, account or dialect
     #[command(after_help = "\
