@@ -264,11 +264,10 @@ fn the_binary_on_a_read_only_file_system_says_so_and_calls_nobody() {
 fn on_a_read_only_file_system_each_command_names_the_remedy() {
     let mut house = House::new();
     house.ask(RICH);
-    let commands: [&[&str]; 4] = [
+    let commands: [&[&str]; 3] = [
         &["run"],
         &["run", "--once"],
         &["credits", "grant", RICH, "7", "--reference", "read-only"],
-        &["account", "show", RICH],
     ];
     for command in commands {
         let (code, said) = house.start_on(DISKS[6].fails(1), command).said();
@@ -278,6 +277,11 @@ fn on_a_read_only_file_system_each_command_names_the_remedy() {
             "{command:?}: {said}"
         );
     }
+    // A command that only reads writes nothing, and works.
+    let (code, said) = house
+        .start_on(DISKS[6].fails(1), &["account", "show", RICH])
+        .said();
+    assert_eq!(code, Some(0), "{said}");
     assert_eq!(house.calls(), 0, "nothing leaves before it is written down");
     house.finish();
     assert_eq!(house.check(), [""; 0]);
@@ -317,6 +321,8 @@ fn a_daemon_that_cannot_write_the_log_ends_and_says_so() {
 #[test]
 fn an_operator_is_told_of_a_full_disk_and_the_next_need_ends_the_daemon() {
     let mut house = House::new();
+    // The first pass writes down whose the ledger is; after that an idle daemon writes nothing.
+    house.ok(&["run", "--once"]);
     let daemon = house.start_on(NO_ROOM, &["run"]);
     let grant = ["credits", "grant", RICH, "7", "--reference", "full"];
     house.answers();

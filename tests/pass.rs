@@ -815,15 +815,14 @@ async fn one_that_does_not_fit_holds_up_nobody() {
         end: other.end,
         terms: None,
     };
+    // A hold that was given back may be made again; what is charged may not.
     let end = [
-        Fact::Void {
+        Fact::Post {
             booking: other.bookings[0].uid.clone(),
-            reason: "test".to_owned(),
-            back: Vec::new(),
         },
         Fact::Settled {
             request: other.id.clone(),
-            outcome: Outcome::Superseded,
+            outcome: Outcome::Confirmed,
         },
     ];
     let mut facts = vec![

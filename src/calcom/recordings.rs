@@ -340,7 +340,7 @@ fn expected(recorded: &Recorded<'_>, dialect: Dialect, kind: Kind) -> &'static [
         (Dialect::V1, 200) => &["Ok"],
         (_, 304) => &["Unknown"],
         (_, 300..400) | (_, 405) => &["Contract"],
-        (Dialect::V1, 400) if kind == Kind::Confirm => &["Unknown"],
+        (Dialect::V1, 400) if kind == Kind::Confirm => &["Failed"],
         (_, 400) => &["Refused"],
         (_, 401) if has("LICENSE") => &["Contract"],
         (Dialect::V2, 401) if has("TRPCError") => &["NotYours"],
@@ -354,6 +354,8 @@ fn expected(recorded: &Recorded<'_>, dialect: Dialect, kind: Kind) -> &'static [
         (_, 404) if kind.writes() => &["Refused"],
         (_, 404) => &["Ok"],
         (_, 429) => &["Limited"],
+        // Cal.com's own words end a call; a page of something in front of it does not.
+        (_, 500 | 501) if kind.writes() && json => &["Failed"],
         (_, 500..600) => &["Unknown"],
         _ => &[],
     }

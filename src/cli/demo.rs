@@ -100,8 +100,8 @@ impl Story<'_> {
             self.sandbox.base_url(),
             self.members()?
         ))?;
-        self.first_pass().await?;
-        self.second_pass().await?;
+        let first = self.first_pass().await?;
+        self.second_pass(&first).await?;
         self.third_pass().await?;
         self.afterwards().await?;
         self.ending()
@@ -126,7 +126,7 @@ impl Story<'_> {
         Ok(text)
     }
 
-    async fn first_pass(&self) -> Result<(), Refusal> {
+    async fn first_pass(&self) -> Result<PassView, Refusal> {
         let lost = &self.bookings[0].uids[0];
         let rule = Rule::next(
             Kind::Confirm,
@@ -149,13 +149,15 @@ impl Story<'_> {
         for told in &self.bookings {
             text.push_str(&line(told, &view));
         }
-        self.say(&format!("{text}\n{}\n", counted(&view)))
+        self.say(&format!("{text}\n{}\n", counted(&view)))?;
+        Ok(view)
     }
 
-    async fn second_pass(&self) -> Result<(), Refusal> {
+    /// The lost call has its end in the first pass or in this one, whichever reads the booking first.
+    async fn second_pass(&self, first: &PassView) -> Result<(), Refusal> {
         let view = self.pass().await?;
         let lost = &self.bookings[0];
-        let step = step(lost, &view);
+        let step = step(lost, &view).or_else(|| step(lost, first));
         let outcome = step.map_or("absent", |step| step.outcome.as_str());
         let world = self.sandbox.lock();
         let mails = world
@@ -164,9 +166,8 @@ impl Story<'_> {
         let confirms = world.journal.count_for(&lost.uids[0], Kind::Confirm);
         drop(world);
         self.say(&format!(
-            "The second pass does not repeat the lost call. It reads the booking, finds it accepted,\n\
-             and settles what it had written down: {outcome}. Bo was called for {}, mailed {},\n\
-             charged once.\n\n",
+            "The lost call is not repeated: maitred reads the booking, finds it accepted, and settles\n\
+             what it had written down: {outcome}. Bo was called for {}, mailed {}, charged once.\n\n",
             times(confirms),
             times(u64::from(mails)),
         ))

@@ -12,6 +12,12 @@ use super::door::{Door, HASTY, told};
 use super::pages::{limit, list, says, skipped, strangers, timed, useless, v1_and_v2};
 use super::peer::{Peer, Reply, json as json_answer, whole};
 
+/// Calls that reading one page in parts may take.
+const PARTS: usize = 64;
+
+/// Writes at Cal.com and commits after a pass that decides nothing: the grant, and whose the ledger is.
+const IDLE: (usize, u64) = (0, 2);
+
 /// The server is everything that it was not when the pass begins to look: nothing is written down
 /// and nothing is sent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,7 +79,13 @@ async fn before_acting(what: &str, reply: Reply, expect: &str, dialect: Dialect,
     let what = format!("{what}, {dialect:?}, {at:?}");
     assert_eq!(peer.writes().len(), 0, "{what}");
     let asked: Vec<_> = peer.asked().into_iter().map(|one| one.target).collect();
-    assert!(asked.len() <= 8, "{what}: {asked:?}");
+    // A page that is too large is read in parts, down to single rows, up to a limit.
+    let most = if expect == "more than 8 MiB" {
+        8 + PARTS
+    } else {
+        8
+    };
+    assert!(asked.len() <= most, "{what}: {} calls", asked.len());
     let balance = door.balance().await;
     match (at, &result) {
         // Decided, and the hold stands: the next pass looks again.
@@ -170,7 +182,7 @@ async fn a_list_without_end_is_read_so_far_and_no_further() {
         let result = door.pass().await;
         says(&told(&result), "too-many-pending", "endless pages");
         assert_eq!(peer.asked().len(), 41, "me and forty pages");
-        assert_eq!((peer.writes().len(), door.commits().await), (0, 1));
+        assert_eq!((peer.writes().len(), door.commits().await), IDLE);
     }
 }
 
@@ -186,7 +198,7 @@ async fn a_page_that_repeats_for_ever_is_noticed_at_once() {
         let result = door.pass().await;
         says(&told(&result), "page-repeated", "a repeated page");
         assert_eq!(peer.asked().len(), 3, "me, the page, the page again");
-        assert_eq!((peer.writes().len(), door.commits().await), (0, 1));
+        assert_eq!((peer.writes().len(), door.commits().await), IDLE);
     }
 }
 
@@ -200,7 +212,7 @@ async fn a_page_of_very_many_rows_is_read_so_far_and_no_further() {
         let door = Door::before(&peer.address, dialect).await;
         let result = timed(door.pass()).await;
         says(&told(&result), "more rows than were asked for", "many rows");
-        assert_eq!((peer.writes().len(), door.commits().await), (0, 1));
+        assert_eq!((peer.writes().len(), door.commits().await), IDLE);
     }
 }
 

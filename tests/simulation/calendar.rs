@@ -367,7 +367,7 @@ impl Line {
         }
         self.check_sent(uid, now, kind);
         // Until an answer comes back that ends it, also when the process ends here.
-        let name = self.begins_to_run(uid, now);
+        let name = self.begins_to_run(uid, now, kind);
         if wild.joins {
             let mut guard = self.shared.sim();
             let sim = &mut *guard;
@@ -522,12 +522,14 @@ impl Line {
 
     /// Promise 16: no second call while the first one may be running. Gives the name under which the
     /// server answers it: that of a series, where one call answers the whole.
-    fn begins_to_run(&self, uid: &str, now: Time) -> String {
+    fn begins_to_run(&self, uid: &str, now: Time, kind: Write) -> String {
         let mut guard = self.shared.sim();
         let sim = &mut *guard;
         let whole = !sim.town.series_per_occurrence && !sim.town.legacy;
         let series = sim.town.row(uid).and_then(|row| row.series.clone());
-        let name = series.filter(|_| whole).unwrap_or_else(|| uid.to_owned());
+        // A cancellation is of one occurrence, whatever else is called of its series.
+        let series = series.filter(|_| whole && kind != Write::Cancel);
+        let name = series.unwrap_or_else(|| uid.to_owned());
         if let Some(sent) = sim.unended.get(&name) {
             if now < *sent + sim.resend_after {
                 let text =

@@ -384,6 +384,8 @@ impl Run {
         let now = self.shared.now();
         let mut sim = self.shared.sim();
         sim.town.ours.clear();
+        // What was called and never answered is known to the ledger that was lost, and to nothing else.
+        sim.unended.clear();
         drop(sim);
         self.shelf.lose(&mut self.rng, &mut self.tally, now);
         self.session = Session::default();

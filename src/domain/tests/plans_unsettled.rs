@@ -134,7 +134,8 @@ fn an_open_intent_keeps_declines_waiting_and_they_are_noted() {
             |s| s.intents = vec![intent.clone()],
         )
     };
-    let postponed = "a confirm postponed: failed 5 times; retried later";
+    let postponed =
+        "a confirm postponed: 5 calls failed; the next one is sent at 2027-01-15T08:01:00Z";
     let rows = [
         (ChargeState::Held, "b leave unsettled written"),
         (ChargeState::Open, "b decline short-of-credit decline b"),

@@ -17,6 +17,7 @@ use crate::domain::criteria::house::House;
 use crate::domain::decision::{Code, Reason};
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{AccountId, BookingUid, EventTypeId, HostId, RequestId};
+use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, Request, RequestState};
 use crate::domain::terms::{AcceptedMove, OnRevived, Unmanaged};
 use crate::domain::text;
@@ -113,6 +114,9 @@ pub(super) async fn unmanaged(
     }
     Ok(())
 }
+
+/// The code of the problem that tells of the limit.
+const CANCEL_LIMIT: &str = "cancel-limit";
 
 impl Walk<'_, '_> {
     /// A booking that is not accepted: what it was listed for is over, and a note of it is closed.
@@ -294,7 +298,7 @@ impl Walk<'_, '_> {
         let mut listed = false;
         let what = match cause {
             // Whether it was paid for is not known: the ledger did not exist.
-            Cause::Others if known.predates_ledger => {
+            Cause::Others | Cause::Again if known.predates_ledger => {
                 detail = format!("{detail}: it was made before the ledger began");
                 Unmanaged::Report
             }
@@ -347,10 +351,24 @@ impl Walk<'_, '_> {
         accepted_move::judge(self.ports, self.policy, self.session, booking, problems).await
     }
 
+    /// Takes one of the cancellations that the limit of declines still allows; when there is none, says
+    /// so, once a watch.
     fn may_cancel(&mut self) -> bool {
-        let may = self.cancels_left > 0;
-        self.cancels_left = self.cancels_left.saturating_sub(1);
-        may
+        if self.cancels_left > 0 {
+            self.cancels_left -= 1;
+            return true;
+        }
+        let problems = &mut self.watched.problems;
+        if problems.iter().all(|problem| problem.code != CANCEL_LIMIT) {
+            problems.push(Problem {
+                code: CANCEL_LIMIT,
+                text: "more accepted bookings would be cancelled than limits.declines allows: they are \
+                       on the unresolved list, and later watches go on; if these bookings are right, \
+                       correct the configuration or the ledger now"
+                    .to_owned(),
+            });
+        }
+        false
     }
 
     async fn cancel_or_list(
