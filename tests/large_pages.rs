@@ -63,7 +63,16 @@ async fn a_page_that_is_too_large_hides_nobody() {
             .iter()
             .find(|one| one.code == "unreadable-booking");
         let told = &told.expect("it is named").text;
-        assert!(told.contains(&uids[9]), "{dialect:?}: {told}");
+        // In v1 the uid stands behind the notes that make the row too large.
+        let name = match dialect {
+            Dialect::V2 => uids[9].clone(),
+            Dialect::V1 => {
+                let world = house.sandbox.lock();
+                let row = world.booking(&uids[9]).unwrap();
+                format!("number {}", row.id)
+            }
+        };
+        assert!(told.contains(&name), "{dialect:?}: {told}");
         assert!(told.contains("more than 8 MiB"), "{dialect:?}: {told}");
         let lists = house.sandbox.lock().journal.count(Kind::List);
         assert!(lists < 60, "{dialect:?}: {lists} lists");

@@ -121,7 +121,7 @@ fn roots(file: &Path) -> Result<Vec<Certificate>, ConnectError> {
     let read = File::open(file).and_then(|file| file.take(MAX_CA_FILE).read_to_end(&mut text));
     read.map_err(|error| wrong(format!("cannot be read: {error}")))?;
     let roots = Certificate::from_pem_bundle(&text)
-        .map_err(|error| wrong(format!("holds no readable certificate: {error}")))?;
+        .map_err(|error| wrong(format!("holds no certificate that can be read: {error}")))?;
     if roots.is_empty() {
         return Err(wrong(
             "holds no certificate; it must be a PEM file, as in -----BEGIN CERTIFICATE-----"

@@ -255,16 +255,27 @@ impl Sender {
 
 /// Names the first booking in it, which is the one to look at when a single row was asked for.
 fn too_large(body: &[u8]) -> CallError {
-    const UID: &[u8] = b"\"uid\":\"";
     let size = format!("more than {} MiB", MAX_BODY >> 20);
-    let start = body.windows(UID.len()).position(|window| window == UID);
-    let rest = start.map(|start| &body[start + UID.len()..]);
-    let uid = rest.and_then(|rest| rest.split(|byte| *byte == b'"').next());
-    let uid = uid.and_then(|uid| std::str::from_utf8(uid).ok());
+    let uid = first_value(body, b"\"uid\":\"", b'"');
+    let id = || first_value(body, b"\"id\":", b',');
     CallError::TooLarge(match uid.and_then(|uid| BookingUid::parse(uid).ok()) {
         Some(uid) => format!("{size}; the first booking in it is {uid}"),
-        None => size,
+        // In v1 the description stands before the uid, and is what makes the row too large.
+        None => match id().filter(|id| id.bytes().all(|digit| digit.is_ascii_digit())) {
+            Some(id) => format!("{size}; the first booking in it has the number {id}"),
+            None => size,
+        },
     })
+}
+
+/// What stands between the first `key` and the next `end`.
+fn first_value<'a>(body: &'a [u8], key: &[u8], end: u8) -> Option<&'a str> {
+    let start = body.windows(key.len()).position(|window| window == key)?;
+    let rest = &body[start + key.len()..];
+    let value = rest.split(|byte| *byte == end).next()?;
+    std::str::from_utf8(value)
+        .ok()
+        .filter(|value| !value.is_empty())
 }
 
 /// What came back from a URL, as far as answers are judged by it.

@@ -2,13 +2,14 @@
 //! which bo has credits, and a record of what was written down.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use maitred::calcom::connect::{Settings, connect};
 use maitred::calcom::port::{Calendar, Dialect};
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::{Policy, RefuseWith};
-use maitred::domain::id::{AccountId, Reference};
+use maitred::domain::id::{AccountId, HostId, Reference};
 use maitred::domain::ledger_state::{Identity, LedgerFact};
 use maitred::domain::plan::Problem;
 use maitred::domain::time::{Clock, Span};
@@ -36,6 +37,8 @@ pub struct Door {
     pub policy: Policy,
     pub stop: Stop,
     dialect: Dialect,
+    /// How often another server stood in for the one before.
+    servers: AtomicU64,
 }
 
 /// What a watch did.
@@ -80,9 +83,22 @@ impl Door {
             expires: None,
             reason: "test".to_owned(),
         };
-        store.commit(clock.now(), vec![grant], &[]).unwrap();
+        let calendar = client(address, dialect, timeout);
+        let identity = Identity {
+            server: calendar.server(),
+            user: HostId(12),
+            dialect: dialect.word().to_owned(),
+        };
+        let identified = Fact::Ledger(LedgerFact::Identified {
+            identity,
+            reason: "test".to_owned(),
+        });
+        store
+            .commit(clock.now(), vec![identified, grant], &[])
+            .unwrap();
         Self {
-            calendar: client(address, dialect, timeout),
+            calendar,
+            servers: AtomicU64::new(0),
             store: StoreHandle::start(Box::new(store)).unwrap().0,
             policy: Policy {
                 refuse_with: match dialect {
@@ -142,9 +158,12 @@ impl Door {
                     reason: "test".to_owned(),
                 };
                 store.commit(at, vec![Fact::Ledger(fact)], &[]).unwrap();
+                return 1;
             }
+            0
         };
-        self.store.with(accept).await;
+        let accepted = self.store.with(accept).await;
+        self.servers.fetch_add(accepted, Ordering::Relaxed);
     }
 
     fn ports<'a>(&'a self, clock: &'a Clock, lookups: &'a Desk) -> Ports<'a> {
@@ -157,9 +176,10 @@ impl Door {
         }
     }
 
-    /// Commits in the ledger; the grant is the first.
+    /// Commits in the ledger, without those that only name another server; the grant is the first.
     pub async fn commits(&self) -> u64 {
-        self.store.with(|store| store.head().seq).await
+        let all = self.store.with(|store| store.head().seq).await;
+        all - self.servers.load(Ordering::Relaxed)
     }
 
     /// Bo's credits: available, held, posted. They add up, always.

@@ -15,8 +15,8 @@ use super::peer::{Peer, Reply, json as json_answer, whole};
 /// Calls that reading one page in parts may take.
 const PARTS: usize = 64;
 
-/// Writes at Cal.com and commits after a pass that decides nothing: the grant, and whose the ledger is.
-const IDLE: (usize, u64) = (0, 2);
+/// Writes at Cal.com and commits after a pass that decides nothing: the grant alone.
+const IDLE: (usize, u64) = (0, 1);
 
 /// The server is everything that it was not when the pass begins to look: nothing is written down
 /// and nothing is sent.
@@ -25,6 +25,10 @@ async fn a_useless_answer_while_looking_ends_the_pass_with_nothing_done() {
     for (what, reply, expect) in useless() {
         for dialect in v1_and_v2() {
             for at in [Step::Me, Step::Pending] {
+                // A list that is too large is read in parts (`tests/large_pages.rs`).
+                if at == Step::Pending && expect == "more than 8 MiB" {
+                    continue;
+                }
                 let limit = limit(&reply);
                 let odd = reply.clone();
                 let peer = cal::serve(dialect, vec![good(dialect)], move |step, _| {
