@@ -298,7 +298,7 @@ impl Walk<'_, '_> {
         let mut listed = false;
         let what = match cause {
             // Whether it was paid for is not known: the ledger did not exist.
-            Cause::Others | Cause::Again if known.predates_ledger => {
+            Cause::Others | Cause::Again | Cause::OurConfirm if known.predates_ledger => {
                 detail = format!("{detail}: it was made before the ledger began");
                 Unmanaged::Report
             }
