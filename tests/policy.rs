@@ -99,7 +99,6 @@ fn the_examples_cover_what_a_policy_can_say() {
         "revived",
         "accepted-move",
         "unsettled",
-        "begun",
         "unanswered",
         "unmanaged",
     ];

@@ -53,6 +53,8 @@ fn terms(house: &mut House, change: impl Fn(&mut Terms)) {
 async fn confirmed(dialect: Dialect, credits: u64) -> (House, String) {
     let mut house = House::new(dialect).await;
     house.grant(BO, credits).await;
+    // What was made before the ledger began is only reported.
+    house.clock.advance(Span::minutes(5));
     let uid = house.request(house.kinds.lesson, BO, START);
     house.pass().await;
     assert_eq!(house.status(&uid), "accepted");
@@ -216,6 +218,8 @@ async fn a_confirmation_that_met_a_cancelled_booking_is_listed_or_cancelled_agai
     for cancels in [false, true] {
         let mut house = House::new(Dialect::V2).await;
         house.grant(BO, 5).await;
+        // What was made before the ledger began is only reported.
+        house.clock.advance(Span::minutes(5));
         let how = if cancels {
             OnRevived::Cancel
         } else {
@@ -439,6 +443,8 @@ async fn what_our_own_confirm_accepted_is_charged_like_the_rest() {
     for credits in [5, 2] {
         let mut house = House::new(Dialect::V2).await;
         house.grant(BO, credits).await;
+        // What was made before the ledger began is only reported.
+        house.clock.advance(Span::minutes(5));
         terms(&mut house, |terms| terms.unmanaged = Unmanaged::Cancel);
         let uids = house.series(house.kinds.lesson, BO, START, 2);
         house.watch(true).await;
