@@ -19,6 +19,10 @@ pub struct Rows {
     pub server_time: Option<Time>,
 }
 
+/// Calls without any row after which the whole is given up: so many rows in a row are not too large, and
+/// a server that answers everything with a flood is not asked for each part of it.
+const MAX_IN_VAIN: usize = 24;
+
 /// What is read in parts.
 pub(super) struct Listing {
     /// How the server calls its list, for the names of rows that are passed over.
@@ -69,6 +73,9 @@ where
                 .push(format!("{name}[{first}..{end}]: not read: {error}"));
             rows.count += size as usize;
             continue;
+        }
+        if calls == MAX_IN_VAIN && rows.bookings.is_empty() {
+            return Err(error);
         }
         calls += 1;
         match read(first, size).await {

@@ -94,7 +94,7 @@ impl Door {
             reason: "test".to_owned(),
         });
         store
-            .commit(clock.now(), vec![identified, grant], &[])
+            .commit(clock.now() - Span::days(30), vec![identified, grant], &[])
             .unwrap();
         Self {
             calendar,

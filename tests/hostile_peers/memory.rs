@@ -28,7 +28,7 @@ const MAX_GROWTH_KIB: u64 = 160 * 1024;
 const CALLS: usize = 3;
 
 /// Calls that reading one list in parts may take.
-const PARTS: usize = 64;
+const PARTS: usize = 24;
 
 /// Memory that the process took at its most, in KiB.
 fn peak() -> u64 {

@@ -13,7 +13,7 @@ use super::pages::{limit, list, says, skipped, strangers, timed, useless, v1_and
 use super::peer::{Peer, Reply, json as json_answer, whole};
 
 /// Calls that reading one page in parts may take.
-const PARTS: usize = 64;
+const PARTS: usize = 24;
 
 /// Writes at Cal.com and commits after a pass that decides nothing: the grant alone.
 const IDLE: (usize, u64) = (0, 1);
@@ -60,6 +60,10 @@ async fn a_useless_answer_while_looking_ends_the_pass_with_nothing_done() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_useless_answer_before_acting_leaves_the_booking_pending() {
     for (what, reply, expect) in useless() {
+        // Each part of a list that is too large is read up to the limit; one such reply shows it.
+        if expect == "more than 8 MiB" && what != "a gigabyte that was announced" {
+            continue;
+        }
         let looks = v1_and_v2().into_iter().flat_map(|dialect| {
             [Step::EventTypes, Step::Accepted, Step::Look].map(|at| (dialect, at))
         });
