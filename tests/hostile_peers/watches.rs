@@ -243,6 +243,9 @@ pub const FEW_CALLS: usize = 12;
 /// `MAITRED_MUTATIONS=all` tries all.
 const PART: usize = 4;
 
+/// Calls that reading one list in parts may take in vain.
+const PARTS: usize = 24;
+
 async fn bear(number: usize, scene: Scene) {
     let mut door = house(&scene).await;
     let (commits, balance) = (door.commits().await, door.balance().await);
@@ -250,6 +253,12 @@ async fn bear(number: usize, scene: Scene) {
         if !all() && !(n + number).is_multiple_of(PART) {
             continue;
         }
+        // Each part of a list that is too large is read up to the limit; one such reply shows it.
+        let parts = match expect {
+            "more than 8 MiB" if what == "a gigabyte that was announced" => PARTS,
+            "more than 8 MiB" => continue,
+            _ => 0,
+        };
         let what = format!("{:?}, {:?}: {what}", scene.dialect, scene.at);
         let (at, within) = (scene.at, limit(&reply));
         let peer = serve(scene.dialect, scene.after.clone(), move |ask, _| {
@@ -258,7 +267,7 @@ async fn bear(number: usize, scene: Scene) {
         door.turn_to(&peer.address, within);
         let watching = timed(door.watch(scene.audit)).await;
         let asked: Vec<String> = peer.asked().into_iter().map(|one| one.target).collect();
-        assert!(asked.len() <= FEW_CALLS, "{what}: {asked:?}");
+        assert!(asked.len() <= FEW_CALLS + parts, "{what}: {asked:?}");
         assert_eq!(peer.writes().len(), 0, "{what}");
         let changes = watching.result.map_or(Vec::new(), |done| done.changes);
         assert_eq!(changes, [], "{what}");

@@ -12,7 +12,7 @@ pub struct Words {
 }
 
 impl Words {
-    /// The template in the language that is nearest to the booker's (see [`nearest`]), else the first
+    /// The template in the language that is nearest to the booker's (see `nearest`), else the first
     /// there is.
     pub fn pick(&self, language: Option<&str>) -> Option<&Template> {
         let first = self.by_language.first();
