@@ -16,7 +16,7 @@ use super::clock::clock_is_off;
 use super::observe::ends_the_pass;
 use super::ports::{PassError, Ports};
 use super::report::Ended;
-use super::sight;
+use super::sight::{self, Seen};
 use crate::calcom::port::CallError;
 use crate::domain::booking::{self, BookingRef};
 use crate::domain::gate::Limits;
@@ -40,7 +40,7 @@ const ARRIVED: Span = Span::milliseconds(500);
 
 /// Times a call is made ready again when its turn did not come in time. Each time waits for the rate
 /// limit's window, so that this is minutes.
-const MAX_TURNS: u32 = 5;
+pub const MAX_TURNS: u32 = 5;
 
 /// How often what is known is written down while calls are under way.
 const SETTLE_EVERY: Span = Span::seconds(5);
@@ -67,7 +67,7 @@ pub struct Delivered {
 /// Something that was awaited, with the number of its delivery.
 enum Event {
     /// One look at all that wait. What it did not show is read by uid before its call.
-    Looked(Result<BTreeMap<BookingUid, (Sight, Time)>, PassError>),
+    Looked(Result<BTreeMap<BookingUid, (Sight, Seen)>, PassError>),
     /// A booking that was read by uid before its call, and when that was asked for.
     Seen(usize, Time, Result<Sight, CallError>),
     /// A call that was sent by then, unless the error says that it was not.
@@ -289,10 +289,10 @@ impl<'a> Driver<'a> {
                     Err(error) => self.done.stopped = Some(error),
                 }
             }
-            Event::Seen(n, at, seen) => {
+            Event::Seen(n, asked, seen) => {
                 self.under_way -= 1;
-                let now = (self.ports.clock)();
-                let until = rests_until(at, now, self.limits);
+                let arrived = (self.ports.clock)();
+                let until = rests_until(Seen { asked, arrived }, self.limits);
                 let in_flight = self.slots[n].as_mut().expect("it is under way");
                 match seen {
                     Ok(Sight::Pending) => {
@@ -348,15 +348,15 @@ impl<'a> Driver<'a> {
     }
 
     /// Gives each that waits what the look showed of it.
-    fn looked(&mut self, found: &BTreeMap<BookingUid, (Sight, Time)>, tasks: &mut Tasks<'a>) {
+    fn looked(&mut self, found: &BTreeMap<BookingUid, (Sight, Seen)>, tasks: &mut Tasks<'a>) {
         let now = (self.ports.clock)();
         let mut other = Vec::new();
         for n in std::mem::take(&mut self.queue) {
             let in_flight = self.slots[n].as_mut().expect("what waits is not settled");
             let uid = &in_flight.delivery.call.booking.uid;
             match found.get(uid) {
-                Some((Sight::Pending, at)) => {
-                    let until = rests_until(*at, now, self.limits);
+                Some((Sight::Pending, seen)) => {
+                    let until = rests_until(*seen, self.limits);
                     // A list that took too long is no help: each is read by uid instead.
                     in_flight.reading = Some(if until < now {
                         Reading::NotShown
@@ -405,11 +405,11 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Until when a call may rest on a reading that was asked for at `at` and came at `now`.
-fn rests_until(at: Time, now: Time, limits: &Limits) -> Time {
-    (at + FRESH)
-        .max(now + ARRIVED)
-        .min(at + limits.max_observation_age)
+/// Until when a call may rest on a reading.
+pub fn rests_until(seen: Seen, limits: &Limits) -> Time {
+    (seen.asked + FRESH)
+        .max(seen.arrived + ARRIVED)
+        .min(seen.asked + limits.max_observation_age)
 }
 
 /// Lets what is ready be noticed before the store is awaited, so that the order in which calls go on

@@ -19,6 +19,13 @@ pub(super) const LIST_FROM: usize = 3;
 /// Reads that are under way at once.
 const READS_AT_ONCE: usize = 8;
 
+/// When a reading was asked for, and when it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    pub asked: Time,
+    pub arrived: Time,
+}
+
 /// What the bookings are now, and when each was seen; those that cannot be read are left out. The
 /// list of pending bookings shows hundreds in one call; what it does not show is read by name,
 /// because absence from a page proves nothing.
@@ -28,7 +35,7 @@ const READS_AT_ONCE: usize = 8;
 pub async fn look(
     ports: &Ports<'_>,
     wanted: &[BookingRef],
-) -> Result<BTreeMap<BookingUid, (Sight, Time)>, PassError> {
+) -> Result<BTreeMap<BookingUid, (Sight, Seen)>, PassError> {
     let mut found = BTreeMap::new();
     if wanted.len() >= LIST_FROM {
         list(ports, wanted, &mut found).await?;
@@ -39,16 +46,18 @@ pub async fn look(
             continue;
         }
         let read = async move {
-            let at = (ports.clock)();
-            (booking, at, ports.calendar.get(booking).await)
+            let asked = (ports.clock)();
+            let read = ports.calendar.get(booking).await;
+            let arrived = (ports.clock)();
+            (booking, Seen { asked, arrived }, read)
         };
         reads.push(read.boxed());
     }
     let mut reads = stream::iter(reads).buffer_unordered(READS_AT_ONCE);
-    while let Some((booking, at, read)) = reads.next().await {
+    while let Some((booking, seen, read)) = reads.next().await {
         match read {
             Ok(reading) => {
-                found.insert(booking.uid.clone(), (Sight::of(&reading), at));
+                found.insert(booking.uid.clone(), (Sight::of(&reading), seen));
             }
             Err(error) if ends_the_pass(&error) => return Err(error.into()),
             Err(error) => {
@@ -64,22 +73,24 @@ pub async fn look(
 async fn list(
     ports: &Ports<'_>,
     wanted: &[BookingRef],
-    found: &mut BTreeMap<BookingUid, (Sight, Time)>,
+    found: &mut BTreeMap<BookingUid, (Sight, Seen)>,
 ) -> Result<(), PassError> {
     let wanted: BTreeSet<&BookingUid> = wanted.iter().map(|booking| &booking.uid).collect();
     let mut next = Some(0);
     while let Some(number) = next {
-        let at = (ports.clock)();
+        let asked = (ports.clock)();
         let page = match ports.calendar.list(&Select::Pending, number).await {
             Ok(page) => page,
             Err(error) if ends_the_pass(&error) => return Err(error.into()),
             Err(_) => return Ok(()),
         };
+        // A page is as old as it is, however long the pages after it take.
+        let arrived = (ports.clock)();
         let mut hits = 0;
         for booking in &page.bookings {
             if wanted.contains(&booking.uid) {
                 hits += 1;
-                found.insert(booking.uid.clone(), (Sight::of_booking(booking), at));
+                found.insert(booking.uid.clone(), (Sight::of_booking(booking), Seen { asked, arrived }));
             }
         }
         let missing = wanted.len() - found.len();

@@ -17,6 +17,7 @@ use super::chain::Before;
 use super::clock::{CLOCK_OFF, clock_is_off, clock_problem};
 use super::dry_run::DryRun;
 use super::identity::identify;
+use super::observe::declined;
 use super::ports::{PassError, Ports, Session};
 use super::report::Listed;
 use crate::calcom::port::Select;
@@ -341,6 +342,14 @@ async fn moves_on(
             let code = UnresolvedCode::AcceptedMove;
             listed::list(ports, Finding::of(last, code, account, detail), watched).await?;
             Ok(true)
+        }
+        Judged::Cancel(_) if declined(ports, policy).await? >= policy.limits.declines.at_most => {
+            unmanaged::tell_of_limit(watched);
+            let detail = "at once after a move, and is to be cancelled".to_owned();
+            let account = Some(charge.account.clone());
+            let code = UnresolvedCode::AcceptedMove;
+            listed::list(ports, Finding::of(last, code, account, detail), watched).await?;
+            Ok(false)
         }
         Judged::Cancel(why) => {
             let id = unmanaged::fresh_id(ports, &last.uid).await?;

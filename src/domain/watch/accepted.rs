@@ -92,8 +92,16 @@ pub fn accepted(case: &AcceptedCase<'_>) -> Accepted {
     let booking = case.booking;
     let to_come = booking.end > case.now;
     let moved = case.replaced || booking.rescheduled_to.is_some();
-    if case.record.is_some_and(is_open) {
-        return Accepted::InHand;
+    let begun = case.record.filter(|record| is_open(record));
+    if let Some(request) = begun {
+        // What we wanted to decline was accepted by others meanwhile. The decision may stay open for
+        // long, when another occurrence has a status that is not known.
+        let declines = request.decision == Decision::Decline && !request.cancels_accepted();
+        return if declines && case.charge.is_none() {
+            Accepted::Unpaid(Cause::Unclear)
+        } else {
+            Accepted::InHand
+        };
     }
     match case.charge.map(|charge| &charge.state) {
         Some(ChargeState::Held) => return Accepted::InHand,

@@ -10,7 +10,7 @@ use crate::domain::decision::{Code, Decision, Outcome, Reason};
 use crate::domain::fact::Fact;
 use crate::domain::gate::Limits;
 use crate::domain::gate::{Gate, Policy};
-use crate::domain::id::RequestId;
+use crate::domain::id::{Address, RequestId};
 use crate::domain::intent;
 use crate::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState};
 use crate::domain::text;
@@ -20,8 +20,10 @@ use crate::domain::watch::What;
 use crate::domain::watch::accepted::{is_settled, listed_until};
 use crate::domain::watch::unmanaged::noted;
 use crate::reconcile::deliver::call::{end_of, mark};
+use crate::reconcile::deliver::{MAX_TURNS, rests_until};
 use crate::reconcile::observe::ends_the_pass;
 use crate::reconcile::ports::{PassError, Ports};
+use crate::reconcile::sight::Seen;
 use crate::store::port::Store;
 
 /// Characters of a server's message kept with a call.
@@ -138,6 +140,89 @@ fn list_code(request: &Request) -> UnresolvedCode {
     }
 }
 
+/// What one try gave.
+#[derive(Default)]
+struct Tried {
+    /// What the booking is now, where that is known.
+    read: Option<Reading>,
+    failure: Option<CallError>,
+    call_end: Option<CallEnd>,
+    /// Whether a cancellation of ours may be what is found.
+    was_sent: bool,
+    /// The name under which the booking was cancelled before our call.
+    named: Option<Address>,
+}
+
+/// Reads the booking, and cancels it if it is accepted. The call rests on a reading that is as young
+/// as any call's; when its turn comes too late, the booking is read again.
+async fn read_and_cancel(
+    ports: &Ports<'_>,
+    limits: &Limits,
+    request: &Request,
+) -> Result<Tried, PassError> {
+    let reference = &request.bookings[0];
+    let told = request.text.as_deref().unwrap_or_default();
+    // What is found cancelled may be the work of an earlier try whose answer was lost.
+    let mut tried = Tried {
+        was_sent: request.failures > 0,
+        ..Tried::default()
+    };
+    for _ in 0..MAX_TURNS {
+        let asked = (ports.clock)();
+        let now = match ports.calendar.get(reference).await {
+            // Every server refuses for ever to cancel what is over (`calcom/api.md` 5.1).
+            Ok(Reading::Is(now)) if now.status == Status::Accepted && now.end > asked => now,
+            Ok(reading) => {
+                tried.read = Some(reading);
+                tried.failure = None;
+                return Ok(tried);
+            }
+            Err(error) => {
+                tried.failure = Some(error);
+                return Ok(tried);
+            }
+        };
+        let arrived = (ports.clock)();
+        let deadline = rests_until(Seen { asked, arrived }, limits);
+        let id = request.id.clone();
+        mark(ports, vec![id.clone()], Some((ports.clock)()))
+            .await
+            .map_err(PassError::Store)?;
+        tried.failure = match ports.calendar.cancel(reference, told, deadline).await {
+            Ok(reading) => {
+                tried.read = reading;
+                None
+            }
+            // Nothing was sent.
+            Err(error @ (CallError::TooLate | CallError::Limited { .. })) => {
+                mark(ports, vec![id], None)
+                    .await
+                    .map_err(PassError::Store)?;
+                tried.failure = Some(error);
+                tried.call_end = Some(CallEnd::NotSent);
+                if ports.stop.is_set() {
+                    return Ok(tried);
+                }
+                continue;
+            }
+            Err(error) => Some(error),
+        };
+        tried.was_sent = true;
+        tried.named = now.cancelled_by;
+        let sent = deadline.min((ports.clock)());
+        tried.call_end = Some(match &tried.failure {
+            Some(error) => end_of(error, sent),
+            None => CallEnd::Unanswered { sent },
+        });
+        // Neither a refusal nor a yes without the booking tells what it is.
+        if tried.read.is_none() && !tried.failure.as_ref().is_some_and(ends_the_pass) {
+            tried.read = ports.calendar.get(reference).await.ok();
+        }
+        return Ok(tried);
+    }
+    Ok(tried)
+}
+
 /// One try. `shown` is the booking as the watch has seen it.
 async fn attempt(
     ports: &Ports<'_>,
@@ -147,40 +232,19 @@ async fn attempt(
     watched: &mut Watched,
 ) -> Result<(), PassError> {
     let reference = &request.bookings[0];
-    let told = request.text.clone().unwrap_or_default();
     let at = (ports.clock)();
-    let deadline = at + policy.limits.max_observation_age;
-    let (mut read, mut failure) = (None, None);
-    let mut call_end = CallEnd::NotSent;
-    // What is found cancelled may be the work of an earlier try whose answer was lost.
-    let mut was_sent = request.failures > 0;
-    let mut named = None;
-    match ports.calendar.get(reference).await {
-        // Every server refuses for ever to cancel what is over (`calcom/api.md` 5.1).
-        Ok(Reading::Is(now)) if now.status == Status::Accepted && now.end > at => {
-            was_sent = true;
-            let id = request.id.clone();
-            mark(ports, vec![id], Some((ports.clock)()))
-                .await
-                .map_err(PassError::Store)?;
-            named = now.cancelled_by.clone();
-            match ports.calendar.cancel(reference, &told, deadline).await {
-                Ok(reading) => read = reading,
-                Err(error) => failure = Some(error),
-            }
-            let sent = deadline.min((ports.clock)());
-            call_end = failure
-                .as_ref()
-                .map_or(CallEnd::Unanswered { sent }, |error| end_of(error, sent));
-            // Neither a refusal nor a yes without the booking tells what it is.
-            if read.is_none() && !failure.as_ref().is_some_and(ends_the_pass) {
-                read = ports.calendar.get(reference).await.ok();
-            }
-        }
-        Ok(reading) => read = Some(reading),
-        Err(error) => failure = Some(error),
-    }
-    let is_ours = |booking: &Booking| was_sent && booking.cancelled_by == named;
+    let Tried {
+        read,
+        failure,
+        call_end,
+        was_sent,
+        named,
+    } = read_and_cancel(ports, &policy.limits, request).await?;
+    let call_end = call_end.unwrap_or(CallEnd::NotSent);
+    // A cancellation through the API gives no name: the name that stood there before stays, or none does.
+    let is_ours = |booking: &Booking| {
+        was_sent && (booking.cancelled_by.is_none() || booking.cancelled_by == named)
+    };
     let outcome = read.as_ref().and_then(|read| outcome_of(read, at, is_ours));
     let note = match (&outcome, &failure) {
         (Some(_), _) => read.as_ref().map_or("", |reading| word(reading)).to_owned(),
@@ -230,7 +294,6 @@ fn outcome_of(reading: &Reading, now: Time, is_ours: impl Fn(&Booking) -> bool) 
     match reading {
         Reading::Gone => Some(Outcome::Superseded),
         Reading::Is(booking) => match booking.status {
-            // A cancellation through the API leaves the name that stood there before.
             Status::Cancelled if is_ours(booking) => Some(Outcome::Declined),
             Status::Cancelled | Status::Rejected | Status::Pending => Some(Outcome::Superseded),
             // It was over before it could be cancelled.

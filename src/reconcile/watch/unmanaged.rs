@@ -274,7 +274,7 @@ impl Walk<'_, '_> {
             // It is looked at again by the next watch that sees it.
             Err(_) => return Ok(()),
         }
-        if cancels && self.may_cancel() {
+        if cancels && self.may_cancel(booking) {
             return self.cancel((booking, gate), Why::of(Code::Revived)).await;
         }
         let detail = "although it was cancelled or moved to another time";
@@ -352,22 +352,16 @@ impl Walk<'_, '_> {
     }
 
     /// Takes one of the cancellations that the limit of declines still allows; when there is none, says
-    /// so, once a watch.
-    fn may_cancel(&mut self) -> bool {
+    /// so, once a watch. Every server refuses to cancel what is over.
+    fn may_cancel(&mut self, booking: &Booking) -> bool {
+        if booking.end <= (self.ports.clock)() {
+            return false;
+        }
         if self.cancels_left > 0 {
             self.cancels_left -= 1;
             return true;
         }
-        let problems = &mut self.watched.problems;
-        if problems.iter().all(|problem| problem.code != CANCEL_LIMIT) {
-            problems.push(Problem {
-                code: CANCEL_LIMIT,
-                text: "more accepted bookings would be cancelled than limits.declines allows: they are \
-                       on the unresolved list, and later watches go on; if these bookings are right, \
-                       correct the configuration or the ledger now"
-                    .to_owned(),
-            });
-        }
+        tell_of_limit(self.watched);
         false
     }
 
@@ -378,7 +372,7 @@ impl Walk<'_, '_> {
         cause: Cause,
         why: Why,
     ) -> Result<(), PassError> {
-        if booking.end > (self.ports.clock)() && self.may_cancel() {
+        if self.may_cancel(booking) {
             return self.cancel((booking, gate), why).await;
         }
         self.list(booking, known, cause.code(), cause.word()).await
@@ -422,6 +416,20 @@ impl Walk<'_, '_> {
         change(self.watched, booking, What::Charged, text);
         tracing::debug!(account = %account, missing, "charged what others accepted");
         Ok(Some(missing))
+    }
+}
+
+/// Says, once a watch, that the limit of declines holds cancellations back.
+pub(super) fn tell_of_limit(watched: &mut Watched) {
+    let problems = &mut watched.problems;
+    if problems.iter().all(|problem| problem.code != CANCEL_LIMIT) {
+        problems.push(Problem {
+            code: CANCEL_LIMIT,
+            text: "more accepted bookings would be cancelled than limits.declines allows: they are on \
+                   the unresolved list, and later watches go on; if these bookings are right, correct \
+                   the configuration or the ledger now"
+                .to_owned(),
+        });
     }
 }
 
