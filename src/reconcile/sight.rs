@@ -90,7 +90,10 @@ async fn list(
         for booking in &page.bookings {
             if wanted.contains(&booking.uid) {
                 hits += 1;
-                found.insert(booking.uid.clone(), (Sight::of_booking(booking), Seen { asked, arrived }));
+                found.insert(
+                    booking.uid.clone(),
+                    (Sight::of_booking(booking), Seen { asked, arrived }),
+                );
             }
         }
         let missing = wanted.len() - found.len();

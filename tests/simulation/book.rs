@@ -395,9 +395,12 @@ impl Book {
             .collect()
     }
 
-    /// Those of them that an open intent takes over.
+    /// Those of them that an open intent takes over. One that declines what replaced them does not.
     pub fn carried(&self) -> Vec<String> {
-        let carried = self.open().filter_map(|(_, begun)| begun.carries.clone());
+        let confirms = self
+            .open()
+            .filter(|(_, begun)| begun.decision == Decision::Confirm);
+        let carried = confirms.filter_map(|(_, begun)| begun.carries.clone());
         let open = |uid: &String| {
             let hold = self.holds.get(uid);
             hold.is_some_and(|hold| hold.state == HoldState::Posted)

@@ -34,8 +34,9 @@ pub struct Sim {
     pub page: usize,
     pub max_age: Span,
     pub resend_after: Span,
-    /// Writes whose end the client does not know, by booking or series: when they were sent.
-    pub unended: BTreeMap<String, Time>,
+    /// Writes whose end the client does not know, by booking or series: when they were sent, and for which
+    /// booking.
+    pub unended: BTreeMap<String, (Time, String)>,
     pub reads_first: bool,
     pub calls: u64,
     /// How far the server's clock is ahead.
@@ -530,15 +531,17 @@ impl Line {
         // A cancellation is of one occurrence, whatever else is called of its series.
         let series = series.filter(|_| whole && kind != Write::Cancel);
         let name = series.unwrap_or_else(|| uid.to_owned());
-        if let Some(sent) = sim.unended.get(&name) {
-            if now < *sent + sim.resend_after {
+        if let Some((sent, first)) = sim.unended.get(&name) {
+            // What it was sent for may be settled meanwhile: its bookings say that it is over.
+            let is_open = self.shelf.has_open_intent_for(first);
+            if is_open && now < *sent + sim.resend_after {
                 let text =
                     format!("16: {name} called at {now}, after a call at {sent} without end");
                 sim.wrong.push(text);
             }
             sim.tally.add("called again after an unknown end");
         }
-        sim.unended.insert(name.clone(), now);
+        sim.unended.insert(name.clone(), (now, uid.to_owned()));
         name
     }
 

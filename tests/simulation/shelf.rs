@@ -440,6 +440,10 @@ impl Shelf {
         self.state().book.may_send(uid, confirm)
     }
 
+    pub fn has_open_intent_for(&self, uid: &str) -> bool {
+        self.state().book.intent_of(uid).is_some()
+    }
+
     /// Whether the open intent for this booking is to cancel what others accepted.
     pub fn is_unmanaged(&self, uid: &str) -> bool {
         let state = self.state();

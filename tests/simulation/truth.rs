@@ -3,6 +3,7 @@
 //! done what was right at one of them.
 
 use maitred::domain::booking::Status;
+use maitred::domain::decision::Decision;
 use maitred::domain::gate::{Gate, Policy};
 use maitred::domain::terms::{Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, RefundTerms};
 use maitred::domain::time::{Span, Time};
@@ -47,6 +48,7 @@ impl Truth<'_> {
         for moment in self.history.moments(&uids, from, to) {
             let (chain, gone) = self.chain(uid, moment);
             ends.extend(self.ends_of(&chain, gone, uid, paid));
+            ends.extend(self.revived_by_us(&chain, uid));
             // Nobody names it any more.
             if gone
                 && chain
@@ -70,6 +72,31 @@ impl Truth<'_> {
             }
         }
         ends
+    }
+
+    /// Our own confirmation, which takes the charge over, revives what was moved on meanwhile: the charge
+    /// goes there first, and the watch follows it from there.
+    fn revived_by_us(&self, chain: &[&Row], uid: &str) -> Vec<May> {
+        let takes = |row: &&&Row| {
+            self.book.open().any(|(_, begun)| {
+                begun.decision == Decision::Confirm
+                    && begun.carries.as_deref() == Some(uid)
+                    && begun.bookings.contains(&row.uid)
+            })
+        };
+        let revived = chain
+            .iter()
+            .skip(1)
+            .filter(|row| row.status == Status::Accepted && row.to.is_some());
+        revived
+            .filter(takes)
+            .map(|row| {
+                (
+                    End::Moves(row.uid.clone()),
+                    "moved: to what our confirm revived",
+                )
+            })
+            .collect()
     }
 
     /// The promise that a wrong end of this charge breaks, and the behaviour that it comes from.

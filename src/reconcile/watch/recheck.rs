@@ -51,8 +51,9 @@ pub async fn recheck(
         let mut open: Vec<Charge> = Vec::new();
         for account in &asked {
             let of = store.charges_of(account, now - LONGEST, now + AHEAD, MAX_CHARGES)?;
-            let stands = |charge: &Charge| charge.state == ChargeState::Open && charge.end > now;
-            open.extend(of.into_iter().filter(stands));
+            // Also of what is over: it may have been cancelled or moved before, and no watch has come yet.
+            let is_open = |charge: &Charge| charge.state == ChargeState::Open;
+            open.extend(of.into_iter().filter(is_open));
         }
         Ok(open)
     });
