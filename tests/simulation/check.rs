@@ -78,9 +78,7 @@ impl State {
         let Fact::Move { from, to, .. } = fact else {
             return 0;
         };
-        let mut chain = history.successors(from.as_str());
-        let there = chain.iter().position(|row| row.uid == to.uid.as_str());
-        chain.truncate(there.map_or(chain.len(), |n| n + 1));
+        let chain = history.path(from.as_str(), to.uid.as_str());
         let paid = self.book.holds[from.as_str()].credits;
         let keeps = self.truth(history, at).keeps(&chain, from.as_str(), paid);
         if keeps > 0 {

@@ -34,8 +34,8 @@ impl History {
 
     /// All that became of a booking and of what replaced it, for whoever reads why a seed failed.
     pub fn story(&self, uid: &str) -> String {
-        let chain = self.successors(uid);
-        let changes = chain.iter().flat_map(|row| &self.rows[&row.uid]);
+        let all = self.descendants(uid);
+        let changes = all.iter().filter_map(|uid| self.rows.get(uid)).flatten();
         let told = changes.map(|(number, row)| format!("\n  {number}: {row:?}"));
         told.collect()
     }
@@ -73,6 +73,51 @@ impl History {
             next = row.to.as_ref().and_then(|to| self.last(to));
         }
         chain
+    }
+
+    /// The bookings that ever said that they replaced this one, or one that did: two moves at once make
+    /// two, of which the old one names one.
+    pub fn descendants(&self, uid: &str) -> BTreeSet<String> {
+        let mut known = BTreeSet::from([uid.to_owned()]);
+        loop {
+            let named = known.iter().filter_map(|uid| self.last(uid)?.to.clone());
+            let others = self.all().filter(|row| {
+                let from = row.from.as_ref();
+                from.is_some_and(|from| known.contains(from))
+            });
+            let more: BTreeSet<String> = named.chain(others.map(|row| row.uid.clone())).collect();
+            let before = known.len();
+            known.extend(more);
+            if known.len() == before {
+                return known;
+            }
+        }
+    }
+
+    /// The bookings that say at a moment that they replaced this one, and the one that it names first.
+    pub fn replaced_by(&self, uid: &str, moment: usize) -> Vec<String> {
+        let named = self.at(uid, moment).and_then(|row| row.to.clone());
+        let says = |other: &&String| {
+            let row = self.at(other, moment);
+            row.is_some_and(|row| row.from.as_deref() == Some(uid))
+        };
+        let others = self.rows.keys().filter(says).cloned();
+        let others = others.filter(|other| Some(other) != named.as_ref());
+        let others: Vec<String> = others.collect();
+        named.into_iter().chain(others).collect()
+    }
+
+    /// From a booking to another that replaced it, one after the other; nothing when it did not.
+    pub fn path(&self, from: &str, to: &str) -> Vec<&Row> {
+        let mut path: Vec<&Row> = self.last(to).into_iter().collect();
+        for row in self.ancestors(to) {
+            path.push(row);
+            if row.uid == from {
+                path.reverse();
+                return path;
+            }
+        }
+        Vec::new()
     }
 
     /// What the booking replaced, the nearest first.

@@ -41,34 +41,59 @@ pub struct Truth<'a> {
 impl Truth<'_> {
     /// All that may become of the charge of this booking, which paid so much.
     pub fn ends(&self, uid: &str, paid: i64) -> Vec<May> {
-        let ever = self.history.successors(uid);
-        let uids: Vec<&str> = ever.iter().map(|row| row.uid.as_str()).collect();
+        let ever = self.history.descendants(uid);
+        let uids: Vec<&str> = ever.iter().map(String::as_str).collect();
         let mut ends = Vec::new();
         let (from, to) = self.looked;
         for moment in self.history.moments(&uids, from, to) {
-            let (chain, gone) = self.chain(uid, moment);
-            ends.extend(self.ends_of(&chain, gone, uid, paid));
-            ends.extend(self.revived_by_us(&chain, uid));
-            // Nobody names it any more.
-            if gone
-                && chain
-                    .last()
-                    .is_some_and(|last| self.legacy || last.series.is_some())
-            {
-                ends.extend(self.ends_of(&chain, false, uid, paid));
-            }
-            // Where nothing shows the link but the successor itself, one that was made while the
-            // watch looked, or that could not be read, was not seen.
-            for len in 1..chain.len() {
-                let next = chain[len];
-                let young = self.history.born(&next.uid) > from;
-                // The series of one that a confirmation revived is not read, and no list shows what
-                // replaced it once that is over.
-                let revived = chain[len - 1].status == Status::Accepted && next.end <= self.at;
-                if self.legacy && (next.odd || young) || next.series.is_some() && (young || revived)
-                {
-                    ends.extend(self.ends_of(&chain[..len], false, uid, paid));
+            let chains = self.chains(uid, moment);
+            let stands = chains.iter().any(|(chain, gone)| {
+                let last = chain.last();
+                !gone && last.is_some_and(|last| last.status == Status::Accepted)
+            });
+            for (chain, gone) in chains {
+                let dead = chain.last().is_some_and(|last| {
+                    matches!(last.status, Status::Cancelled | Status::Rejected)
+                });
+                // As long as one of two successors stands, the charge goes on with it.
+                if !(stands && dead) || self.late_move(&chain, uid).is_some() {
+                    ends.extend(self.ends_along(uid, (&chain, gone), paid));
                 }
+            }
+        }
+        ends
+    }
+
+    /// The same for one line of successors.
+    fn ends_along(
+        &self,
+        uid: &str,
+        (chain, gone): (&[&Row], bool),
+        paid: i64,
+    ) -> Vec<May> {
+        let from = self.looked.0;
+        let mut ends = self.ends_of(chain, gone, uid, paid);
+        ends.extend(self.revived_by_us(chain, uid));
+        // Nobody names it any more.
+        if gone
+            && chain
+                .last()
+                .is_some_and(|last| self.legacy || last.series.is_some())
+        {
+            ends.extend(self.ends_of(chain, false, uid, paid));
+        }
+        // Where nothing shows the link but the successor itself, one that was made while the
+        // watch looked, or that could not be read, was not seen.
+        for len in 1..chain.len() {
+            let next = chain[len];
+            let named = chain[len - 1].to.as_ref() == Some(&next.uid);
+            let young = self.history.born(&next.uid) > from;
+            // The series of one that a confirmation revived is not read, and no list shows what
+            // replaced it once that is over.
+            let revived = chain[len - 1].status == Status::Accepted && next.end <= self.at;
+            let hidden = next.series.is_some() || !named;
+            if self.legacy && (next.odd || young) || hidden && (young || revived || next.odd) {
+                ends.extend(self.ends_of(&chain[..len], false, uid, paid));
             }
         }
         ends
@@ -116,18 +141,38 @@ impl Truth<'_> {
         }
     }
 
-    /// The booking and what replaced it at a moment, and whether the next one was not there.
-    fn chain<'a>(&'a self, uid: &'a str, moment: usize) -> (Vec<&'a Row>, bool) {
-        let mut chain = Vec::new();
-        let mut next = Some(uid);
-        while let Some(uid) = next {
-            let Some(row) = self.history.at(uid, moment) else {
-                return (chain, true);
+    /// The booking and what replaced it at a moment, for each of two moves at once, and whether the next
+    /// one was not there.
+    fn chains<'a>(&'a self, uid: &'a str, moment: usize) -> Vec<(Vec<&'a Row>, bool)> {
+        let Some(row) = self.history.at(uid, moment) else {
+            return vec![(Vec::new(), true)];
+        };
+        let mut all = Vec::new();
+        let mut lines = vec![vec![row]];
+        while let Some(line) = lines.pop() {
+            let last = line[line.len() - 1];
+            let named = || last.to.iter().cloned().collect();
+            let next: Vec<String> = if self.switches.two_successors {
+                self.history.replaced_by(&last.uid, moment)
+            } else {
+                named()
             };
-            next = row.to.as_deref();
-            chain.push(row);
+            if next.is_empty() {
+                all.push((line, false));
+                continue;
+            }
+            for uid in next {
+                match self.history.at(&uid, moment) {
+                    None => all.push((line.clone(), true)),
+                    Some(row) => {
+                        let mut line = line.clone();
+                        line.push(row);
+                        lines.push(line);
+                    }
+                }
+            }
         }
-        (chain, false)
+        all
     }
 
     fn ends_of(&self, chain: &[&Row], gone: bool, uid: &str, paid: i64) -> Vec<May> {
