@@ -417,7 +417,7 @@ async fn a_body_without_end_is_cut_off() {
         let script = Script::start(vec![Reply::Flood(head.into(), body)]).await;
         let error = without_key(v2(&script).get(&booking()).await);
         assert!(
-            matches!(error, CallError::TooLarge(_)) && error.to_string().contains("8 MiB"),
+            matches!(error, CallError::TooLarge { .. }) && error.to_string().contains("8 MiB"),
             "{error}"
         );
     }

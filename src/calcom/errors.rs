@@ -14,6 +14,9 @@ use super::redact::Redactor;
 /// Validation errors name the broken fields; so many of them are shown.
 const MAX_CONSTRAINTS: usize = 4;
 
+/// Bytes before the rows of a list. Those of both dialects have fewer than a hundred.
+const MAX_ENVELOPE: usize = 4096;
+
 /// Which of the known shapes a refusal came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -131,12 +134,15 @@ pub(super) fn common(
     redactor: &Redactor,
 ) -> Option<CallError> {
     let line = || line(answer, said, redactor);
+    // An outage is the business of a server, so its name stands there.
+    let unknown = |more: &str| format!("{} answered {}{more}", answer.host, line());
+    const WRITES: &str = " (whether it was done is not known)";
     Some(match answer.status {
         // Nothing conditional was asked: a cache between is broken.
-        304 => CallError::Unknown(line()),
+        304 => CallError::Unknown(unknown("")),
         300..400 => CallError::Contract(redirected(answer, redactor)),
         // Time-outs on the server's side: the work may have been done.
-        408 | 499 => CallError::Unknown(line()),
+        408 | 499 => CallError::Unknown(unknown("")),
         400..500 if said.shape == Shape::Page => CallError::Contract(format!(
             "{} (something in front of Cal.com answered, or base-url is not that of its API)",
             line()
@@ -147,13 +153,11 @@ pub(super) fn common(
         // Cal.com's own words: its handler is over. What stands in front of a server gives other
         // numbers and no JSON, and says nothing about when the handler ends.
         500 | 501 if kind.writes() && !matches!(said.shape, Shape::Page | Shape::Text) => {
-            CallError::Failed(format!("{} (whether it was done is not known)", line()))
+            CallError::Failed(unknown(WRITES))
         }
         // Other 5xx, and what no server should send.
-        _ if kind.writes() => {
-            CallError::Unknown(format!("{} (whether it was done is not known)", line()))
-        }
-        _ => CallError::Unknown(line()),
+        _ if kind.writes() => CallError::Unknown(unknown(WRITES)),
+        _ => CallError::Unknown(unknown("")),
     })
 }
 
@@ -171,6 +175,17 @@ fn redirected(answer: &Answer, redactor: &Redactor) -> String {
     )
 }
 
+/// Whether the body begins as a list of bookings does: an object whose first list holds objects. What
+/// begins otherwise is no such list, and its parts would be none either.
+pub(super) fn begins_like_rows(body: &[u8]) -> bool {
+    let begins = |bytes: &[u8], with| bytes.trim_ascii_start().first() == Some(&with);
+    let list = body
+        .iter()
+        .take(MAX_ENVELOPE)
+        .position(|byte| *byte == b'[');
+    begins(body, b'{') && list.is_some_and(|at| begins(&body[at + 1..], b'{'))
+}
+
 /// Why a body with a good status cannot be used.
 pub(super) fn not_json(answer: &Answer, error: &serde_json::Error, kind: Kind) -> CallError {
     if answer.page && !kind.writes() {
@@ -181,7 +196,10 @@ pub(super) fn not_json(answer: &Answer, error: &serde_json::Error, kind: Kind) -
     }
     // The only such error of `json::read`: the values take more memory than is allowed.
     if error.is_data() {
-        return CallError::TooLarge(error.to_string());
+        return CallError::TooLarge {
+            why: error.to_string(),
+            has_rows: begins_like_rows(&answer.body),
+        };
     }
     let what = if answer.body.is_empty() {
         "an empty body".to_owned()
@@ -189,7 +207,10 @@ pub(super) fn not_json(answer: &Answer, error: &serde_json::Error, kind: Kind) -
         // Names the place in the body, never what stands there.
         format!("a body that is not readable as JSON ({error})")
     };
-    CallError::Unknown(format!("{} with {what}", answer.status))
+    CallError::Unknown(format!(
+        "{} answered {} with {what}",
+        answer.host, answer.status
+    ))
 }
 
 #[cfg(test)]
@@ -201,6 +222,7 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer {
+            host: "cal.test:443".to_owned(),
             status,
             page: body.starts_with('<'),
             location: Some("https://other.test/v2/cal_key_0123456789".to_owned()),

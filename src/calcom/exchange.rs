@@ -80,6 +80,8 @@ pub(super) struct Call<'a> {
 /// What came back, whatever its status.
 #[derive(Debug, Clone)]
 pub struct Answer {
+    /// Host and port of the server that was asked.
+    pub host: String,
     pub status: u16,
     /// The body says, or its type does, that it is a page for people.
     pub page: bool,

@@ -13,6 +13,7 @@ use crate::domain::id::BookingUid;
 use crate::domain::time::{Clock, Span, Time};
 use crate::http::{HttpClient, Route, causes};
 
+use super::errors::begins_like_rows;
 use super::exchange::{Answer, Call};
 use super::gate::{Gate, Ticket};
 use super::pace;
@@ -26,7 +27,8 @@ const MAX_BODY: usize = 8 * 1024 * 1024;
 /// Stands for a clock difference that is not known.
 const UNKNOWN: i64 = i64::MIN;
 
-/// What is read of an answer that says to be larger than that.
+/// What is read of an answer that announces more than that, and how far the name of the first booking
+/// is looked for.
 const MAX_HEAD: usize = 64 * 1024;
 
 /// How the key is shown to the server.
@@ -256,16 +258,21 @@ impl Sender {
 /// Names the first booking in it, which is the one to look at when a single row was asked for.
 fn too_large(body: &[u8]) -> CallError {
     let size = format!("more than {} MiB", MAX_BODY >> 20);
-    let uid = first_value(body, b"\"uid\":\"", b'"');
-    let id = || first_value(body, b"\"id\":", b',');
-    CallError::TooLarge(match uid.and_then(|uid| BookingUid::parse(uid).ok()) {
+    let head = &body[..body.len().min(MAX_HEAD)];
+    let uid = first_value(head, b"\"uid\":\"", b'"');
+    let id = || first_value(head, b"\"id\":", b',');
+    let why = match uid.and_then(|uid| BookingUid::parse(uid).ok()) {
         Some(uid) => format!("{size}; the first booking in it is {uid}"),
         // In v1 the description stands before the uid, and is what makes the row too large.
         None => match id().filter(|id| id.bytes().all(|digit| digit.is_ascii_digit())) {
             Some(id) => format!("{size}; the first booking in it has the number {id}"),
             None => size,
         },
-    })
+    };
+    CallError::TooLarge {
+        why,
+        has_rows: begins_like_rows(head),
+    }
 }
 
 /// What stands between the first `key` and the next `end`.
@@ -280,7 +287,9 @@ fn first_value<'a>(body: &'a [u8], key: &[u8], end: u8) -> Option<&'a str> {
 
 /// What came back from a URL, as far as answers are judged by it.
 pub(super) fn answer(status: u16, headers: &HeaderMap, url: &Url, body: Vec<u8>) -> Answer {
+    let port = url.port_or_known_default().unwrap_or_default();
     Answer {
+        host: format!("{}:{port}", url.host_str().unwrap_or_default()),
         status,
         page: is_html(headers) || begins_like_a_page(&body),
         location: location(headers, url),

@@ -19,8 +19,9 @@ pub struct Rows {
     pub server_time: Option<Time>,
 }
 
-/// Calls without any row after which the whole is given up: so many rows in a row are not too large, and
-/// a server that answers everything with a flood is not asked for each part of it.
+/// Calls without any row after which the whole is given up. That is the way down to a single row, and 16
+/// rows one after the other that are too large by themselves. A server that answers every part with rows
+/// without end costs that many calls; an answer that does not begin as a list of rows costs one.
 const MAX_IN_VAIN: usize = 24;
 
 /// What is read in parts.
@@ -37,7 +38,7 @@ pub(super) struct Listing {
 /// Whether smaller parts may help.
 pub(super) fn may_be_narrowed(error: &CallError, also_refused: bool) -> bool {
     match error {
-        CallError::TooLarge(_) => true,
+        CallError::TooLarge { has_rows, .. } => *has_rows,
         CallError::Refused(_) => also_refused,
         CallError::Credential(_)
         | CallError::NotYours(_)
@@ -93,7 +94,7 @@ where
                 rows.count += 1;
                 rows.says_more = None;
                 let why = match why {
-                    CallError::Refused(why) | CallError::TooLarge(why) => why,
+                    CallError::Refused(why) | CallError::TooLarge { why, .. } => why,
                     other => other.to_string(),
                 };
                 rows.unreadable

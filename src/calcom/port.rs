@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use crate::domain::booking::{Booking, BookingRef, EventType, Reading};
 use crate::domain::id::{Address, BookingUid, EventTypeId, HostId};
-use crate::domain::time::{Span, Time};
+use crate::domain::time::{Span, Time, instant};
 
 /// Which of Cal.com's two languages the server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub enum CallError {
     #[error("Cal.com does not let this key act on the booking: {0}")]
     NotYours(String),
     /// The rate limit is used up; nothing may be sent before the instant.
-    #[error("Cal.com's rate limit is used up until {until}")]
+    #[error("Cal.com's rate limit is used up until {}", instant(*until))]
     Limited { until: Time },
     /// Its turn would have come after the deadline; nothing was sent.
     #[error("the call's turn did not come in time")]
@@ -92,8 +92,12 @@ pub enum CallError {
     #[error("Cal.com failed to carry out the call: {0}")]
     Failed(String),
     /// The answer is larger than what is read. Whether a write was carried out is not known.
-    #[error("Cal.com's answer is too large: {0}")]
-    TooLarge(String),
+    #[error("Cal.com's answer is too large: {why}")]
+    TooLarge {
+        why: String,
+        /// Whether it begins as a list of rows does, so that smaller parts of the list may be readable.
+        has_rows: bool,
+    },
     /// The server understood and said no (4xx other than the above). Read the booking to know why.
     #[error("Cal.com refused the call: {0}")]
     Refused(String),

@@ -310,7 +310,7 @@ fn variant(error: &CallError) -> &'static str {
         CallError::Unknown(_) => "Unknown",
         CallError::Refused(_) => "Refused",
         CallError::Failed(_) => "Failed",
-        CallError::TooLarge(_) => "TooLarge",
+        CallError::TooLarge { .. } => "TooLarge",
         CallError::Contract(_) => "Contract",
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 
 /// An instant.
 pub type Time = DateTime<Utc>;
@@ -26,6 +26,12 @@ const LAST: Time = Time::from_timestamp_millis(253_402_300_799_999).unwrap();
 /// The nearest instant with a year of four digits.
 pub fn in_four_digits(at: Time) -> Time {
     at.clamp(FIRST, LAST)
+}
+
+/// An instant as it stands within a text: UTC, to the second. Whoever shows the text to people puts it
+/// into their time zone.
+pub fn instant(at: Time) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Whether two half-open stretches of time share an instant. Back to back is not an overlap.

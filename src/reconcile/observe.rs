@@ -371,7 +371,7 @@ pub fn ends_the_pass(error: &CallError) -> bool {
         | CallError::Unreachable(_)
         | CallError::Unknown(_)
         | CallError::Failed(_)
-        | CallError::TooLarge(_)
+        | CallError::TooLarge { .. }
         | CallError::Refused(_)
         | CallError::Contract(_) => false,
     }

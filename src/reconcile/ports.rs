@@ -10,7 +10,7 @@ use crate::calcom::port::{Calendar, CallError, Me};
 use crate::domain::booking::EventType;
 use crate::domain::id::{BookingUid, EventTypeId, RequestId};
 use crate::domain::ledger_state::Identity;
-use crate::domain::time::{Clock, Time};
+use crate::domain::time::{Clock, Time, instant};
 use crate::lookup::desk::Desk;
 use crate::reconcile::chain::Replacement;
 use crate::reconcile::pin::Remembered;
@@ -82,7 +82,7 @@ pub enum PassError {
          and put it where `maitred check` says"
     )]
     Credential(String),
-    #[error("Cal.com's rate limit is used up until {until}")]
+    #[error("Cal.com's rate limit is used up until {}", instant(*until))]
     Limited { until: Time },
     #[error(
         "Cal.com answers in another shape than expected: {0}; see calcom.base-url and calcom.dialect"
@@ -116,7 +116,7 @@ impl From<CallError> for PassError {
             | CallError::Unreachable(_)
             | CallError::Unknown(_)
             | CallError::Failed(_)
-            | CallError::TooLarge(_)
+            | CallError::TooLarge { .. }
             | CallError::Refused(_) => Self::Calendar(error),
         }
     }

@@ -69,6 +69,7 @@ fn exchange(bytes: &[u8]) -> Option<(u8, Answer)> {
     };
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     let answer = Answer {
+        host: "cal.test:443".to_owned(),
         status: STATUS[usize::from(status.wrapping_sub(b'0')) % STATUS.len()],
         page: first == Some(&b'<'),
         location: None,

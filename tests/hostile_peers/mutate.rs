@@ -228,6 +228,7 @@ fn read(file: &str, dialect: Dialect, exchange: &Value) -> Option<Recorded> {
 /// What is wrong with the answer, in words; nothing when all of it is read.
 fn judge(recorded: &Recorded, body: &str, what: &str) -> Vec<String> {
     let answer = Answer {
+        host: "cal.test:443".to_owned(),
         status: recorded.status,
         page: false,
         location: None,

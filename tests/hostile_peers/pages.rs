@@ -14,6 +14,33 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const GIB: u64 = 1 << 30;
 
+/// The answer that begins as a list of bookings does. Its parts may be smaller, so they are asked for; of
+/// every other answer that is too large, the first is the last.
+pub const ROWS: &str = "bookings without end";
+
+/// Calls that reading a list in parts may take when no part can be read (`MAX_IN_VAIN`).
+const PARTS: usize = 24;
+
+/// Calls that may follow a list that is answered so.
+pub fn parts(what: &str) -> usize {
+    if what == ROWS { PARTS } else { 0 }
+}
+
+/// Bytes that may be taken of such answers: 8 MiB of each, and what the kernel holds of a connection.
+pub fn most_taken(what: &str) -> u64 {
+    (32 << 20) + (parts(what) as u64) * (16 << 20)
+}
+
+/// Rows of bookings up to the end of a gigabyte.
+pub fn rows_without_end() -> Reply {
+    let row = r#"{"id":7,"uid":"good","status":"pending"},"#;
+    Reply::Flood {
+        head: b"HTTP/1.1 200 OK\r\n\r\n{\"status\":\"success\",\"data\":[".to_vec(),
+        chunk: row.repeat(64 * 1024 / row.len()).into_bytes(),
+        total: GIB,
+    }
+}
+
 /// Answers that no call can use, and a word of what is said of each.
 pub fn useless() -> Vec<(&'static str, Reply, &'static str)> {
     let bytes = |bytes: &[u8]| Reply::Bytes(bytes.to_vec());
@@ -62,6 +89,7 @@ pub fn useless() -> Vec<(&'static str, Reply, &'static str)> {
             flood("HTTP/1.1 500 Oh\r\n\r\n", vec![b'x'; 64 * 1024]),
             "more than 8 MiB",
         ),
+        (ROWS, rows_without_end(), "more than 8 MiB"),
         ("an eighth of a gigabyte in a gzip stream", Reply::Bytes(gzip), "more than 8 MiB"),
         (
             "headers without end",

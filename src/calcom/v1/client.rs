@@ -107,11 +107,11 @@ impl Client {
         let asked = self.http.now();
         let reading = self.read(booking, Some(deadline)).await;
         let reading = reading.map_err(|error| match error {
-            CallError::Unknown(text) | CallError::Failed(text) | CallError::TooLarge(text) => {
-                CallError::Unreachable(format!(
-                    "the booking was not read, so nothing was sent: {text}"
-                ))
-            }
+            CallError::Unknown(text)
+            | CallError::Failed(text)
+            | CallError::TooLarge { why: text, .. } => CallError::Unreachable(format!(
+                "the booking was not read, so nothing was sent: {text}"
+            )),
             CallError::Credential(_)
             | CallError::NotYours(_)
             | CallError::Limited { .. }

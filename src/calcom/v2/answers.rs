@@ -302,6 +302,7 @@ mod tests {
 
     fn answer(body: &Value) -> Answer {
         Answer {
+            host: "cal.test:443".to_owned(),
             status: 200,
             page: false,
             location: None,

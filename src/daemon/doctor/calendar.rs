@@ -227,7 +227,7 @@ fn failed(subject: &str, error: &CallError) -> CheckFinding {
         | CallError::TooLate
         | CallError::Unknown(_)
         | CallError::Failed(_)
-        | CallError::TooLarge(_)
+        | CallError::TooLarge { .. }
         | CallError::Refused(_) => "try again; if it stays, see the server's own log",
     };
     let exit = match error {
@@ -238,7 +238,7 @@ fn failed(subject: &str, error: &CallError) -> CheckFinding {
         CallError::NotYours(_)
         | CallError::TooLate
         | CallError::Failed(_)
-        | CallError::TooLarge(_)
+        | CallError::TooLarge { .. }
         | CallError::Refused(_)
         | CallError::Contract(_) => exit::CONFIGURATION,
     };

@@ -57,6 +57,6 @@ pub fn end_of(error: &CallError, sent: Time) -> CallEnd {
         CallError::Unreachable(_) | CallError::TooLate | CallError::Limited { .. } => {
             CallEnd::NotSent
         }
-        CallError::Unknown(_) | CallError::TooLarge(_) => CallEnd::Unanswered { sent },
+        CallError::Unknown(_) | CallError::TooLarge { .. } => CallEnd::Unanswered { sent },
     }
 }
