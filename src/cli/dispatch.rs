@@ -1,5 +1,6 @@
 //! The program: takes the command line apart, starts the log, and hands over to the command.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::config::load::load;
 use crate::config::parse::Loaded;
 use crate::control::exit;
 use crate::control::protocol::Refusal;
+use crate::daemon::answer::audit;
 use crate::daemon::clock;
 use crate::daemon::failure::Failure;
 use crate::daemon::telemetry;
@@ -97,12 +99,19 @@ fn carry_out(args: Args) -> Result<u8, Refusal> {
     }
 }
 
-/// Commands that answer at once speak through their answer; only the daemon tells its day.
+/// Commands that answer at once speak through their answer; only the daemon tells its day. A command that
+/// changes the ledger without a daemon leaves the line that the daemon would have written, with the user,
+/// where standard error is kept: by cron, a unit or a script.
 fn level(args: &Args) -> String {
     match (&args.global.log_level, &args.verb) {
         (Some(level), _) => level.clone(),
         (None, Verb::Run(run)) if !run.once && !run.dry_run => "info".to_owned(),
         (None, Verb::Demo) => "error".to_owned(),
+        (None, Verb::Ask(_) | Verb::Restore(_) | Verb::Init)
+            if !std::io::stderr().is_terminal() =>
+        {
+            format!("warn,{}=info", audit::TARGET)
+        }
         (
             None,
             Verb::Run(_)

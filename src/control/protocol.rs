@@ -361,6 +361,10 @@ pub struct EntryView {
     pub title: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
+    /// Of a statement: the account's balance right after it, with what has expired since and is not
+    /// written off yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<u64>,
     pub text: String,
 }
 

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::answer::audit;
 use super::failure::{Failure, chain};
 use super::ownership;
 use super::serve::log_progress;
@@ -38,6 +39,7 @@ pub fn restore(from: &Path, store: &Path, clock: &Clock) -> Result<CopyView, Ref
         .iter()
         .for_each(|notice| tracing::debug!("{notice}"));
     let mut opened = opened.store;
+    audit::log("restore", audit::own_uid(), opened.head().seq);
     if let Err(error) = opened.close() {
         tracing::warn!("the next start rebuilds the store: {}", chain(&error));
     }

@@ -52,7 +52,7 @@ impl Mode {
 /// When the store cannot be opened, or the command is refused.
 pub fn answer(config: &Config, clock: &Clock, command: &Command) -> Result<Answer, Refusal> {
     let mut store = open_for(config, clock, command)?;
-    let uid = Some(rustix::process::getuid().as_raw());
+    let uid = audit::own_uid();
     let answer = audit::answer(store.as_mut(), &config.policy, clock(), command, uid);
     if let Err(error) = store.close() {
         tracing::warn!("the next start rebuilds the store: {}", chain(&error));
@@ -237,6 +237,9 @@ pub fn init(path: &Path, clock: &Clock) -> Result<bool, Failure> {
         .iter()
         .any(|notice| matches!(notice, crate::store::open::Notice::Created(_)));
     let mut store = opened.store;
+    if made {
+        audit::log("init", audit::own_uid(), store.head().seq);
+    }
     store
         .close()
         .map_err(|error| Failure::Store(chain(&error)))?;

@@ -21,7 +21,7 @@ use crate::domain::time::{Clock, Span, Time};
 use crate::lookup::desk::Desk;
 use crate::reconcile::ports::{Session, Stop};
 use crate::store::handle::StoreHandle;
-use told::Told;
+use told::{Told, Ungated};
 
 /// A clock that goes back further than this was set, and does not only keep itself right.
 const SET_BACK: Span = Span::seconds(10);
@@ -106,6 +106,7 @@ struct Loop {
     watch_error: Option<String>,
     /// What the last pass and the last watch told of: what is told again is not logged again.
     told_by_pass: Told,
+    ungated: Ungated,
     told_by_watch: Told,
     shutting_down: bool,
     /// Whether it was a pass, not a watch, that was begun last.
@@ -144,6 +145,7 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
         last_watch: None,
         watch_error: None,
         told_by_pass: Told::default(),
+        ungated: Ungated::default(),
         told_by_watch: Told::default(),
         shutting_down: false,
         passed_last: false,

@@ -3,11 +3,9 @@
 use chrono::DateTime;
 use chrono_tz::Tz;
 
-use chrono::SecondsFormat;
-
 use super::criteria::cap::Period;
 use super::decision::{Credits, Reason};
-use super::time::{Span, Time};
+use super::time::{Span, Time, instant};
 
 /// The longest text sent to a booker, in characters; mail clients show more, nobody reads it.
 pub const MAX_TEXT: usize = 1_000;
@@ -149,7 +147,7 @@ pub fn waited_too_long() -> String {
 pub fn still_running(until: Time) -> String {
     format!(
         "a call that had no answer may still be running at Cal.com: until {} the booking is only read",
-        second(until)
+        instant(until)
     )
 }
 
@@ -157,12 +155,8 @@ pub fn still_running(until: Time) -> String {
 pub fn next_call(failures: u32, at: Time) -> String {
     format!(
         "{failures} calls failed; the next one is sent at {}",
-        second(at)
+        instant(at)
     )
-}
-
-fn second(at: Time) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// The longest text of a server that is kept with a decision, in characters: a title is for reading,

@@ -15,7 +15,7 @@ use super::fact::Fact;
 use super::gate::{Gate, HostKey};
 use super::request::{Charge, Request, RequestState};
 use super::terms::{AfterMoves, HostAbsent, MoveAway, NoShow, RefundTerms, Who, share, who_moved};
-use super::time::Time;
+use super::time::{Time, instant};
 use super::unresolved::UnresolvedCode;
 
 /// Successors that are followed from one booking. Each is a call; nobody moves a booking as often.
@@ -245,10 +245,7 @@ fn accepted(case: &Case<'_>, booking: &Booking) -> Verdict {
         return open("the booking is to come".to_owned());
     }
     if case.now < end {
-        return open(format!(
-            "over; final at {}",
-            end.format("%Y-%m-%d %H:%M UTC")
-        ));
+        return open(format!("over; final at {}", instant(end)));
     }
     if booking.absent_host {
         match terms.host_absent {

@@ -68,7 +68,7 @@ pub fn test(context: &Context, args: &Test) -> Result<u8, Refusal> {
         results,
     };
     let text = match context.global.format {
-        Format::Plain => policy::tested(&view, args.verbose),
+        Format::Plain => policy::tested(&view, args.verbose, &context.page()),
         Format::Json => policy::json(&view),
     };
     print(text.as_bytes())?;

@@ -6,7 +6,7 @@ use crate::control::protocol::Answer;
 
 /// Renders an answer for people, on the page.
 pub fn plain(answer: &Answer, page: &Page) -> String {
-    match clean::answer(answer) {
+    match clean::answer(answer, |text| page.text(text)) {
         Answer::Pass(view) => pass::plain(&view, page),
         Answer::Status(view) => house::status(&view, page),
         Answer::Given(view) => credits::given(&view, page),

@@ -11,19 +11,20 @@ use crate::control::protocol::Answer;
 use crate::domain::id::readable;
 use crate::domain::text::is_unseen;
 
-/// The answer with every text in it cleaned. All of them go through one place, so that none can be
-/// forgotten where it is printed.
-pub fn answer(answer: &Answer) -> Answer {
+/// The answer with every text in it replaced by what `clean` makes of it. All of them go through one
+/// place, so that none can be forgotten where it is printed.
+pub fn answer(answer: &Answer, clean: impl Fn(&str) -> String) -> Answer {
     let mut value = serde_json::to_value(answer).expect("an answer has only keys that are texts");
-    clean_value(&mut value);
+    clean_value(&mut value, &clean);
     serde_json::from_value(value).expect("other texts do not change the shape")
 }
 
-fn clean_value(value: &mut Value) {
+fn clean_value(value: &mut Value, clean: &impl Fn(&str) -> String) {
+    let inner = |value: &mut Value| clean_value(value, clean);
     match value {
-        Value::String(dirty) => *dirty = text(dirty),
-        Value::Array(values) => values.iter_mut().for_each(clean_value),
-        Value::Object(fields) => fields.values_mut().for_each(clean_value),
+        Value::String(dirty) => *dirty = clean(dirty),
+        Value::Array(values) => values.iter_mut().for_each(inner),
+        Value::Object(fields) => fields.values_mut().for_each(inner),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

@@ -177,7 +177,6 @@ fn note(charge: &ChargeView, page: &Page) -> String {
     note
 }
 
-/// Facts in a table; the number in the log first.
 /// What an entry is about: the booking's title and start come first, where they are known.
 fn what(entry: &EntryView, page: &Page) -> String {
     let title = entry.title.as_deref().filter(|title| !title.is_empty());
@@ -190,25 +189,28 @@ fn what(entry: &EntryView, page: &Page) -> String {
     }
 }
 
+/// Facts in a table, the number in the log first, and the balance after each in a statement.
 pub(super) fn entries(entries: &[EntryView], page: &Page) -> String {
-    let rows = entries
-        .iter()
-        .map(|entry| {
-            vec![
-                entry.sequence.to_string(),
-                page.second(&entry.at),
-                entry.kind.clone(),
-                entry
-                    .credits
-                    .map_or_else(String::new, |credits| credits.to_string()),
-                what(entry, page),
-            ]
-        })
-        .collect();
+    let number = |number: Option<u64>| number.map_or_else(String::new, |of| of.to_string());
+    let with_balance = entries.iter().any(|entry| entry.balance.is_some());
+    let row = |entry: &EntryView| {
+        let mut row = vec![
+            entry.sequence.to_string(),
+            page.second(&entry.at),
+            entry.kind.clone(),
+            number(entry.credits),
+        ];
+        row.extend(with_balance.then(|| number(entry.balance)));
+        row.push(what(entry, page));
+        row
+    };
+    let mut headings = vec!["no.", "at", "kind", "credits"];
+    headings.extend(with_balance.then_some("balance"));
+    headings.push("what");
     page.table(
-        &["no.", "at", "kind", "credits", "what"],
+        &headings,
         &["at", "kind"],
-        &["no.", "credits"],
-        rows,
+        &["no.", "credits", "balance"],
+        entries.iter().map(row).collect(),
     )
 }

@@ -5,6 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
+use super::clean;
+use super::instants::in_zone;
+
 /// Narrower, and words would be cut to pieces; such a terminal wraps the lines itself.
 const NARROWEST: usize = 60;
 
@@ -85,6 +88,11 @@ impl Page {
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_width(width);
         table
+    }
+
+    /// A text from outside, made harmless, with the instants in it in the page's time zone.
+    pub fn text(&self, dirty: &str) -> String {
+        in_zone(&clean::text(dirty), self.zone)
     }
 
     /// To the minute, in the page's time zone: `2026-12-01 09:00 UTC`, `2026-12-01 10:00 CET`. What is

@@ -8,6 +8,7 @@ pub mod credits;
 pub mod decisions;
 pub mod explain;
 pub mod house;
+pub mod instants;
 pub mod layout;
 pub mod pass;
 pub mod policy;

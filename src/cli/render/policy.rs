@@ -6,17 +6,17 @@ use super::layout::{Page, count};
 use crate::control::policy::{CaseView, DifferenceView, PolicyTestView, ReplayView, SaidView};
 
 /// The whole answer. With `verbose` every case, and what each rule said of it.
-pub fn tested(view: &PolicyTestView, verbose: bool) -> String {
+pub fn tested(view: &PolicyTestView, verbose: bool, page: &Page) -> String {
     let mut text = String::new();
     for case in &view.results {
         if case.passed && !verbose {
             continue;
         }
-        text.push_str(&line(case));
+        text.push_str(&line(case, page));
         if verbose {
             for finding in &case.findings {
                 let sign = if finding.passed { ' ' } else { '!' };
-                let (rule, detail) = (clean::text(&finding.rule), clean::text(&finding.detail));
+                let (rule, detail) = (clean::text(&finding.rule), page.text(&finding.detail));
                 text.push_str(&format!("       {sign} {rule}: {detail}\n"));
             }
         }
@@ -31,7 +31,7 @@ pub fn json(view: &impl serde::Serialize) -> String {
     clean::json(&text) + "\n"
 }
 
-fn line(case: &CaseView) -> String {
+fn line(case: &CaseView, page: &Page) -> String {
     let place = format!("{}:{}", clean::text(&case.file), case.line);
     let name = clean::text(&case.name);
     if case.passed {
@@ -39,7 +39,7 @@ fn line(case: &CaseView) -> String {
         let reasons = found.reasons.join(", ");
         return format!("ok   {place} {name}: {} ({reasons})\n", found.decision);
     }
-    let differences = case.differences.iter().map(|text| clean::text(text));
+    let differences = case.differences.iter().map(|text| page.text(text));
     let differences = differences.collect::<Vec<_>>().join("; ");
     format!("FAIL {place} {name}: {differences}\n")
 }
@@ -82,7 +82,7 @@ fn differing(difference: &DifferenceView, page: &Page) -> String {
         said(&difference.would_be)
     );
     if let Some(finding) = &difference.would_be.rule {
-        let (rule, detail) = (clean::text(&finding.rule), clean::text(&finding.detail));
+        let (rule, detail) = (clean::text(&finding.rule), page.text(&finding.detail));
         text.push_str(&format!("    {rule}: {detail}\n"));
     }
     text

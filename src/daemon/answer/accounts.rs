@@ -4,8 +4,9 @@ use super::parse;
 use crate::control::protocol::account::{AccountsView, StatementView};
 use crate::control::protocol::{Answer, EntryView, Refusal, SCHEMA};
 use crate::daemon::views::{self, facts};
-use crate::domain::account::Account;
-use crate::domain::fact::Fact;
+use crate::domain::account::{Account, Part, sum};
+use crate::domain::decision::Credits;
+use crate::domain::fact::{Back, Fact};
 use crate::domain::id::{AccountId, Address, BookingUid, had_other_forms};
 use crate::domain::time::Time;
 use crate::store::port::{Store, StoreError, Subject, Written};
@@ -152,13 +153,82 @@ pub fn statement(
     let entries = store
         .history(&Subject::Account(account.id.clone()), None, limit)
         .map_err(|e| parse::store_failed(&e))?;
-    let entries = entries.iter().map(|written| movement(store, written));
+    let mut views = Vec::with_capacity(entries.len());
+    // Back from what is there now, because a statement shows the newest entries first.
+    let mut balance = i128::from(account.lots.iter().map(|lot| lot.left).sum::<Credits>());
+    for written in &entries {
+        let mut view = movement(store, written)?;
+        view.balance = u64::try_from(balance).ok();
+        views.push(view);
+        balance -= gain(store, written)?;
+    }
     Ok(Answer::Statement(StatementView {
         schema: SCHEMA,
         account: account.id.to_string(),
-        entries: entries.collect::<Result<_, _>>()?,
+        entries: views,
         balance: views::account(&account, now),
     }))
+}
+
+/// By how much an entry raised the balance.
+fn gain(store: &dyn Store, written: &Written) -> Result<i128, Refusal> {
+    let of = |parts: &[Part]| i128::from(sum(parts));
+    let given_back = |parts: &[Back]| parts.iter().map(|part| i128::from(part.credits)).sum();
+    Ok(match &written.fact {
+        Fact::Grant { credits, .. } => i128::from(*credits),
+        Fact::Revoke { parts, .. } | Fact::Hold { parts, .. } => -of(parts),
+        Fact::Expire { part, .. } => -i128::from(part.credits),
+        Fact::Refund { parts, .. } => given_back(parts),
+        // One that names no lots gives all that was held back to the lots that paid.
+        Fact::Void { booking, back, .. } if back.is_empty() => {
+            held(store, booking, written.seq)?.as_deref().map_or(0, of)
+        }
+        Fact::Void { back, .. } => given_back(back),
+        Fact::Opened { .. }
+        | Fact::Aliased { .. }
+        | Fact::Unaliased { .. }
+        | Fact::Described { .. }
+        | Fact::Frozen { .. }
+        | Fact::Pinned { .. }
+        | Fact::Post { .. }
+        | Fact::Move { .. }
+        | Fact::Closed { .. }
+        | Fact::Decided { .. }
+        | Fact::Reviewed { .. }
+        | Fact::Called { .. }
+        | Fact::Settled { .. }
+        | Fact::Unresolved { .. }
+        | Fact::Resolved { .. }
+        | Fact::Ledger(_) => 0,
+    })
+}
+
+/// Entries of a booking that are read at once: a hold stands right before its end.
+const NEAR: usize = 16;
+
+/// What was held for the booking last before this commit.
+fn held(
+    store: &dyn Store,
+    booking: &BookingUid,
+    before: u64,
+) -> Result<Option<Vec<Part>>, Refusal> {
+    let subject = Subject::Booking(booking.clone());
+    let mut before = Some(before);
+    loop {
+        let entries = store.history(&subject, before, NEAR);
+        let entries = entries.map_err(|e| parse::store_failed(&e))?;
+        let Some(last) = entries.last() else {
+            return Ok(None);
+        };
+        before = Some(last.seq);
+        let hold = entries.into_iter().find_map(|written| match written.fact {
+            Fact::Hold { parts, .. } => Some(parts),
+            _ => None,
+        });
+        if hold.is_some() {
+            return Ok(hold);
+        }
+    }
 }
 
 /// One entry of a statement, with the title and the start of its booking.
@@ -174,4 +244,159 @@ fn movement(store: &dyn Store, written: &Written) -> Result<EntryView, Refusal> 
         view.title = request.map(|request| request.title);
     }
     Ok(view)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::answer::make::{decide, give, noted, now, store, write};
+    use crate::domain::booking::BookingRef;
+    use crate::domain::decision::{Decision, Outcome};
+    use crate::domain::id::Reference;
+    use crate::domain::request::{CallKind, RequestState};
+    use crate::domain::time::Span;
+    use crate::store::memory::MemoryStore;
+
+    const BO: &str = "bo@example.com";
+
+    fn parts(of: &[(&str, u64)]) -> Vec<Part> {
+        let part = |(grant, credits): &(&str, u64)| Part {
+            grant: Reference::parse(grant).unwrap(),
+            credits: *credits,
+        };
+        of.iter().map(part).collect()
+    }
+
+    fn back(of: &[(&str, u64)], restored: Option<&str>) -> Vec<Back> {
+        let back = |part: Part| Back {
+            grant: part.grant,
+            credits: part.credits,
+            restored: restored.map(|name| {
+                let until = now() + Span::days(14);
+                (Reference::parse(name).unwrap(), until)
+            }),
+        };
+        parts(of).into_iter().map(back).collect()
+    }
+
+    fn hold(store: &mut MemoryStore, name: &str, paid: &[(&str, u64)]) -> BookingUid {
+        let request = noted(name);
+        let (id, booking) = (request.id.clone(), request.bookings[0].clone());
+        decide(
+            store,
+            crate::domain::request::Request {
+                decision: Decision::Confirm,
+                call: Some(CallKind::Confirm),
+                state: RequestState::Recorded,
+                ..request
+            },
+        );
+        let uid = booking.uid.clone();
+        write(
+            store,
+            vec![Fact::Hold {
+                booking: BookingRef { ..booking },
+                request: id,
+                account: AccountId::parse(BO).unwrap(),
+                parts: parts(paid),
+                event_type: None,
+                host: None,
+                start: now() + Span::hours(24),
+                end: now() + Span::hours(25),
+                terms: None,
+            }],
+        );
+        uid
+    }
+
+    fn end(store: &mut MemoryStore, uid: &BookingUid, fact: Fact, outcome: Outcome) {
+        let request = crate::domain::id::RequestId::from(uid);
+        write(store, vec![fact, Fact::Settled { request, outcome }]);
+    }
+
+    fn balances(store: &MemoryStore) -> Vec<u64> {
+        let Answer::Statement(view) = statement(store, now(), BO, 1_000).unwrap() else {
+            panic!("a statement");
+        };
+        let all = view.entries.iter().map(|entry| entry.balance.unwrap());
+        all.collect()
+    }
+
+    /// Every kind of entry that moves credits: what a later statement shows as the balance after it is
+    /// what was there then.
+    #[test]
+    fn a_statement_has_the_balance_after_each_entry() {
+        let mut store = store(5);
+        // The balances that stood, and how many entries there were then.
+        let mut seen = Vec::new();
+        let mut note = |store: &MemoryStore| {
+            let account = parse::account(store, BO).unwrap();
+            let left = account.lots.iter().map(|lot| lot.left).sum::<u64>();
+            let all = balances(store);
+            assert_eq!(all[0], left);
+            seen.push((all.len(), left));
+        };
+        note(&store);
+        give(&mut store, BO, 3, "g2");
+        note(&store);
+        let posted = hold(&mut store, "posted", &[("g1", 5), ("g2", 1)]);
+        note(&store);
+        let post = Fact::Post {
+            booking: posted.clone(),
+        };
+        end(&mut store, &posted, post, Outcome::Confirmed);
+        note(&store);
+        for (name, restored) in [("void", None), ("void-late", Some("back:1"))] {
+            let uid = hold(&mut store, name, &[("g2", 2)]);
+            note(&store);
+            let void = Fact::Void {
+                booking: uid.clone(),
+                reason: "gone".to_owned(),
+                back: restored.map_or(Vec::new(), |name| back(&[("g2", 2)], Some(name))),
+            };
+            end(&mut store, &uid, void, Outcome::Superseded);
+            note(&store);
+        }
+        let refund = |of: &[(&str, u64)], restored, close| Fact::Refund {
+            booking: posted.clone(),
+            parts: back(of, restored),
+            close,
+            reason: "cancelled".to_owned(),
+            forgives: false,
+        };
+        write(&mut store, vec![refund(&[("g1", 2)], None, false)]);
+        note(&store);
+        write(&mut store, vec![refund(&[("g1", 3)], Some("back:2"), true)]);
+        note(&store);
+        let account = AccountId::parse(BO).unwrap();
+        let grant = Fact::Grant {
+            reference: Reference::parse("g3").unwrap(),
+            account: account.clone(),
+            credits: 4,
+            expires: Some(now() + Span::hours(1)),
+            reason: "a trial".to_owned(),
+        };
+        write(&mut store, vec![grant]);
+        note(&store);
+        let expire = Fact::Expire {
+            account: account.clone(),
+            part: parts(&[("g3", 4)]).remove(0),
+        };
+        store
+            .commit(now() + Span::hours(2), vec![expire], &[])
+            .unwrap();
+        note(&store);
+        let revoke = Fact::Revoke {
+            reference: Reference::parse("r1").unwrap(),
+            account,
+            parts: parts(&[("g1", 1)]),
+            reason: "left".to_owned(),
+        };
+        write(&mut store, vec![revoke]);
+        note(&store);
+        let last = balances(&store);
+        for (entries, left) in seen {
+            assert_eq!(last[last.len() - entries], left, "after {entries} entries");
+        }
+    }
 }

@@ -23,14 +23,28 @@ pub fn answer(
     let answered = route::answer(store, policy, now, command);
     let commit = store.head().seq;
     if commit > before {
-        tracing::info!(
-            command = name(command),
-            uid,
-            commit,
-            "an operator changed the ledger"
-        );
+        log(&name(command), uid, commit);
     }
     answered
+}
+
+/// The target of these lines, for filters: commands without a daemon write nothing else at INFO.
+pub const TARGET: &str = "maitred::operator";
+
+/// One line for a command that changed the ledger. `commit` is the ledger's last one now.
+pub fn log(command: &str, uid: Option<u32>, commit: u64) {
+    tracing::info!(
+        target: TARGET,
+        command,
+        uid,
+        commit,
+        "an operator changed the ledger"
+    );
+}
+
+/// The user of this process, for commands that are carried out without a daemon.
+pub fn own_uid() -> Option<u32> {
+    Some(rustix::process::getuid().as_raw())
 }
 
 /// The command's name on the socket: the key of its JSON, which a `match` over all commands would only

@@ -72,7 +72,13 @@ impl Loop {
             Ok(_) if self.shutting_down => {}
             Ok(watched) => {
                 self.watch_rests = None;
-                self.watch_error = None;
+                if let Some(error) = self.watch_error.take() {
+                    tracing::info!(
+                        server = self.daemon.calendar.server(),
+                        error,
+                        "watches work again"
+                    );
+                }
                 self.last_watch = Some(views::watch_head(&watched));
                 if watched.complete {
                     self.watching.done(&watched);
@@ -96,7 +102,8 @@ impl Loop {
                 if matches!(failure, Failure::Store(_)) {
                     return Err(failure);
                 }
-                tracing::warn!("{failure}; the watch is tried again in a minute");
+                let server = self.daemon.calendar.server();
+                tracing::warn!(server, "{failure}; the watch is tried again in a minute");
                 self.watch_error = Some(failure.to_string());
                 self.watch_rests = Some(now + WATCH_RESTS);
             }
@@ -215,12 +222,15 @@ impl Loop {
         self.passes += 1;
         if let Some(error) = &self.last_error {
             let failed = self.backoff.failures();
-            tracing::info!(failed, error, "passes work again");
+            let server = self.daemon.calendar.server();
+            tracing::info!(server, failed, error, "passes work again");
         }
         self.backoff = Backoff::default();
         self.last_error = None;
         self.last_pass = Some(views::pass_head(report));
         self.told_by_pass.hear(&report.problems);
+        self.ungated
+            .hear(report.steps.iter().map(|step| &step.request));
         tracing::debug!(
             observed = report.observed,
             calls = report.calls,
@@ -245,17 +255,20 @@ impl Loop {
         self.last_error = Some(failure.to_string());
         // Only an operator can set either right.
         let foreign = matches!(error, PassError::Foreign(_));
+        let server = self.daemon.calendar.server();
         match &failure {
             Failure::Credential(_) if first => return Err(failure),
             Failure::Configuration(_) if first && foreign => return Err(failure),
-            Failure::Credential(_) => tracing::error!("{failure}; passes go on, ever more slowly"),
+            Failure::Credential(_) => {
+                tracing::error!(server, "{failure}; passes go on, ever more slowly");
+            }
             Failure::Store(_) => return Err(failure),
             Failure::Unreachable(_)
             | Failure::Configuration(_)
             | Failure::Held(_)
             | Failure::Permission(_)
             | Failure::Failed(_) => {
-                tracing::warn!("{failure}; the next pass looks again");
+                tracing::warn!(server, "{failure}; the next pass looks again");
             }
         }
         let regular = self

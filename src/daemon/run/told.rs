@@ -1,11 +1,14 @@
 //! What passes and watches tell of, beside their steps: each is logged when it begins to be so, and not
 //! again for as long as it stays so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::control::protocol::ProblemView;
 use crate::daemon::views;
+use crate::domain::decision::Code;
+use crate::domain::id::EventTypeId;
 use crate::domain::plan::Problem;
+use crate::domain::request::Request;
 use crate::reconcile::clock::CLOCK_OFF;
 use crate::reconcile::watch::RESTORE_OPEN;
 
@@ -15,6 +18,35 @@ const STANDING: [&str; 2] = [CLOCK_OFF, RESTORE_OPEN];
 /// The problems that were told of last.
 #[derive(Debug, Default)]
 pub struct Told(BTreeMap<(&'static str, String), Problem>);
+
+/// Event types of pending requests that no gate names.
+#[derive(Debug, Default)]
+pub struct Ungated(BTreeSet<EventTypeId>);
+
+impl Ungated {
+    /// Logs each event type once for as long as requests for it are pending: a slug that is mistyped in a
+    /// gate shows itself here, and nowhere else while the daemon runs.
+    pub fn hear<'a>(&mut self, requests: impl Iterator<Item = &'a Request>) {
+        let mut now = BTreeMap::new();
+        for request in requests {
+            let ungated = request.reasons.iter().any(|one| one.code == Code::Ungated);
+            if let Some(id) = request.event_type.filter(|_| ungated) {
+                now.entry(id).or_insert((request.slug.as_deref(), 0)).1 += 1;
+            }
+        }
+        for (id, (slug, requests)) in &now {
+            if !self.0.contains(id) {
+                tracing::info!(
+                    event_type = %id,
+                    slug,
+                    requests,
+                    "left alone: no gate names the event type"
+                );
+            }
+        }
+        self.0 = now.into_keys().collect();
+    }
+}
 
 impl Told {
     /// Takes in what is told now, and logs what was not told before.

@@ -20,6 +20,7 @@ pub fn entry(written: &Written) -> EntryView {
         booking,
         title: None,
         start: None,
+        balance: None,
         text,
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::judge::Judged;
 use crate::domain::request::{PinTry, Request, RequestState};
 use crate::domain::snapshot::Pin;
 use crate::domain::text;
+use crate::domain::time::instant;
 
 impl<'a> Planner<'a> {
     pub(super) fn leave(
@@ -45,7 +46,7 @@ impl<'a> Planner<'a> {
 
     fn why_left(&self, group: &Group<'a>, code: Code) -> String {
         if code == Code::SeriesSettling {
-            let at = self.settled_at(group).format("%H:%M:%S UTC");
+            let at = instant(self.settled_at(group));
             return format!("{}: it is decided from {at} on", why_left(code));
         }
         why_left(code).to_owned()

@@ -8,7 +8,7 @@ use crate::domain::booking::{Booking, Status};
 use crate::domain::id::{Address, HostId, RequestId};
 use crate::domain::plan::Problem;
 use crate::domain::snapshot::Snapshot;
-use crate::domain::time::Time;
+use crate::domain::time::{Time, instant};
 use crate::reconcile::ports::{PassError, Ports};
 
 /// Pages one pass reads to find overlaps: 20,000 bookings at 250 a page. The list shows pending ones
@@ -31,8 +31,10 @@ pub(super) async fn accepted(
     let mut next = Some(0);
     while let Some(number) = next {
         if number >= MAX_ACCEPTED_PAGES {
-            let why =
-                format!("more than {MAX_ACCEPTED_PAGES} pages of accepted bookings until {to}");
+            let why = format!(
+                "more than {MAX_ACCEPTED_PAGES} pages of accepted bookings until {}",
+                instant(to)
+            );
             let until = if by_start { until } else { from };
             leave_late(snapshot, until, ("too-many-accepted", why), problems);
             break;
@@ -120,6 +122,9 @@ fn leave_late(
         .retain(|observed| !late.contains(&observed.booking.request()));
     problems.push(Problem {
         code,
-        text: format!("{why}: requests that end after {until} are left for later"),
+        text: format!(
+            "{why}: requests that end after {} are left for later",
+            instant(until)
+        ),
     });
 }
