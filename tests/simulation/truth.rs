@@ -65,12 +65,7 @@ impl Truth<'_> {
     }
 
     /// The same for one line of successors.
-    fn ends_along(
-        &self,
-        uid: &str,
-        (chain, gone): (&[&Row], bool),
-        paid: i64,
-    ) -> Vec<May> {
+    fn ends_along(&self, uid: &str, (chain, gone): (&[&Row], bool), paid: i64) -> Vec<May> {
         let from = self.looked.0;
         let mut ends = self.ends_of(chain, gone, uid, paid);
         ends.extend(self.revived_by_us(chain, uid));
