@@ -35,7 +35,7 @@ pub struct Sim {
     pub max_age: Span,
     pub resend_after: Span,
     /// Writes whose end the client does not know, by booking or series: when they were sent, and for which
-    /// booking.
+    /// request.
     pub unended: BTreeMap<String, (Time, String)>,
     pub reads_first: bool,
     pub calls: u64,
@@ -531,9 +531,9 @@ impl Line {
         // A cancellation is of one occurrence, whatever else is called of its series.
         let series = series.filter(|_| whole && kind != Write::Cancel);
         let name = series.unwrap_or_else(|| uid.to_owned());
-        if let Some((sent, first)) = sim.unended.get(&name) {
+        if let Some((sent, request)) = sim.unended.get(&name) {
             // What it was sent for may be settled meanwhile: its bookings say that it is over.
-            let is_open = self.shelf.has_open_intent_for(first);
+            let is_open = self.shelf.is_open(request);
             if is_open && now < *sent + sim.resend_after {
                 let text =
                     format!("16: {name} called at {now}, after a call at {sent} without end");
@@ -541,7 +541,8 @@ impl Line {
             }
             sim.tally.add("called again after an unknown end");
         }
-        sim.unended.insert(name.clone(), (now, uid.to_owned()));
+        let request = self.shelf.open_intent_of(uid).unwrap_or_default();
+        sim.unended.insert(name.clone(), (now, request));
         name
     }
 

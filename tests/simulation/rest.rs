@@ -182,7 +182,7 @@ impl Run {
         let state = self.shelf.state();
         let sim = self.shared.sim();
         let row = sim.town.row(&uid).expect("nobody deletes it");
-        if taken_on(&state, row, now).is_some() && !told(&state, &watched, &uid) {
+        if taken_on(&state, &sim.town, row, now).is_some() && !told(&state, &watched, &uid) {
             let text = format!("15 (A8): {uid} was accepted at once, and the next watch is silent");
             drop((state, sim));
             self.wrong.push(text);
@@ -229,12 +229,14 @@ impl Run {
             let right = {
                 let sim = self.shared.sim();
                 let history = sim.town.history.lock().unwrap();
-                let last = history.successors(&uid).pop().cloned();
                 let terms = self.shelf.state().book.holds[&uid].terms.clone();
-                last.is_some_and(|row| {
+                let marked = |row: &Row| {
                     row.absent && terms.no_show == NoShow::Review
                         || row.absent_host && terms.host_absent == HostAbsent::Review
-                })
+                };
+                // What was revived is over under its own name, whatever replaced it.
+                let mut rows = history.successors(&uid).into_iter();
+                rows.any(|row| row.status == Status::Accepted && marked(row))
             };
             if !right {
                 self.wrong
@@ -349,7 +351,7 @@ impl Run {
             } else if revived {
                 self.tally.add("revived: reported");
             }
-            let cancels = taken_on(&state, row, now) == Some(Unmanaged::Cancel);
+            let cancels = taken_on(&state, &sim.town, row, now) == Some(Unmanaged::Cancel);
             if unpaid && !decided && cancels {
                 let text = format!("3: {} is accepted by others, and nothing was done", row.uid);
                 self.wrong.push(text);
@@ -568,7 +570,7 @@ fn ours_to_come<'a>(state: &'a State, row: &Row, now: Time) -> Option<&'a Gate> 
 }
 
 /// What is to be done about an accepted booking that nobody pays for; none when it is another case.
-fn taken_on(state: &State, row: &Row, now: Time) -> Option<Unmanaged> {
+fn taken_on(state: &State, town: &Town, row: &Row, now: Time) -> Option<Unmanaged> {
     let gate = state
         .policy
         .gates
@@ -596,6 +598,16 @@ fn taken_on(state: &State, row: &Row, now: Time) -> Option<Unmanaged> {
     let begun = begun
         .into_iter()
         .find(|begun| begun.bookings.contains(&row.uid));
+    // What paid for a booking before it stands again: which of the two is meant, a person knows.
+    let history = town.history.lock().unwrap();
+    let beside = history.ancestors(&row.uid).into_iter().any(|before| {
+        let hold = state.book.holds.get(&before.uid);
+        before.status == Status::Accepted
+            && hold.is_some_and(|hold| hold.state == HoldState::Posted)
+    });
+    if beside {
+        return Some(Unmanaged::Report);
+    }
     match begun.map(|begun| begun.outcome) {
         Some(Some(Outcome::Confirmed)) => None,
         Some(_) => Some(Unmanaged::Report),

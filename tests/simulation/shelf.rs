@@ -440,8 +440,18 @@ impl Shelf {
         self.state().book.may_send(uid, confirm)
     }
 
-    pub fn has_open_intent_for(&self, uid: &str) -> bool {
-        self.state().book.intent_of(uid).is_some()
+    /// The open intent about a booking.
+    pub fn open_intent_of(&self, uid: &str) -> Option<String> {
+        let state = self.state();
+        let mut open = state.book.open();
+        let found = open.find(|(_, begun)| begun.bookings.contains(uid));
+        found.map(|(id, _)| id.clone())
+    }
+
+    pub fn is_open(&self, request: &str) -> bool {
+        let state = self.state();
+        let begun = state.book.begun.get(request);
+        begun.is_some_and(|begun| begun.outcome.is_none())
     }
 
     /// Whether the open intent for this booking is to cancel what others accepted.

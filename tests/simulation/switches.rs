@@ -61,21 +61,21 @@ const fn off(name: &'static str, field: Field) -> Behaviour {
 }
 
 const BEHAVIOURS: [Behaviour; 15] = [
-    off("slow-confirm", |s| &mut s.slow_confirm),
+    on("slow-confirm", |s| &mut s.slow_confirm),
     on("server-dies", |s| &mut s.server_dies),
-    off("race", |s| &mut s.race),
-    off("slow-calls", |s| &mut s.slow_calls),
-    off("revive", |s| &mut s.revive),
-    off("at-once", |s| &mut s.at_once),
-    off("moved-at-once", |s| &mut s.moved_at_once),
-    off("two-successors", |s| &mut s.two_successors),
-    off("unknown-status", |s| &mut s.unknown_status),
+    on("race", |s| &mut s.race),
+    on("slow-calls", |s| &mut s.slow_calls),
+    on("revive", |s| &mut s.revive),
+    on("at-once", |s| &mut s.at_once),
+    on("moved-at-once", |s| &mut s.moved_at_once),
+    on("two-successors", |s| &mut s.two_successors),
+    on("unknown-status", |s| &mut s.unknown_status),
     on("joins", |s| &mut s.joins),
     on("lost-ledger", |s| &mut s.lost_ledger),
-    off("rebook", |s| &mut s.rebook),
-    off("refused", |s| &mut s.refused),
+    on("rebook", |s| &mut s.rebook),
+    on("refused", |s| &mut s.refused),
     on("clock", |s| &mut s.clock),
-    off("after-start", |s| &mut s.after_start),
+    on("after-start", |s| &mut s.after_start),
 ];
 
 impl Switches {

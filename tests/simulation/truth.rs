@@ -84,8 +84,10 @@ impl Truth<'_> {
             let named = chain[len - 1].to.as_ref() == Some(&next.uid);
             let young = self.history.born(&next.uid) > from;
             // The series of one that a confirmation revived is not read, and no list shows what
-            // replaced it once that is over.
-            let revived = chain[len - 1].status == Status::Accepted && next.end <= self.at;
+            // replaced it once that is over or was replaced in its turn.
+            let listed = next.end > self.at
+                && matches!(next.status, Status::Accepted | Status::Pending);
+            let revived = chain[len - 1].status == Status::Accepted && !listed;
             let hidden = next.series.is_some() || !named;
             if self.legacy && (next.odd || young) || hidden && (young || revived || next.odd) {
                 ends.extend(self.ends_of(&chain[..len], false, uid, paid));

@@ -5,7 +5,7 @@
 use crate::domain::booking::Booking;
 use crate::domain::decision::{Code, Decision, Outcome};
 use crate::domain::id::BookingUid;
-use crate::domain::request::{Charge, ChargeState, Request, RequestState};
+use crate::domain::request::{CallEnd, Charge, ChargeState, Request, RequestState};
 use crate::domain::time::{Span, Time};
 use crate::domain::unresolved::{Unresolved, UnresolvedCode};
 
@@ -223,23 +223,24 @@ pub fn no_longer_holds(code: UnresolvedCode, is: Accepted) -> Option<&'static st
 /// The request of our confirm that accepted this booking with the rest of its series: made before the
 /// call, and written by it.
 pub fn confirmed_with(booking: &Booking, request: &Request) -> bool {
-    let settled = matches!(
-        request.state,
-        RequestState::Settled {
-            outcome: Outcome::Confirmed,
-            ..
-        }
-    );
+    let RequestState::Settled {
+        outcome: Outcome::Confirmed,
+        at: settled,
+    } = request.state
+    else {
+        return false;
+    };
     let of_series = booking.series.is_some() && request.series == booking.series;
     let knows = |uid: &BookingUid| request.bookings.iter().any(|known| known.uid == *uid);
-    let called = request.calls.iter().map(|call| call.at).max();
+    // A call without an answer may have run on until its bookings showed that it was over.
+    let ended = request.calls.iter().map(|call| match call.end {
+        CallEnd::Unanswered { .. } => settled,
+        CallEnd::Answered | CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => call.at,
+    });
+    let called = ended.max();
     // The server's clock may be a little behind.
     let written = booking
         .updated
         .is_none_or(|at| at + Span::minutes(2) >= request.decided);
-    settled
-        && of_series
-        && !knows(&booking.uid)
-        && written
-        && called.is_some_and(|at| booking.created <= at)
+    of_series && !knows(&booking.uid) && written && called.is_some_and(|at| booking.created <= at)
 }

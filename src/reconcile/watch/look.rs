@@ -394,7 +394,7 @@ impl Seen {
         }
         let stands = |seen: &Self| {
             let best = seen.best_successor(&booking.uid, Some(&named.uid));
-            best.is_some_and(|one| liveness(one) < DEAD)
+            best.is_some_and(|one| seen.liveness(one) < DEAD)
         };
         if !stands(self) && !self.pending_listed {
             // A listing is older than what was read by name, so it only adds.
@@ -421,13 +421,37 @@ impl Seen {
         let all = all.filter_map(|uid| self.bookings.get(uid));
         all.min_by_key(|one| {
             let made = one.created.timestamp_millis();
-            let order = match liveness(one) {
+            let liveness = self.liveness(one);
+            let order = match liveness {
                 DEAD if named == Some(&one.uid) => i64::MIN,
                 DEAD => -made,
                 _ => made,
             };
-            (liveness(one), order, one.uid.clone())
+            (liveness, order, one.uid.clone())
         })
+    }
+
+    /// How much a booking is alive: what was moved on is as alive as what replaced it.
+    fn liveness(&self, booking: &Booking) -> u8 {
+        let mut best = DEAD;
+        let mut waiting = vec![booking];
+        // Two moves at once are rare: what is followed is a line, and no longer than any other chain.
+        for _ in 0..MAX_CHAIN {
+            let Some(one) = waiting.pop() else { break };
+            let own = liveness(one);
+            if own < DEAD {
+                best = best.min(own);
+                continue;
+            }
+            let named = one.rescheduled_to.as_ref();
+            // Where it was moved to was not seen: it may stand.
+            if named.is_some_and(|uid| !self.has(uid) && !self.gone.contains(uid)) {
+                best = best.min(UNSEEN);
+            }
+            let next = self.successors.get(&one.uid).into_iter().flatten();
+            waiting.extend(next.chain(named).filter_map(|uid| self.bookings.get(uid)));
+        }
+        best
     }
 
     /// Lists all that may have replaced a booking that was made then: a successor was made later, so
@@ -499,6 +523,9 @@ impl Seen {
 
 /// What is cancelled or declined comes last among successors.
 const DEAD: u8 = 2;
+
+/// What may stand.
+const UNSEEN: u8 = 1;
 
 fn liveness(booking: &Booking) -> u8 {
     match booking.status {

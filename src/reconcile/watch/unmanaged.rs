@@ -166,6 +166,10 @@ impl Walk<'_, '_> {
                 // Had one of all the charges led here, it would have moved just now.
                 Before::Hidden if self.watched.audit && self.seen.is_whole() => {}
                 Before::Hidden if self.watched.audit => is = Accepted::Unpaid(Cause::Unclear),
+                // The booking that pays stands itself: nobody pays for this one.
+                Before::Open(charge, _) if self.stands(&charge.booking.uid) => {
+                    is = Accepted::Unpaid(Cause::Unclear);
+                }
                 // It was paid for under another name, or may have been: the charge moves first.
                 Before::Open(..) | Before::Undecided | Before::Hidden | Before::Unread => {
                     return Ok(());
@@ -187,6 +191,11 @@ impl Walk<'_, '_> {
             Accepted::Revived => self.revived(booking, gate, &known).await,
             Accepted::Unpaid(cause) => self.unpaid((booking, gate), &known, cause).await,
         }
+    }
+
+    fn stands(&self, uid: &BookingUid) -> bool {
+        let seen = self.seen.get(uid);
+        seen.is_some_and(|booking| booking.status == Status::Accepted)
     }
 
     async fn known(&self, booking: &Booking) -> Result<Known, PassError> {
