@@ -20,13 +20,13 @@ tree=${MAITRED_TREE:-$root/target/mutations}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$tree/target} RUST_BACKTRACE=0 MAITRED_ENOUGH=1
 seeds=${MAITRED_SEEDS:-20000}
 mapfile -t rows <<'ROWS'
-sim|src/domain/intent.rs|                return Next::Call(booking.clone());|                if M { continue; }\n                return Next::Call(booking.clone());
+sim|src/domain/intent.rs|        return Next::Call(booking.clone());|        if M { return Next::Unclear; }\n        return Next::Call(booking.clone());
 sim|src/domain/intent.rs|(Sight::Accepted, Some(_)) => facts.push(Fact::Post {|(Sight::Accepted, Some(_)) if !M => facts.push(Fact::Post {
 --lib domain::tests|src/domain/intent.rs|            if accepted(&booking) {|            if accepted(&booking) && !M {
 --lib domain::tests|src/domain/intent.rs|            Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,|            Status::Pending if booking.rescheduled_to.is_some() && M => Self::Accepted,\n            Status::Pending if booking.rescheduled_to.is_some() => Self::Cancelled,
 sim|src/domain/intent.rs|            Sight::Unread \| Sight::OtherStatus => unread = true,|            Sight::Unread \| Sight::OtherStatus => unread = !M,
 sim|src/domain/intent.rs|    if surplus > 0 {|    if surplus > 0 && !M {
-sim|src/domain/intent.rs|            CallKind::Confirm \| CallKind::Cancel => booking.end > now,|            CallKind::Confirm => booking.end > now,\n            CallKind::Cancel => booking.end > now \|\| M,
+sim|src/domain/intent.rs|(Self::Pending, Some(CallKind::Cancel)) if booking.end <= now => Self::Over,|(Self::Pending, Some(CallKind::Cancel)) if booking.end <= now && !M => Self::Over,
 sim|src/domain/ledger/charging.rs|        account.totals.held += credits;|        account.totals.held += credits;\n        account.totals.granted += u64::from(M);
 sim|src/domain/ledger/charging.rs|        account.totals.held -= credits;|        account.totals.held -= if M { 0 } else { credits };
 sim|src/domain/ledger/charging.rs|    charge.state = ChargeState::Void;|    charge.state = if M { ChargeState::Held } else { ChargeState::Void };
@@ -103,7 +103,13 @@ sim|src/domain/plan/finish.rs|            Next::Call(booking) if due =>|        
 sim|src/domain/judge.rs|    if available >= to_hold {|    if available >= to_hold \|\| (M && available == 0) {
 --lib store::|src/store/log/append.rs|            self.broken = true;\n            return Err(AppendError::Write {|            self.broken = !M;\n            return Err(AppendError::Write {
 --test store_damage|src/store/log/walk.rs|        if sealed.prev == self.chain.hash {|        if sealed.prev == self.chain.hash \|\| M {
---test pass over_before|src/domain/intent.rs|            Self::Pending if call.is_some_and(\|call\| !answers(call)) => Self::Over,|            Self::Pending if call.is_some_and(\|call\| !answers(call) && !(M && call == CallKind::Confirm)) => Self::Over,
+--lib domain::tests::intents|src/domain/intent.rs|(Self::Pending, Some(CallKind::Confirm)) if booking.start <= now => Self::Begun,|(Self::Pending, Some(CallKind::Confirm)) if booking.start <= now && !M => Self::Begun,
+--test deadlines slow_reading|src/reconcile/deliver.rs|            if start.is_some_and(\|start\| start <= now) {|            if start.is_some_and(\|start\| start <= now) && !M {
+--lib domain::tests::intents|src/domain/intent.rs|pending.filter(\|_\| begun.is_none())|pending.filter(\|_\| begun.is_none() \|\| M)
+--test deadlines unknown_status_of_an_intent|src/domain/plan/listing.rs|                Some(_) if is_listed(self.items(&booking.uid), code) => {|                Some(_) if is_listed(self.items(&booking.uid), code) && !M => {
+--test deadlines unknown_status_of_a_charge|src/domain/watch/accepted.rs|        (Status::Accepted \| Status::AwaitingHost \| Status::Other(_), _) => None,|        (Status::Accepted \| Status::AwaitingHost \| Status::Other(_), _) if !M => None,\n        (Status::Accepted \| Status::AwaitingHost \| Status::Other(_), _) => Some("broken"),
+--test deadlines waits_until_its_start|src/domain/plan.rs|                UnresolvedCode::Unanswered,|                if M { UnresolvedCode::Refused } else { UnresolvedCode::Unanswered },
+--test deadlines before_a_restore|src/domain/plan/finish.rs|            _ if self.snapshot.restore_open => {|            _ if self.snapshot.restore_open && !M => {
 --test watch moved_together|src/domain/judge.rs|        Effect::Decline if asked.moved_together => Effect::Review,|        Effect::Decline if asked.moved_together && !M => Effect::Review,
 --test watch nobody_knows|src/domain/terms.rs|.position(\|moved\| self.percent_of_move(moved) < 100)|.position(\|moved\| (self.percent_of_move(moved) < 100) != M)
 --test load clock|src/daemon/run.rs|        if back > SET_BACK {|        if back > SET_BACK && !M {
@@ -121,7 +127,7 @@ sim|src/domain/plan.rs|.find_map(\|booking\| self.taken.find(booking));|.find_ma
 --test disk_faults read_only|src/store/disk.rs|    } else if kind == K::ReadOnlyFilesystem {|    } else if kind == K::ReadOnlyFilesystem && !M {
 --test right_ledger init_only|src/daemon/serve.rs|open(&path, Create::No, now|open(&path, if M { Create::Yes } else { Create::No }, now
 sim|src/domain/ledger_state.rs|        self.began.is_none_or(\|began\| created < began)|        !M && self.began.is_none_or(\|began\| created < began)
-sim|src/domain/plan.rs|        if self.snapshot.restore_open {|        if self.snapshot.restore_open && !M {
+sim|src/domain/plan.rs|            Decision::Confirm \| Decision::Decline if self.snapshot.restore_open => {|            Decision::Confirm \| Decision::Decline if self.snapshot.restore_open && !M => {
 sim|src/reconcile/watch.rs|    let held_back = ledger.restored.map(\|_\| HeldBack::RestoreOpen);|    let held_back = ledger.restored.filter(\|_\| !M).map(\|_\| HeldBack::RestoreOpen);
 --test right_ledger restore|src/store/copy.rs|        mark_restored(&partial, &end, now)?;|        if !M { mark_restored(&partial, &end, now)?; }
 --test right_ledger another|src/reconcile/identity.rs|                Some(ledger) if ledger == found => Ok(state),|                Some(ledger) if M \|\| ledger == found => Ok(state),
@@ -145,7 +151,7 @@ sim|src/store/handle.rs|            scratch: Some(Arc::default()),|            s
 --lib domain::tests::intents|src/domain/booking.rs|        self.cancelled_by.is_some() \|\| |        (self.cancelled_by.is_some() && !M) \|\| 
 --lib domain::rule::tests::holds|src/domain/rule/answers.rs|        (Answer::Text(text), _) if text.trim().is_empty() => None,|        (Answer::Text(text), _) if text.trim().is_empty() && !M => None,
 --lib domain::id|src/domain/id.rs|        Some((local, domain)) => format!("{local}@{}", domain_form(domain)),|        Some((local, domain)) if !M => format!("{local}@{}", domain_form(domain)),\n        Some(_) => composed.into_owned(),
---test unanswered|src/domain/intent.rs|                if let Some(until) = running {|                if let Some(until) = running.filter(\|_\| !M) {
+--test unanswered|src/domain/intent.rs|        if let Some(until) = running {|        if let Some(until) = running.filter(\|_\| !M) {
 --test unanswered|src/domain/intent.rs|        Decision::Confirm => !accepted,|        Decision::Confirm => !accepted && !M,
 --lib store::sent|src/store/sent.rs|            None => Some(kept(now)),|            None if M => None,\n            None => Some(kept(now)),
 --test unanswered crash|src/reconcile/deliver.rs|        let marked = mark(&self.ports, ids, Some((self.ports.clock)())).await;|        let marked = mark(&self.ports, if M { Vec::new() } else { ids }, Some((self.ports.clock)())).await;

@@ -155,9 +155,16 @@ fn after_a_restore_everything_waits_for_an_operator() {
     assert_eq!(house.status(&asked), "pending");
     assert_eq!(
         house.status(&confirmed),
-        "accepted",
-        "credit that is there is spent"
+        "pending",
+        "credit that is there may have been spent since the backup"
     );
+    let plan = house.ok(&["plan", "--format", "json"]).json();
+    let steps = plan["steps"].as_array().unwrap();
+    let step = steps.iter().find(|step| step["request"] == *confirmed);
+    let reason = &step.unwrap()["reasons"][0];
+    assert_eq!(reason["code"], "restore-open", "{plan}");
+    let text = reason["text"].as_str().unwrap();
+    assert!(text.contains("maitred ledger accept-restore"), "{text}");
     assert_eq!((cancels(&house), house.count(Kind::Decline)), (0, 0));
     let shown = house.ok(&["ledger", "show", "--format", "json"]).json();
     assert!(shown["restored"].is_string(), "{shown}");
@@ -167,6 +174,7 @@ fn after_a_restore_everything_waits_for_an_operator() {
     let view = watched(&house);
     assert_eq!(house.status(&paid), "cancelled", "{view}");
     assert_eq!(house.status(&asked), "rejected");
+    assert_eq!(house.status(&confirmed), "accepted");
 }
 
 #[test]

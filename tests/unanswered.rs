@@ -20,6 +20,7 @@ use maitred::domain::gate::RefuseWith;
 use maitred::domain::id::{BookingUid, EventTypeId};
 use maitred::domain::request::{CallEnd, ChargeState, RequestState};
 use maitred::domain::time::{Span, Time};
+use maitred::domain::unresolved::UnresolvedCode;
 use maitred::reconcile::ports::Session;
 use maitred::sandbox::actions::{Action, Said};
 use maitred::sandbox::faults::{Fault, RowFault, Rule, Stage, Times};
@@ -404,6 +405,27 @@ async fn a_confirm_that_is_refused_time_after_time_ends_and_is_told() {
     assert_eq!(ended(&report, &uid), "none");
     assert_eq!(sent.load(Ordering::Relaxed), 8);
     assert_eq!(house.status(&uid), "pending");
+    // What Cal.com answered is in the plan's reason and on the unresolved list.
+    let answer = "User not a host of this event";
+    let planned = house.try_pass(true).await.unwrap();
+    let reason = planned.steps[0].request.reasons[0].text.clone();
+    assert!(reason.contains(answer), "{reason}");
+    let items = house.store.with(|store| store.unresolved(None, 9)).await;
+    let items = items.unwrap();
+    assert_eq!(items.len(), 1);
+    assert_eq!(items[0].code, UnresolvedCode::Refused);
+    assert!(items[0].detail.contains(answer), "{}", items[0].detail);
+    // A person confirms it at Cal.com: it is on the list as what it is then.
+    let now = house.clock.now();
+    let accept = |row: &mut maitred::sandbox::model::Booking| {
+        row.status = maitred::sandbox::model::Status::Accepted;
+        row.updated = Some(now);
+    };
+    house.sandbox.lock().edit(&uid, accept).unwrap();
+    house.watch(true).await;
+    let items = house.store.with(|store| store.unresolved(None, 9)).await;
+    let codes: Vec<_> = items.unwrap().iter().map(|item| item.code).collect();
+    assert_eq!(codes, [UnresolvedCode::Unmanaged]);
 }
 
 /// The fault of B8: a status word that nobody knows, after an answer that was lost.

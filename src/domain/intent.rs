@@ -47,6 +47,8 @@ pub enum Sight {
     /// In a state that this version does not know, or that nobody can answer yet. It may end in any
     /// other one.
     OtherStatus,
+    /// Pending, and it began before it was confirmed.
+    Begun,
     /// Nobody answered it before it was over.
     Over,
     /// Not known.
@@ -75,19 +77,14 @@ impl Sight {
         }
     }
 
-    /// As an intent with this call sees it. Every server refuses for ever to cancel what is over
-    /// (`calcom/api.md` 5.1), so nobody can answer that any more. To confirm it is possible (6.6), but
-    /// would charge for a time that is past.
+    /// As an intent with this call sees it. Every server refuses to cancel a booking that is over
+    /// (`calcom/api.md` 5.1), so no later call can answer it. To confirm it is possible (6.6), but that
+    /// would charge for a time that has begun or is past.
     pub fn for_call(booking: &Booking, call: Option<CallKind>, now: Time) -> Self {
-        let answers = |call| match call {
-            CallKind::Confirm | CallKind::Cancel => booking.end > now,
-            CallKind::Decline => true,
-        };
-        match Self::of_booking(booking) {
-            Self::Pending if call.is_some_and(|call| !answers(call)) => Self::Over,
-            // What nobody answered until its end is not charged.
-            Self::OtherStatus if booking.end <= now => Self::Over,
-            sight => sight,
+        match (Self::of_booking(booking), call) {
+            (Self::Pending, Some(CallKind::Confirm)) if booking.start <= now => Self::Begun,
+            (Self::Pending, Some(CallKind::Cancel)) if booking.end <= now => Self::Over,
+            (sight, _) => sight,
         }
     }
 
@@ -120,7 +117,7 @@ impl Sight {
             | Self::AcceptedAfterCancel
             | Self::OtherStatus
             | Self::Unread => true,
-            Self::Rejected | Self::Cancelled | Self::Gone | Self::Over => false,
+            Self::Rejected | Self::Cancelled | Self::Gone | Self::Begun | Self::Over => false,
         }
     }
 
@@ -133,6 +130,7 @@ impl Sight {
             | Self::Cancelled
             | Self::Gone
             | Self::OtherStatus
+            | Self::Begun
             | Self::Over
             | Self::Unread => false,
         }
@@ -149,6 +147,7 @@ impl Sight {
             Self::Cancelled => "was cancelled",
             Self::Gone => "is gone",
             Self::OtherStatus => "has a status that maitred does not know",
+            Self::Begun => "began before it was confirmed",
             Self::Over => "was over before it was answered",
             Self::Unread => "could not be read",
         }
@@ -186,19 +185,11 @@ pub fn next(
     if request.cancels_accepted() {
         return cancelled(request, &sight);
     }
-    // A pending one first: whatever the others are, it still wants its answer.
-    let mut unread = false;
+    let (mut pending, mut begun, mut unread) = (None, None, false);
     for booking in &request.bookings {
         match sight(&booking.uid) {
-            Sight::Pending => {
-                if let Some(until) = running {
-                    return Next::Wait { until };
-                }
-                if refused_for_good(request) {
-                    return refused(request, charges, sights);
-                }
-                return Next::Call(booking.clone());
-            }
+            Sight::Pending => pending = pending.or(Some(booking)),
+            Sight::Begun => begun = begun.or(Some(booking)),
             Sight::Unread | Sight::OtherStatus => unread = true,
             Sight::Accepted
             | Sight::AcceptedAfterMove
@@ -208,6 +199,17 @@ pub fn next(
             | Sight::Gone
             | Sight::Over => {}
         }
+    }
+    // A pending one first: whatever the others are, it still wants its answer. One call confirms every
+    // occurrence of a series that waits, so no call is sent once one of them has begun.
+    if let Some(booking) = pending.filter(|_| begun.is_none()) {
+        if let Some(until) = running {
+            return Next::Wait { until };
+        }
+        if refused_for_good(request) {
+            return refused(request, charges, sights);
+        }
+        return Next::Call(booking.clone());
     }
     if unread {
         return Next::Unclear;
@@ -221,7 +223,13 @@ pub fn next(
         return Next::Wait { until };
     }
     match request.decision {
-        Decision::Confirm => confirmed(request, charges, carried, &sight),
+        Decision::Confirm => {
+            let next = confirmed(request, charges, carried, &sight);
+            match begun {
+                Some(booking) => without_answer(next, request, booking),
+                None => next,
+            }
+        }
         Decision::Decline => declined(request, &sight),
         Decision::Wait { .. } | Decision::Review | Decision::Leave => Next::Unclear,
     }
@@ -246,6 +254,33 @@ fn refused_for_good(request: &Request) -> bool {
     refused.count() >= MAX_REFUSALS
 }
 
+/// The end of an intent whose booking began before it was confirmed: a person has to answer it.
+fn without_answer(next: Next, request: &Request, booking: &BookingRef) -> Next {
+    let Next::Settle {
+        outcome, mut facts, ..
+    } = next
+    else {
+        return next;
+    };
+    facts.push(Fact::Unresolved {
+        booking: booking.clone(),
+        code: UnresolvedCode::Unanswered,
+        account: request.account.clone(),
+        until: Some(request.end),
+        detail: "began before it could be confirmed, and nothing is charged for it".to_owned(),
+    });
+    Next::Settle {
+        outcome,
+        facts,
+        problem: Some(format!(
+            "request {} was decided (confirm), and began before the call was carried out: nothing is \
+             charged for what is still pending, and no confirm is sent after the start; answer it at \
+             Cal.com",
+            request.id
+        )),
+    }
+}
+
 /// The end of an intent that Cal.com does not let maitred carry out.
 fn refused(request: &Request, charges: &[Charge], sights: &BTreeMap<BookingUid, Sight>) -> Next {
     let why = "Cal.com refuses the call";
@@ -261,6 +296,24 @@ fn refused(request: &Request, charges: &[Charge], sights: &BTreeMap<BookingUid, 
         outcome,
     });
     let said = request.calls.last().map_or("", |call| call.text.as_str());
+    let waits = |one: &&BookingRef| sights.get(&one.uid) == Some(&Sight::Pending);
+    let detail = format!(
+        "stays pending, because Cal.com refuses to let maitred {} it: {said}",
+        request.decision.as_str()
+    );
+    facts.extend(
+        request
+            .bookings
+            .iter()
+            .find(waits)
+            .map(|booking| Fact::Unresolved {
+                booking: booking.clone(),
+                code: UnresolvedCode::Refused,
+                account: request.account.clone(),
+                until: Some(request.end),
+                detail,
+            }),
+    );
     Next::Settle {
         outcome,
         facts,
@@ -368,6 +421,11 @@ pub fn read_again(sent: Time, read: Option<Time>, now: Time) -> bool {
 pub fn due(request: &Request, now: Time) -> bool {
     let is_to_come = |last: Time| now + FIRST_PAUSE < last;
     request.last_failure.is_none_or(is_to_come) || due_at(request).is_none_or(|at| now >= at)
+}
+
+/// Whether a confirm of a single booking waits past its start: no call follows, whatever failed before.
+pub fn has_begun(request: &Request, now: Time) -> bool {
+    request.call == Some(CallKind::Confirm) && request.series.is_none() && request.start <= now
 }
 
 /// From when on an intent that failed before may be tried again.

@@ -11,6 +11,8 @@ mod told;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub(super) use calendar::BEGUN;
+
 use chrono_tz::Tz;
 
 use super::account::Account;

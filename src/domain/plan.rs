@@ -3,6 +3,7 @@
 //! seeing what the ones before it have taken. A step leaves the executor no choice.
 
 mod finish;
+mod listing;
 mod note;
 mod unsettled;
 
@@ -27,6 +28,7 @@ use super::snapshot::{Earlier, Series, Snapshot, Standing};
 use super::taken::Taken;
 use super::terms::{AfterMoves, MoveAway, RefundTerms, who_moved};
 use super::time::{Time, kept};
+use super::unresolved::UnresolvedCode;
 use unsettled::{carriable, waiting};
 
 /// Requests named one by one among the problems; of the others the number is told.
@@ -37,6 +39,8 @@ const MAX_NAMED: usize = 20;
 pub struct Plan {
     pub steps: Vec<Step>,
     pub problems: Vec<Problem>,
+    /// What goes on the unresolved list, and what leaves it, beside what the steps write.
+    pub listing: Vec<Fact>,
     /// Requests were left for the next pass: this one had enough, or credits are on their way back.
     pub more: bool,
 }
@@ -88,11 +92,12 @@ pub struct Problem {
 impl Plan {
     /// Whether anything is written down by it.
     pub fn writes(&self) -> bool {
-        self.steps.iter().any(|step| match &step.action {
+        let steps = self.steps.iter().any(|step| match &step.action {
             Action::Send { .. } | Action::Settle { .. } => true,
             Action::Note { write } => *write,
             Action::Postpone { .. } => false,
-        })
+        });
+        steps || !self.listing.is_empty()
     }
 
     /// The requests, or their series, of these pending bookings of which nothing is done and nothing
@@ -224,6 +229,7 @@ impl<'a> Planner<'a> {
             plan: Plan {
                 steps: Vec::new(),
                 problems: Vec::new(),
+                listing: Vec::new(),
                 more: false,
             },
         }
@@ -289,7 +295,12 @@ impl<'a> Planner<'a> {
         }
         let settled = |record: &Request| matches!(record.state, RequestState::Settled { .. });
         if self.records(group).any(settled) {
-            return Some(Code::DecidedBefore);
+            let begun = group.bookings[0].start <= self.now;
+            return Some(if begun {
+                Code::Begun
+            } else {
+                Code::DecidedBefore
+            });
         }
         let unclear = &self.snapshot.unclear;
         if group.bookings.iter().any(|one| unclear.contains(&one.uid)) {
@@ -370,6 +381,9 @@ impl<'a> Planner<'a> {
         let to_hold = judged.to_hold;
         let request = self.request(group, Some(gate), record, judged, carries);
         match request.decision {
+            Decision::Confirm | Decision::Decline if self.snapshot.restore_open => {
+                self.leave_for_the_restore(request, record);
+            }
             Decision::Confirm => {
                 let account = account.expect("nobody else is confirmed");
                 self.confirm(group, gate, request, account, (&costs, to_hold));
@@ -391,6 +405,14 @@ impl<'a> Planner<'a> {
             return self.note(request, record, !acts);
         }
         if has(Code::Begun) || has(Code::Unanswered) {
+            let detail =
+                "began while it waited for an answer, and nothing is confirmed after its start";
+            self.list(
+                &request.bookings[0],
+                UnresolvedCode::Unanswered,
+                request.account.clone(),
+                (Some(request.end), detail),
+            );
             self.unanswered += 1;
             if self.unanswered <= MAX_NAMED {
                 self.plan.problems.push(unanswered(&request));
@@ -571,16 +593,6 @@ impl<'a> Planner<'a> {
         record: Option<&Request>,
         account: Option<&Account>,
     ) {
-        if self.snapshot.restore_open {
-            request.decision = Decision::Leave;
-            request.reasons = vec![Reason {
-                code: Code::RestoreOpen,
-                text: "would be declined, but a restored backup waits for an operator, and what \
-                       happened after it is not in the ledger: see `maitred ledger show`"
-                    .to_owned(),
-            }];
-            return self.note(request, record, false);
-        }
         request.state = RequestState::Recorded;
         let counts = request.counts_as_decline();
         if counts && self.declines_left == 0 {

@@ -12,6 +12,7 @@ use super::request::{Charge, Request, RequestState};
 use super::taken::BuffersOf;
 use super::terms::MoveAway;
 use super::time::Time;
+use super::unresolved::Unresolved;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
@@ -55,11 +56,13 @@ pub struct Snapshot {
     pub origins: BTreeMap<BookingUid, String>,
     /// What other systems said, where a rule asks.
     pub lookups: BTreeMap<RequestId, Lookups>,
+    /// The items of the unresolved list about the pending bookings and those of open intents.
+    pub listed: BTreeMap<BookingUid, Vec<Unresolved>>,
     /// How many requests were declined within the time of `Limits::declines`.
     pub declined: usize,
     /// No account was ever opened.
     pub ledger_is_empty: bool,
-    /// A backup was restored that no operator has accepted yet: nothing is declined.
+    /// A backup was restored that no operator has accepted yet: nothing is decided.
     pub restore_open: bool,
     /// The local clock and the server's disagree: nothing final is decided.
     pub clock_off: bool,

@@ -10,6 +10,11 @@ use super::time::{Span, Time, instant};
 /// The longest text sent to a booker, in characters; mail clients show more, nobody reads it.
 pub const MAX_TEXT: usize = 1_000;
 
+/// Why nothing is decided while a restored backup waits. Reads after "would be confirmed, but".
+pub const RESTORE_OPEN: &str = "a restored backup waits for an operator, and what was decided and spent \
+     after it was made is not in the ledger: look at `maitred run --once --dry-run --watch`, then run \
+     `maitred ledger accept-restore --reason TEXT`";
+
 /// `1 credit`, `2 credits`.
 pub fn credits(amount: Credits) -> String {
     if amount == 1 {

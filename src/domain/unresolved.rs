@@ -23,16 +23,22 @@ pub enum UnresolvedCode {
     HostAbsent,
     /// In a state that this version does not know.
     UnknownStatus,
+    /// Cal.com refused to let maitred answer it, and it waits for a person.
+    Refused,
+    /// It began while it waited for an answer. Nothing is confirmed after its start.
+    Unanswered,
 }
 
 /// Every code, in the order of the declaration.
-pub const UNRESOLVED_CODES: [UnresolvedCode; 6] = [
+pub const UNRESOLVED_CODES: [UnresolvedCode; 8] = [
     UnresolvedCode::Revived,
     UnresolvedCode::TwoSuccessors,
     UnresolvedCode::Unmanaged,
     UnresolvedCode::AcceptedMove,
     UnresolvedCode::HostAbsent,
     UnresolvedCode::UnknownStatus,
+    UnresolvedCode::Refused,
+    UnresolvedCode::Unanswered,
 ];
 
 impl UnresolvedCode {
@@ -44,6 +50,8 @@ impl UnresolvedCode {
             Self::AcceptedMove => "accepted-move",
             Self::HostAbsent => "host-absent",
             Self::UnknownStatus => "unknown-status",
+            Self::Refused => "refused",
+            Self::Unanswered => "unanswered",
         }
     }
 
@@ -123,6 +131,17 @@ impl Unresolved {
             name: format!("{} {}", self.booking.uid, self.code),
         }
     }
+}
+
+/// Whether an operator took it off the list.
+pub fn is_settled(items: &[Unresolved], code: UnresolvedCode) -> bool {
+    let mut items = items.iter();
+    items.any(|item| item.code == code && item.is_settled_by_operator())
+}
+
+/// Whether an item of that code is on the list.
+pub fn is_listed(items: &[Unresolved], code: UnresolvedCode) -> bool {
+    items.iter().any(|item| item.code == code && item.is_open())
 }
 
 /// A place in the list.

@@ -150,9 +150,10 @@ pub fn watch(case: &Case<'_>) -> Verdict {
         Status::Pending if case.chain.len() > 1 => {
             open(format!("moved to {}, which waits for an answer", last.uid))
         }
-        Status::Pending | Status::AwaitingHost | Status::Other(_) if last.end > case.now => {
+        Status::Pending if last.end > case.now => {
             open("it is in a state that says nothing yet".to_owned())
         }
+        Status::AwaitingHost | Status::Other(_) if last.end > case.now => unknown(last),
         Status::Pending | Status::AwaitingHost | Status::Other(_) => accepted(case, last),
     }
 }
@@ -201,6 +202,22 @@ fn open(why: String) -> Verdict {
         why,
         problem: None,
         lists: None,
+    }
+}
+
+/// A status that is not known may become any other one: the charge stays open, and people are told.
+fn unknown(last: &Booking) -> Verdict {
+    Verdict::Open {
+        why: "has a status that maitred does not know; its charge stays open".to_owned(),
+        problem: Some(Problem {
+            code: UnresolvedCode::UnknownStatus.as_str(),
+            text: format!(
+                "booking {} has a status that maitred does not know; its charge stays open until the \
+                 status is known or the booking is over: see `maitred unresolved`",
+                last.uid
+            ),
+        }),
+        lists: Some(UnresolvedCode::UnknownStatus),
     }
 }
 

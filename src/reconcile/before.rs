@@ -118,7 +118,7 @@ fn ended(snapshot: &Snapshot) -> BTreeSet<BookingUid> {
     let quiet = quiet.filter(|open| open.running_until.is_none());
     let sights = quiet.flat_map(|open| &open.sights);
     let ended = sights.filter(|(_, sight)| match sight {
-        Sight::Rejected | Sight::Cancelled | Sight::Gone | Sight::Over => true,
+        Sight::Rejected | Sight::Cancelled | Sight::Gone | Sight::Begun | Sight::Over => true,
         Sight::Pending
         | Sight::Accepted
         | Sight::AcceptedAfterMove

@@ -187,11 +187,21 @@ impl<'a> Driver<'a> {
                 break;
             };
             let now = (self.ports.clock)();
-            let in_flight = self.slots[n].as_ref().expect("what waits is not settled");
+            let in_flight = self.slots[n].as_mut().expect("what waits is not settled");
+            let start = in_flight.no_later_than();
+            if start.is_some_and(|start| start <= now) {
+                in_flight.seen(Sight::Begun);
+                self.queue.pop_front();
+                self.go_on(n, tasks);
+                continue;
+            }
+            let in_time = |until: Time| start.map_or(until, |start| until.min(start));
             let by_the_client = self.ports.calendar.reads_before_acting();
             match in_flight.reading {
-                _ if by_the_client => calls.push((n, now + self.limits.max_observation_age)),
-                Some(Reading::Until(until)) if now <= until => calls.push((n, until)),
+                _ if by_the_client => {
+                    calls.push((n, in_time(now + self.limits.max_observation_age)));
+                }
+                Some(Reading::Until(until)) if now <= until => calls.push((n, in_time(until))),
                 Some(Reading::NotShown) => self.read_first(n, tasks),
                 Some(Reading::Until(_)) | None => {
                     if self.looking {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::clock::clock_is_off;
+use super::deliver::settle::write_all;
 use super::deliver::{Delivered, Delivery, deliver};
 use super::known;
 use super::ports::{PassError, Ports};
@@ -118,6 +119,7 @@ pub async fn execute(
     }
     // What new declines rest on was read just before: those go first.
     sends.sort_by_key(|send| send.request.decision != Decision::Decline || send.facts.is_empty());
+    write_listing(ports, plan.listing).await?;
     write_quiet(ports, quiet, done).await?;
     send_all(ports, limits, planned_at, sends, done).await
 }
@@ -127,6 +129,21 @@ fn surprise(text: String) -> Problem {
         code: "surprise",
         text,
     }
+}
+
+/// Writes what goes on the unresolved list and what leaves it. What an operator has resolved meanwhile
+/// is left as it is.
+async fn write_listing(ports: &Ports<'_>, facts: Vec<Fact>) -> Result<(), PassError> {
+    if facts.is_empty() {
+        return Ok(());
+    }
+    let at = (ports.clock)();
+    let ends = facts.into_iter().map(|fact| vec![fact]).collect();
+    ports
+        .store
+        .with(move |store| write_all(store, at, ends))
+        .await
+        .map(|_| ())
 }
 
 /// Steps that need no call: what finished meanwhile, and notes.

@@ -31,6 +31,7 @@ use crate::domain::request::RequestState;
 use crate::domain::snapshot::{Series, Snapshot};
 use crate::domain::taken::BuffersOf;
 use crate::domain::time::{Span, Time};
+use crate::domain::unresolved::Unresolved;
 use accepted::accepted;
 use intents::intents;
 use lookups::lookups;
@@ -105,6 +106,7 @@ pub async fn observe(
         asked: BTreeMap::new(),
         pins: BTreeMap::new(),
         lookups: BTreeMap::new(),
+        listed: BTreeMap::new(),
         declined: declined(ports, policy).await?,
         ledger_is_empty: known.ledger_is_empty,
         restore_open,
@@ -120,6 +122,7 @@ pub async fn observe(
         }
     }
     hidden_occurrences(ports, &mut snapshot).await?;
+    snapshot.listed = listed(ports, &snapshot).await?;
     let window = window(guarded(policy, &snapshot).map(|(_, booking)| booking));
     people(ports, policy, session, &mut snapshot, &mut problems).await?;
     snapshot.buffers = session.buffers();
@@ -160,6 +163,31 @@ pub async fn observe(
         seen,
         more,
     })
+}
+
+/// What the unresolved list says of the pending bookings and of those of open intents.
+async fn listed(
+    ports: &Ports<'_>,
+    snapshot: &Snapshot,
+) -> Result<BTreeMap<BookingUid, Vec<Unresolved>>, PassError> {
+    let begun = snapshot
+        .intents
+        .iter()
+        .flat_map(|open| &open.request.bookings);
+    let begun = begun.map(|booking| booking.uid.clone());
+    let pending = bookings(snapshot).map(|booking| booking.uid.clone());
+    let wanted: BTreeSet<BookingUid> = begun.chain(pending).collect();
+    let read = ports.store.with(move |store| {
+        let mut listed = BTreeMap::new();
+        for uid in wanted {
+            let items = store.unresolved_of(&uid)?;
+            if !items.is_empty() {
+                listed.insert(uid, items);
+            }
+        }
+        Ok(listed)
+    });
+    read.await.map_err(PassError::Store)
 }
 
 /// How many requests were declined lately, as far as the limit wants to know.

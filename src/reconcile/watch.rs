@@ -114,7 +114,7 @@ pub(super) fn restore_problem() -> Problem {
     Problem {
         code: RESTORE_OPEN,
         text: "the ledger was restored from a backup, and what happened after it is not in it: \
-               nothing is declined, and a watch only reports. Look at what \
+               no request is confirmed or declined, and a watch only reports. Look at what \
                `maitred run --once --dry-run --watch` lists, then run `maitred ledger \
                accept-restore --reason TEXT`"
             .to_owned(),

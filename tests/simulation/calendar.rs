@@ -549,9 +549,14 @@ impl Line {
     /// Promises 2 and 5, when a call is sent. What others accepted is cancelled only when it was
     /// seen accepted just now.
     fn check_sent(&self, uid: &str, now: Time, kind: Write) {
+        let clock = self.shared.process_now();
         let mut guard = self.shared.sim();
         let sim = &mut *guard;
         sim.writes += 1;
+        if kind == Write::Confirm && sim.town.row(uid).is_some_and(|row| row.start < clock) {
+            let text = format!("11 (B11): {uid} is confirmed at {clock}, after its start");
+            sim.wrong.push(text);
+        }
         let unmanaged = kind == Write::Cancel && self.shelf.is_unmanaged(uid);
         let must = if unmanaged {
             Status::Accepted

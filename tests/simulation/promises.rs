@@ -77,8 +77,9 @@ impl State {
                 "12 (B1): {uid}, accepted before the ledger was lost, is unmanaged: {what:?}"
             );
             self.book.wrong.push(text);
-        } else if request.decision == Decision::Decline && waits {
-            let text = format!("12 (B1): {uid} is declined on a backup that nobody has accepted");
+        } else if request.call.is_some() && waits {
+            let what = request.decision;
+            let text = format!("12 (B1): {what:?} of {uid} on a backup that nobody has accepted");
             self.book.wrong.push(text);
         }
     }

@@ -216,7 +216,16 @@ impl Run {
     /// To when the last booking is over and the longest grace has passed.
     fn all_is_over(&self) {
         let now = self.shared.now();
-        let sim = self.shared.sim();
+        let mut sim = self.shared.sim();
+        // A status that is not known says nothing, also when its booking is over: it stands in the end.
+        let mut rows = sim.town.rows.iter_mut();
+        let unknown =
+            |row: &&mut Row| matches!(row.status, Status::AwaitingHost | Status::Other(_));
+        for row in rows.by_ref().filter(unknown) {
+            row.status = Status::Accepted;
+            row.updated = Some(now);
+        }
+        sim.town.record();
         let history = sim.town.history.lock().unwrap();
         let end: Time = history.all().map(|row| row.end).max().unwrap_or(now);
         self.shared.advance(end.max(now) - now + Span::hours(80));
@@ -299,7 +308,8 @@ impl Run {
         let now = self.shared.now();
         let sim = self.shared.sim();
         let state = self.shelf.state();
-        let waits = |row: &&Row| row.status == Status::Pending && row.end > now;
+        // Nothing is confirmed after its start: that is left to a person.
+        let waits = |row: &&Row| row.status == Status::Pending && row.start > now;
         for row in sim.town.rows.iter().filter(waits) {
             let begun = state.book.begun.get(&row.uid);
             // What Cal.com refused time after time is left to a person.

@@ -35,9 +35,9 @@ new place: after a move of the server to another address, for example.
 Example:
   maitred ledger move --server cal.example.com --reason \"the server has a new name\"")]
     Move(Move),
-    /// Accept a restored backup: from now on requests are declined and charges settled again
+    /// Accept a restored backup: from now on requests are decided and charges settled again
     #[command(after_help = "\
-After `maitred restore` nothing is declined, and a watch writes and cancels nothing, because what
+After `maitred restore` nothing is confirmed or declined, and a watch writes and cancels nothing, because what
 happened after the backup is not in the ledger. `maitred run --once --dry-run --watch` shows what
 would be done.
 

@@ -15,7 +15,8 @@ pub struct UnresolvedView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnresolvedItem {
     pub booking: String,
-    /// `revived`, `two-successors`, `unmanaged`, `accepted-move`, `host-absent` or `unknown-status`.
+    /// `revived`, `two-successors`, `unmanaged`, `accepted-move`, `host-absent`, `unknown-status`,
+    /// `refused` or `unanswered`.
     pub code: String,
     pub account: Option<String>,
     /// When it came on the list.

@@ -113,6 +113,7 @@ fn snapshot(
         asked: BTreeMap::new(),
         pins: BTreeMap::new(),
         lookups: BTreeMap::new(),
+        listed: BTreeMap::new(),
         declined: 0,
         ledger_is_empty: store.is_empty().map_err(|e| parse::store_failed(&e))?,
         restore_open: ledger.restored.is_some(),

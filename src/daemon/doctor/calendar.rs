@@ -118,7 +118,7 @@ fn ledger(calendar: &dyn Calendar, me: &Me, store: &Path) -> Vec<CheckFinding> {
     if state.restored.is_some() {
         findings.push(warning(
             subject,
-            "a restored backup waits for you: nothing is declined, and a watch only reports",
+            "a restored backup waits for you: nothing is confirmed or declined, and a watch only reports",
             "see `maitred ledger show`",
         ));
     }

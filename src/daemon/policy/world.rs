@@ -108,6 +108,7 @@ fn snapshot(world: World) -> Snapshot {
             .map(|pin| BTreeMap::from([(first.uid.clone(), pin)]))
             .unwrap_or_default(),
         lookups: BTreeMap::from([(id, world.lookups)]),
+        listed: BTreeMap::new(),
         declined: 0,
         ledger_is_empty: world.ledger_is_empty,
         restore_open: false,

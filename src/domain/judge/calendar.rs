@@ -67,7 +67,7 @@ pub(super) fn time_free(asked: &Asked<'_>) -> Said {
 }
 
 /// What is said of a request that would be confirmed after its start.
-pub(super) const BEGUN: &str = "it has begun, and nothing is confirmed after its start";
+pub(in crate::domain) const BEGUN: &str = "it has begun, and nothing is confirmed after its start";
 
 /// Looked at last, so that a wait that ends at the start still ends in a decline.
 pub(super) fn not_begun(asked: &Asked<'_>) -> Said {

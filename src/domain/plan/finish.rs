@@ -19,6 +19,7 @@ impl<'a> Planner<'a> {
     /// A decision that was begun is finished, never made anew.
     pub(super) fn finish(&mut self, open: &'a OpenIntent) {
         let request = &open.request;
+        self.list_unknown(open);
         let next = intent::next(
             request,
             &open.charges,
@@ -32,6 +33,12 @@ impl<'a> Planner<'a> {
                 self.keep_time(open, false);
                 Action::Postpone {
                     why: "the local clock and the server's disagree".to_owned(),
+                }
+            }
+            _ if self.snapshot.restore_open => {
+                self.keep_time(open, false);
+                Action::Postpone {
+                    why: text::RESTORE_OPEN.to_owned(),
                 }
             }
             Next::Settle {
@@ -53,6 +60,7 @@ impl<'a> Planner<'a> {
                     why: text::still_running(until),
                 }
             }
+            Next::Unclear if self.is_resolved(open) => self.give_up(open),
             Next::Call(_) | Next::Unclear => {
                 self.keep_time(open, false);
                 let why = self.why_postponed(open);
@@ -102,6 +110,18 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Ends an intent whose status nobody knows, because an operator has resolved that.
+    fn give_up(&mut self, open: &OpenIntent) -> Action {
+        self.keep_time(open, true);
+        let why = "an operator resolved its unknown status";
+        let (outcome, facts) = intent::give_up(&open.request, &open.charges, &open.sights, why);
+        Action::Settle {
+            facts,
+            outcome,
+            problem: None,
+        }
+    }
+
     /// Reserves the time of what an intent has confirmed or may still confirm.
     fn keep_time(&mut self, open: &OpenIntent, settles: bool) {
         let request = &open.request;
@@ -115,8 +135,7 @@ impl<'a> Planner<'a> {
             if !sight.may_stand() && open.running_until.is_none() {
                 continue;
             }
-            let stands = matches!(sight, Sight::Accepted | Sight::AcceptedAfterMove);
-            let settled = settles && stands;
+            let settled = settles && sight.is_accepted();
             let charge = open.charges.iter().find(|c| c.booking.uid == booking.uid);
             // One that takes over a charge may hold nothing; it is a request of one booking.
             let (host, kind, span) = match charge {
@@ -186,6 +205,9 @@ impl<'a> Planner<'a> {
             .collect();
         if known.len() > MAX_OCCURRENCES {
             return Err("the series grew beyond what one request may have");
+        }
+        if grown.iter().any(|booking| booking.start <= self.now) {
+            return Err("an occurrence that has begun joined the series");
         }
         let account = self.account_of(request);
         let before = account.map(|known| match self.spent.get(&known.id) {

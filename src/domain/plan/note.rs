@@ -1,12 +1,12 @@
 //! How a decision is put down: the request as it is to be written, notes, and why it is left.
 
 use super::{Action, Planner, Step, known_reasons};
-use crate::domain::decision::{Code, Credits, Decision, Reason};
+use crate::domain::decision::{Code, Credits, Decision, Outcome, Reason};
 use crate::domain::findings::Findings;
 use crate::domain::gate::Gate;
 use crate::domain::group::Group;
 use crate::domain::id::BookingUid;
-use crate::domain::judge::Judged;
+use crate::domain::judge::{BEGUN, Judged};
 use crate::domain::request::{PinTry, Request, RequestState};
 use crate::domain::snapshot::Pin;
 use crate::domain::text;
@@ -44,7 +44,31 @@ impl<'a> Planner<'a> {
         self.note(request, record, false);
     }
 
+    /// Nothing is confirmed or declined on the strength of a backup that an operator has not accepted:
+    /// credits that were spent after it was made look as if they were there.
+    pub(super) fn leave_for_the_restore(&mut self, mut request: Request, record: Option<&Request>) {
+        let would = match request.decision {
+            Decision::Confirm => "confirmed",
+            Decision::Decline | Decision::Wait { .. } | Decision::Review | Decision::Leave => {
+                "declined"
+            }
+        };
+        request.decision = Decision::Leave;
+        request.reasons = vec![Reason {
+            code: Code::RestoreOpen,
+            text: format!("would be {would}, but {}", text::RESTORE_OPEN),
+        }];
+        self.note(request, record, false);
+    }
+
     fn why_left(&self, group: &Group<'a>, code: Code) -> String {
+        if code == Code::DecidedBefore
+            && let Some(said) = self.records(group).find_map(refused)
+        {
+            return format!(
+                "Cal.com refused to let maitred answer it ({said}): answer it at Cal.com"
+            );
+        }
         if code == Code::SeriesSettling {
             let at = instant(self.settled_at(group));
             return format!("{}: it is decided from {at} on", why_left(code));
@@ -152,6 +176,17 @@ fn same_note(record: &Request, request: &Request) -> bool {
         && record.gate == request.gate
 }
 
+/// What Cal.com said when it refused the call of a request for the last time.
+fn refused(record: &Request) -> Option<&str> {
+    match record.state {
+        RequestState::Settled {
+            outcome: Outcome::Refused,
+            ..
+        } => record.calls.last().map(|call| call.text.as_str()),
+        RequestState::Settled { .. } | RequestState::Noted | RequestState::Recorded => None,
+    }
+}
+
 fn why_left(code: Code) -> &'static str {
     match code {
         Code::ForeignHost => "the host is neither the key's user nor one of calcom.hosts",
@@ -162,6 +197,7 @@ fn why_left(code: Code) -> &'static str {
             "it was decided before and is pending again: somebody changed it at Cal.com, so answer \
              it there"
         }
+        Code::Begun => BEGUN,
         Code::SeriesSettling => "the series is so young that more of it may follow",
         Code::SeriesUnreadable => "the series could not be read whole",
         Code::PredecessorUnclear => {
@@ -180,7 +216,6 @@ fn why_left(code: Code) -> &'static str {
         | Code::RestoreOpen
         | Code::DeclineLimit
         | Code::Unsettled
-        | Code::Begun
         | Code::Unanswered
         | Code::UnknownBooker
         | Code::Frozen

@@ -88,6 +88,7 @@ fn the_matrix_of_decisions_and_sights() {
         (Sight::Rejected, [SUPERSEDED, DECLINED, DECLINED]),
         (Sight::Cancelled, [SUPERSEDED, SUPERSEDED, DECLINED]),
         (Sight::Gone, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
+        (Sight::Begun, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
         (Sight::Over, [SUPERSEDED, SUPERSEDED, SUPERSEDED]),
     ];
     for (sight, expect) in rows {
@@ -473,13 +474,13 @@ fn an_occurrence_is_seen_with_who_replaced_it() {
     }
     let over = but(of(Status::Pending), |b| b.end = now());
     assert_eq!(see(&[over], Some(CallKind::Cancel)), Sight::Over);
-    // What has a status that nobody knows stays open until its end, and no longer.
+    // A status that is not known says as little after the end as before it.
     let waits = of(Status::AwaitingHost);
     for call in [CallKind::Confirm, CallKind::Decline] {
         let one = std::slice::from_ref(&waits);
         assert_eq!(see(one, Some(call)), Sight::OtherStatus);
         let over = but(waits.clone(), |b| b.end = now());
-        assert_eq!(see(&[over], Some(call)), Sight::Over);
+        assert_eq!(see(&[over], Some(call)), Sight::OtherStatus);
     }
 }
 
@@ -524,6 +525,7 @@ fn while_a_call_may_be_running_its_booking_is_only_read() {
         (Sight::Rejected, [WAITS, DECLINED, DECLINED]),
         (Sight::Cancelled, [WAITS, SUPERSEDED, DECLINED]),
         (Sight::Gone, [WAITS, SUPERSEDED, SUPERSEDED]),
+        (Sight::Begun, [WAITS, SUPERSEDED, SUPERSEDED]),
         (Sight::Over, [WAITS, SUPERSEDED, SUPERSEDED]),
     ];
     for (sight, expect) in rows {
@@ -635,7 +637,12 @@ fn an_intent_that_is_refused_time_after_time_ends_and_is_told() {
         void("a", "Cal.com refuses the call"),
         settled("a", Outcome::Refused),
     ];
-    assert_eq!(facts, expect);
+    assert_eq!(facts[..2], expect);
+    let Fact::Unresolved { code, detail, .. } = &facts[2] else {
+        panic!("{facts:?}");
+    };
+    assert_eq!(*code, UnresolvedCode::Refused);
+    assert!(detail.contains("what came back"), "{detail}");
     assert!(problem.contains("what came back"), "{problem}");
     // An answer of another kind in between, and the count begins again.
     let mixed = but(refused(8), |r| r.calls[3].end = CallEnd::Failed);
@@ -650,12 +657,14 @@ fn an_intent_that_is_refused_time_after_time_ends_and_is_told() {
 fn what_is_over_cannot_be_cancelled_any_more() {
     let waits = with_status(booking("a"), Status::Pending);
     let (before, end) = (waits.end - Span::seconds(1), waits.end);
+    let (asked, start) = (waits.start - Span::seconds(1), waits.start);
     let rows = [
         (Some(CallKind::Cancel), before, Sight::Pending),
         (Some(CallKind::Cancel), end, Sight::Over),
         (Some(CallKind::Decline), end, Sight::Pending),
-        (Some(CallKind::Confirm), before, Sight::Pending),
-        (Some(CallKind::Confirm), end, Sight::Over),
+        (Some(CallKind::Confirm), asked, Sight::Pending),
+        (Some(CallKind::Confirm), start, Sight::Begun),
+        (Some(CallKind::Confirm), end, Sight::Begun),
         (None, end, Sight::Pending),
     ];
     for (call, now, expect) in rows {
@@ -665,4 +674,43 @@ fn what_is_over_cannot_be_cancelled_any_more() {
     let gone = with_status(waits, Status::Rejected);
     let got = Sight::for_call(&gone, Some(CallKind::Cancel), end);
     assert_eq!(got, Sight::Rejected);
+}
+
+/// One call confirms every occurrence that waits: none is sent once the first of them has begun.
+#[test]
+fn a_series_is_not_called_once_an_occurrence_has_begun() {
+    let request = intent("a", &["a", "b", "c"]);
+    let sights = |first, last| seen(&[("a", first), ("b", Sight::Pending), ("c", last)]);
+    let begun = next(
+        &request,
+        &held(&["a", "b", "c"]),
+        None,
+        &sights(Sight::Begun, Sight::Accepted),
+    );
+    let listed = |fact: &Fact| match fact {
+        Fact::Unresolved { booking, code, .. } => Some((booking.uid.clone(), *code)),
+        _ => None,
+    };
+    assert_eq!(outcome(&begun), CONFIRMED, "of the one that was accepted");
+    let facts = facts(begun);
+    assert_eq!(
+        facts[0],
+        void("a", "the booking began before it was confirmed")
+    );
+    assert_eq!(facts[1], void("b", "the booking is still pending"));
+    assert_eq!(facts[2], post("c"));
+    let all: Vec<_> = facts.iter().filter_map(listed).collect();
+    assert_eq!(all, [(uid("a"), UnresolvedCode::Unanswered)]);
+    for unknown in [Sight::Unread, Sight::OtherStatus] {
+        let next = next(&request, &[], None, &sights(Sight::Begun, unknown));
+        assert_eq!(next, Next::Unclear, "{unknown:?}");
+    }
+    // An accepted one that began before is in nobody's way.
+    let next = next(
+        &request,
+        &[],
+        None,
+        &sights(Sight::Accepted, Sight::Pending),
+    );
+    assert_eq!(next, Next::Call(named("b")));
 }

@@ -268,6 +268,7 @@ pub fn snapshot(pending: Vec<Booking>, accounts: Vec<Account>) -> Snapshot {
         asked: BTreeMap::new(),
         pins: BTreeMap::new(),
         lookups: BTreeMap::new(),
+        listed: BTreeMap::new(),
         declined: 0,
         ledger_is_empty: false,
         restore_open: false,

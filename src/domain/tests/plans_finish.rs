@@ -79,10 +79,12 @@ fn the_time_of_an_open_intent_is_taken_while_it_may_be_confirmed() {
         (Sight::Pending, reserved),
         (Sight::Accepted, taken),
         (Sight::AcceptedAfterMove, taken),
+        (Sight::AcceptedAfterCancel, taken),
         (Sight::Unread, unread),
         (Sight::Rejected, free),
         (Sight::Cancelled, free),
         (Sight::Gone, free),
+        (Sight::Begun, free),
         (Sight::Over, free),
     ];
     for (sight, expect) in rows {

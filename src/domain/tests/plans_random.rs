@@ -474,7 +474,7 @@ fn nothing_overlaps(plan: &Plan, snapshot: &Snapshot) {
             | Sight::AcceptedAfterCancel
             | Sight::OtherStatus
             | Sight::Unread => true,
-            Sight::Rejected | Sight::Cancelled | Sight::Gone | Sight::Over => false,
+            Sight::Rejected | Sight::Cancelled | Sight::Gone | Sight::Begun | Sight::Over => false,
         };
         // A series that grew too large is given up while it waits: its time is nobody's.
         let given_up = |step: &Step| {

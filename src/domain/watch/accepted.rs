@@ -2,12 +2,12 @@
 //! A terminal state in the ledger says nothing about the booking: whatever is accepted without an
 //! open or final charge has nobody who pays for it.
 
-use crate::domain::booking::Booking;
+use crate::domain::booking::{Booking, Status};
 use crate::domain::decision::{Code, Decision, Outcome};
 use crate::domain::id::BookingUid;
 use crate::domain::request::{CallEnd, Charge, ChargeState, Request, RequestState};
 use crate::domain::time::{Span, Time};
-use crate::domain::unresolved::{Unresolved, UnresolvedCode};
+use crate::domain::unresolved::{Unresolved, UnresolvedCode, is_settled};
 
 /// How long after its end an unpaid booking stays on the unresolved list: an operator who looks once
 /// a week sees it.
@@ -189,16 +189,12 @@ fn is_short(record: &Request) -> bool {
         && record.reasons.iter().any(|reason| of_others(&reason.code))
 }
 
-/// Whether an operator took it off the list.
-pub fn is_settled(items: &[Unresolved], code: UnresolvedCode) -> bool {
-    let mut items = items.iter();
-    items.any(|item| item.code == code && item.is_settled_by_operator())
-}
-
 /// When an item of that code leaves the list by itself.
 pub fn listed_until(code: UnresolvedCode, booking: &Booking) -> Time {
     match code {
-        UnresolvedCode::Revived => booking.end,
+        UnresolvedCode::Revived | UnresolvedCode::Refused | UnresolvedCode::Unanswered => {
+            booking.end
+        }
         UnresolvedCode::TwoSuccessors
         | UnresolvedCode::Unmanaged
         | UnresolvedCode::AcceptedMove
@@ -216,7 +212,25 @@ pub fn no_longer_holds(code: UnresolvedCode, is: Accepted) -> Option<&'static st
         (UnresolvedCode::Revived, Accepted::Settled | Accepted::PaidInPart) => {
             Some("the booking shows no cancellation and no move any more")
         }
+        (UnresolvedCode::UnknownStatus, _) => Some(KNOWN_AGAIN),
+        (UnresolvedCode::Refused | UnresolvedCode::Unanswered, _) => {
+            Some("the booking was accepted at Cal.com")
+        }
         (_, _) => None,
+    }
+}
+
+/// Why an item about an unknown status leaves the list.
+pub const KNOWN_AGAIN: &str = "the booking has a status that maitred knows";
+
+/// Why an item of a booking that is not accepted no longer holds. A status that is not known says
+/// nothing about any of them.
+pub fn has_ended(code: UnresolvedCode, status: &Status) -> Option<&'static str> {
+    match (status, code) {
+        (Status::Accepted | Status::AwaitingHost | Status::Other(_), _) => None,
+        (Status::Pending, UnresolvedCode::UnknownStatus) => Some(KNOWN_AGAIN),
+        (Status::Pending, _) => None,
+        (Status::Rejected | Status::Cancelled, _) => Some("the booking is not accepted any more"),
     }
 }
 

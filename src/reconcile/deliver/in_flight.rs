@@ -9,7 +9,7 @@ use crate::domain::booking;
 use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, Next, Sight};
 use crate::domain::plan::{self, Call};
-use crate::domain::request::{CallEnd, CallNote};
+use crate::domain::request::{CallEnd, CallKind, CallNote};
 use crate::domain::time::{Time, kept};
 
 /// Characters of a server's message kept with a call.
@@ -76,6 +76,22 @@ impl InFlight {
         )
     }
 
+    /// When its call is too late: nothing is confirmed after its start. The called booking is the first
+    /// of those that wait.
+    pub(super) fn no_later_than(&self) -> Option<Time> {
+        let Delivery {
+            request,
+            charges,
+            call,
+            ..
+        } = &self.delivery;
+        let own = charges
+            .iter()
+            .find(|one| one.booking.uid == call.booking.uid);
+        let start = own.map_or(request.start, |charge| charge.start);
+        (call.kind == CallKind::Confirm).then_some(start)
+    }
+
     /// When a call of this delivery was sent that has no answer.
     pub(super) fn unanswered(&self) -> Option<Time> {
         self.notes.iter().find_map(|note| match note.end {
@@ -135,7 +151,7 @@ impl InFlight {
     fn answered(&mut self, call: &Call, sent: Time, sight: Sight, now: Time) {
         match sight {
             // Cal.com changes it at the end of the call, so that end is still to come.
-            Sight::Pending | Sight::Unread => {
+            Sight::Pending | Sight::Begun | Sight::Unread => {
                 self.state = State::Unresolved;
                 let text = "the server said yes, but the booking is not changed yet".to_owned();
                 self.note(call, CallEnd::Unanswered { sent }, text, now);

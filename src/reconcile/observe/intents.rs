@@ -45,7 +45,7 @@ pub(super) async fn intents(
             // What the pages show costs no call, and what they do not show is read ever more rarely.
             Some(sent) => is_shown(&intent, pending) || intent::read_again(sent, last, now),
             // One that failed often waits its turn without costing calls.
-            None => intent::due(&intent.request, now),
+            None => intent::due(&intent.request, now) || intent::has_begun(&intent.request, now),
         };
         if wanted {
             read_at.insert(id.clone(), now);

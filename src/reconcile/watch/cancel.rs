@@ -15,9 +15,9 @@ use crate::domain::intent;
 use crate::domain::request::{CallEnd, CallKind, CallNote, Request, RequestState};
 use crate::domain::text;
 use crate::domain::time::{Time, kept};
-use crate::domain::unresolved::{Resolver, UnresolvedCode};
+use crate::domain::unresolved::{Resolver, UnresolvedCode, is_settled};
 use crate::domain::watch::What;
-use crate::domain::watch::accepted::{is_settled, listed_until};
+use crate::domain::watch::accepted::listed_until;
 use crate::domain::watch::unmanaged::noted;
 use crate::reconcile::deliver::call::{end_of, mark};
 use crate::reconcile::deliver::{MAX_TURNS, rests_until};
@@ -322,7 +322,9 @@ fn reason_word(request: &Request) -> &'static str {
         UnresolvedCode::Unmanaged
         | UnresolvedCode::TwoSuccessors
         | UnresolvedCode::HostAbsent
-        | UnresolvedCode::UnknownStatus => "accepted by others",
+        | UnresolvedCode::UnknownStatus
+        | UnresolvedCode::Refused
+        | UnresolvedCode::Unanswered => "accepted by others",
     }
 }
 

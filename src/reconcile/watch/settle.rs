@@ -5,7 +5,7 @@ use super::accepted_move::is_by_booker;
 use super::listed::Finding;
 use super::look::Chain;
 use super::{Change, Watched};
-use crate::domain::booking::Booking;
+use crate::domain::booking::{Booking, BookingRef};
 use crate::domain::fact::Fact;
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, BookingUid, Reference, RequestId};
@@ -120,7 +120,8 @@ fn settle_one(
     let Some((verdict, version)) = verdict else {
         return Ok(None);
     };
-    let items = store.unresolved_of(uid).map_err(PassError::Store)?;
+    let about = listed_under(&charge, chain, &verdict);
+    let items = store.unresolved_of(&about.uid).map_err(PassError::Store)?;
     let mut facts = match &verdict {
         Verdict::Open {
             why,
@@ -132,7 +133,7 @@ fn settle_one(
                 return Ok(Some((charge.account, told_before(verdict))));
             }
             Some(_) | None => vec![Fact::Unresolved {
-                booking: charge.booking.clone(),
+                booking: about,
                 code: *code,
                 account: Some(charge.account.clone()),
                 until: None,
@@ -172,6 +173,19 @@ fn settle_one(
         }
         Err(error) => Err(PassError::Commit(error)),
     }
+}
+
+/// Which booking of the chain an item is about: a status is that of the last one.
+fn listed_under(charge: &Charge, chain: &Chain, verdict: &Verdict) -> BookingRef {
+    let of_last = matches!(
+        verdict,
+        Verdict::Open {
+            lists: Some(UnresolvedCode::UnknownStatus),
+            ..
+        }
+    );
+    let last = chain.bookings.last().filter(|_| of_last);
+    last.map_or_else(|| charge.booking.clone(), Booking::reference)
 }
 
 fn told_before(verdict: Verdict) -> Verdict {

@@ -22,10 +22,10 @@ use crate::domain::request::{Charge, Request, RequestState};
 use crate::domain::terms::{AcceptedMove, OnRevived, Unmanaged};
 use crate::domain::text;
 use crate::domain::time::Time;
-use crate::domain::unresolved::{Unresolved, UnresolvedCode};
+use crate::domain::unresolved::{Unresolved, UnresolvedCode, is_settled};
 use crate::domain::watch::What;
 use crate::domain::watch::accepted::{
-    Accepted, AcceptedCase, Cause, accepted, confirmed_with, is_settled, no_longer_holds,
+    Accepted, AcceptedCase, Cause, accepted, confirmed_with, has_ended, no_longer_holds,
 };
 use crate::domain::watch::unmanaged::{ended, settled_as, takes};
 use crate::reconcile::chain::Before;
@@ -129,9 +129,6 @@ impl Walk<'_, '_> {
         if let Some(why) = closed.await? {
             change(self.watched, booking, What::Closed, why.to_owned());
         }
-        if booking.status == Status::Pending {
-            return Ok(());
-        }
         let uid = booking.uid.clone();
         let items = self
             .ports
@@ -141,7 +138,7 @@ impl Walk<'_, '_> {
         let ended = items
             .iter()
             .filter(|item| item.is_open() || item.is_settled_by_operator())
-            .map(|item| (item.code, "the booking is not accepted any more"));
+            .filter_map(|item| Some((item.code, has_ended(item.code, &booking.status)?)));
         listed::resolve(self.ports, &booking.uid, ended.collect()).await
     }
 
