@@ -6,9 +6,17 @@
 #[path = "corpora/targets.rs"]
 mod targets;
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::mem::discriminant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+
+use maitred::config::parse::parse;
+use maitred::domain::decision::Outcome;
+use maitred::domain::fact::Fact;
+use maitred::domain::ledger_state::LedgerFact;
+use maitred::store::record::fact;
 
 /// More than this makes the corpora a burden.
 const MAX_FILES: usize = 120;
@@ -34,6 +42,92 @@ fn every_corpus_file_passes_its_target() {
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Seeds that hold what is written: every kind of fact, and all that may stand in it.
+#[test]
+fn every_kind_of_fact_is_among_the_seeds() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/record");
+    let (mut kinds, mut ends) = (BTreeSet::new(), BTreeSet::new());
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        if bytes.first() != Some(&b'[') {
+            continue;
+        }
+        let facts = fact::read(&bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        for fact in &facts {
+            kinds.insert(kind(fact));
+            if let Fact::Called { call, .. } = fact {
+                ends.insert(format!("{:?}", discriminant(&call.end)));
+            }
+        }
+    }
+    assert_eq!(kinds.len(), KINDS, "{kinds:?}");
+    assert_eq!(ends.len(), 5, "every end of a call");
+}
+
+/// How many words [`kind`] has.
+const KINDS: usize = 29;
+
+/// A new kind, or a new part of one that old logs do not have, needs a seed and a word here.
+fn kind(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::Opened { .. } => "opened",
+        Fact::Aliased { .. } => "aliased",
+        Fact::Unaliased { .. } => "unaliased",
+        Fact::Described { .. } => "described",
+        Fact::Frozen { .. } => "frozen",
+        Fact::Pinned { .. } => "pinned",
+        Fact::Grant { .. } => "grant",
+        Fact::Revoke { .. } => "revoke",
+        Fact::Expire { .. } => "expire",
+        Fact::Hold { terms: None, .. } => "hold",
+        Fact::Hold { .. } => "hold with terms",
+        Fact::Post { .. } => "post",
+        Fact::Void { back, .. } if back.is_empty() => "void",
+        Fact::Void { .. } => "void to new lots",
+        Fact::Refund { .. } => "refund",
+        Fact::Move { keeps: 0, .. } => "move",
+        Fact::Move { .. } => "move that keeps",
+        Fact::Closed { .. } => "closed",
+        Fact::Decided { request } if request.pin.is_some() => "decided after a PIN",
+        Fact::Decided { .. } => "decided",
+        Fact::Reviewed { .. } => "reviewed",
+        Fact::Called { .. } => "called",
+        Fact::Settled {
+            outcome: Outcome::Refused,
+            ..
+        } => "settled as refused",
+        Fact::Settled { .. } => "settled",
+        Fact::Unresolved { .. } => "unresolved",
+        Fact::Resolved { .. } => "resolved",
+        Fact::Ledger(LedgerFact::Identified { .. }) => "identified",
+        Fact::Ledger(LedgerFact::Restored { .. }) => "restored",
+        Fact::Ledger(LedgerFact::RestoreAccepted { .. }) => "restore accepted",
+    }
+}
+
+/// The fuzzer begins with all keys that there are.
+#[test]
+fn the_seed_of_configurations_is_the_shipped_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let shipped = read("config.toml");
+    let hint = "copy config.toml there, and once more with its examples switched on";
+    assert!(read("fuzz/corpus/config/shipped") == shipped, "{hint}");
+    let switched_on = |line: &'_ str| {
+        let bare = line
+            .strip_prefix('#')
+            .filter(|rest| rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()));
+        bare.unwrap_or(line).to_owned() + "\n"
+    };
+    let all: String = shipped.lines().map(switched_on).collect();
+    assert!(
+        read("fuzz/corpus/config/shipped-with-examples") == all,
+        "{hint}"
+    );
+    assert!(parse(&all, "config.toml").is_ok(), "it can be used");
 }
 
 #[test]

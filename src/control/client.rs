@@ -57,11 +57,10 @@ impl ClientError {
     /// The same for standard error, with the exit code that fits.
     pub fn into_refusal(self) -> Refusal {
         let (exit, code) = match &self {
-            Self::NotRunning(_)
-            | Self::Denied { .. }
-            | Self::Silent(_)
-            | Self::BrokenOff
-            | Self::Io { .. } => (exit::UNREACHABLE, "unreachable"),
+            Self::Denied { .. } => (exit::CREDENTIAL, "permission"),
+            Self::NotRunning(_) | Self::Silent(_) | Self::BrokenOff | Self::Io { .. } => {
+                (exit::UNREACHABLE, "unreachable")
+            }
             Self::TooLong(_) => (exit::USAGE, "usage"),
             Self::OtherSchema(_) | Self::NotUnderstood(_) => (exit::FAILED, "conflict"),
             Self::Refused(_) => (exit::FAILED, "internal"),
@@ -209,15 +208,16 @@ fn not_connected(path: &Path, error: io::Error) -> ClientError {
     }
 }
 
-/// Who may use the socket: its owner, where one can see so much.
+/// Who may use the socket: its owner, or the owner of the folder where the socket itself is out of sight.
 fn who_may(path: &Path) -> String {
-    match std::fs::metadata(path) {
-        Ok(metadata) => format!(
-            "only root and the user that runs the daemon (uid {}) may use it; try sudo",
-            metadata.uid()
-        ),
-        Err(_) => "only root and the user that runs the daemon may use it; try sudo".to_owned(),
-    }
+    let folder = path.parent().map(std::fs::metadata);
+    let seen = std::fs::metadata(path).ok().or_else(|| folder?.ok());
+    let uid = seen.map(|metadata| format!(" (uid {})", metadata.uid()));
+    format!(
+        "only root and the user that runs the daemon{} may use it; run the command as one of them, for \
+         example with sudo",
+        uid.unwrap_or_default()
+    )
 }
 
 /// What a socket's time-out looks like differs between systems.
@@ -275,8 +275,17 @@ mod tests {
         let uid = std::fs::metadata(&path).unwrap().uid();
         // Root, as whom tests may run, is never denied anything.
         let error = not_connected(&path, ErrorKind::PermissionDenied.into());
-        let text = error.into_refusal().text;
-        assert!(text.contains(&format!("(uid {uid})")), "{text}");
+        let refusal = error.into_refusal();
+        assert_eq!(refusal.exit, exit::CREDENTIAL);
+        assert!(
+            refusal.text.contains(&format!("(uid {uid})")),
+            "{}",
+            refusal.text
+        );
+        // A folder that may not be looked into still says whose it is.
+        let uid = std::fs::metadata(folder.path()).unwrap().uid();
+        let who = who_may(&folder.path().join("not-seen"));
+        assert!(who.contains(&format!("(uid {uid})")), "{who}");
     }
 
     #[test]

@@ -34,14 +34,30 @@ pub fn check(store: &Path) -> Result<(), Failure> {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = name(&users, owner);
     let args = std::env::args_os().skip(1);
-    let args: Vec<String> = args.map(|arg| quoted(&arg.to_string_lossy())).collect();
+    let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let config = std::env::var("MAITRED_CONFIG").ok();
     Err(Failure::Permission(format!(
         "the store {} belongs to user {name}, and what root writes there the service cannot use; run \
          `sudo -u {} maitred {}`",
         store.display(),
         quoted(&name),
-        args.join(" ")
+        repeated(args, config)
     )))
+}
+
+/// The arguments as a shell takes them. What the environment says of the configuration stands among them,
+/// because sudo does not hand the environment on.
+fn repeated(args: Vec<String>, config: Option<String>) -> String {
+    let named = args
+        .iter()
+        .any(|arg| arg.split('=').next() == Some("--config"));
+    let config = config.filter(|path| !path.is_empty() && !named);
+    let config = config.map(|path| ["--config".to_owned(), path]);
+    let words = config.into_iter().flatten().chain(args);
+    words
+        .map(|word| quoted(&word))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn is_refused(me: u32, owner: u32) -> bool {
@@ -103,6 +119,20 @@ mod tests {
         ];
         for (word, expect) in rows {
             assert_eq!(quoted(word), expect);
+        }
+        let rows = [
+            (&["run", "--once"][..], None, "run --once"),
+            (
+                &["run"],
+                Some("my club.toml"),
+                "--config 'my club.toml' run",
+            ),
+            (&["run", "--config", "b"], Some("a"), "run --config b"),
+            (&["run", "--config=b"], Some("a"), "run --config=b"),
+        ];
+        for (args, config, expect) in rows {
+            let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+            assert_eq!(repeated(args, config.map(str::to_owned)), expect);
         }
     }
 }

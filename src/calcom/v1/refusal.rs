@@ -19,9 +19,12 @@ pub(in crate::calcom) fn refusal(answer: &Answer, kind: Kind, redactor: &Redacto
         401 if said.message.contains("CALCOM_LICENSE_KEY") => CallError::Contract(format!(
             "{line} (the server lacks its own licence key; the API key may be good)"
         )),
-        401 if matches!(said.shape, Shape::Error | Shape::Message) => CallError::Credential(line),
+        401 if matches!(said.shape, Shape::Error | Shape::Message) => {
+            CallError::Credential(format!("{} answered {line}", answer.host))
+        }
         403 if said.shape == Shape::Error => CallError::Credential(format!(
-            "{line} (the account may be locked; an administrator has to unlock it)"
+            "{} answered {line} (the account may be locked; an administrator has to unlock it)",
+            answer.host
         )),
         403 if said.shape == Shape::Message => {
             if kind.of_a_booking() {

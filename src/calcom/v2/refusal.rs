@@ -34,7 +34,7 @@ pub(in crate::calcom) fn refusal(answer: &Answer, kind: Kind, redactor: &Redacto
                 CallError::Refused(line)
             }
         }
-        401 | 403 => CallError::Credential(line),
+        401 | 403 => CallError::Credential(format!("{} answered {line}", answer.host)),
         404 if no_route(&said) => {
             let why = if kind.writes() {
                 OLDER

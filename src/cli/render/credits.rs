@@ -80,6 +80,12 @@ pub fn import(view: &ImportView) -> String {
             if view.existed == 1 { "counts" } else { "count" },
         ));
     }
+    if !view.near.is_empty() {
+        text.push_str("Names that are nearly those of other accounts, and may be mistyped:\n");
+        for near in &view.near {
+            text.push_str(&format!("  {} (there is {})\n", near.account, near.there));
+        }
+    }
     if view.dry_run {
         text.push_str("Nothing was written.\n");
     }

@@ -77,7 +77,18 @@ pub struct ImportView {
     /// Accounts whose tier or tags the file changed.
     #[serde(default)]
     pub accounts_described: usize,
+    /// Opened accounts whose names are nearly those of others; the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near: Vec<NearView>,
     pub dry_run: bool,
+}
+
+/// A name that may be mistyped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NearView {
+    pub account: String,
+    /// The account that was there before.
+    pub there: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

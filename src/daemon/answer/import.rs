@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::credits::{existing, expired, grant_fact, same};
-use super::{members, parse};
-use crate::control::protocol::account::ImportView;
+use super::{members, near_names, parse};
+use crate::control::protocol::account::{ImportView, NearView};
 use crate::control::protocol::{Answer, ImportRow, Refusal, SCHEMA};
 use crate::domain::account::Account;
 use crate::domain::fact::{Fact, MAX_FACTS};
@@ -15,6 +15,9 @@ use crate::store::port::Store;
 
 /// Problems named of one import; with more, the file is the wrong one.
 const MAX_PROBLEMS: usize = 100;
+
+/// Names shown that are nearly those of other accounts.
+const MAX_NEAR: usize = 20;
 
 /// All rows or none: every bad row is named by its line.
 pub fn import(
@@ -88,6 +91,7 @@ impl<'a> Sorted<'a> {
                 credits: 0,
                 accounts_opened: 0,
                 accounts_described: 0,
+                near: Vec::new(),
                 dry_run,
             },
         }
@@ -196,6 +200,12 @@ impl<'a> Sorted<'a> {
             }
         }
         self.view.accounts_opened = self.opened.len();
+        let near = near_names::find(self.store, &self.opened, MAX_NEAR)?;
+        let near = near.into_iter().map(|(account, there)| NearView {
+            account: account.to_string(),
+            there: there.to_string(),
+        });
+        self.view.near = near.collect();
         Ok((self.facts, self.view))
     }
 }
@@ -239,6 +249,27 @@ mod tests {
             reference: format!("row-{line}"),
             tier: Some("gold".to_owned()),
             tags: Vec::new(),
+        }
+    }
+
+    /// A list of members may hold people with names that are alike, so they are shown and not refused.
+    #[test]
+    fn names_that_are_nearly_those_of_others_are_shown() {
+        let mut store = store(2);
+        let rows = [
+            row(2, "bo@exmaple.com", 1),
+            row(3, "cy@example.com", 1),
+            row(4, "bo@example.com", 1),
+        ];
+        for (dry_run, near) in [(true, 1), (false, 1), (false, 0)] {
+            let Ok(Answer::Import(view)) = import(&mut store, now(), &rows, dry_run) else {
+                panic!("it is imported");
+            };
+            assert_eq!(view.near.len(), near);
+            for near in view.near {
+                assert_eq!(near.account, "bo@exmaple.com");
+                assert_eq!(near.there, "bo@example.com");
+            }
         }
     }
 

@@ -18,30 +18,54 @@ const MOST: usize = 200_000;
 /// # Errors
 /// When there is such an account, and when the store cannot be read.
 pub fn refuse(store: &dyn Store, name: &AccountId) -> Result<(), Refusal> {
+    let found = find(store, [name], 1)?;
+    let Some((_, near)) = found.first() else {
+        return Ok(());
+    };
+    Err(parse::refused(
+        "near-name",
+        format!(
+            "there is no account {name}, but there is {near}: use that name, or add --new to open \
+             {name} besides"
+        ),
+    ))
+}
+
+/// The first of these names that are nearly those of existing accounts, each with that account.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn find<'a>(
+    store: &dyn Store,
+    names: impl IntoIterator<Item = &'a AccountId>,
+    at_most: usize,
+) -> Result<Vec<(AccountId, AccountId)>, Refusal> {
+    let mut open: Vec<&AccountId> = names.into_iter().collect();
+    let mut found = Vec::new();
+    let mut compared = 0;
     let mut after: Option<AccountId> = None;
-    for _ in 0..MOST / PAGE {
-        let page = store
-            .accounts(after.as_ref(), PAGE)
-            .map_err(|e| parse::store_failed(&e))?;
-        let near = page
-            .iter()
-            .find(|there| is_near(name.as_str(), there.id.as_str()));
-        if let Some(near) = near {
-            return Err(parse::refused(
-                "near-name",
-                format!(
-                    "there is no account {name}, but there is {}: use that name, or add --new to \
-                     open {name} besides",
-                    near.id
-                ),
-            ));
+    while !open.is_empty() && compared < MOST {
+        let page = store.accounts(after.as_ref(), PAGE);
+        let page = page.map_err(|e| parse::store_failed(&e))?;
+        for there in &page {
+            compared += open.len();
+            open.retain(|name| {
+                let near = is_near(name.as_str(), there.id.as_str());
+                if near && found.len() < at_most {
+                    found.push(((*name).clone(), there.id.clone()));
+                }
+                !near && found.len() < at_most
+            });
+            if compared >= MOST {
+                break;
+            }
         }
         if page.len() < PAGE {
             break;
         }
         after = page.last().map(|last| last.id.clone());
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Whether one name may be meant by the other: addresses that differ by a slip on either side of the
