@@ -13,7 +13,6 @@ use super::args::passes::Evaluate;
 use super::csv;
 use super::export;
 use super::time::{self, Here, Meaning};
-use crate::control::exit;
 use crate::control::protocol::account::Describe;
 use crate::control::protocol::ledger::MoveLedger;
 use crate::control::protocol::{self, Command, Refusal, review};
@@ -160,7 +159,7 @@ fn describe(args: &Set) -> Result<Describe, Refusal> {
     let mut attributes = BTreeMap::new();
     for (name, value) in &args.attributes {
         if attributes.insert(name.clone(), value.clone()).is_some() {
-            return Err(usage(format!("--attribute {name} is given twice")));
+            return Err(Refusal::usage(format!("--attribute {name} is given twice")));
         }
     }
     Ok(Describe {
@@ -221,7 +220,8 @@ fn grant(args: &Grant, here: ReadHere<'_>) -> Result<Command, Refusal> {
 
 fn import(args: &Import, here: ReadHere<'_>, read: ReadFile<'_>) -> Result<Command, Refusal> {
     let bytes = read(&args.file, csv::MAX_FILE)?;
-    let rows = csv::parse(&bytes, here()?.zone).map_err(|bad| usage(bad.told(&args.file)))?;
+    let rows =
+        csv::parse(&bytes, here()?.zone).map_err(|bad| Refusal::usage(bad.told(&args.file)))?;
     Ok(Command::Import {
         rows,
         dry_run: args.dry_run,
@@ -233,7 +233,7 @@ fn evaluate(args: &Evaluate, here: ReadHere<'_>, read: ReadFile<'_>) -> Result<C
     let bytes = read(&args.file, MAX_BOOKING)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        usage(format!(
+        Refusal::usage(format!(
             "{} is not UTF-8 text: the byte at {at} is not",
             args.file.display()
         ))
@@ -250,15 +250,7 @@ fn instant(
     let Some(text) = text else { return Ok(None) };
     time::parse(text, meaning, here()?)
         .map(Some)
-        .map_err(|error| usage(format!("{flag}: {error}")))
-}
-
-fn usage(text: String) -> Refusal {
-    Refusal {
-        exit: exit::USAGE,
-        code: "usage".to_owned(),
-        text,
-    }
+        .map_err(|error| Refusal::usage(format!("{flag}: {error}")))
 }
 
 #[cfg(test)]

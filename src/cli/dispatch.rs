@@ -76,11 +76,7 @@ fn carry_out(args: Args) -> Result<u8, Refusal> {
         LogFormat::Json => telemetry::LogFormat::Json,
     };
     let level = level(&args);
-    telemetry::start(log_format, &level).map_err(|error| Refusal {
-        exit: exit::USAGE,
-        code: "usage".to_owned(),
-        text: error.to_string(),
-    })?;
+    telemetry::start(log_format, &level).map_err(|error| Refusal::usage(error.to_string()))?;
     let context = Context {
         global: args.global,
         clock: Arc::new(clock::now),

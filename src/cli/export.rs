@@ -183,11 +183,7 @@ fn create(path: &Path) -> Result<File, Refusal> {
             ErrorKind::AlreadyExists => format!("{name} is there already; name another file"),
             _ => format!("{name} cannot be written: {error}"),
         };
-        Refusal {
-            exit: exit::USAGE,
-            code: "usage".to_owned(),
-            text,
-        }
+        Refusal::usage(text)
     })
 }
 

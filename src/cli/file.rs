@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::control::exit;
 use crate::control::protocol::Refusal;
 
 /// Reads a file, or standard input for `-`, of at most `limit` bytes.
@@ -19,12 +18,12 @@ pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Refusal> {
     };
     match result {
         Ok(Some(bytes)) => Ok(bytes),
-        Ok(None) => Err(refused(format!(
+        Ok(None) => Err(Refusal::usage(format!(
             "{} is longer than {} MiB, and that is the most that is read",
             path.display(),
             limit / 1024 / 1024
         ))),
-        Err(error) => Err(refused(format!(
+        Err(error) => Err(Refusal::usage(format!(
             "{} cannot be read: {error}",
             path.display()
         ))),
@@ -36,14 +35,6 @@ fn read_from(source: impl Read, limit: usize) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     source.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() <= limit).then_some(bytes))
-}
-
-fn refused(text: String) -> Refusal {
-    Refusal {
-        exit: exit::USAGE,
-        code: "usage".to_owned(),
-        text,
-    }
 }
 
 #[cfg(test)]

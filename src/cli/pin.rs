@@ -10,7 +10,6 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::emulate_default_handler;
 
-use crate::control::exit;
 use crate::control::protocol::Refusal;
 use crate::daemon::pin;
 
@@ -27,7 +26,7 @@ pub fn read() -> Result<String, Refusal> {
     } else {
         line(&mut BufReader::new(io::stdin().lock()))?
     };
-    pin::hash(pin.expose_secret()).map_err(|why| usage(format!("{why}")))
+    pin::hash(pin.expose_secret()).map_err(|why| Refusal::usage(format!("{why}")))
 }
 
 /// One line, to its end or that of the input.
@@ -38,7 +37,9 @@ fn line(input: &mut impl BufRead) -> Result<SecretString, Refusal> {
     read.map_err(unread)?;
     let text = all.expose_secret().trim_end_matches(['\r', '\n']);
     if text.contains('\n') {
-        return Err(usage("standard input holds more than one line".to_owned()));
+        return Err(Refusal::usage(
+            "standard input holds more than one line".to_owned(),
+        ));
     }
     Ok(SecretString::from(text))
 }
@@ -50,7 +51,7 @@ fn typed() -> io::Result<Result<SecretString, Refusal>> {
     if first.expose_secret() == second.expose_secret() {
         Ok(Ok(first))
     } else {
-        Ok(Err(usage(
+        Ok(Err(Refusal::usage(
             "the two are not the same; nothing was changed".to_owned(),
         )))
     }
@@ -123,15 +124,7 @@ fn stty(how: &str) -> bool {
 }
 
 fn unread(error: io::Error) -> Refusal {
-    usage(format!("the PIN cannot be read: {error}"))
-}
-
-fn usage(text: String) -> Refusal {
-    Refusal {
-        exit: exit::USAGE,
-        code: "usage".to_owned(),
-        text,
-    }
+    Refusal::usage(format!("the PIN cannot be read: {error}"))
 }
 
 #[cfg(test)]

@@ -85,11 +85,7 @@ fn refusal(error: &clap::Error) -> Refusal {
         }
         _ => text.to_owned(),
     };
-    Refusal {
-        exit: exit::USAGE,
-        code: "usage".to_owned(),
-        text,
-    }
+    Refusal::usage(text)
 }
 
 /// How errors are to be printed when the words could not be taken apart: as the words seem to say,

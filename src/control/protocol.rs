@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::exit;
+
 use self::account::{
     AccountView, AccountsView, Describe, ExportView, GivenView, GrantsView, ImportView,
     StatementView,
@@ -57,6 +59,17 @@ pub struct Refusal {
     /// `configuration`, `unreachable`, `held`, `internal`.
     pub code: String,
     pub text: String,
+}
+
+impl Refusal {
+    /// The command line, or a file that it names, cannot be used.
+    pub fn usage(text: impl Into<String>) -> Self {
+        Self {
+            exit: exit::USAGE,
+            code: "usage".to_owned(),
+            text: text.into(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -338,19 +338,11 @@ fn encode(response: &Response, limit: usize) -> Vec<u8> {
 }
 
 fn refused(why: &str) -> Refusal {
-    Refusal {
-        exit: exit::USAGE,
-        code: "usage".to_owned(),
-        text: format!("the daemon does not understand the request: {why}"),
-    }
+    Refusal::usage(format!("the daemon does not understand the request: {why}"))
 }
 
 fn usage(text: String) -> Response {
-    Response::Err(Refusal {
-        exit: exit::USAGE,
-        code: "usage".to_owned(),
-        text,
-    })
+    Response::Err(Refusal::usage(text))
 }
 
 fn stopping(text: &str) -> Response {

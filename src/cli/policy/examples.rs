@@ -54,7 +54,7 @@ pub fn test(context: &Context, args: &Test) -> Result<u8, Refusal> {
         }
     }
     if !wrong.is_empty() {
-        return Err(refused(format!(
+        return Err(Refusal::usage(format!(
             "the cases cannot be used\n{}",
             Findings(wrong)
         )));
@@ -97,7 +97,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Refusal> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let unread = |error| refused(format!("{} cannot be read: {error}", path.display()));
+    let unread = |error| Refusal::usage(format!("{} cannot be read: {error}", path.display()));
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path).map_err(unread)? {
         let path = entry.map_err(unread)?.path();
@@ -109,14 +109,16 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Refusal> {
         }
     }
     if files.is_empty() {
-        return Err(refused(format!(
+        return Err(Refusal::usage(format!(
             "{} holds no *.toml with cases",
             path.display()
         )));
     }
     if files.len() > MAX_FILES {
         let count = files.len();
-        return Err(refused(format!("{count} files are more than {MAX_FILES}")));
+        return Err(Refusal::usage(format!(
+            "{count} files are more than {MAX_FILES}"
+        )));
     }
     files.sort();
     Ok(files)
@@ -125,7 +127,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Refusal> {
 fn cases(path: &Path) -> Result<Result<Vec<Case>, Findings>, Refusal> {
     let bytes = file::read(path, MAX_FILE)?;
     let text = String::from_utf8(bytes)
-        .map_err(|_| refused(format!("{} is not UTF-8 text", path.display())))?;
+        .map_err(|_| Refusal::usage(format!("{} is not UTF-8 text", path.display())))?;
     Ok(parse(&text, &path.display().to_string()))
 }
 
@@ -157,12 +159,4 @@ fn one(case: &Case, source: &Path, policy: &Policy) -> Result<CaseView, Box<Find
         let help = "correct the case, or the configuration";
         finding(&case.key, case.place.as_ref(), why, help)
     })
-}
-
-fn refused(text: String) -> Refusal {
-    Refusal {
-        exit: exit::USAGE,
-        code: "usage".to_owned(),
-        text,
-    }
 }

@@ -5,7 +5,6 @@ use crate::cli::args::Format;
 use crate::cli::dispatch::{Context, print};
 use crate::cli::render::policy;
 use crate::cli::time::{self, Here, Meaning};
-use crate::control::exit;
 use crate::control::protocol::Refusal;
 use crate::daemon::policy::replay::{Ask, replay as judge};
 use crate::domain::time::Time;
@@ -36,11 +35,7 @@ pub fn replay(context: &Context, args: &Replay) -> Result<u8, Refusal> {
 }
 
 fn since(text: &str, here: Here) -> Result<Time, Refusal> {
-    let wrong = |why: String| Refusal {
-        exit: exit::USAGE,
-        code: "usage".to_owned(),
-        text: format!("--since: {why}"),
-    };
+    let wrong = |why: String| Refusal::usage(format!("--since: {why}"));
     let at = time::parse(text, Meaning::Since, here).map_err(|why| wrong(why.to_string()))?;
     at.parse().map_err(|_| wrong(format!("{at} is no time")))
 }

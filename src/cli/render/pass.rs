@@ -146,12 +146,17 @@ pub(super) fn step_block(step: &StepView, page: &Page, more: &[(&str, String)]) 
     rows.extend(step.waits.clone().map(|waits| ("waits", waits)));
     rows.push(("booking", bookings(step)));
     rows.extend(more.iter().map(|(label, value)| (*label, value.clone())));
+    headed(step, page, &rows)
+}
+
+/// Rows under a line that names the decision and the booking.
+pub(super) fn headed(step: &StepView, page: &Page, rows: &[(&str, String)]) -> String {
     format!(
         "{} {} on {}\n{}",
         sentence(&step.decision),
         title(&step.title),
         page.minute(&step.start),
-        page.block(&rows)
+        page.block(rows)
     )
 }
 

@@ -1,7 +1,7 @@
 //! Requests that wait for an operator's word, and the word that was said.
 
-use super::layout::{Page, count, sentence, title};
-use super::pass::{bookings, who, why};
+use super::layout::{Page, count, title};
+use super::pass::{bookings, headed, who, why};
 use crate::control::protocol::review::{ReviewedView, ReviewsView, WaitingView, WordView};
 
 pub fn list(view: &ReviewsView, page: &Page) -> String {
@@ -31,13 +31,7 @@ fn block(request: &WaitingView, page: &Page) -> String {
     rows.push(("since", page.minute(&request.since)));
     rows.extend(request.said.as_ref().map(|said| ("said", word(said, page))));
     rows.push(("booking", bookings(step)));
-    format!(
-        "{} {} on {}\n{}",
-        sentence(&step.decision),
-        title(&step.title),
-        page.minute(&step.start),
-        page.block(&rows)
-    )
+    headed(step, page, &rows)
 }
 
 fn cost(request: &WaitingView) -> String {

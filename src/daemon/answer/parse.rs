@@ -13,11 +13,7 @@ use crate::store::port::{CommitError, Store, StoreError};
 const MAX_REASON: usize = 500;
 
 pub fn usage(text: impl Into<String>) -> Refusal {
-    Refusal {
-        exit: exit::USAGE,
-        code: "usage".to_owned(),
-        text: text.into(),
-    }
+    Refusal::usage(text)
 }
 
 pub fn refused(code: &str, text: impl Into<String>) -> Refusal {

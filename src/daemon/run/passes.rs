@@ -5,46 +5,72 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{Begun, Job, Loop, Wants};
+use crate::calcom::port::Calendar;
 use crate::control::protocol::{Answer, Response};
 use crate::daemon::backoff::Backoff;
 use crate::daemon::failure::Failure;
 use crate::daemon::views;
 use crate::daemon::wake::Wake;
-use crate::domain::time::{Span, Time};
+use crate::domain::gate::Policy;
+use crate::domain::time::{Clock, Span, Time};
+use crate::lookup::desk::Desk;
 use crate::reconcile::pass::pass_to_its_end;
-use crate::reconcile::ports::{PassError, Ports, Session};
+use crate::reconcile::ports::{PassError, Ports, Session, Stop};
 use crate::reconcile::report::Report;
 use crate::reconcile::watch::{Look, Watched, preview, watch};
+use crate::store::handle::StoreHandle;
 
 /// How long a watch that failed rests. Passes have their own, longer patience with the server.
 const WATCH_RESTS: Span = Span::minutes(1);
 
+/// What a pass or a watch works with while the loop goes on.
+struct Tools {
+    calendar: Arc<dyn Calendar>,
+    store: StoreHandle,
+    lookups: Arc<Desk>,
+    clock: Clock,
+    stop: Stop,
+    policy: Arc<Policy>,
+}
+
+impl Tools {
+    fn ports(&self) -> Ports<'_> {
+        Ports {
+            calendar: self.calendar.as_ref(),
+            store: &self.store,
+            lookups: &self.lookups,
+            clock: &self.clock,
+            stop: &self.stop,
+        }
+    }
+}
+
 impl Loop {
+    fn tools(&self) -> Tools {
+        Tools {
+            calendar: Arc::clone(&self.daemon.calendar),
+            store: self.daemon.store.clone(),
+            lookups: Arc::clone(&self.daemon.lookups),
+            clock: Arc::clone(&self.daemon.clock),
+            stop: self.daemon.stop.clone(),
+            policy: Arc::clone(&self.policy),
+        }
+    }
+
     /// Begins a watch, or (`dry_run`) says what one would do.
     pub(super) fn begin_watch(&mut self, look: Look, dry_run: bool) {
         let Some(mut session) = self.session.take() else {
             return;
         };
         self.passed_last = false;
-        let calendar = Arc::clone(&self.daemon.calendar);
-        let store = self.daemon.store.clone();
-        let lookups = Arc::clone(&self.daemon.lookups);
-        let clock = Arc::clone(&self.daemon.clock);
-        let stop = self.daemon.stop.clone();
-        let policy = Arc::clone(&self.policy);
+        let tools = self.tools();
         let wakes = self.daemon.wakes.clone();
         beside(wakes, async move {
-            let ports = Ports {
-                calendar: calendar.as_ref(),
-                store: &store,
-                lookups: &lookups,
-                clock: &clock,
-                stop: &stop,
-            };
+            let (ports, policy) = (tools.ports(), &tools.policy);
             let result = if dry_run {
-                preview(&ports, &policy, &mut session, look).await
+                preview(&ports, policy, &mut session, look).await
             } else {
-                watch(&ports, &policy, &mut session, look).await
+                watch(&ports, policy, &mut session, look).await
             };
             Wake::WatchEnded {
                 preview: dry_run,
@@ -140,23 +166,12 @@ impl Loop {
             self.passed_last = true;
             self.last_begun = Some((self.daemon.clock)());
         }
-        let calendar = Arc::clone(&self.daemon.calendar);
-        let store = self.daemon.store.clone();
-        let lookups = Arc::clone(&self.daemon.lookups);
-        let clock = Arc::clone(&self.daemon.clock);
-        let stop = self.daemon.stop.clone();
-        let policy = Arc::clone(&self.policy);
+        let tools = self.tools();
         let wakes = self.daemon.wakes.clone();
         beside(wakes, async move {
             let mut session = session;
-            let ports = Ports {
-                calendar: calendar.as_ref(),
-                store: &store,
-                lookups: &lookups,
-                clock: &clock,
-                stop: &stop,
-            };
-            let (report, stopped) = pass_to_its_end(&ports, &policy, &mut session, dry_run).await;
+            let (ports, policy) = (tools.ports(), &tools.policy);
+            let (report, stopped) = pass_to_its_end(&ports, policy, &mut session, dry_run).await;
             Wake::PassEnded {
                 session,
                 report: Box::new(report),
