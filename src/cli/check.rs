@@ -3,6 +3,7 @@
 use super::args::Format;
 use super::dispatch::{Context, print};
 use super::render::clean;
+use super::render::layout::Page;
 use super::run::runtime;
 use crate::config::finding::{Finding, Severity};
 use crate::config::load::{LoadError, load};
@@ -40,7 +41,7 @@ pub fn check(context: &Context, live: bool) -> Result<u8, Refusal> {
         findings,
     };
     let text = match context.global.format {
-        Format::Plain => plain(&view),
+        Format::Plain => plain(&view, &context.page()),
         Format::Json => json(&view),
     };
     print(text.as_bytes())?;
@@ -128,17 +129,17 @@ fn shown(finding: &Finding) -> CheckFinding {
     }
 }
 
-fn plain(view: &CheckView) -> String {
+fn plain(view: &CheckView, page: &Page) -> String {
     let mut text = String::new();
     for finding in &view.findings {
         text.push_str(&format!(
             "{:<8} {}: {}\n",
             finding.level,
-            clean::text(&finding.subject),
-            clean::text(&finding.text)
+            page.text(&finding.subject),
+            page.text(&finding.text)
         ));
         if !finding.help.is_empty() {
-            text.push_str(&format!("         {}\n", clean::text(&finding.help)));
+            text.push_str(&format!("         {}\n", page.text(&finding.help)));
         }
     }
     let count = |level: &str| view.findings.iter().filter(|f| f.level == level).count();

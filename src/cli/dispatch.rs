@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 
 use super::args::{Args, Format, Global, LogFormat, Verb};
+use super::render::instants::in_zone;
 use super::render::layout::Page;
 use super::usage::{self, Stop};
 use super::{
@@ -81,15 +82,25 @@ fn carry_out(args: Args) -> Result<u8, Refusal> {
         global: args.global,
         clock: Arc::new(clock::now),
     };
-    match args.verb {
-        Verb::Run(args) => run::run(&context, &args),
-        Verb::Ask(ask) => house::ask(&context, &ask),
-        Verb::Check(args) => check::check(&context, args.live),
-        Verb::Policy(args) => policy::run::run(&context, &args),
-        Verb::Demo => demo::demo(&context),
-        Verb::Sandbox(args) => sandbox::sandbox(&context, &args),
-        Verb::Restore(args) => backup::restore(&context, &args),
-        Verb::Init => init::init(&context),
+    dispatch(&context, args.verb).map_err(|refusal| match context.global.format {
+        Format::Plain => Refusal {
+            text: in_zone(&refusal.text, context.page().zone),
+            ..refusal
+        },
+        Format::Json => refusal,
+    })
+}
+
+fn dispatch(context: &Context, verb: Verb) -> Result<u8, Refusal> {
+    match verb {
+        Verb::Run(args) => run::run(context, &args),
+        Verb::Ask(ask) => house::ask(context, &ask),
+        Verb::Check(args) => check::check(context, args.live),
+        Verb::Policy(args) => policy::run::run(context, &args),
+        Verb::Demo => demo::demo(context),
+        Verb::Sandbox(args) => sandbox::sandbox(context, &args),
+        Verb::Restore(args) => backup::restore(context, &args),
+        Verb::Init => init::init(context),
         Verb::Completions { shell } => print(&completions::completions(shell)),
         Verb::Man { directory } => man::man(&directory).map(|()| exit::DONE),
     }

@@ -6,7 +6,6 @@ use super::args::ledger::Ledger;
 use super::args::{Ask, Format};
 use super::dispatch::{Context, print};
 use super::render::answer;
-use super::render::instants::in_zone;
 use super::time::Here;
 use super::{ask, backup, export, file, pin};
 use crate::config::model::Config;
@@ -20,18 +19,8 @@ use crate::daemon::local::{self, Mode};
 /// Asks, and prints the answer.
 ///
 /// # Errors
-/// When the house cannot be asked, or says no. For people, with instants in the configured time zone.
+/// When the house cannot be asked, or says no.
 pub fn ask(context: &Context, asked: &Ask) -> Result<u8, Refusal> {
-    carry_out(context, asked).map_err(|refusal| match context.global.format {
-        Format::Plain => Refusal {
-            text: in_zone(&refusal.text, context.page().zone),
-            ..refusal
-        },
-        Format::Json => refusal,
-    })
-}
-
-fn carry_out(context: &Context, asked: &Ask) -> Result<u8, Refusal> {
     let here = || {
         Ok(Here {
             now: (context.clock)(),
