@@ -29,7 +29,7 @@ pub fn answer(
 }
 
 /// The target of these lines, for filters: commands without a daemon write nothing else at INFO.
-pub const TARGET: &str = "maitred::operator";
+pub const TARGET: &str = "maitred_operator";
 
 /// One line for a command that changed the ledger. `commit` is the ledger's last one now.
 pub fn log(command: &str, uid: Option<u32>, commit: u64) {
