@@ -8,7 +8,9 @@ mod house;
 use std::fs;
 use std::process::Command;
 
-use house::{House, Ran, ran};
+use house::{Daemon, House, Ran, ran, until};
+use maitred::daemon::clock;
+use maitred::sandbox::actions::{Action, Said};
 use maitred::sandbox::faults::{Fault, Rule, Stage};
 use maitred::sandbox::journal::Kind;
 
@@ -105,4 +107,99 @@ fn what_was_done_before_a_failure_is_reported_with_its_exit_code() {
             assert!(run.out.contains("did not come to its end"), "{}", run.out);
         }
     }
+}
+
+/// The same of a watch: a charge comes back, and then a list fails. What was done, or would be, is
+/// reported by each command, in plain words and in JSON.
+#[test]
+fn what_a_watch_did_before_a_failure_is_reported_by_every_command() {
+    let house = House::new("v2");
+    house.configure(
+        "v2",
+        &house.sandbox.base_url(),
+        "short-of-credit = \"review\"\n",
+    );
+    let path = house.path("config.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let seldom = "poll = \"1h\"\nwatch = \"1h\"\naudit = \"1s\"\n";
+    let text = text.replace("poll = \"1s\"\nwatch = \"1s\"\n", seldom);
+    fs::write(&path, text).unwrap();
+    let run: &[&str] = &["run", "--once", "--watch"];
+    let paid = |hour: &str| {
+        house.ok(&["credits", "grant", "bo@example.com", "1"]);
+        house.ask(house.lesson, "bo@example.com", &format!("{hour}:00:00Z"))
+    };
+    let first = paid("09");
+    // It waits for an operator, so that the audit asks last what still waits.
+    house.ok(&["credits", "grant", "al@example.com", "1"]);
+    let waits = house.ask(house.dinner, "al@example.com", "15:00:00Z");
+    house.ok(run);
+    assert_eq!(house.status(&first), "accepted");
+    assert_eq!(house.status(&waits), "pending");
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    let before = house.count(Kind::List);
+    house.ok(run);
+    let lists = house.count(Kind::List) - before;
+
+    let cancel = |uid: &str| {
+        let action = Action::BookerCancels(Said::nothing(uid));
+        house.sandbox.lock().act(clock::now(), action).unwrap();
+    };
+    let fails = |args: &[&str]| {
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+        let away = Fault::BadGateway {
+            stage: Stage::Before,
+        };
+        let rule = Rule::next(Kind::List, away).skipping(u32::try_from(lists).unwrap() - 1);
+        house.sandbox.lock().add_fault(rule).unwrap();
+        let ran = house.run(args);
+        house.sandbox.lock().faults.clear();
+        assert_eq!(ran.code, 69, "{args:?}: {}", ran.all());
+        assert!(ran.err.contains("502"), "{args:?}: {}", ran.err);
+        ran
+    };
+    let in_json = |ran: &Ran, what: &str| {
+        let view = ran.json();
+        assert_eq!(
+            view["watch"]["changes"][0]["what"], "refunded",
+            "{what}: {view}"
+        );
+        assert_eq!(view["stopped"]["exit"], 69, "{what}: {view}");
+    };
+    let in_plain = |ran: &Ran, what: &str| {
+        assert!(
+            ran.out.contains("did not come to its end"),
+            "{what}: {}",
+            ran.out
+        );
+        assert!(ran.out.contains("refunded"), "{what}: {}", ran.out);
+    };
+    cancel(&first);
+    let looks: [&[&str]; 2] = [&["plan"], &["run", "--once", "--dry-run", "--watch"]];
+    for look in looks {
+        in_plain(&fails(look), "look");
+        in_json(&fails(&[look, &["--format", "json"]].concat()), "look");
+    }
+    in_plain(&fails(run), "run");
+    house.ok(run);
+    let second = paid("11");
+    house.ok(run);
+    cancel(&second);
+    in_json(&fails(&[run, &["--format", "json"]].concat()), "run");
+    house.ok(run);
+
+    let third = paid("13");
+    house.ok(run);
+    let daemon = Daemon::start(&house);
+    until("the first pass and watch", || {
+        let status = house.ok(&["status", "--format", "json"]).json();
+        status["watch"]["last"].is_object()
+    });
+    // Its own audits would come first.
+    house.ok(&["pause"]);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    cancel(&third);
+    let asks = ["pass", "--watch", "--format", "json"];
+    in_json(&fails(&asks), "daemon");
+    assert_eq!(daemon.end().0, 0);
 }

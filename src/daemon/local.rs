@@ -17,10 +17,11 @@ use super::watching::Watching;
 use crate::calcom::port::Calendar;
 use crate::config::model::Config;
 use crate::control::protocol::{Answer, Command, Refusal};
+use crate::domain::plan::Problem;
 use crate::domain::time::Clock;
 use crate::reconcile::ports::{PassError, Ports, Session, Stop};
 use crate::reconcile::report::Report;
-use crate::reconcile::watch::{Watched, preview, watch};
+use crate::reconcile::watch::{Watched, watch_to_its_end};
 use crate::store::handle::StoreHandle;
 use crate::store::memory::MemoryStore;
 use crate::store::open::{Create, OpenError, open};
@@ -201,28 +202,30 @@ async fn look_once(config: &Config, ports: &Ports<'_>, mode: Mode, ran: &mut Ran
         return;
     };
     let session = &mut Session::default();
-    let watched = if mode.is_dry() {
-        preview(ports, &config.policy, session, look).await
-    } else {
-        watch(ports, &config.policy, session, look).await
-    };
-    let watched = match watched {
-        Ok(watched) => watched,
-        // What the passes did is told all the same; the next run watches again.
-        Err(error @ PassError::Limited { .. }) => {
-            tracing::warn!("the watch did not come to its end: {error}");
-            return;
-        }
-        Err(error) => {
-            ran.stopped = Some(Failure::from(&error));
-            return;
-        }
-    };
+    let dry_run = mode.is_dry();
+    let (mut watched, error) =
+        watch_to_its_end(ports, &config.policy, session, look, dry_run).await;
     if watched.complete {
         watching.done(&watched);
         watching.save(folder);
     }
-    ran.watched = Some(watched);
+    match error {
+        None => ran.watched = Some(watched),
+        // The next run watches again.
+        Some(error @ PassError::Limited { .. }) => {
+            tracing::warn!("the watch did not come to its end: {error}");
+            watched.problems.push(Problem {
+                code: "rate-limited",
+                text: format!("the watch did not come to its end: {error}"),
+            });
+            ran.watched = Some(watched);
+        }
+        Some(error) => {
+            ran.stopped = Some(Failure::from(&error));
+            // What it did before is told.
+            ran.watched = Some(watched).filter(Watched::tells);
+        }
+    }
 }
 
 /// Makes the ledger, unless there is one. Says whether it was made.

@@ -173,8 +173,9 @@ pub async fn run(daemon: Daemon, mut wakes: mpsc::Receiver<Wake>) -> Result<End,
             Wake::WatchEnded {
                 preview,
                 session,
-                result,
-            } => state.watch_ended(session, preview, result)?,
+                watched,
+                stopped,
+            } => state.watch_ended(session, preview, &watched, stopped)?,
             Wake::Reload => state.reload(),
             Wake::Shutdown { signal } => {
                 if state.shutting_down {

@@ -30,7 +30,9 @@ pub enum Wake {
         /// It only said what a watch would do.
         preview: bool,
         session: Session,
-        result: Result<Watched, PassError>,
+        /// What was done, and why it did not come to its end.
+        watched: Box<Watched>,
+        stopped: Option<PassError>,
     },
     /// Read the configuration anew.
     Reload,

@@ -122,6 +122,11 @@ pub(super) fn restore_problem() -> Problem {
 }
 
 impl Watched {
+    /// Whether there is anything to tell of it.
+    pub fn tells(&self) -> bool {
+        !self.changes.is_empty() || !self.problems.is_empty()
+    }
+
     /// Takes a change into the report, and into the log when it was really made.
     fn record(&mut self, change: Change) {
         if self.held_back.is_none() {
@@ -158,9 +163,10 @@ pub async fn watch(
     session: &mut Session,
     look: Look,
 ) -> Result<Watched, PassError> {
-    let ledger = identify(ports, session).await?;
-    let held_back = ledger.restored.map(|_| HeldBack::RestoreOpen);
-    watch_with(ports, policy, session, look, held_back).await
+    match watch_to_its_end(ports, policy, session, look, false).await {
+        (watched, None) => Ok(watched),
+        (_, Some(error)) => Err(error),
+    }
 }
 
 /// Reports what a watch would write and send; nothing is written or sent.
@@ -173,27 +179,30 @@ pub async fn preview(
     session: &mut Session,
     look: Look,
 ) -> Result<Watched, PassError> {
-    let dry = DryRun::of(ports);
-    let ports = &dry.ports(ports);
-    identify(ports, session).await?;
-    watch_with(ports, policy, session, look, Some(HeldBack::DryRun)).await
+    match watch_to_its_end(ports, policy, session, look, true).await {
+        (watched, None) => Ok(watched),
+        (_, Some(error)) => Err(error),
+    }
 }
 
-async fn watch_with(
+/// As [`watch`], or with `dry_run` as [`preview`], with the report of what was done also where it
+/// could not come to its end.
+pub async fn watch_to_its_end(
     ports: &Ports<'_>,
     policy: &Policy,
     session: &mut Session,
     look: Look,
-    held_back: Option<HeldBack>,
-) -> Result<Watched, PassError> {
+    dry_run: bool,
+) -> (Watched, Option<PassError>) {
+    let dry = DryRun::of(ports);
+    let ports = &if dry_run { dry.ports(ports) } else { *ports };
     let started = (ports.clock)();
     let calls = ports.calendar.calls();
-    let me = session.me(ports).await?.id;
     let mut watched = Watched {
         started,
         finished: started,
         audit: look.audit,
-        held_back,
+        held_back: dry_run.then_some(HeldBack::DryRun),
         complete: false,
         checked: 0,
         calls: 0,
@@ -201,6 +210,30 @@ async fn watch_with(
         problems: Vec::new(),
         unresolved: Listed::default(),
     };
+    let mut end = run(ports, policy, session, look, &mut watched).await;
+    match ports.store.with(|store| Listed::read(store)).await {
+        Ok(unresolved) => watched.unresolved = unresolved,
+        Err(error) => end = end.and(Err(PassError::Store(error))),
+    }
+    watched.complete = end.is_ok() && watched.held_back.is_none() && !watched.stops(ports);
+    watched.finished = (ports.clock)();
+    watched.calls = ports.calendar.calls() - calls;
+    (watched, end.err())
+}
+
+async fn run(
+    ports: &Ports<'_>,
+    policy: &Policy,
+    session: &mut Session,
+    look: Look,
+    watched: &mut Watched,
+) -> Result<(), PassError> {
+    let started = watched.started;
+    let ledger = identify(ports, session).await?;
+    if ledger.restored.is_some() {
+        watched.held_back.get_or_insert(HeldBack::RestoreOpen);
+    }
+    let me = session.me(ports).await?.id;
     let mut seen = Seen::default();
     if let Some(since) = look.since {
         let written = Select::UpdatedSince(since - OVERLAP);
@@ -210,7 +243,7 @@ async fn watch_with(
     }
     let open = open_charges(ports).await?;
     let mut wanted = if look.audit {
-        audit_lists(ports, look, &open, started, &mut seen, &mut watched).await?;
+        audit_lists(ports, look, &open, started, &mut seen, watched).await?;
         open
     } else {
         let mut roots = seen.roots();
@@ -236,7 +269,7 @@ async fn watch_with(
             }
         }
         let wanted = wanted(ports, policy, open, &roots, started).await?;
-        past_lists(ports, &wanted, started, &mut seen, &mut watched).await?;
+        past_lists(ports, &wanted, started, &mut seen, watched).await?;
         wanted
     };
     // What the lists have shown of the clocks counts for everything that is decided now.
@@ -263,8 +296,8 @@ async fn watch_with(
             let problems = &mut watched.problems;
             let chain = seen.chain(ports, &charge.booking, problems).await?;
             watched.checked += 1;
-            if moves_on(ports, policy, session, charge, &chain, &mut watched).await? {
-                settle::settle(ports, policy, charge, chain, &mut watched).await?;
+            if moves_on(ports, policy, session, charge, &chain, watched).await? {
+                settle::settle(ports, policy, charge, chain, watched).await?;
             }
         }
     }
@@ -275,22 +308,17 @@ async fn watch_with(
             listed::read(ports, &on_list, &mut seen, &mut watched.problems).await?;
         }
         let begun = cancel::begun(ports, &policy.limits).await?;
-        unmanaged::unmanaged(ports, policy, session, me, &seen, &mut watched).await?;
-        cancel::go_on(ports, policy, begun, &mut watched).await?;
+        unmanaged::unmanaged(ports, policy, session, me, &seen, watched).await?;
+        cancel::go_on(ports, policy, begun, watched).await?;
     }
     if !watched.stops(ports) {
-        notes::notes(ports, look.since, &seen, &mut watched).await?;
+        notes::notes(ports, look.since, &seen, watched).await?;
     }
-    let unresolved = ports.store.with(|store| Listed::read(store)).await;
-    watched.unresolved = unresolved.map_err(PassError::Store)?;
     watched.problems.extend(clock_problem(ports));
     if watched.held_back == Some(HeldBack::RestoreOpen) {
         watched.problems.push(restore_problem());
     }
-    watched.complete = watched.held_back.is_none() && !watched.stops(ports);
-    watched.finished = (ports.clock)();
-    watched.calls = ports.calendar.calls() - calls;
-    Ok(watched)
+    Ok(())
 }
 
 /// Whether the charge may be settled by its chain now. A move that was accepted without a pass is judged

@@ -17,7 +17,7 @@ use crate::lookup::desk::Desk;
 use crate::reconcile::pass::pass_to_its_end;
 use crate::reconcile::ports::{PassError, Ports, Session, Stop};
 use crate::reconcile::report::Report;
-use crate::reconcile::watch::{Look, Watched, preview, watch};
+use crate::reconcile::watch::{Look, Watched, watch_to_its_end};
 use crate::store::handle::StoreHandle;
 
 /// How long a watch that failed rests. Passes have their own, longer patience with the server.
@@ -67,15 +67,13 @@ impl Loop {
         let wakes = self.daemon.wakes.clone();
         beside(wakes, async move {
             let (ports, policy) = (tools.ports(), &tools.policy);
-            let result = if dry_run {
-                preview(&ports, policy, &mut session, look).await
-            } else {
-                watch(&ports, policy, &mut session, look).await
-            };
+            let (watched, stopped) =
+                watch_to_its_end(&ports, policy, &mut session, look, dry_run).await;
             Wake::WatchEnded {
                 preview: dry_run,
                 session,
-                result,
+                watched: Box::new(watched),
+                stopped,
             }
         });
     }
@@ -84,19 +82,20 @@ impl Loop {
         &mut self,
         session: Session,
         preview: bool,
-        result: Result<Watched, PassError>,
+        watched: &Watched,
+        stopped: Option<PassError>,
     ) -> Result<(), Failure> {
         self.take_back(session);
         let now = (self.daemon.clock)();
         if let Some(begun) = self.reporting.take() {
-            report(begun, &result);
+            report(begun, watched, stopped.as_ref());
         }
-        match result {
+        match stopped {
             // Nothing was done, and nothing is to be tried again.
             _ if preview => {}
             // One that was stopped has not seen everything.
-            Ok(_) if self.shutting_down => {}
-            Ok(watched) => {
+            None if self.shutting_down => {}
+            None => {
                 self.watch_rests = None;
                 if let Some(error) = self.watch_error.take() {
                     tracing::info!(
@@ -105,9 +104,9 @@ impl Loop {
                         "watches work again"
                     );
                 }
-                self.last_watch = Some(views::watch_head(&watched));
+                self.last_watch = Some(views::watch_head(watched));
                 if watched.complete {
-                    self.watching.done(&watched);
+                    self.watching.done(watched);
                     self.watching.save(&self.daemon.config.store.path);
                 } else {
                     // It has its next turn by the schedule, and looks from where this one did.
@@ -123,7 +122,7 @@ impl Loop {
                     "watch ended"
                 );
             }
-            Err(error) => {
+            Some(error) => {
                 let failure = Failure::from(&error);
                 if matches!(failure, Failure::Store(_)) {
                     return Err(failure);
@@ -298,24 +297,20 @@ impl Loop {
 }
 
 /// Tells whoever waited for a pass and a watch how both ended.
-fn report(begun: Begun, result: &Result<Watched, PassError>) {
+fn report(begun: Begun, watched: &Watched, stopped: Option<&PassError>) {
     let Begun {
         mut pass, answer, ..
     } = begun;
-    let response = match result {
-        Ok(watched) => {
-            pass.watch = Some(views::watch(watched));
-            Response::Ok(Box::new(Answer::Pass(pass)))
-        }
-        Err(error) => {
-            let mut stopped = Failure::from(error).stopped();
-            stopped.text = format!("the pass is done, and the watch failed: {}", stopped.text);
-            pass.stopped = Some(stopped);
-            Response::Ok(Box::new(Answer::Pass(pass)))
-        }
-    };
+    if stopped.is_none() || watched.tells() {
+        pass.watch = Some(views::watch(watched));
+    }
+    pass.stopped = stopped.map(|error| {
+        let mut stopped = Failure::from(error).stopped();
+        stopped.text = format!("the pass is done, and the watch failed: {}", stopped.text);
+        stopped
+    });
     // Whoever asked may have gone.
-    let _ = answer.send(response);
+    let _ = answer.send(Response::Ok(Box::new(Answer::Pass(pass))));
 }
 
 /// Runs a pass or a watch beside the loop, and tells the loop how it ended, also when it panicked.
