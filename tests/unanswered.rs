@@ -85,6 +85,32 @@ async fn a_slow_confirm_is_only_read_and_mails_once() {
     assert_eq!(house.charge(&uid).await.unwrap().state, ChargeState::Open);
 }
 
+/// The wait is told by this machine's clock. A jump of it does not end the wait: it differs from the
+/// server's then, and nothing is sent until it agrees again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_jumps_does_not_end_the_wait() {
+    let mut house = House::new(Dialect::V2).await;
+    house.grant(BO, 5).await;
+    let lesson = house.kinds.lesson;
+    let uid = house.request(lesson, BO, "2026-12-01T09:00:00Z");
+    let slow = slow(Stage::Between, 3_000);
+    fault(&house, Rule::next(Kind::Confirm, slow));
+    let report = house.pass().await;
+    assert_eq!(ended(&report, &uid), "unresolved");
+    // The server's clock stays where it was.
+    let servers = house.clock.clone();
+    house.clock = HandClock::at(servers.now() + Span::minutes(20));
+    let report = house.fresh_pass().await.unwrap();
+    assert_eq!(ended(&report, &uid), "unresolved");
+    server_is_done(&house).await;
+    house.clock = servers;
+    house.clock.advance(Span::minutes(1));
+    let report = house.fresh_pass().await.unwrap();
+    assert_eq!(ended(&report, &uid), "confirmed");
+    assert_eq!(count(&house, Kind::Confirm), 1);
+    assert_eq!(mails(&house, &uid, MailKind::Confirmed), 1);
+}
+
 /// Whatever call it is, and whichever dialect: a call that the server never carried out is repeated,
 /// and not before `resend_after` has passed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

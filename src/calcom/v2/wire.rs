@@ -208,6 +208,17 @@ mod tests {
         })
     }
 
+    /// As a genuine server shows what a confirm revived: accepted, with the signs of the cancellation.
+    #[test]
+    fn a_revived_booking_is_seen_as_one() {
+        let row = include_str!("../../../tests/inputs/booking-revived.json");
+        let read = booking(&serde_json::from_str(row).unwrap()).unwrap();
+        assert_eq!(read.status, Status::Accepted);
+        assert!(read.was_cancelled());
+        let sight = crate::domain::intent::Sight::of_booking(&read);
+        assert_eq!(sight, crate::domain::intent::Sight::AcceptedAfterCancel);
+    }
+
     /// The pending booking with some fields replaced, or taken out by null marks.
     fn with(changes: Value) -> Value {
         let mut row = pending();
