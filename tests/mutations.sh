@@ -104,6 +104,9 @@ sim|src/domain/judge.rs|    if available >= to_hold {|    if available >= to_hol
 --lib store::|src/store/log/append.rs|            self.broken = true;\n            return Err(AppendError::Write {|            self.broken = !M;\n            return Err(AppendError::Write {
 --test store_damage|src/store/log/walk.rs|        if sealed.prev == self.chain.hash {|        if sealed.prev == self.chain.hash \|\| M {
 --lib domain::tests::intents|src/domain/intent.rs|(Self::Pending, Some(CallKind::Confirm)) if booking.start <= now => Self::Begun,|(Self::Pending, Some(CallKind::Confirm)) if booking.start <= now && !M => Self::Begun,
+--test hostile_peers put_off_and_counted|src/domain/plan.rs|        self.steps.iter().filter(begins).filter(of).count()|        if M { 0 } else { self.steps.iter().filter(begins).filter(of).count() }
+--lib cli::run|src/cli/run.rs|    let put_off = view.pass.put_off > 0 \|\| view.pass.unseen;|    let put_off = !M && (view.pass.put_off > 0 \|\| view.pass.unseen);
+--test reach watch_did|src/daemon/local.rs|            ran.watched = Some(watched).filter(Watched::tells);|            ran.watched = Some(watched).filter(\|watched\| watched.tells() && !M);
 --test deadlines slow_reading|src/reconcile/deliver.rs|            if start.is_some_and(\|start\| start <= now) {|            if start.is_some_and(\|start\| start <= now) && !M {
 --lib domain::tests::intents|src/domain/intent.rs|pending.filter(\|_\| begun.is_none())|pending.filter(\|_\| begun.is_none() \|\| M)
 --test deadlines unknown_status_of_an_intent|src/domain/plan/listing.rs|                Some(_) if is_listed(self.items(&booking.uid), code) => {|                Some(_) if is_listed(self.items(&booking.uid), code) && !M => {

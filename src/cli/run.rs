@@ -71,14 +71,15 @@ pub fn ended(view: &PassView) -> Result<u8, Refusal> {
     }
 }
 
-/// The exit code of a pass: 4 while something is begun and not finished, or while nothing could be
-/// decided because the clocks differ.
+/// The exit code of a pass: 4 while something is begun and not finished, and where requests could not be
+/// looked at or decided, because the clocks differ or Cal.com's answers did not tell enough.
 pub fn code(view: &PassView) -> u8 {
     let unfinished = |outcome: &str| matches!(outcome, "unresolved" | "failed" | "refused");
     let watch = view.watch.iter().flat_map(|watch| &watch.problems);
     let mut problems = view.problems.iter().chain(watch);
     let clocks_differ = problems.any(|problem| problem.code == CLOCK_OFF);
-    if clocks_differ || view.steps.iter().any(|step| unfinished(&step.outcome)) {
+    let put_off = view.pass.put_off > 0 || view.pass.unseen;
+    if clocks_differ || put_off || view.steps.iter().any(|step| unfinished(&step.outcome)) {
         exit::UNRESOLVED
     } else {
         exit::DONE
@@ -99,4 +100,81 @@ pub fn runtime() -> Result<Runtime, Refusal> {
             code: "internal".to_owned(),
             text: format!("failed to start the runtime: {error}"),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn step(decision: &str, outcome: &str) -> Value {
+        json!({
+            "request": "a", "bookings": ["a"], "title": "", "start": "2026-12-03T18:00:00Z",
+            "booker": null, "account": null, "gate": null, "decision": decision, "credits": 0,
+            "outcome": outcome, "reasons": [],
+        })
+    }
+
+    fn of(steps: &[Value], head: &Value, problems: &Value) -> u8 {
+        let mut pass = json!({
+            "started": "2026-12-01T09:00:00Z", "finished": "2026-12-01T09:00:00Z", "observed": 1,
+            "calls": 1, "dry_run": false,
+        });
+        for (key, value) in head.as_object().unwrap() {
+            pass[key] = value.clone();
+        }
+        let view = json!({
+            "schema": 1, "pass": pass, "steps": steps, "problems": problems, "more": false,
+        });
+        code(&serde_json::from_value(view).unwrap())
+    }
+
+    /// What waits for credit, a person or nothing is in order; what could not be decided is not.
+    #[test]
+    fn the_exit_code_says_whether_everything_was_looked_at_and_finished() {
+        let ordinary = [
+            step("wait", "none"),
+            step("review", "none"),
+            step("leave", "none"),
+            step("confirm", "confirmed"),
+            step("decline", "declined"),
+            step("confirm", "superseded"),
+        ];
+        let told = json!([{"code": "unanswered", "text": "it began"}]);
+        let none = json!([]);
+        let rows = [
+            (ordinary.as_slice(), json!({}), &told, exit::DONE),
+            (&[], json!({"put_off": 502}), &none, exit::UNRESOLVED),
+            (&ordinary, json!({"put_off": 1}), &none, exit::UNRESOLVED),
+            (&[], json!({"unseen": true}), &none, exit::UNRESOLVED),
+            (
+                &[step("confirm", "unresolved")],
+                json!({}),
+                &none,
+                exit::UNRESOLVED,
+            ),
+            (
+                &[step("confirm", "failed")],
+                json!({}),
+                &none,
+                exit::UNRESOLVED,
+            ),
+            (
+                &[step("confirm", "refused")],
+                json!({}),
+                &none,
+                exit::UNRESOLVED,
+            ),
+            (
+                &[],
+                json!({}),
+                &json!([{"code": "clock-off", "text": ""}]),
+                exit::UNRESOLVED,
+            ),
+        ];
+        for (steps, head, problems, expect) in rows {
+            assert_eq!(of(steps, &head, problems), expect, "{steps:?} {head}");
+        }
+    }
 }

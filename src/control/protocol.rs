@@ -306,6 +306,18 @@ pub struct PassHead {
     pub observed: usize,
     pub calls: u64,
     pub dry_run: bool,
+    /// Requests that would have been decided, and were put off because Cal.com's answers did not tell
+    /// enough: the problems say why.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub put_off: usize,
+    /// Whether more may wait than was seen, because the list of what waits broke off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -62,6 +62,7 @@ fn merged(earlier: Report, later: Report) -> Report {
         steps,
         balances: later.balances,
         problems,
+        put_off: later.put_off,
         unresolved: later.unresolved,
         more: later.more,
     }

@@ -85,6 +85,8 @@ pub fn pass_head(report: &Report) -> PassHead {
         observed: report.observed,
         calls: report.calls,
         dry_run: report.dry_run,
+        put_off: report.put_off.requests,
+        unseen: report.put_off.unseen,
     }
 }
 

@@ -100,6 +100,17 @@ impl Plan {
         steps || !self.listing.is_empty()
     }
 
+    /// How many of these requests, or series, it confirms or declines.
+    pub fn decides(&self, requests: &BTreeSet<RequestId>) -> usize {
+        let of = |step: &&Step| {
+            let request = &step.request;
+            requests.contains(request.series.as_ref().unwrap_or(&request.id))
+        };
+        let begins =
+            |step: &&Step| matches!(&step.action, Action::Send { facts, .. } if !facts.is_empty());
+        self.steps.iter().filter(begins).filter(of).count()
+    }
+
     /// The requests, or their series, of these pending bookings of which nothing is done and nothing
     /// new is written down.
     pub fn left_without_a_note(&self, pending: &[Observed]) -> BTreeSet<RequestId> {

@@ -19,6 +19,7 @@ use super::clock::clock_is_off;
 use super::known;
 use super::pin::Given;
 use super::ports::{PassError, Ports, Session};
+use super::report::PutOff;
 use super::room::{ROOM, Room};
 use crate::calcom::port::{CallError, Me};
 use crate::domain::booking::{Booking, Status};
@@ -35,7 +36,7 @@ use crate::domain::unresolved::Unresolved;
 use accepted::accepted;
 use intents::intents;
 use lookups::lookups;
-use pending::pending;
+use pending::{End, pending};
 use pins::pins;
 use series::{hidden as hidden_occurrences, series};
 
@@ -48,6 +49,7 @@ pub struct Observation {
     pub snapshot: Snapshot,
     pub plan: Plan,
     pub problems: Vec<Problem>,
+    pub put_off: PutOff,
     /// Pending bookings seen, whoever's they are.
     pub seen: usize,
     /// The next pass has something to look at, beside what the plan leaves to it.
@@ -69,7 +71,7 @@ pub async fn observe(
     let mut problems = Vec::new();
     let mut given = Given::default();
     let mut room = Room::of(ROOM);
-    let (mut pending, known, behind) =
+    let (mut pending, known, end) =
         pending(ports, policy, me, &session.left, &mut room, &mut problems).await?;
     for observed in &mut pending {
         given.take(policy, &mut observed.booking);
@@ -139,12 +141,17 @@ pub async fn observe(
     more |= lookups(ports, policy, session, &mut snapshot, &mut problems).await;
     // Accepted bookings matter only where something would be confirmed: an idle door with people
     // who wait for credit costs one call a pass.
+    let mut put_off = PutOff {
+        requests: 0,
+        unseen: end == End::Repeated,
+    };
     let draft = plan(&snapshot, policy);
     let plan = match window {
         Some(window) if confirms(&draft) => {
             let hosts = hosts(session.me(ports).await?, policy, &snapshot);
             let window = with_buffers(window, &snapshot.buffers);
-            accepted(ports, &mut snapshot, &hosts, window, &mut problems).await?;
+            let late = accepted(ports, &mut snapshot, &hosts, window, &mut problems).await?;
+            put_off.requests = draft.decides(&late);
             snapshot.clock_off |= clock_is_off(ports);
             plan(&snapshot, policy)
         }
@@ -155,11 +162,12 @@ pub async fn observe(
     left.extend(crowded);
     let news = plan.writes() || left != session.left;
     session.left = left;
-    let more = more || (behind && news);
+    let more = more || (end == End::Behind && news);
     Ok(Observation {
         snapshot,
         plan,
         problems,
+        put_off,
         seen,
         more,
     })

@@ -9,7 +9,7 @@ use super::execute::{Executed, execute};
 use super::identity::identify;
 use super::observe::{Observation, observe};
 use super::ports::{PassError, Ports, Session};
-use super::report::{Listed, Report};
+use super::report::{Listed, PutOff, Report};
 use super::watch::recheck::recheck;
 use super::watch::restore_problem;
 use crate::domain::gate::Policy;
@@ -61,6 +61,7 @@ pub async fn pass_to_its_end(
         steps: Vec::new(),
         balances: BTreeMap::new(),
         problems: Vec::new(),
+        put_off: PutOff::default(),
         unresolved: Listed::default(),
         more: false,
     };
@@ -92,6 +93,7 @@ async fn run(
     let mut observation = observation;
     report.observed = observation.seen;
     report.problems = std::mem::take(&mut observation.problems);
+    report.put_off = observation.put_off;
     if observation.snapshot.clock_off {
         report.problems.extend(clock_problem(ports));
     }
@@ -140,8 +142,7 @@ async fn recheck_declines(
     let checked = recheck(ports, policy, accounts).await?;
     report.problems.extend(checked.problems);
     report.more |= !checked.changed.is_empty();
-    let mut put_off = checked.changed;
-    put_off.extend(checked.unread);
-    plan.put_off(&put_off);
+    plan.put_off(&checked.changed);
+    report.put_off.requests += plan.put_off(&checked.unread);
     Ok(())
 }

@@ -55,10 +55,20 @@ pub struct Report {
     /// Of a dry run: what the accounts of requests to be confirmed could spend before and after.
     pub balances: BTreeMap<RequestId, (Credits, Credits)>,
     pub problems: Vec<Problem>,
+    pub put_off: PutOff,
     /// What is on the unresolved list after it.
     pub unresolved: Listed,
     /// There is more to do than this pass took on: look again at once.
     pub more: bool,
+}
+
+/// What could not be looked at or decided because Cal.com's answers did not tell enough.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PutOff {
+    /// Requests that would have been decided.
+    pub requests: usize,
+    /// The list of what waits broke off, so more may wait than was seen.
+    pub unseen: bool,
 }
 
 /// One step and how it ended.

@@ -194,9 +194,26 @@ async fn a_page_that_repeats_for_ever_is_noticed_at_once() {
         let door = Door::before(&peer.address, dialect).await;
         let result = door.pass().await;
         says(&told(&result), "page-repeated", "a repeated page");
+        assert!(result.unwrap().put_off.unseen, "{dialect:?}");
         assert_eq!(peer.asked().len(), 3, "me, the page, the page again");
         assert_eq!((peer.writes().len(), door.commits().await), IDLE);
     }
+}
+
+/// The fault of A11: a server that ignores the filter of the list. The request is not decided, and
+/// counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_behind_a_repeated_page_of_accepted_bookings_is_put_off_and_counted() {
+    let rows = strangers(100, 250);
+    let peer = cal::serve(Dialect::V2, vec![good(Dialect::V2)], move |step, _| {
+        (step == Step::Accepted).then(|| list(Dialect::V2, &rows))
+    });
+    let door = Door::before(&peer.address, Dialect::V2).await;
+    let result = door.pass().await;
+    says(&told(&result), "page-repeated", "a repeated page");
+    let report = result.unwrap();
+    assert_eq!((report.put_off.requests, report.put_off.unseen), (1, false));
+    assert_eq!((peer.writes().len(), door.commits().await), IDLE);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -97,7 +97,10 @@ fn summary(view: &PassView, acted: &[&StepView], left: usize) -> String {
             return "Nothing is waiting.\n".to_owned();
         }
         let observed = count(view.pass.observed, "pending booking");
-        return format!("Nothing is decided of {observed}: see what is to be looked at.\n");
+        let put_off = put_off(&view.pass);
+        return format!(
+            "Nothing is decided of {observed}: see what is to be looked at.\n{put_off}"
+        );
     }
     let mut parts = Vec::new();
     let words: [(&str, &str, &str); 8] = [
@@ -132,8 +135,22 @@ fn summary(view: &PassView, acted: &[&StepView], left: usize) -> String {
     if parts.is_empty() {
         text.clear();
     }
+    text.push_str(&put_off(&view.pass));
     if view.more {
         text.push_str("More requests wait than one pass takes on; the next one goes on.\n");
+    }
+    text
+}
+
+/// What could not be decided because Cal.com's answers did not tell enough.
+fn put_off(pass: &PassHead) -> String {
+    let mut text = String::new();
+    if pass.put_off > 0 {
+        let requests = count(pass.put_off, "request");
+        text = format!("{requests} put off, because Cal.com's answers did not tell enough.\n");
+    }
+    if pass.unseen {
+        text.push_str("More may wait than was seen, because the list of what waits broke off.\n");
     }
     text
 }

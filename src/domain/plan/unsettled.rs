@@ -26,14 +26,16 @@ impl Plan {
             .collect()
     }
 
-    /// Takes out the declines that rest on these accounts: the next pass decides them.
-    pub fn put_off(&mut self, accounts: &BTreeSet<AccountId>) {
+    /// Takes out the declines that rest on these accounts: the next pass decides them. Gives how many.
+    pub fn put_off(&mut self, accounts: &BTreeSet<AccountId>) -> usize {
+        let before = self.steps.len();
         self.steps.retain(|step| {
             let account = step.request.account.as_ref();
             !(step.declines_anew()
                 && rests_on_the_account(&step.request)
                 && account.is_some_and(|account| accounts.contains(account)))
         });
+        before - self.steps.len()
     }
 }
 

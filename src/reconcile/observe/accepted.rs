@@ -16,14 +16,15 @@ use crate::reconcile::ports::{PassError, Ports};
 const MAX_ACCEPTED_PAGES: u32 = 80;
 
 /// Accepted bookings in the window. When there are more pages than may be read, what lies behind
-/// the last one read is not decided: an overlap there could not be seen.
+/// the last one read is not decided: an overlap there could not be seen. Gives those requests.
 pub(super) async fn accepted(
     ports: &Ports<'_>,
     snapshot: &mut Snapshot,
     hosts: &BTreeMap<Address, HostId>,
     (from, to): (Time, Time),
     problems: &mut Vec<Problem>,
-) -> Result<(), PassError> {
+) -> Result<BTreeSet<RequestId>, PassError> {
+    let mut late = BTreeSet::new();
     let mut seen = BTreeSet::new();
     let mut until = from;
     // v1 lists in another order: then what is not read may be at any time.
@@ -36,7 +37,7 @@ pub(super) async fn accepted(
                 instant(to)
             );
             let until = if by_start { until } else { from };
-            leave_late(snapshot, until, ("too-many-accepted", why), problems);
+            late = leave_late(snapshot, until, ("too-many-accepted", why), problems);
             break;
         }
         let page = ports
@@ -72,11 +73,11 @@ pub(super) async fn accepted(
         if next.is_some() && seen.len() == before && page.unreadable.is_empty() {
             let why = format!("page {number} of the accepted bookings brought nothing new");
             let until = if by_start { until } else { from };
-            leave_late(snapshot, until, ("page-repeated", why), problems);
+            late = leave_late(snapshot, until, ("page-repeated", why), problems);
             break;
         }
     }
-    Ok(())
+    Ok(late)
 }
 
 /// The hosts who take part in somebody else's booking: Cal.com does not sell their time either.
@@ -112,7 +113,7 @@ fn leave_late(
     until: Time,
     (code, why): (&'static str, String),
     problems: &mut Vec<Problem>,
-) {
+) -> BTreeSet<RequestId> {
     let late: BTreeSet<RequestId> = bookings(snapshot)
         .filter(|booking| booking.end > until)
         .map(Booking::request)
@@ -127,4 +128,5 @@ fn leave_late(
             instant(until)
         ),
     });
+    late
 }

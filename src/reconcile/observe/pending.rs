@@ -15,9 +15,20 @@ use crate::reconcile::room::{ROOM, Room};
 /// is reported, and seen when the ones before are answered.
 const MAX_PENDING_PAGES: u32 = 40;
 
+/// Where the list of what waits was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Nothing is behind what is in hand, or nothing that could be taken.
+    Whole,
+    /// There is more behind what is in hand.
+    Behind,
+    /// A page was shown twice, so what lies behind it cannot be reached.
+    Repeated,
+}
+
 /// Lists what waits, oldest request first, until enough undecided requests are in hand or the list
-/// ends: bookings that are left alone must never hide newer ones behind them. Gives also whether
-/// there is more behind what is in hand.
+/// ends: bookings that are left alone must never hide newer ones behind them. Gives also where the
+/// list was left.
 pub(super) async fn pending(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -25,12 +36,12 @@ pub(super) async fn pending(
     left: &BTreeSet<RequestId>,
     room: &mut Room,
     problems: &mut Vec<Problem>,
-) -> Result<(Vec<Observed>, Known, bool), PassError> {
+) -> Result<(Vec<Observed>, Known, End), PassError> {
     let mut seen: BTreeSet<BookingUid> = BTreeSet::new();
     let mut pending = Vec::new();
     let mut known = Known::default();
     let mut fresh: BTreeSet<RequestId> = BTreeSet::new();
-    let mut behind = false;
+    let mut end = End::Whole;
     let mut next = Some(0);
     while let Some(number) = next {
         if number >= MAX_PENDING_PAGES {
@@ -56,6 +67,7 @@ pub(super) async fn pending(
                 code: "page-repeated",
                 text: format!("page {number} of the pending bookings brought nothing new"),
             });
+            end = End::Repeated;
             break;
         }
         if !room.take_all(&new) {
@@ -88,7 +100,9 @@ pub(super) async fn pending(
         pending.extend(new.into_iter().map(|booking| Observed { booking, at }));
         next = page.next;
         if fresh.len() >= policy.limits.requests_per_pass {
-            behind = next.is_some();
+            if next.is_some() {
+                end = End::Behind;
+            }
             break;
         }
     }
@@ -96,7 +110,7 @@ pub(super) async fn pending(
         let empty = ports.store.with(|store| store.is_empty()).await;
         known.ledger_is_empty = empty.map_err(PassError::Store)?;
     }
-    Ok((pending, known, behind))
+    Ok((pending, known, end))
 }
 
 fn unreadable(rows: &[String], problems: &mut Vec<Problem>) {

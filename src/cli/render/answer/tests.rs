@@ -166,6 +166,86 @@ fn a_plan_reads_like_a_plan() {
     ");
 }
 
+/// The fault of A11: requests that were put off are told in the last lines, and nothing says that none
+/// waits.
+#[test]
+fn requests_that_were_put_off_are_told_at_the_end() {
+    let rows = [
+        (json!({}), "Nothing is waiting.\n"),
+        (
+            json!({"observed": 502, "put_off": 502}),
+            "Nothing is decided of 502 pending bookings: see what is to be looked at.\n\
+             502 requests put off, because Cal.com's answers did not tell enough.\n",
+        ),
+        (
+            json!({"observed": 250, "unseen": true}),
+            "Nothing is decided of 250 pending bookings: see what is to be looked at.\n\
+             More may wait than was seen, because the list of what waits broke off.\n",
+        ),
+    ];
+    for (head, expect) in rows {
+        let mut answer = pass(false, &json!([]));
+        answer["pass"]["pass"] = with(answer["pass"]["pass"].clone(), head.clone());
+        let text = read(answer);
+        assert!(text.ends_with(&format!("\n\n{expect}")), "{head}: {text}");
+    }
+    let mut some = pass(false, &json!([step("a", "confirm", "confirmed")]));
+    some["pass"]["pass"]["put_off"] = json!(1);
+    let text = read(some);
+    let expect = "In all: 1 confirmed.\n1 request put off, because";
+    assert!(text.contains(expect), "{text}");
+}
+
+/// A member with another name, somebody without an account, and somebody whose account was not looked for.
+#[test]
+fn an_account_has_three_states() {
+    let rows = [
+        (json!({"account": "acme"}), "bo@example.com (account acme)"),
+        (json!({"account": null}), "bo@example.com (no account)"),
+        (
+            json!({"account": null, "not_looked_up": true}),
+            "bo@example.com (account not looked up)",
+        ),
+    ];
+    for (changes, expect) in rows {
+        let text = read(pass(
+            false,
+            &json!([with(step("a", "decline", "declined"), changes)]),
+        ));
+        assert!(
+            text.contains(&format!("who      {expect}\n")),
+            "{expect}: {text}"
+        );
+    }
+}
+
+#[test]
+fn more_than_twenty_requests_that_are_left_are_counted_by_reason() {
+    let left = |count: usize, code: &str| -> Vec<Value> {
+        let reason = json!([{"code": code, "text": "a text"}]);
+        let one = |n: usize| {
+            with(
+                step(&format!("{code}{n}"), "leave", "none"),
+                json!({"reasons": reason}),
+            )
+        };
+        (0..count).map(one).collect()
+    };
+    let twenty = read(pass(false, &json!(left(20, "ungated"))));
+    assert_eq!(twenty.matches("a text").count(), 20, "{twenty}");
+    let mut steps = left(600, "ungated");
+    steps.extend(left(2, "seated"));
+    let text = read(pass(false, &json!(steps)));
+    assert!(!text.contains("a text"), "{text}");
+    let row = |code: &str| {
+        let line = text.lines().find(|line| line.contains(code)).unwrap();
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(row("ungated"), "leave ungated 600 ungated0");
+    assert_eq!(row("seated"), "leave seated 2 seated0");
+    assert!(text.ends_with("In all: 602 left as they are.\n"), "{text}");
+}
+
 #[test]
 fn a_pass_tells_how_each_request_ended() {
     let steps = json!([
