@@ -136,7 +136,17 @@ impl Run {
                 sure.cloned().collect()
             };
             let (said, did) = (sure(&previewed), sure(&watched));
-            let agrees = said == did || self.is_due_between(began, self.shared.now());
+            // What a cancellation has answered is closed by the same watch.
+            let cancels = did.len() < watched.changes.len();
+            let closes = |change: &Change| change.what == What::Closed && !said.contains(change);
+            let follows: Vec<Change> = did
+                .iter()
+                .filter(|change| !closes(change))
+                .cloned()
+                .collect();
+            let agrees = said == did
+                || cancels && said == follows
+                || self.is_due_between(began, self.shared.now());
             if !agrees {
                 self.wrong.push(format!(
                     "8: the preview of a watch said {said:?}, and it did {did:?}"
@@ -608,12 +618,13 @@ fn taken_on(state: &State, town: &Town, row: &Row, now: Time) -> Option<Unmanage
     let begun = begun
         .into_iter()
         .find(|begun| begun.bookings.contains(&row.uid));
-    // What paid for a booking before it stands again: which of the two is meant, a person knows.
+    // What paid for a booking before it stands again, or is being decided: a person knows which is meant.
     let history = town.history.lock().unwrap();
     let beside = history.ancestors(&row.uid).into_iter().any(|before| {
         let hold = state.book.holds.get(&before.uid);
-        before.status == Status::Accepted
-            && hold.is_some_and(|hold| hold.state == HoldState::Posted)
+        state.book.intent_of(&before.uid).is_some()
+            || before.status == Status::Accepted
+                && hold.is_some_and(|hold| hold.state == HoldState::Posted)
     });
     if beside {
         return Some(Unmanaged::Report);

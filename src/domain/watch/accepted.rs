@@ -4,7 +4,6 @@
 
 use crate::domain::booking::{Booking, Status};
 use crate::domain::decision::{Code, Decision, Outcome};
-use crate::domain::id::BookingUid;
 use crate::domain::request::{CallEnd, Charge, ChargeState, Request, RequestState};
 use crate::domain::time::{Span, Time};
 use crate::domain::unresolved::{Unresolved, UnresolvedCode, is_settled};
@@ -26,9 +25,17 @@ pub struct AcceptedCase<'a> {
     pub replaced: bool,
     /// The charge of the nearest booking that it replaced, when that charge is closed.
     pub predecessor: Option<&'a Charge>,
-    /// Whether our confirm of its series accepted it, too.
-    pub by_our_confirm: bool,
+    pub our_confirm: OurConfirm,
     pub now: Time,
+}
+
+/// Whether our confirm of its series accepted the booking, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OurConfirm {
+    No,
+    /// The confirm was sent, and its end is not known.
+    Open,
+    Done,
 }
 
 /// What it is.
@@ -159,13 +166,11 @@ fn cause(case: &AcceptedCase<'_>) -> Cause {
                 | ChargeState::Void
                 | ChargeState::Moved { .. },
             )
-            | None => {
-                if case.by_our_confirm {
-                    Cause::OurConfirm
-                } else {
-                    Cause::Others
-                }
-            }
+            | None => match case.our_confirm {
+                OurConfirm::Done => Cause::OurConfirm,
+                OurConfirm::Open => Cause::Unclear,
+                OurConfirm::No => Cause::Others,
+            },
         },
     }
 }
@@ -234,27 +239,38 @@ pub fn has_ended(code: UnresolvedCode, status: &Status) -> Option<&'static str> 
     }
 }
 
-/// The request of our confirm that accepted this booking with the rest of its series: made before the
-/// call, and written by it.
-pub fn confirmed_with(booking: &Booking, request: &Request) -> bool {
-    let RequestState::Settled {
-        outcome: Outcome::Confirmed,
-        at: settled,
-    } = request.state
-    else {
-        return false;
-    };
+/// Whether the confirm of this request accepted the booking with the rest of its series: it was made
+/// before the call ended, and written by it.
+pub fn confirmed_with(booking: &Booking, request: &Request) -> OurConfirm {
     let of_series = booking.series.is_some() && request.series == booking.series;
-    let knows = |uid: &BookingUid| request.bookings.iter().any(|known| known.uid == *uid);
+    let knows = request
+        .bookings
+        .iter()
+        .any(|known| known.uid == booking.uid);
+    if !of_series || knows || request.decision != Decision::Confirm {
+        return OurConfirm::No;
+    }
+    let settled = match request.state {
+        RequestState::Recorded => return OurConfirm::Open,
+        RequestState::Settled {
+            outcome: Outcome::Confirmed,
+            at,
+        } => at,
+        RequestState::Settled { .. } | RequestState::Noted => return OurConfirm::No,
+    };
     // A call without an answer may have run on until its bookings showed that it was over.
     let ended = request.calls.iter().map(|call| match call.end {
         CallEnd::Unanswered { .. } => settled,
         CallEnd::Answered | CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => call.at,
     });
-    let called = ended.max();
+    let was_there = ended.max().is_some_and(|at| booking.created <= at);
     // The server's clock may be a little behind.
     let written = booking
         .updated
         .is_none_or(|at| at + Span::minutes(2) >= request.decided);
-    of_series && !knows(&booking.uid) && written && called.is_some_and(|at| booking.created <= at)
+    if was_there && written {
+        OurConfirm::Done
+    } else {
+        OurConfirm::No
+    }
 }

@@ -25,7 +25,7 @@ use crate::domain::time::Time;
 use crate::domain::unresolved::{Unresolved, UnresolvedCode, is_settled};
 use crate::domain::watch::What;
 use crate::domain::watch::accepted::{
-    Accepted, AcceptedCase, Cause, accepted, confirmed_with, has_ended, no_longer_holds,
+    Accepted, AcceptedCase, Cause, OurConfirm, accepted, confirmed_with, has_ended, no_longer_holds,
 };
 use crate::domain::watch::unmanaged::{ended, settled_as, takes};
 use crate::reconcile::chain::Before;
@@ -45,7 +45,7 @@ struct Known {
     charge: Option<Charge>,
     record: Option<Request>,
     items: Vec<Unresolved>,
-    by_our_confirm: bool,
+    our_confirm: OurConfirm,
     /// Made before the ledger knew of any booking.
     predates_ledger: bool,
 }
@@ -151,7 +151,7 @@ impl Walk<'_, '_> {
             items: &known.items,
             replaced: self.seen.is_replaced(&booking.uid),
             predecessor: None,
-            by_our_confirm: known.by_our_confirm,
+            our_confirm: known.our_confirm,
             now: (self.ports.clock)(),
         };
         let mut is = accepted(&case);
@@ -167,8 +167,10 @@ impl Walk<'_, '_> {
                 Before::Open(charge, _) if self.stands(&charge.booking.uid) => {
                     is = Accepted::Unpaid(Cause::Unclear);
                 }
+                // What is being decided may stay so for long, when a status is not known.
+                Before::Undecided => is = Accepted::Unpaid(Cause::Unclear),
                 // It was paid for under another name, or may have been: the charge moves first.
-                Before::Open(..) | Before::Undecided | Before::Hidden | Before::Unread => {
+                Before::Open(..) | Before::Hidden | Before::Unread => {
                     return Ok(());
                 }
             }
@@ -480,7 +482,7 @@ fn known(
     booking: &Booking,
     siblings: &[BookingUid],
 ) -> Result<Known, StoreError> {
-    let mut by_our_confirm = false;
+    let mut our_confirm = OurConfirm::No;
     let of_siblings = siblings.iter().take(MAX_SIBLINGS);
     let mut asked: BTreeSet<RequestId> = booking.series.iter().cloned().collect();
     for uid in of_siblings {
@@ -488,14 +490,14 @@ fn known(
     }
     for id in asked {
         if let Some(request) = store.request(&id)? {
-            by_our_confirm |= confirmed_with(booking, &request);
+            our_confirm = our_confirm.max(confirmed_with(booking, &request));
         }
     }
     Ok(Known {
         charge: store.charge(&booking.uid)?,
         record: request_of(store, &booking.uid)?,
         items: store.unresolved_of(&booking.uid)?,
-        by_our_confirm,
+        our_confirm,
         predates_ledger: store.ledger_state()?.predates(booking.created),
     })
 }
