@@ -352,6 +352,8 @@ impl<'a> Planner<'a> {
             .bookings
             .iter()
             .enumerate()
+            // What is over is in nobody's way, and nobody stands in its way.
+            .filter(|(_, booking)| booking.end > self.now)
             .find_map(|(at, booking)| Some((at, self.taken.find(booking)?)));
         let event_type = first.event_type.as_ref().map(|event_type| event_type.id);
         let reasons_since = record.map_or_else(Vec::new, known_reasons);

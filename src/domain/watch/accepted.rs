@@ -263,7 +263,9 @@ pub fn confirmed_with(booking: &Booking, request: &Request) -> OurConfirm {
         CallEnd::Unanswered { .. } => settled,
         CallEnd::Answered | CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => call.at,
     });
-    let was_there = ended.max().is_some_and(|at| booking.created <= at);
+    // A process that was killed in the call has written nothing of it.
+    let ended = ended.max().or(request.call.map(|_| settled));
+    let was_there = ended.is_some_and(|at| booking.created <= at);
     // The server's clock may be a little behind.
     let written = booking
         .updated
