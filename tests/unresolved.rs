@@ -117,6 +117,9 @@ async fn what_is_accepted_at_once_is_found_by_the_next_watch_and_listed_until_re
         };
         assert!(view.decision.is_none());
         assert_eq!(view.unresolved[0].code, "unmanaged");
+        // It is read without the news that told of it.
+        let detail = &view.unresolved[0].detail;
+        assert!(detail.starts_with("accepted by others"), "{detail}");
 
         resolve(&house, &uid).await;
         nothing_more(&mut house, "resolved").await;

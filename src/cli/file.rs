@@ -40,6 +40,7 @@ fn read_from(source: impl Read, limit: usize) -> io::Result<Option<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::exit;
 
     const MIB: usize = 1024 * 1024;
 

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use super::super::args::Verb;
 use super::super::usage;
 use super::*;
+use crate::control::exit;
 use crate::control::protocol::ImportRow;
 
 #[expect(clippy::unnecessary_wraps, reason = "the real one reads a file")]
@@ -324,7 +325,7 @@ fn a_file_that_cannot_be_read_or_is_no_text_is_refused() {
         file: "booking.json".into(),
         at: None,
     });
-    let unread = usage("booking.json cannot be read".to_owned());
+    let unread = Refusal::usage("booking.json cannot be read".to_owned());
     let result = command_of(&ask, &here, &|_, _| Err(unread.clone()), &no_pin);
     assert_eq!(result, Err(unread.clone()));
     let bad = |_: &Path, _| Ok(b"{\"a\":\"\xff\"}".to_vec());

@@ -6,7 +6,7 @@ use crate::control::protocol::{DecisionView, DecisionsView, RefundView, StepView
 
 pub fn plain(view: &DecisionsView, page: &Page) -> String {
     if view.decisions.is_empty() {
-        return "Nothing was decided in that time.\n".to_owned();
+        return "No decision fits what was asked for (`--since`, `--who`, `--gate`, `--outcome`).\n".to_owned();
     }
     let mut text = count(view.decisions.len(), "decision") + ", newest first:\n\n";
     let headings = ["decided", "booking", "what"];

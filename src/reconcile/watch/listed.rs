@@ -32,6 +32,7 @@ pub(super) struct Finding {
     pub code: UnresolvedCode,
     pub account: Option<AccountId>,
     pub until: Time,
+    /// Reads after "accepted".
     pub detail: String,
 }
 
@@ -62,7 +63,7 @@ impl Finding {
             code: self.code,
             account: self.account,
             until: Some(self.until),
-            detail: self.detail,
+            detail: format!("accepted {}", self.detail),
         })
     }
 }

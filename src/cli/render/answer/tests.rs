@@ -662,7 +662,7 @@ fn decisions_are_listed() {
     There are more; ask for them with --limit or --since.
     ");
     let view = json!({"schema": 1, "decisions": [], "more": false});
-    insta::assert_snapshot!(read(json!({"decisions": view})), @"Nothing was decided in that time.");
+    insta::assert_snapshot!(read(json!({"decisions": view})), @"No decision fits what was asked for (`--since`, `--who`, `--gate`, `--outcome`).");
 }
 
 fn findings() -> Value {
