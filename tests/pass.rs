@@ -7,12 +7,12 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{House, KEY, client, ended, time};
+use common::{HOST, House, KEY, client, ended, time};
 use maitred::calcom::port::Dialect;
 use maitred::domain::criteria::effect::Effect;
 use maitred::domain::decision::{Code, Outcome};
 use maitred::domain::fact::Fact;
-use maitred::domain::gate::RefuseWith;
+use maitred::domain::gate::{EventTypeKey, RefuseWith};
 use maitred::domain::id::{AccountId, Address, BookingUid, Reference, RequestId};
 use maitred::domain::request::{ChargeState, RequestState, Verdict};
 use maitred::domain::time::Span;
@@ -23,6 +23,7 @@ use maitred::reconcile::ports::{PassError, Ports};
 use maitred::sandbox::actions::{Action, Said, Shift};
 use maitred::sandbox::faults::{Fault, RowFault, Rule, Stage, Times};
 use maitred::sandbox::journal::{Kind, MailKind, Recipient};
+use maitred::sandbox::model::EventType;
 use maitred::sandbox::script::Trigger;
 use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
@@ -933,4 +934,50 @@ async fn what_replaced_something_undecided_is_left_until_that_is_settled() {
     house.pass().await;
     assert_eq!(house.status(&moved[0]), "accepted");
     assert_eq!(house.balance("bo@example.com").await, (0, 0, 1));
+}
+
+/// The fault of A6: times that Cal.com itself would not sell. Right after a booking there is its buffer,
+/// and the host may take part in a booking of another host.
+#[tokio::test]
+async fn a_time_that_cal_com_would_not_sell_is_not_confirmed() {
+    const BO: &str = "bo@example.com";
+    for dialect in BOTH {
+        let refused = match dialect {
+            Dialect::V2 => "rejected",
+            Dialect::V1 => "cancelled",
+        };
+        let mut house = House::new(dialect).await;
+        house.grant(BO, 9).await;
+        let buffered = EventType {
+            buffers: (0, 15),
+            ..EventType::new(HOST, "buffered")
+        };
+        let kind = house.sandbox.lock().add_event_type(buffered);
+        let key = EventTypeKey::Slug("buffered".to_owned());
+        house.policy.gates[0].event_types.push(key);
+        let first = house.request(kind, BO, "2026-12-01T09:00:00Z");
+        house.pass().await;
+        assert_eq!(house.status(&first), "accepted", "{dialect:?}");
+        let within = house.request(kind, BO, "2026-12-01T09:30:00Z");
+        let behind = house.request(kind, BO, "2026-12-01T09:45:00Z");
+        house.pass().await;
+        assert_eq!(house.status(&within), refused, "{dialect:?}");
+        assert_eq!(house.status(&behind), "accepted", "{dialect:?}");
+        let code = house.record(&within).await.unwrap().reasons[0].code;
+        assert_eq!(code, Code::Taken, "{dialect:?}");
+        if dialect == Dialect::V1 {
+            // Its lists do not show bookings of others.
+            continue;
+        }
+        let theirs = house.request(house.kinds.foreign, "ada@example.org", "2026-12-02T09:00:00Z");
+        let accept = |row: &mut maitred::sandbox::model::Booking| {
+            row.status = maitred::sandbox::model::Status::Accepted;
+        };
+        house.sandbox.lock().edit(&theirs, accept).unwrap();
+        let busy = house.request(house.kinds.lesson, BO, "2026-12-02T09:15:00Z");
+        house.pass().await;
+        assert_eq!(house.status(&busy), refused);
+        let code = house.record(&busy).await.unwrap().reasons[0].code;
+        assert_eq!(code, Code::Taken);
+    }
 }
