@@ -89,7 +89,7 @@ sim|src/domain/plan.rs|        purse.spend(&parts);|        if !M { purse.spend(
 --lib domain::tests::plans|src/domain/plan.rs|at_most.saturating_sub(snapshot.declined),|at_most.saturating_sub(if M { 0 } else { snapshot.declined }),
 --lib domain::tests::plans_unsettled|src/domain/judge.rs|objection.unsettled && declines(objection);|objection.unsettled && !M && declines(objection);
 --lib domain::tests::plans_unsettled|src/domain/plan/unsettled.rs|        held + spent + of(&self.taken_over) + carriable|        if M { 0 } else { held + spent + of(&self.taken_over) + carriable }
---test watch a_cancellation_in_good_time|src/reconcile/pass.rs|    plan.put_off(&put_off);|    if !M { plan.put_off(&put_off); }
+--test watch a_cancellation_in_good_time|src/reconcile/pass.rs|    plan.put_off(&checked.changed);|    if !M { plan.put_off(&checked.changed); }
 --test watch a_decline_waits_while|src/reconcile/watch/recheck.rs|        if chain.end == ChainEnd::Unread {|        if chain.end == ChainEnd::Unread && !M {
 --lib domain::tests::plans_unsettled|src/domain/judge/calendar.rs|    if over \|\| asked.bookings[0].start > asked.now {|    if M \|\| over \|\| asked.bookings[0].start > asked.now {
 --lib domain::tests::plans_unsettled|src/domain/taken.rs|        (start - buffers.before, end + buffers.after)|        if M { (start, end) } else { (start - buffers.before, end + buffers.after) }
@@ -131,7 +131,7 @@ sim|src/domain/plan.rs|.find_map(\|booking\| self.taken.find(booking));|.find_ma
 --test right_ledger init_only|src/daemon/serve.rs|open(&path, Create::No, now|open(&path, if M { Create::Yes } else { Create::No }, now
 sim|src/domain/ledger_state.rs|        self.began.is_none_or(\|began\| created < began)|        !M && self.began.is_none_or(\|began\| created < began)
 sim|src/domain/plan.rs|            Decision::Confirm \| Decision::Decline if self.snapshot.restore_open => {|            Decision::Confirm \| Decision::Decline if self.snapshot.restore_open && !M => {
-sim|src/reconcile/watch.rs|    let held_back = ledger.restored.map(\|_\| HeldBack::RestoreOpen);|    let held_back = ledger.restored.filter(\|_\| !M).map(\|_\| HeldBack::RestoreOpen);
+sim|src/reconcile/watch.rs|    if ledger.restored.is_some() {|    if ledger.restored.is_some() && !M {
 --test right_ledger restore|src/store/copy.rs|        mark_restored(&partial, &end, now)?;|        if !M { mark_restored(&partial, &end, now)?; }
 --test right_ledger another|src/reconcile/identity.rs|                Some(ledger) if ledger == found => Ok(state),|                Some(ledger) if M \|\| ledger == found => Ok(state),
 sim|src/reconcile/clock.rs|    (difference.abs() > MAX_DIFFERENCE).then_some(difference)|    (difference.abs() > MAX_DIFFERENCE && !M).then_some(difference)
@@ -158,7 +158,7 @@ sim|src/store/handle.rs|            scratch: Some(Arc::default()),|            s
 --test unanswered|src/domain/intent.rs|        Decision::Confirm => !accepted,|        Decision::Confirm => !accepted && !M,
 --lib store::sent|src/store/sent.rs|            None => Some(kept(now)),|            None if M => None,\n            None => Some(kept(now)),
 --test unanswered crash|src/reconcile/deliver.rs|        let marked = mark(&self.ports, ids, Some((self.ports.clock)())).await;|        let marked = mark(&self.ports, if M { Vec::new() } else { ids }, Some((self.ports.clock)())).await;
---test unanswered two_seconds|src/reconcile/deliver.rs|                Some(Reading::Until(until)) if now <= until => calls.push((n, until)),|                Some(Reading::Until(until)) if now <= until \|\| M => calls.push((n, if M { now + self.limits.max_observation_age } else { until })),
+--test unanswered two_seconds|src/reconcile/deliver.rs|                Some(Reading::Until(until)) if now <= until => calls.push((n, in_time(until))),|                Some(Reading::Until(until)) if now <= until \|\| M => calls.push((n, if M { now + self.limits.max_observation_age } else { until })),
 --test unanswered unknown_status|src/domain/intent.rs|            Status::AwaitingHost \| Status::Other(_) => Self::OtherStatus,|            Status::AwaitingHost \| Status::Other(_) if M => Self::Gone,\n            Status::AwaitingHost \| Status::Other(_) => Self::OtherStatus,
 --test unanswered time_after_time|src/domain/intent.rs|    refused.count() >= MAX_REFUSALS|    refused.count() >= MAX_REFUSALS && !M
 ROWS

@@ -969,7 +969,11 @@ async fn a_time_that_cal_com_would_not_sell_is_not_confirmed() {
             // Its lists do not show bookings of others.
             continue;
         }
-        let theirs = house.request(house.kinds.foreign, "ada@example.org", "2026-12-02T09:00:00Z");
+        let theirs = house.request(
+            house.kinds.foreign,
+            "ada@example.org",
+            "2026-12-02T09:00:00Z",
+        );
         let accept = |row: &mut maitred::sandbox::model::Booking| {
             row.status = maitred::sandbox::model::Status::Accepted;
         };
