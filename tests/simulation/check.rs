@@ -295,7 +295,7 @@ impl State {
         let replaced = history.all().any(|row| row.from.as_deref() == Some(uid));
         let revived = |row: &Row| {
             row.status == Status::Accepted
-                && (row.cancelled_by.is_some() || row.to.is_some() || replaced)
+                && (row.cancelled_by.is_some() || row.reason || row.to.is_some() || replaced)
         };
         self.was_once(history, uid, "cancelled again and not revived", revived);
     }

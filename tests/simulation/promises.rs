@@ -149,8 +149,13 @@ impl State {
 
     /// What certainly comes back for a booking that was cancelled before the pass began.
     fn comes_back(&self, history: &History, at: Time, uid: &str, paid: i64) -> i64 {
-        let was = history.at(uid, self.pass_from);
-        if !was.is_some_and(|row| row.status == Status::Cancelled && !row.odd) {
+        let cancelled = |moment: usize| {
+            let was = history.at(uid, moment);
+            was.is_some_and(|row| row.status == Status::Cancelled && !row.odd)
+        };
+        // It may be accepted again before the pass reads it.
+        let moments = history.moments(&[uid], self.pass_from, history.moment());
+        if !moments.into_iter().all(cancelled) {
             return 0;
         }
         let truth = Truth {

@@ -7,6 +7,7 @@ use maitred::domain::booking::Status;
 use maitred::domain::decision::{Decision, Outcome};
 use maitred::domain::gate::Gate;
 use maitred::domain::id::BookingUid;
+use maitred::domain::request::CallKind;
 use maitred::domain::terms::{HostAbsent, NoShow, OnRevived, Unmanaged};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::watch::What;
@@ -281,8 +282,13 @@ impl Run {
     fn waits_for_a_reason(&mut self, report: &Report) {
         let now = self.shared.now();
         let sim = self.shared.sim();
+        // It is said that there are more pages than are read, and what lies behind waits.
+        let cut = report
+            .problems
+            .iter()
+            .any(|problem| problem.code == "too-many-pending");
         let ours = sim.town.rows.iter().filter(|row| {
-            row.status == Status::Pending
+            !cut && row.status == Status::Pending
                 && row.host == ME
                 && row.kind != 3
                 && row.to.is_none()
@@ -307,8 +313,13 @@ impl Run {
             };
             let reasoned = reasoned || report.steps.iter().any(of_series);
             if !reasoned {
-                self.wrong
-                    .push(format!("11: {} waits and nobody says why", row.uid));
+                let (uid, end) = (&row.uid, row.end);
+                let (steps, problems) = (report.steps.len(), &report.problems);
+                let text = format!(
+                    "11: {uid} waits at {now} until {end} and nobody says why, among {steps} steps: \
+                     {problems:?}"
+                );
+                self.wrong.push(text);
             }
         }
     }
@@ -438,6 +449,11 @@ impl Run {
                 continue;
             }
             let later = history.successors(uid);
+            // Accepted again beside what replaced it: these are two sessions.
+            let stands = |row: &&Row| row.status == Status::Accepted;
+            if later.first().is_some_and(stands) {
+                continue;
+            }
             let paid = |row: &&Row| {
                 let hold = state.book.holds.get(&row.uid);
                 hold.is_some_and(|hold| hold.credits > 0)
@@ -555,7 +571,11 @@ fn must_be_listed(
                 || row.moved_by == Some(ADMIN) && !state.policy.hosts.is_empty();
             let told = town.legacy || row.series.is_none();
             let exempt = house && told && gate.terms.refunds.trust_named_cancels;
-            let at_once = wild.moved_at_once && done.confirmed == 0 && !exempt;
+            let mut begun = state.book.begun.values();
+            let judged = begun.any(|begun| {
+                begun.call == Some(CallKind::Confirm) && begun.bookings.contains(&row.uid)
+            });
+            let at_once = wild.moved_at_once && done.confirmed == 0 && !judged && !exempt;
             at_once.then_some("A7")
         }
         (Some(_), _) => None,
@@ -626,7 +646,13 @@ fn taken_on(state: &State, town: &Town, row: &Row, now: Time) -> Option<Unmanage
             || before.status == Status::Accepted
                 && hold.is_some_and(|hold| hold.state == HoldState::Posted)
     });
-    if beside {
+    // Our confirm of its series may have accepted it, as long as the end of that is not known.
+    let may_be_ours = state.book.open().any(|(_, begun)| {
+        begun.call == Some(CallKind::Confirm)
+            && begun.series.is_some()
+            && begun.series == row.series
+    });
+    if beside || may_be_ours {
         return Some(Unmanaged::Report);
     }
     match begun.map(|begun| begun.outcome) {

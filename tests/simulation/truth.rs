@@ -49,7 +49,8 @@ impl Truth<'_> {
             let chains = self.chains(uid, moment);
             let stands = chains.iter().any(|(chain, gone)| {
                 let last = chain.last();
-                !gone && last.is_some_and(|last| last.status == Status::Accepted)
+                let accepted = last.is_some_and(|last| last.status == Status::Accepted);
+                !gone && accepted && self.is_shown(chain)
             });
             for (chain, gone) in chains {
                 let dead = chain.last().is_some_and(|last| {
@@ -62,6 +63,17 @@ impl Truth<'_> {
             }
         }
         ends
+    }
+
+    /// Whether every booking of the line that the one before it does not name is in some list.
+    fn is_shown(&self, chain: &[&Row]) -> bool {
+        chain.windows(2).all(|pair| {
+            let named = pair[0].to.as_ref() == Some(&pair[1].uid);
+            let listed = matches!(pair[1].status, Status::Accepted | Status::Pending)
+                && pair[1].end > self.at
+                && !pair[1].odd;
+            named && pair[0].series.is_none() || listed
+        })
     }
 
     /// The same for one line of successors.
@@ -88,7 +100,7 @@ impl Truth<'_> {
             let listed =
                 next.end > self.at && matches!(next.status, Status::Accepted | Status::Pending);
             let revived = chain[len - 1].status == Status::Accepted && !listed;
-            let hidden = next.series.is_some() || !named;
+            let hidden = next.series.is_some() || !named || self.legacy;
             if self.legacy && (next.odd || young) || hidden && (young || revived || next.odd) {
                 ends.extend(self.ends_of(&chain[..len], false, uid, paid));
             }

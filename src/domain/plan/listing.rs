@@ -26,7 +26,8 @@ impl Planner<'_> {
     ) {
         let items = self.items(&booking.uid);
         let is_over = until.is_some_and(|until| until <= self.now);
-        if is_over || is_listed(items, code) || is_settled(items, code) {
+        // While the clocks differ, what is over and since when is not known.
+        if self.snapshot.clock_off || is_over || is_listed(items, code) || is_settled(items, code) {
             return;
         }
         self.plan.listing.push(Fact::Unresolved {
@@ -41,6 +42,9 @@ impl Planner<'_> {
     /// Lists the bookings of an open intent whose status is not known, and takes off the list those
     /// whose status is known.
     pub(super) fn list_unknown(&mut self, open: &OpenIntent) {
+        if self.snapshot.clock_off {
+            return;
+        }
         let code = UnresolvedCode::UnknownStatus;
         for booking in &open.request.bookings {
             match open.sights.get(&booking.uid) {

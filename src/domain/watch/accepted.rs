@@ -4,7 +4,7 @@
 
 use crate::domain::booking::{Booking, Status};
 use crate::domain::decision::{Code, Decision, Outcome};
-use crate::domain::request::{CallEnd, Charge, ChargeState, Request, RequestState};
+use crate::domain::request::{CallEnd, CallNote, Charge, ChargeState, Request, RequestState};
 use crate::domain::time::{Span, Time};
 use crate::domain::unresolved::{Unresolved, UnresolvedCode, is_settled};
 
@@ -256,7 +256,17 @@ pub fn confirmed_with(booking: &Booking, request: &Request) -> OurConfirm {
             outcome: Outcome::Confirmed,
             at,
         } => at,
-        RequestState::Settled { .. } | RequestState::Noted => return OurConfirm::No,
+        // The bookings it was sent for were moved meanwhile, and it ran on for those that joined.
+        RequestState::Settled { at, .. } => {
+            let mut calls = request.calls.iter();
+            let unanswered = |call: &CallNote| matches!(call.end, CallEnd::Unanswered { .. });
+            return if calls.any(unanswered) && booking.created <= at {
+                OurConfirm::Open
+            } else {
+                OurConfirm::No
+            };
+        }
+        RequestState::Noted => return OurConfirm::No,
     };
     // A call without an answer may have run on until its bookings showed that it was over.
     let ended = request.calls.iter().map(|call| match call.end {

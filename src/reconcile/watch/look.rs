@@ -346,22 +346,27 @@ impl Seen {
             let named = BookingRef { uid, id };
             return self.named_successor(ports, booking, named, problems).await;
         }
+        // One that is known may be the dead one of two, whose moves were made at once.
+        let stands = |seen: &Self| {
+            let best = seen.best_successor(&booking.uid, None);
+            best.is_some_and(|one| seen.liveness(one) < DEAD)
+        };
         if booking.status == Status::Cancelled
-            && !self.successors.contains_key(&booking.uid)
+            && !stands(self)
             && let Some(series) = &booking.series
             && !self.read_series(ports, series, problems).await?
         {
             return Ok(Successor::Unread);
         }
         if booking.status == Status::Cancelled
-            && !self.successors.contains_key(&booking.uid)
+            && !stands(self)
             && !ports.calendar.names_successors()
         {
             let whole = self.list_since(ports, booking.created, problems).await?;
             if ports.stop.is_set() {
                 return Ok(Successor::Unread);
             }
-            if !whole && !self.successors.contains_key(&booking.uid) {
+            if !whole && !stands(self) {
                 problems.push(Problem {
                     code: "unread-charge",
                     text: format!(
