@@ -29,8 +29,8 @@ pub(super) enum Before {
     Ended(Box<Charge>),
     /// No.
     Nothing,
-    /// Not as far as it can be followed: what was replaced, v1 does not show by its name.
-    Hidden,
+    /// Not as far as it can be followed: this one, which was replaced, v1 does not show by its name.
+    Hidden(BookingUid),
     /// What it replaced could not be read.
     Unread,
 }
@@ -134,14 +134,14 @@ impl Session {
                     ChargeState::Void => Before::Nothing,
                 });
             }
-            next = match self.replaced_by(ports, uid, problems).await? {
+            next = match self.replaced_by(ports, uid.clone(), problems).await? {
                 Link::Is(one) => {
                     let from = one.from.clone();
                     between.push(one);
                     from
                 }
                 Link::Nothing => None,
-                Link::Hidden => return Ok(Before::Hidden),
+                Link::Hidden => return Ok(Before::Hidden(uid)),
                 Link::Unread => return Ok(Before::Unread),
             };
         }

@@ -237,13 +237,14 @@ async fn people(
         .filter_map(|booking| Some((booking.clone(), booking.rescheduled_from.clone()?)))
         .collect();
     for (booking, from) in moved {
-        let before = match session.charge_before(ports, &from, problems).await? {
-            Before::Hidden => {
-                hidden::look_back(ports, session, &from, booking.created).await?;
-                session.charge_before(ports, &from, problems).await?
+        let mut before = session.charge_before(ports, &from, problems).await?;
+        // Each is looked for once in a process, so that this ends.
+        while let Before::Hidden(wanted) = &before {
+            if !hidden::look_back(ports, session, wanted, booking.created).await? {
+                break;
             }
-            before => before,
-        };
+            before = session.charge_before(ports, &from, problems).await?;
+        }
         match before {
             Before::Open(charge, between) => {
                 let moves = chain::moves(&charge, &between, &booking, &policy.hosts);
@@ -251,7 +252,7 @@ async fn people(
                 snapshot.carried.insert(booking.uid, *charge);
             }
             // Whoever may have paid for it before is not to be refused now.
-            Before::Undecided | Before::Unread | Before::Hidden => {
+            Before::Undecided | Before::Unread | Before::Hidden(_) => {
                 snapshot.unclear.insert(booking.uid);
             }
             Before::Nothing | Before::Ended(_) => {}

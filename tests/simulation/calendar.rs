@@ -389,6 +389,10 @@ impl Line {
                 self.shared.sim().unended.remove(&name);
                 return Err(CallError::NotYours("simulated".to_owned()));
             }
+            if self.shared.now() - now > ON_ITS_WAY {
+                self.shared.sim().tally.add("call: never arrived");
+                return Err(CallError::Unknown("simulated".to_owned()));
+            }
             if wild.confirms_take_time() && !self.reads_before_acting() {
                 let answer = self.confirm_running(uid, at, fault).await;
                 if !matches!(answer, Err(CallError::Unknown(_))) {
@@ -669,6 +673,8 @@ impl Line {
 /// How old the reading behind a call may be, counted from when it was asked for; or, where it was long
 /// on its way, from when it arrived.
 const FRESH: Span = Span::milliseconds(2_100);
+/// The client gives up a call, and closes its connection, before a clock that jumps lets it arrive.
+const ON_ITS_WAY: Span = Span::minutes(2);
 const ARRIVED: Span = Span::milliseconds(1_100);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

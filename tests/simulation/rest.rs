@@ -17,6 +17,7 @@ use maitred::store::memory::MemoryStore;
 use maitred::store::port::Store;
 
 use super::book::HoldState;
+use super::rng::Rng;
 use super::run::{Run, Summary};
 use super::shelf::State;
 use super::switches::Switches;
@@ -39,6 +40,20 @@ impl Run {
         let Some(report) = self.passes().await else {
             return;
         };
+        if std::env::var_os("MAITRED_SHOW").is_some() {
+            for step in &report.steps {
+                let reasons = step
+                    .request
+                    .reasons
+                    .iter()
+                    .map(|reason| reason.code.as_str());
+                let reasons: Vec<_> = reasons.collect();
+                eprintln!(
+                    "at rest: {} {:?} {reasons:?}",
+                    step.request.id, step.request.decision
+                );
+            }
+        }
         self.waits_for_a_reason(&report);
         self.decided_is_answered();
         if self.shared.sim().switches.at_once {
@@ -264,7 +279,10 @@ impl Run {
             }
             self.tally.add("no-show settled by hand");
             let now = self.shared.now();
-            self.shelf.settle(&mut self.rng, &mut self.tally, now, &uid);
+            // What the operator says depends on nothing but the booking.
+            let number = uid.trim_start_matches('b').parse().unwrap_or_default();
+            let mut rng = Rng::new(number);
+            self.shelf.settle(&mut rng, &mut self.tally, now, &uid);
         }
     }
 
@@ -647,10 +665,11 @@ fn taken_on(state: &State, town: &Town, row: &Row, now: Time) -> Option<Unmanage
                 && hold.is_some_and(|hold| hold.state == HoldState::Posted)
     });
     // Our confirm of its series may have accepted it, as long as the end of that is not known.
-    let may_be_ours = state.book.open().any(|(_, begun)| {
+    let may_be_ours = state.book.begun.values().any(|begun| {
         begun.call == Some(CallKind::Confirm)
             && begun.series.is_some()
             && begun.series == row.series
+            && matches!(begun.outcome, None | Some(Outcome::Superseded))
     });
     if beside || may_be_ours {
         return Some(Unmanaged::Report);

@@ -19,16 +19,17 @@ const MAX_PAGES: u32 = 40;
 /// Predecessors that one process looks for. Each costs the listings of a year.
 const MAX_LOOKED_FOR: usize = 1_000;
 
-/// Learns from listings what bookings replaced, until it is known of this one; once in a process.
+/// Learns from listings what bookings replaced, until it is known of this one; once in a process. Whether
+/// it is known now.
 pub(super) async fn look_back(
     ports: &Ports<'_>,
     session: &mut Session,
     wanted: &BookingUid,
     made: Time,
-) -> Result<(), PassError> {
+) -> Result<bool, PassError> {
     let is_new = session.looked_for.insert(wanted.clone());
     if !is_new || session.looked_for.len() > MAX_LOOKED_FOR {
-        return Ok(());
+        return Ok(false);
     }
     let now = (ports.clock)();
     let past = Select::Past {
@@ -47,14 +48,14 @@ pub(super) async fn look_back(
                 Err(error) if ends_the_pass(&error) => return Err(error.into()),
                 Err(error @ CallError::Unreachable(_)) => return Err(error.into()),
                 // It stays hidden, and is looked for by the next process.
-                Err(_) => return Ok(()),
+                Err(_) => return Ok(false),
             };
             session.learn_all(page.bookings.iter());
             next = page.next;
         }
         if session.links.contains_key(wanted) {
-            return Ok(());
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
 }

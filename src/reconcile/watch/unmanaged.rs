@@ -161,8 +161,8 @@ impl Walk<'_, '_> {
                 Before::Nothing => {}
                 Before::Ended(charge) => before = Some(*charge),
                 // Had one of all the charges led here, it would have moved just now.
-                Before::Hidden if self.watched.audit && self.seen.is_whole() => {}
-                Before::Hidden if self.watched.audit => is = Accepted::Unpaid(Cause::Unclear),
+                Before::Hidden(_) if self.watched.audit && self.seen.is_whole() => {}
+                Before::Hidden(_) if self.watched.audit => is = Accepted::Unpaid(Cause::Unclear),
                 // The booking that pays stands itself: nobody pays for this one.
                 Before::Open(charge, _) if self.stands(&charge.booking.uid) => {
                     is = Accepted::Unpaid(Cause::Unclear);
@@ -170,7 +170,7 @@ impl Walk<'_, '_> {
                 // What is being decided may stay so for long, when a status is not known.
                 Before::Undecided => is = Accepted::Unpaid(Cause::Unclear),
                 // It was paid for under another name, or may have been: the charge moves first.
-                Before::Open(..) | Before::Hidden | Before::Unread => {
+                Before::Open(..) | Before::Hidden(_) | Before::Unread => {
                     return Ok(());
                 }
             }
