@@ -155,6 +155,9 @@ pub async fn looked_at(seed: u64, watch_first: bool) -> (Summary, BTreeMap<Strin
             gate.terms.unmanaged = Unmanaged::Report;
         }
     });
+    // Of two successors, one carries the charge and the other is judged as new: which one is whichever was
+    // accepted when somebody looked.
+    run.shared.sim().town.switches.two_successors = false;
     let start: Time = START.parse().unwrap();
     for who in PEOPLE {
         run.shelf.grant(start, who, 1_000, None);
