@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 #![allow(clippy::print_stderr, reason = "the seed is printed first")]
 
+#[path = "simulation/behaviours.rs"]
+mod behaviours;
 #[path = "simulation/book.rs"]
 mod book;
 #[path = "simulation/calendar.rs"]
@@ -33,8 +35,6 @@ mod run;
 mod server;
 #[path = "simulation/shelf.rs"]
 mod shelf;
-#[path = "simulation/switches.rs"]
-mod switches;
 #[path = "simulation/tally.rs"]
 mod tally;
 #[path = "simulation/town.rs"]

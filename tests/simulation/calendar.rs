@@ -15,12 +15,12 @@ use maitred::domain::booking::{Booking, BookingRef, EventType, Reading, Status};
 use maitred::domain::id::{BookingUid, EventTypeId, HostId};
 use maitred::domain::time::{Clock, Span, Time};
 
+use super::behaviours::Behaviours;
 use super::book::NOT_DECIDED;
 use super::list::page;
 use super::rng::Rng;
 use super::server::{Finished, Running};
 use super::shelf::Shelf;
-use super::switches::Switches;
 use super::tally::Tally;
 use super::town::{ME, Refused, Row, Town};
 
@@ -48,7 +48,7 @@ pub struct Sim {
     pub writes: u64,
     /// Promises that were broken, in words.
     pub wrong: Vec<String>,
-    pub switches: Switches,
+    pub behaviours: Behaviours,
     /// Confirms that the server works on, how many it ever began, and what became of them.
     pub running: Vec<Running>,
     pub started: u64,
@@ -83,7 +83,7 @@ impl Sim {
     pub fn new(rng: Rng, town: Town, max_age: Span) -> Self {
         Self {
             rng,
-            switches: town.switches,
+            behaviours: town.behaviours,
             reads_first: town.legacy,
             town,
             tally: Tally::default(),
@@ -222,7 +222,7 @@ impl Line {
                 {
                     sim.tally.add("third party acted");
                 }
-                if sim.switches.race && !sim.running.is_empty() && sim.rng.chance(150) {
+                if sim.behaviours.race && !sim.running.is_empty() && sim.rng.chance(150) {
                     sim.race(now);
                 }
                 if sim.rng.chance(sim.trouble / 4) {
@@ -352,7 +352,7 @@ impl Line {
         if self.shared.has_ended() {
             std::future::pending::<()>().await;
         }
-        let wild = self.shared.sim().switches;
+        let wild = self.shared.sim().behaviours;
         if wild.slow_calls {
             self.turn().await;
         }
@@ -451,7 +451,7 @@ impl Line {
     fn refused_for_ever(&self, uid: &str) -> bool {
         let mut guard = self.shared.sim();
         let sim = &mut *guard;
-        if !sim.switches.refused || sim.trouble == 0 {
+        if !sim.behaviours.refused || sim.trouble == 0 {
             return false;
         }
         if !sim.refused.contains_key(uid) {
@@ -578,7 +578,7 @@ impl Line {
             if !pending {
                 let text = format!("5: {kind:?} of {uid} at {now}, last seen {seen:?}");
                 sim.wrong.push(text);
-            } else if sim.switches.slow_calls && !fresh {
+            } else if !fresh {
                 let text = format!("5 (A4): {kind:?} of {uid} at {now}, last seen {seen:?}");
                 sim.wrong.push(text);
             }
@@ -625,7 +625,7 @@ impl Line {
                 Write::Decline | Write::Cancel => ours.refused += 1,
             }
             let joined = ours.confirmed > 0 && !self.shelf.was_held(uid);
-            if sim.switches.joins && kind == Write::Cancel && joined {
+            if kind == Write::Cancel && joined {
                 let text = format!("15 (B10): {uid} joined under our confirm, and we cancel it");
                 sim.wrong.push(text);
             }
@@ -831,7 +831,7 @@ impl Calendar for Line {
             return 1;
         }
         let mut sim = self.shared.sim();
-        let most = if sim.switches.slow_calls { 40 } else { 10 };
+        let most = if sim.behaviours.slow_calls { 40 } else { 10 };
         1 + sim.rng.index(most)
     }
 }

@@ -93,7 +93,6 @@ impl State {
             history,
             book: &self.book,
             policy: &self.policy,
-            switches: self.switches,
             legacy: self.legacy,
             hides_updated: self.hides_updated,
             at,

@@ -86,7 +86,7 @@ pub fn page(sim: &mut Sim, select: &Select, number: u32, now: Time) -> Page {
             .map(|row| format!("data: {} has an odd shape", row.uid))
             .collect(),
         next: (to < rows.len() && number + 1 < last).then_some(number + 1),
-        server_time: sim.switches.clock.then_some(now),
+        server_time: sim.behaviours.clock.then_some(now),
     }
 }
 

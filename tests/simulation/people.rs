@@ -51,7 +51,7 @@ impl Town {
             reason: false,
             revived: false,
         };
-        if self.switches.at_once && rng.chance(120) {
+        if self.behaviours.at_once && rng.chance(120) {
             row.status = Status::Accepted;
         }
         if rng.chance(200) {
@@ -93,10 +93,10 @@ impl Town {
             self.record();
             return true;
         }
-        if self.switches.revive && rng.chance(100) && self.revive(rng, tally, now) {
+        if self.behaviours.revive && rng.chance(100) && self.revive(rng, tally, now) {
             return true;
         }
-        if self.switches.unknown_status && rng.chance(60) && self.unknown(rng, tally, now) {
+        if self.behaviours.unknown_status && rng.chance(60) && self.unknown(rng, tally, now) {
             return true;
         }
         let live: Vec<usize> = (0..self.rows.len())
@@ -206,7 +206,7 @@ impl Town {
         } else {
             *rng.pick(&[new.email, None, Some(GUEST), Some(ADMIN), Some(STRANGER)])
         };
-        let at_once = if self.switches.moved_at_once {
+        let at_once = if self.behaviours.moved_at_once {
             600
         } else {
             200
@@ -221,7 +221,7 @@ impl Town {
         }
         new.reason = false;
         new.revived = false;
-        let second = self.switches.two_successors && rng.chance(150);
+        let second = self.behaviours.two_successors && rng.chance(150);
         let second = second.then(|| {
             let mut second = new.clone();
             second.start += Span::minutes(45);

@@ -32,7 +32,7 @@ impl State {
                 Fact::Settled {
                     request,
                     outcome: Outcome::Superseded,
-                } if self.switches.unknown_status => {
+                } => {
                     self.knows_the_status(history, request.as_str());
                 }
                 _ => {}
@@ -87,7 +87,7 @@ impl State {
     /// Nothing is confirmed once it has begun.
     fn is_in_time(&mut self, at: Time, request: &Request) {
         let confirms = request.call == Some(CallKind::Confirm);
-        if self.switches.after_start && confirms && request.start <= request.decided {
+        if confirms && request.start <= request.decided {
             let text = format!(
                 "11 (B11): {} is confirmed at {at}, after its start",
                 request.id
@@ -102,10 +102,10 @@ impl State {
             return;
         }
         let has = |code| request.reasons.iter().any(|reason| reason.code == code);
-        if has(Code::ShortOfCredit) && (self.switches.rebook || self.switches.refused) {
+        if has(Code::ShortOfCredit) {
             self.is_short_for_good(history, at, request);
         }
-        if has(Code::Taken) && (self.switches.rebook || self.switches.refused) {
+        if has(Code::Taken) {
             self.is_taken_for_good(history, at, request);
         }
     }

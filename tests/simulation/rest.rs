@@ -20,7 +20,6 @@ use super::book::HoldState;
 use super::rng::Rng;
 use super::run::{Run, Summary};
 use super::shelf::State;
-use super::switches::Switches;
 use super::town::{ADMIN, HOST, KINDS, ME, Row, Town};
 use super::truth::OLD_NAME;
 
@@ -56,9 +55,7 @@ impl Run {
         }
         self.waits_for_a_reason(&report);
         self.decided_is_answered();
-        if self.shared.sim().switches.at_once {
-            self.the_next_watch_finds_it().await;
-        }
+        self.the_next_watch_finds_it().await;
         let Some(watched) = self.audits().await else {
             return;
         };
@@ -223,7 +220,7 @@ impl Run {
         let state = self.shelf.state();
         let mut wrong = Vec::new();
         for row in &sim.town.rows {
-            let Some(kind) = must_be_listed(&state, sim.switches, row, &sim.town, now) else {
+            let Some(kind) = must_be_listed(&state, row, &sim.town, now) else {
                 continue;
             };
             if told(&state, watched, &row.uid) {
@@ -551,13 +548,7 @@ fn told(state: &State, watched: &Watched, uid: &str) -> bool {
 }
 
 /// Why this booking must stand on a list, if it must.
-fn must_be_listed(
-    state: &State,
-    wild: Switches,
-    row: &Row,
-    town: &Town,
-    now: Time,
-) -> Option<&'static str> {
+fn must_be_listed(state: &State, row: &Row, town: &Town, now: Time) -> Option<&'static str> {
     let mut gates = state.policy.gates.iter();
     let gate = gates.find(|gate| gate.name == KINDS[row.kind].0)?;
     let ours = row.status == Status::Accepted
@@ -580,9 +571,7 @@ fn must_be_listed(
     let linked = !town.legacy && row.series.is_none();
     let signs = row.cancelled_by.is_some() || row.reason || (linked && row.to.is_some());
     match (charged, hold) {
-        (Some(hold), _) if row.revived && signs && hold.state != HoldState::Final => {
-            wild.race.then_some("A3")
-        }
+        (Some(hold), _) if row.revived && signs && hold.state != HoldState::Final => Some("A3"),
         (Some(hold), _) if hold.taken_over => {
             // The house may move as it likes, where a name is believed.
             let house = row.moved_by == Some(HOST)
@@ -593,21 +582,18 @@ fn must_be_listed(
             let judged = begun.any(|begun| {
                 begun.call == Some(CallKind::Confirm) && begun.bookings.contains(&row.uid)
             });
-            let at_once = wild.moved_at_once && done.confirmed == 0 && !judged && !exempt;
+            let at_once = done.confirmed == 0 && !judged && !exempt;
             at_once.then_some("A7")
         }
         (Some(_), _) => None,
-        (None, Some(_)) if row.revived && done.confirmed > 0 => wild.race.then_some("A3"),
-        (None, Some(hold)) if hold.state == HoldState::Voided => {
-            (wild.slow_confirm || wild.unknown_status).then_some("B8")
-        }
-        (None, Some(_)) => wild.revive.then_some("B3"),
-        (None, None) if done.confirmed > 0 => wild.joins.then_some("B10"),
+        (None, Some(_)) if row.revived && done.confirmed > 0 => Some("A3"),
+        (None, Some(hold)) if hold.state == HoldState::Voided => Some("B8"),
+        (None, Some(_)) => Some("B3"),
+        (None, None) if done.confirmed > 0 => Some("B10"),
         (None, None) => {
             let since = gate.terms.unmanaged_since;
             let new = since.is_none_or(|since| row.created >= since);
-            let wild = wild.revive || wild.at_once || wild.lost_ledger;
-            (new && wild && !row.odd).then_some("unmanaged")
+            (new && !row.odd).then_some("unmanaged")
         }
     }
 }

@@ -25,12 +25,12 @@ use maitred::reconcile::watch::{Look, Watched, preview, watch};
 use maitred::store::handle::StoreHandle;
 use maitred::store::port::CommitError;
 
+use super::behaviours::Behaviours;
 use super::book::Sums;
 use super::calendar::{Line, Shared, Sim};
 use super::house::{START, policy, refunds};
 use super::rng::Rng;
 use super::shelf::{Setting, Shelf};
-use super::switches::Switches;
 use super::tally::Tally;
 use super::town::{PEOPLE, Town};
 
@@ -157,7 +157,7 @@ pub async fn looked_at(seed: u64, watch_first: bool) -> (Summary, BTreeMap<Strin
     });
     // Of two successors, one carries the charge and the other is judged as new: which one is whichever was
     // accepted when somebody looked.
-    run.shared.sim().town.switches.two_successors = false;
+    run.shared.sim().town.behaviours.two_successors = false;
     let start: Time = START.parse().unwrap();
     for who in PEOPLE {
         run.shelf.grant(start, who, 1_000, None);
@@ -204,19 +204,19 @@ impl Run {
             // v1 knows nothing else, and the configuration sees to it.
             policy.refuse_with = RefuseWith::Cancel;
         }
-        let switches = Switches::of_seed(seed);
+        let behaviours = Behaviours::of_seed(seed);
         let own = Rng::new(rng.next());
         let town = Town {
             series_per_occurrence: rng.chance(150),
             legacy: reads_first,
             hides_updated: reads_first && rng.chance(500),
-            switches,
+            behaviours,
             ..Town::default()
         };
         let mut sim = Sim::new(own, town, policy.limits.max_observation_age);
         sim.page = *rng.pick(&[2, 5, 250, 250]);
         sim.resend_after = policy.limits.resend_after;
-        if switches.slow_confirm {
+        if behaviours.slow_confirm {
             sim.timeout = Span::seconds(*rng.pick(&[3, 60]));
         }
         let start: Time = START.parse().unwrap();
@@ -226,7 +226,6 @@ impl Run {
             policy: policy.clone(),
             legacy: sim.town.legacy,
             hides_updated: sim.town.hides_updated,
-            switches,
             stale: Arc::clone(&sim.stale),
         };
         let shared = Arc::new(Shared::new(sim, start));
@@ -313,7 +312,7 @@ impl Run {
             for _ in 0..self.rng.below(4) {
                 sim.town.ask(&mut self.rng, self.shared.now());
             }
-            if sim.switches.slow_calls && self.rng.chance(100) {
+            if sim.behaviours.slow_calls && self.rng.chance(100) {
                 sim.town.rush(&mut self.rng, self.shared.now());
             }
         }
@@ -337,14 +336,14 @@ impl Run {
 
     /// What only some runs have, between two passes.
     fn wild_events(&mut self) {
-        let switches = self.shared.sim().switches;
-        if switches.rebook && self.rng.chance(300) {
+        let behaviours = self.shared.sim().behaviours;
+        if behaviours.rebook && self.rng.chance(300) {
             let mut guard = self.shared.sim();
             let sim = &mut *guard;
             let now = self.shared.now();
             sim.town.rebook(&mut self.rng, &mut self.tally, now);
         }
-        if switches.clock {
+        if behaviours.clock {
             let wrong = self.trouble > 0 && self.rng.chance(80);
             let skew = if wrong {
                 self.tally.add("the process's clock is wrong by days");
@@ -356,7 +355,7 @@ impl Run {
             self.shared.set_skew(skew);
             self.shelf.state().skewed = wrong;
         }
-        if switches.lost_ledger && self.trouble > 0 && self.rng.chance(60) {
+        if behaviours.lost_ledger && self.trouble > 0 && self.rng.chance(60) {
             self.lose_ledger();
         }
     }

@@ -49,13 +49,13 @@ impl Sim {
             );
             self.wrong.push(text);
         }
-        let lasts = if self.trouble > 0 && self.switches.slow_confirm {
+        let lasts = if self.trouble > 0 && self.behaviours.slow_confirm {
             *self.rng.pick(&LASTS)
         } else {
             self.rng.below(2) as i64
         };
         let lasts = Span::seconds(lasts) + Span::milliseconds(self.rng.below(400) as i64);
-        let wild = self.switches;
+        let wild = self.behaviours;
         let troubled = self.trouble > 0;
         let running = Running {
             number: self.started + 1,

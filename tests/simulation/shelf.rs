@@ -27,7 +27,6 @@ use super::calendar::Shared;
 use super::history::History;
 use super::lost::Lost;
 use super::rng::Rng;
-use super::switches::Switches;
 use super::tally::Tally;
 use super::town::PEOPLE;
 
@@ -56,7 +55,6 @@ pub struct State {
     closed: bool,
     /// Commits that a pass has asked for.
     pub asked: u64,
-    pub switches: Switches,
     /// The process's clock is wrong by days.
     pub skewed: bool,
     /// The moment at which the pass or watch at hand began.
@@ -84,7 +82,6 @@ pub struct Setting {
     pub policy: Policy,
     pub legacy: bool,
     pub hides_updated: bool,
-    pub switches: Switches,
     pub stale: Arc<AtomicBool>,
 }
 
@@ -289,7 +286,6 @@ impl Shelf {
             given: 0,
             closed: false,
             asked: 0,
-            switches: setting.switches,
             skewed: false,
             pass_from: 0,
             stale: setting.stale,

@@ -13,8 +13,8 @@ use maitred::domain::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
 use maitred::domain::taken::Buffers;
 use maitred::domain::time::Time;
 
+use super::behaviours::Behaviours;
 use super::history::History;
-use super::switches::Switches;
 
 pub const ME: i64 = 12;
 pub const OTHER: i64 = 13;
@@ -114,7 +114,7 @@ pub struct Town {
     pub seated: BTreeSet<usize>,
     /// Pending when the pass began: what a confirm may answer only with a hold.
     pub at_start: BTreeSet<String>,
-    pub switches: Switches,
+    pub behaviours: Behaviours,
 }
 
 pub enum Refused {

@@ -10,7 +10,6 @@ use maitred::domain::time::{Span, Time};
 
 use super::book::{Book, HoldState};
 use super::history::History;
-use super::switches::Switches;
 use super::town::{ADMIN, GUEST, HOST, KINDS, Row};
 
 /// The end of a charge.
@@ -29,7 +28,6 @@ pub struct Truth<'a> {
     pub history: &'a History,
     pub book: &'a Book,
     pub policy: &'a Policy,
-    pub switches: Switches,
     pub legacy: bool,
     pub hides_updated: bool,
     /// When it was written.
@@ -141,7 +139,7 @@ impl Truth<'_> {
             let own = |other: &&Row| other.from.as_ref() == Some(&row.uid);
             self.history.all().filter(own).count() > 1
         };
-        if self.switches.two_successors && any(&twice) {
+        if any(&twice) {
             "3 (A12)"
         } else if any(&|row| row.revived) {
             "3 (B3)"
@@ -160,12 +158,7 @@ impl Truth<'_> {
         let mut lines = vec![vec![row]];
         while let Some(line) = lines.pop() {
             let last = line[line.len() - 1];
-            let named = || last.to.iter().cloned().collect();
-            let next: Vec<String> = if self.switches.two_successors {
-                self.history.replaced_by(&last.uid, moment)
-            } else {
-                named()
-            };
+            let next = self.history.replaced_by(&last.uid, moment);
             if next.is_empty() {
                 all.push((line, false));
                 continue;

@@ -7,7 +7,7 @@ use super::rng::Rng;
 
 /// Which behaviours a run has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Switches {
+pub struct Behaviours {
     /// A confirm checks the status at its start, mails in the middle and writes the status at its
     /// end, whether or not the client still waits.
     pub slow_confirm: bool,
@@ -41,44 +41,28 @@ pub struct Switches {
     pub after_start: bool,
 }
 
-type Field = fn(&mut Switches) -> &mut bool;
+type Field = fn(&mut Behaviours) -> &mut bool;
 
-/// A behaviour: its name, and whether runs have it that were not asked for anything else.
-struct Behaviour {
-    name: &'static str,
-    field: Field,
-    on: bool,
-}
-
-const fn on(name: &'static str, field: Field) -> Behaviour {
-    let on = true;
-    Behaviour { name, field, on }
-}
-
-const fn off(name: &'static str, field: Field) -> Behaviour {
-    let on = false;
-    Behaviour { name, field, on }
-}
-
-const BEHAVIOURS: [Behaviour; 15] = [
-    on("slow-confirm", |s| &mut s.slow_confirm),
-    on("server-dies", |s| &mut s.server_dies),
-    on("race", |s| &mut s.race),
-    on("slow-calls", |s| &mut s.slow_calls),
-    on("revive", |s| &mut s.revive),
-    on("at-once", |s| &mut s.at_once),
-    on("moved-at-once", |s| &mut s.moved_at_once),
-    on("two-successors", |s| &mut s.two_successors),
-    on("unknown-status", |s| &mut s.unknown_status),
-    on("joins", |s| &mut s.joins),
-    on("lost-ledger", |s| &mut s.lost_ledger),
-    on("rebook", |s| &mut s.rebook),
-    on("refused", |s| &mut s.refused),
-    on("clock", |s| &mut s.clock),
-    on("after-start", |s| &mut s.after_start),
+/// Each by its name.
+const NAMED: [(&str, Field); 15] = [
+    ("slow-confirm", |b| &mut b.slow_confirm),
+    ("server-dies", |b| &mut b.server_dies),
+    ("race", |b| &mut b.race),
+    ("slow-calls", |b| &mut b.slow_calls),
+    ("revive", |b| &mut b.revive),
+    ("at-once", |b| &mut b.at_once),
+    ("moved-at-once", |b| &mut b.moved_at_once),
+    ("two-successors", |b| &mut b.two_successors),
+    ("unknown-status", |b| &mut b.unknown_status),
+    ("joins", |b| &mut b.joins),
+    ("lost-ledger", |b| &mut b.lost_ledger),
+    ("rebook", |b| &mut b.rebook),
+    ("refused", |b| &mut b.refused),
+    ("clock", |b| &mut b.clock),
+    ("after-start", |b| &mut b.after_start),
 ];
 
-impl Switches {
+impl Behaviours {
     /// What the run of a seed has: what `MAITRED_SIM` says, or about half of all that runs have, for
     /// what one behaviour does must not always be hidden by another.
     pub fn of_seed(seed: u64) -> Self {
@@ -90,21 +74,21 @@ impl Switches {
     }
 
     fn by_chance(rng: &mut Rng) -> Self {
-        let mut switches = Self::default();
-        for Behaviour { field, on, .. } in &BEHAVIOURS {
-            *field(&mut switches) = rng.chance(500) && *on;
+        let mut behaviours = Self::default();
+        for (_, field) in &NAMED {
+            *field(&mut behaviours) = rng.chance(500);
         }
-        switches
+        behaviours
     }
 
     fn named(wanted: &str) -> Self {
-        let mut switches = Self::default();
+        let mut behaviours = Self::default();
         let names = wanted.split(',').filter(|name| !name.is_empty());
         for name in names.filter(|name| *name != "none") {
             let mut found = false;
-            for behaviour in &BEHAVIOURS {
-                if name == "all" || behaviour.name == name {
-                    *(behaviour.field)(&mut switches) = true;
+            for (known, field) in &NAMED {
+                if name == "all" || *known == name {
+                    *field(&mut behaviours) = true;
                     found = true;
                 }
             }
@@ -113,7 +97,7 @@ impl Switches {
                 "MAITRED_SIM: {name} is not a behaviour of the simulation"
             );
         }
-        switches
+        behaviours
     }
 
     /// Whether a confirm is something that takes its time at the server.
