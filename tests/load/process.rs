@@ -216,7 +216,11 @@ impl Inside {
             Wake::PassEnded {
                 report, stopped, ..
             } => stopped.as_ref().map_or_else(|| passed(report), failed),
-            Wake::WatchEnded { result, .. } => result.as_ref().map_or_else(failed, watched),
+            Wake::WatchEnded {
+                watched: done,
+                stopped,
+                ..
+            } => stopped.as_ref().map_or_else(|| watched(done), failed),
             other => panic!("{other:?}"),
         };
         self.wakes.send(end).await.unwrap();
