@@ -619,12 +619,17 @@ impl Line {
         }
         sim.town.record();
         for uid in &changed {
+            let in_series = sim.town.row(uid).is_some_and(|row| row.series.is_some());
             let ours = sim.town.ours.entry(uid.clone()).or_default();
             match kind {
                 Write::Confirm => ours.confirmed += 1,
                 Write::Decline | Write::Cancel => ours.refused += 1,
             }
-            let joined = ours.confirmed > 0 && !self.shelf.was_held(uid);
+            // What a ledger that was lost had confirmed is nothing that this one knows of.
+            let joined = ours.confirmed > 0
+                && !self.shelf.was_held(uid)
+                && !self.shelf.was_lost(uid)
+                && in_series;
             if kind == Write::Cancel && joined {
                 let text = format!("15 (B10): {uid} joined under our confirm, and we cancel it");
                 sim.wrong.push(text);

@@ -58,6 +58,12 @@ impl History {
         known.find_map(|(_, row)| row.as_ref())
     }
 
+    /// Whether the row was ever like this.
+    pub fn was_ever(&self, uid: &str, is: impl Fn(&Row) -> bool) -> bool {
+        let mut known = self.rows.get(uid).into_iter().flatten();
+        known.any(|(_, row)| row.as_ref().is_some_and(&is))
+    }
+
     /// The number of the change that made it.
     pub fn born(&self, uid: &str) -> usize {
         let known = self.rows.get(uid).and_then(|known| known.first());

@@ -578,11 +578,10 @@ fn must_be_listed(state: &State, row: &Row, town: &Town, now: Time) -> Option<&'
                 || row.moved_by == Some(ADMIN) && !state.policy.hosts.is_empty();
             let told = town.legacy || row.series.is_none();
             let exempt = house && told && gate.terms.refunds.trust_named_cancels;
-            let mut begun = state.book.begun.values();
-            let judged = begun.any(|begun| {
-                begun.call == Some(CallKind::Confirm) && begun.bookings.contains(&row.uid)
-            });
-            let at_once = done.confirmed == 0 && !judged && !exempt;
+            // What waited was accepted by somebody who saw it, or by us.
+            let history = town.history.lock().unwrap();
+            let waited = history.was_ever(&row.uid, |row| row.status == Status::Pending);
+            let at_once = done.confirmed == 0 && !waited && !exempt;
             at_once.then_some("A7")
         }
         (Some(_), _) => None,

@@ -436,6 +436,13 @@ impl Shelf {
         self.state().book.may_send(uid, confirm)
     }
 
+    /// Whether the booking was there when a ledger was lost.
+    pub fn was_lost(&self, uid: &str) -> bool {
+        let state = self.state();
+        let lost = state.lost.as_ref();
+        lost.is_some_and(|lost| lost.rows.contains(uid))
+    }
+
     /// The open intent about a booking.
     pub fn open_intent_of(&self, uid: &str) -> Option<String> {
         let state = self.state();
