@@ -233,6 +233,7 @@ fn snapshot() -> Snapshot {
             .collect(),
         records: BTreeMap::new(),
         intents: Vec::new(),
+        listed: BTreeMap::new(),
         carried: BTreeMap::new(),
         moves: Default::default(),
         unclear: Default::default(),
