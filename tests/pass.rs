@@ -909,31 +909,36 @@ fn an_end_that_does_not_fit_keeps_no_other_from_being_written() {
 /// and the booker moves it: what becomes of that credit is not known yet, so nobody is refused.
 #[tokio::test]
 async fn what_replaced_something_undecided_is_left_until_that_is_settled() {
-    let mut house = House::new(Dialect::V2).await;
-    house.grant("bo@example.com", 1).await;
-    let lesson = house.kinds.lesson;
-    let first = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
-    let stage = Stage::Before;
-    for _ in 0..4 {
-        let fault = Rule::next(Kind::Confirm, Fault::Error { stage });
-        house.sandbox.lock().add_fault(fault).unwrap();
+    // Also with credit for both: what is held for the first pays for the one that replaced it.
+    for credits in [1, 2] {
+        let mut house = House::new(Dialect::V2).await;
+        house.grant("bo@example.com", credits).await;
+        let lesson = house.kinds.lesson;
+        let first = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
+        let stage = Stage::Before;
+        for _ in 0..4 {
+            let fault = Rule::next(Kind::Confirm, Fault::Error { stage });
+            house.sandbox.lock().add_fault(fault).unwrap();
+            house.pass().await;
+        }
+        let held = (credits - 1, 1, 0);
+        assert_eq!(house.balance("bo@example.com").await, held, "held");
+        let shift = Shift::to(&first, time("2026-12-03T09:00:00Z"));
+        let now = house.clock.now();
+        let moved = house
+            .sandbox
+            .lock()
+            .act(now, Action::BookerMoves(shift))
+            .unwrap();
         house.pass().await;
+        assert_eq!(house.status(&moved[0]), "pending", "{credits}");
+        house.clock.advance(Span::hours(2));
+        house.pass().await;
+        house.pass().await;
+        assert_eq!(house.status(&moved[0]), "accepted", "{credits}");
+        let paid = (credits - 1, 0, 1);
+        assert_eq!(house.balance("bo@example.com").await, paid, "{credits}");
     }
-    assert_eq!(house.balance("bo@example.com").await, (0, 1, 0), "held");
-    let shift = Shift::to(&first, time("2026-12-03T09:00:00Z"));
-    let now = house.clock.now();
-    let moved = house
-        .sandbox
-        .lock()
-        .act(now, Action::BookerMoves(shift))
-        .unwrap();
-    house.pass().await;
-    assert_eq!(house.status(&moved[0]), "pending");
-    house.clock.advance(Span::hours(2));
-    house.pass().await;
-    house.pass().await;
-    assert_eq!(house.status(&moved[0]), "accepted");
-    assert_eq!(house.balance("bo@example.com").await, (0, 0, 1));
 }
 
 /// The fault of A6: times that Cal.com itself would not sell. Right after a booking there is its buffer,

@@ -7,6 +7,8 @@
 mod common;
 #[path = "rules/criteria.rs"]
 mod criteria;
+#[path = "rules/genuine.rs"]
+mod genuine;
 #[path = "rules/lookups.rs"]
 mod lookups;
 #[path = "rules/pins.rs"]

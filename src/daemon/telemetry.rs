@@ -1,6 +1,7 @@
 //! Logs: to stderr, plain or as JSON. A product for operators, see `style`: INFO is what happened
 //! to bookings, credits and the process; e-mail addresses and names stay below.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
@@ -44,16 +45,20 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), LevelError> {
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
     // A second start in one process (tests) keeps the first one.
     let _ = match format {
-        LogFormat::Plain => registry.with(layer.with_ansi(wants_colour())).try_init(),
+        LogFormat::Plain => {
+            let is_terminal = std::io::stderr().is_terminal();
+            let colour = wants_colour(is_terminal, std::env::var_os("NO_COLOR"));
+            registry.with(layer.with_ansi(colour)).try_init()
+        }
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
     Ok(())
 }
 
 /// Colours are for terminals, and for people who did not turn them off (<https://no-color.org>).
-fn wants_colour() -> bool {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    std::io::stderr().is_terminal() && !refused
+fn wants_colour(is_terminal: bool, no_color: Option<OsString>) -> bool {
+    let refused = no_color.is_some_and(|value| !value.is_empty());
+    is_terminal && !refused
 }
 
 fn filter(text: &str) -> Result<EnvFilter, String> {
@@ -82,6 +87,20 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_where_no_color_is_not_set() {
+        let rows = [
+            (true, None, true),
+            (true, Some(""), true),
+            (true, Some("1"), false),
+            (false, None, false),
+        ];
+        for (is_terminal, no_color, expect) in rows {
+            let got = wants_colour(is_terminal, no_color.map(OsString::from));
+            assert_eq!(got, expect, "{is_terminal} {no_color:?}");
+        }
+    }
 
     #[test]
     fn a_word_that_is_no_level_is_refused_and_errors_are_always_logged() {

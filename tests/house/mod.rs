@@ -207,7 +207,13 @@ impl Daemon {
 
     pub fn says(&self, text: &str) -> Vec<String> {
         let mut heard = Vec::new();
+        // A daemon that says other things for ever is not waited for either.
+        let end = clock::now() + Span::from_std(PATIENCE).unwrap() * 3;
         loop {
+            assert!(
+                clock::now() < end,
+                "the daemon never said {text:?}: {heard:#?}"
+            );
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => {
                     let found = line.contains(text);

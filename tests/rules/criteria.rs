@@ -10,14 +10,14 @@ use maitred::domain::criteria::terms::Notice;
 use maitred::domain::decision::Outcome;
 use maitred::domain::fact::Fact;
 use maitred::domain::gate::Policy;
-use maitred::domain::id::{Address, BookingUid, RequestId};
+use maitred::domain::id::{AccountId, Address, BookingUid, RequestId};
 use maitred::domain::request::RequestState;
 use maitred::domain::terms::OnReschedule;
 use maitred::domain::time::Span;
 use maitred::sandbox::actions::{Action, Said, Shift};
 
 use super::common::{House, time};
-use super::{BOTH, ask, decided, rule, tier};
+use super::{BOTH, ask, commit, decided, rule, tier};
 
 fn cap(at_most: u32, per: Period) -> Cap {
     Cap {
@@ -376,6 +376,45 @@ async fn a_wait_ends_with_a_decline_or_with_what_was_missing() {
         let got = decided(&house, &bo).await;
         assert!(got.starts_with("decline"), "{dialect:?} {got}");
         assert_eq!(house.balance("bo@example.com").await, (5, 0, 0));
+    }
+}
+
+/// A note for another reason, made long before, does not shorten the wait.
+#[tokio::test]
+async fn a_wait_counts_from_when_its_own_reason_was_given_first() {
+    for dialect in BOTH {
+        let mut house = House::new(dialect).await;
+        let bo = AccountId::parse("bo@example.com").unwrap();
+        house.policy.gates[0].short_of_credit = Effect::wait(Span::hours(2));
+        house.grant(bo.as_str(), 1).await;
+        let frozen = |why: Option<&str>| Fact::Frozen {
+            account: bo.clone(),
+            why: why.map(str::to_owned),
+        };
+        commit(&house, frozen(Some("a talk first"))).await;
+        let lesson = house.kinds.lesson;
+        let first = house.request(lesson, bo.as_str(), "2026-12-01T09:00:00Z");
+        let second = house.request(lesson, bo.as_str(), "2026-12-01T10:00:00Z");
+        house.pass().await;
+        assert_eq!(
+            decided(&house, &second).await,
+            "review frozen",
+            "{dialect:?}"
+        );
+        house.clock.advance(Span::hours(3));
+        commit(&house, frozen(None)).await;
+        house.pass().await;
+        house.pass().await;
+        assert_eq!(decided(&house, &first).await, CONFIRM, "{dialect:?}");
+        let waits = "wait short-of-credit";
+        assert_eq!(decided(&house, &second).await, waits, "{dialect:?}");
+        house.clock.advance(Span::minutes(119));
+        house.pass().await;
+        assert_eq!(decided(&house, &second).await, waits, "{dialect:?}");
+        house.clock.advance(Span::minutes(2));
+        house.pass().await;
+        let got = decided(&house, &second).await;
+        assert_eq!(got, "decline short-of-credit", "{dialect:?}");
     }
 }
 

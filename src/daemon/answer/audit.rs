@@ -48,11 +48,20 @@ pub fn own_uid() -> Option<u32> {
 }
 
 /// The command's name on the socket: the key of its JSON, which a `match` over all commands would only
-/// repeat.
+/// repeat. Commands that take something back have the same key there, and a name of their own here.
 fn name(command: &Command) -> String {
-    // An import holds thousands of rows, and only the name is wanted.
-    if matches!(command, Command::Import { .. }) {
-        return "import".to_owned();
+    let own = match command {
+        // An import holds thousands of rows, and only the name is wanted.
+        Command::Import { .. } => Some("import"),
+        Command::AccountAlias { remove: true, .. } => Some("account-alias-remove"),
+        Command::AccountFreeze { why: None, .. } => Some("account-thaw"),
+        Command::AccountPin { hash: None, .. } => Some("account-pin-clear"),
+        Command::ChargeSettle { refund: true, .. } => Some("charge-settle-refund"),
+        Command::ChargeSettle { refund: false, .. } => Some("charge-settle-keep"),
+        _ => None,
+    };
+    if let Some(own) = own {
+        return own.to_owned();
     }
     let json = serde_json::to_value(command).expect("a command has only keys that are texts");
     let key = json.as_object().and_then(|object| object.keys().next());
@@ -83,6 +92,39 @@ mod tests {
             assert_eq!(name(&command), expect);
             let key = serde_json::to_value(&command).unwrap();
             assert!(key.get(expect).is_some(), "{expect}");
+        }
+    }
+
+    #[test]
+    fn what_takes_something_back_is_not_named_as_what_gave_it() {
+        let account = || "bo@example.com".to_owned();
+        let freeze = |why| Command::AccountFreeze {
+            account: account(),
+            why,
+        };
+        let settle = |refund| Command::ChargeSettle {
+            booking: "a".to_owned(),
+            refund,
+        };
+        let alias = Command::AccountAlias {
+            account: account(),
+            alias: "bo@work.example".to_owned(),
+            remove: true,
+        };
+        let pin = Command::AccountPin {
+            account: account(),
+            hash: None,
+        };
+        let rows = [
+            (freeze(Some("unpaid".to_owned())), "account-freeze"),
+            (freeze(None), "account-thaw"),
+            (alias, "account-alias-remove"),
+            (pin, "account-pin-clear"),
+            (settle(true), "charge-settle-refund"),
+            (settle(false), "charge-settle-keep"),
+        ];
+        for (command, expect) in rows {
+            assert_eq!(name(&command), expect);
         }
     }
 }

@@ -343,6 +343,57 @@ fn a_pass_with_nothing_to_do_says_so() {
     ");
 }
 
+/// A pass that decided nothing because it could not see everything has something waiting.
+#[test]
+fn a_pass_that_could_not_decide_does_not_say_that_nothing_is_waiting() {
+    let problem = json!([{"code": "page-repeated", "text": "page 3 brought nothing new"}]);
+    for (observed, problems) in [(0, problem), (7, json!([]))] {
+        let mut view = pass(false, &json!([]));
+        view["pass"]["pass"]["observed"] = observed.into();
+        view["pass"]["problems"] = problems;
+        let text = read(view);
+        assert!(!text.contains("Nothing is waiting"), "{text}");
+        assert!(text.contains("Nothing is decided of"), "{text}");
+    }
+}
+
+#[test]
+fn an_account_is_there_is_not_there_or_was_not_looked_up() {
+    let who = |changes: Value| {
+        let one = with(step("a", "decline", "planned"), changes);
+        read(pass(true, &json!([one])))
+    };
+    let none = who(json!({"account": null}));
+    assert!(none.contains("(no account)"), "{none}");
+    let unknown = who(json!({"account": null, "not_looked_up": true}));
+    assert!(unknown.contains("(account not looked up)"), "{unknown}");
+    let there = who(json!({"account": "acme-ltd", "not_looked_up": true}));
+    assert!(there.contains("(account acme-ltd)"), "{there}");
+}
+
+/// Beyond twenty, requests that are left as they are are counted by reason.
+#[test]
+fn many_requests_that_are_left_are_counted_by_reason() {
+    let left = |count: usize| {
+        let step = |n: usize| {
+            let code = if n == 0 { "seated" } else { "ungated" };
+            let reasons = json!([{"code": code, "text": "why"}]);
+            with(
+                step(&format!("r{n}"), "leave", "none"),
+                json!({"reasons": reasons}),
+            )
+        };
+        let steps: Vec<Value> = (0..count).map(step).collect();
+        read(pass(true, &json!(steps)))
+    };
+    assert_eq!(left(20).matches("(ungated)").count(), 19);
+    let many = left(600);
+    assert!(many.lines().count() < 20, "{many}");
+    for word in ["by reason", "ungated", "599", "seated"] {
+        assert!(many.contains(word), "{word}: {many}");
+    }
+}
+
 fn status(changes: Value) -> Value {
     let view = json!({
         "schema": 1,
