@@ -393,10 +393,8 @@ fn a_series_is_decided_only_when_it_is_whole() {
     // A preview says when a pass decides it.
     let waits = plan(&young(Span::seconds(4)), &policy());
     let text = &waits.steps[0].request.reasons[0].text;
-    assert!(
-        text.ends_with("it is decided from 08:00:06 UTC on"),
-        "{text}"
-    );
+    let tells = text.contains("it is decided from") && text.contains("08:00:06");
+    assert!(tells, "{text}");
     let holds = ["s confirm enough confirm o0, hold o0 1, hold o1 1, hold o2 1"];
     check(&young(Span::seconds(10)), &policy(), &holds);
     let unread = but(series("s", three(), vec![bo(3)]), |s| {
