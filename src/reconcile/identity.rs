@@ -2,6 +2,7 @@
 //! server, the key's user and the dialect are compared with those that the ledger remembers: a booking
 //! that another server does not know is not gone, and another host's members are not in this ledger.
 
+use super::clock::clock_is_off;
 use super::ports::{PassError, Ports, Session};
 use crate::domain::fact::Fact;
 use crate::domain::ledger_state::{Identity, LedgerFact, LedgerState};
@@ -25,6 +26,8 @@ pub(super) async fn identify(
     };
     let at = (ports.clock)();
     let dry_run = ports.store.is_scratch();
+    // What a ledger begins with says since when it exists, so that the time must be right.
+    let off = clock_is_off(ports);
     ports
         .store
         .with(move |store| {
@@ -32,6 +35,7 @@ pub(super) async fn identify(
             match state.identity.clone() {
                 Some(ledger) if ledger == found => Ok(state),
                 Some(ledger) => Err(PassError::Foreign(Box::new((ledger, found)))),
+                None if off => Ok(state),
                 // A dry run writes this to its scratch store, which is dropped.
                 None => {
                     let fact = LedgerFact::Identified {

@@ -111,6 +111,10 @@ impl State {
     }
 
     fn is_short_for_good(&mut self, history: &History, at: Time, request: &Request) {
+        // One list shows the open charges, and this one showed them as they were before.
+        if self.stale.load(Ordering::Relaxed) {
+            return;
+        }
         let booker = request.booker.as_ref();
         let Some(id) = booker.and_then(|booker| self.store.resolve(booker).unwrap()) else {
             return;

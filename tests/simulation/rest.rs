@@ -581,7 +581,13 @@ fn must_be_listed(state: &State, row: &Row, town: &Town, now: Time) -> Option<&'
             // What waited was accepted by somebody who saw it, or by us.
             let history = town.history.lock().unwrap();
             let waited = history.was_ever(&row.uid, |row| row.status == Status::Pending);
-            let at_once = done.confirmed == 0 && !waited && !exempt;
+            // What was cancelled once, and is accepted again, has its own row of the list.
+            let decided = state
+                .book
+                .begun
+                .values()
+                .any(|begun| begun.bookings.contains(&row.uid));
+            let at_once = done.confirmed == 0 && !waited && !decided && !exempt;
             at_once.then_some("A7")
         }
         (Some(_), _) => None,

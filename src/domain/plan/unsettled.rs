@@ -93,11 +93,15 @@ impl<'a> Planner<'a> {
         let Some(account) = &open.request.account else {
             return;
         };
-        let Action::Settle { facts, .. } = action else {
+        let facts = match action {
+            Action::Settle { facts, .. } => facts.as_slice(),
+            Action::Send { .. } | Action::Note { .. } | Action::Postpone { .. } => &[],
+        };
+        // What is not taken over in the end may come back: the next watch says so.
+        if !facts.iter().any(|fact| matches!(fact, Fact::Move { .. })) {
             let carried = open.carried.as_ref().map_or(0, Charge::credits);
             *self.taken_over.entry(account).or_default() += carried;
-            return;
-        };
+        }
         for fact in facts {
             if let Fact::Post { booking } = fact
                 && let Some(charge) = open.charges.iter().find(|c| c.booking.uid == *booking)

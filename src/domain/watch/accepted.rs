@@ -94,6 +94,17 @@ impl Cause {
     }
 }
 
+impl AcceptedCase<'_> {
+    /// Whether it shows that it was cancelled or moved while credits are held for it.
+    pub fn is_revived(&self) -> bool {
+        let held = self
+            .charge
+            .is_some_and(|charge| charge.state == ChargeState::Held);
+        let moved = self.replaced || self.booking.rescheduled_to.is_some();
+        held && self.booking.end > self.now && (moved || self.booking.was_cancelled())
+    }
+}
+
 /// Looks at an accepted booking.
 pub fn accepted(case: &AcceptedCase<'_>) -> Accepted {
     let booking = case.booking;
@@ -259,8 +270,11 @@ pub fn confirmed_with(booking: &Booking, request: &Request) -> OurConfirm {
         // The bookings it was sent for were moved meanwhile, and it ran on for those that joined.
         RequestState::Settled { at, .. } => {
             let mut calls = request.calls.iter();
-            let unanswered = |call: &CallNote| matches!(call.end, CallEnd::Unanswered { .. });
-            return if calls.any(unanswered) && booking.created <= at {
+            let reached = |call: &CallNote| match call.end {
+                CallEnd::Answered | CallEnd::Unanswered { .. } => true,
+                CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => false,
+            };
+            return if calls.any(reached) && booking.created <= at {
                 OurConfirm::Open
             } else {
                 OurConfirm::No

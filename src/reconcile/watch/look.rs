@@ -33,6 +33,8 @@ pub(super) struct Seen {
     successors: BTreeMap<BookingUid, BTreeSet<BookingUid>>,
     /// Whether what waits was listed to find another successor.
     pending_listed: bool,
+    /// From when on what was made was listed, for the same.
+    made_since: Option<Time>,
     /// Series that were read, and whether that could be done.
     series: BTreeMap<RequestId, bool>,
     /// From when on everything was listed to find what only its successor would tell.
@@ -65,6 +67,7 @@ impl Seen {
             gone: BTreeSet::new(),
             successors: BTreeMap::new(),
             pending_listed: false,
+            made_since: None,
             series: BTreeMap::new(),
             listed_from: None,
             cut_from: None,
@@ -250,7 +253,53 @@ impl Seen {
         Ok(chain)
     }
 
+    /// Follows what each booking names. Where that ends with nothing that stands, another successor may
+    /// stand: two moves at once make two, and only a list shows the one that is not named.
     async fn follow(
+        &mut self,
+        ports: &Ports<'_>,
+        first: &BookingRef,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Chain, PassError> {
+        let chain = self.line(ports, first, problems).await?;
+        let moved = chain.bookings.get(1).map(|booking| booking.created);
+        let last = chain.bookings.last().map(liveness);
+        match moved.filter(|_| chain.end == ChainEnd::Whole && last == Some(DEAD)) {
+            Some(moved) if self.list_made_since(ports, moved, problems).await? => {
+                self.line(ports, first, problems).await
+            }
+            _ => Ok(chain),
+        }
+    }
+
+    /// Lists what was made since then, once; whether that was new.
+    async fn list_made_since(
+        &mut self,
+        ports: &Ports<'_>,
+        from: Time,
+        problems: &mut Vec<Problem>,
+    ) -> Result<bool, PassError> {
+        let known = self.made_since.is_some_and(|listed| listed <= from);
+        if known || !ports.calendar.names_successors() {
+            return Ok(false);
+        }
+        // A listing is older than what was read by name, so it only adds.
+        let mut made = Self::within(ROOM);
+        made.list(ports, &Select::CreatedSince(from), problems)
+            .await?;
+        if ports.stop.is_set() {
+            return Ok(false);
+        }
+        self.made_since = Some(from);
+        for (uid, one) in made.bookings {
+            if !self.has(&uid) {
+                self.add(one);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn line(
         &mut self,
         ports: &Ports<'_>,
         first: &BookingRef,

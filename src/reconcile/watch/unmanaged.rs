@@ -115,6 +115,9 @@ pub(super) async fn unmanaged(
     Ok(())
 }
 
+/// What a revived booking is listed as.
+const REVIVED: &str = "although it was cancelled or moved to another time";
+
 /// The code of the problem that tells of the limit.
 const CANCEL_LIMIT: &str = "cancel-limit";
 
@@ -169,6 +172,15 @@ impl Walk<'_, '_> {
                 }
                 // What is being decided may stay so for long, when a status is not known.
                 Before::Undecided => is = Accepted::Unpaid(Cause::Unclear),
+                // An audit looked at every open charge just now, and none has led here.
+                Before::Open(charge, _)
+                    if self.watched.audit
+                        && self.seen.is_whole()
+                        && charge.taken_by.is_none()
+                        && known.record.as_ref().is_none_or(is_noted) =>
+                {
+                    is = Accepted::Unpaid(Cause::Unclear);
+                }
                 // It was paid for under another name, or may have been: the charge moves first.
                 Before::Open(..) | Before::Hidden(_) | Before::Unread => {
                     return Ok(());
@@ -181,6 +193,11 @@ impl Walk<'_, '_> {
         }
         self.forget(booking, &known, is).await?;
         match is {
+            // What is held for it is kept until its request ends, which may take long.
+            Accepted::InHand if case.is_revived() => {
+                let code = UnresolvedCode::Revived;
+                self.list(booking, &known, code, REVIVED).await
+            }
             Accepted::Settled | Accepted::InHand => Ok(()),
             Accepted::PaidInPart => {
                 let detail = "by others, and credits are missing for it";
@@ -285,8 +302,7 @@ impl Walk<'_, '_> {
         if cancels && self.may_cancel(booking) {
             return self.cancel((booking, gate), Why::of(Code::Revived)).await;
         }
-        let detail = "although it was cancelled or moved to another time";
-        self.list(booking, known, code, detail).await
+        self.list(booking, known, code, REVIVED).await
     }
 
     /// Nobody pays for it: charged, cancelled or left, as configured, and listed as long as it is
@@ -439,6 +455,10 @@ pub(super) fn tell_of_limit(watched: &mut Watched) {
                 .to_owned(),
         });
     }
+}
+
+fn is_noted(request: &Request) -> bool {
+    request.state == RequestState::Noted
 }
 
 fn how(cause: Cause) -> &'static str {
