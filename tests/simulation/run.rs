@@ -388,6 +388,9 @@ impl Run {
         sim.town.ours.clear();
         // What was called and never answered is known to the ledger that was lost, and to nothing else.
         sim.unended.clear();
+        for running in &mut sim.running {
+            running.forgotten = true;
+        }
         drop(sim);
         self.shelf.lose(&mut self.rng, &mut self.tally, now);
         self.session = Session::default();

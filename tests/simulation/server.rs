@@ -18,6 +18,8 @@ pub struct Running {
     dies: bool,
     /// It ends in a status that the client does not know, and is accepted later.
     detour: bool,
+    /// The ledger that knew of it was lost.
+    pub forgotten: bool,
 }
 
 /// What became of a confirm.
@@ -42,7 +44,7 @@ impl Sim {
         let others = self.running.iter();
         let same =
             |other: &&Running| other.uid == uid || (series.is_some() && other.series == series);
-        if let Some(other) = others.clone().find(same) {
+        if let Some(other) = others.clone().filter(|other| !other.forgotten).find(same) {
             let text = format!(
                 "16 (A1): {uid} is confirmed at {now} while an earlier confirm runs until {}",
                 other.ends
@@ -66,6 +68,7 @@ impl Sim {
             mailed: false,
             dies: wild.server_dies && troubled && self.rng.chance(150),
             detour: wild.unknown_status && troubled && self.rng.chance(150),
+            forgotten: false,
         };
         self.started += 1;
         let given = (running.number, running.ends);

@@ -161,6 +161,12 @@ impl<'a> Planner<'a> {
         let request = &open.request;
         let facts = match self.hold_grown(open) {
             Ok(facts) => facts,
+            // What is held for a booking whose status is not known stays held.
+            Err(_) if open.sights.values().any(|one| *one == Sight::OtherStatus) => {
+                self.keep_time(open, false);
+                let why = self.why_postponed(open);
+                return Action::Postpone { why };
+            }
             Err(why) => {
                 let (outcome, facts) = intent::give_up(request, &open.charges, &open.sights, why);
                 return Action::Settle {

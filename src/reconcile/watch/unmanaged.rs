@@ -505,7 +505,8 @@ fn known(
     let mut our_confirm = OurConfirm::No;
     let of_siblings = siblings.iter().take(MAX_SIBLINGS);
     let mut asked: BTreeSet<RequestId> = booking.series.iter().cloned().collect();
-    for uid in of_siblings {
+    // What it replaced may have been decided under a name of its own, and is in no list any more.
+    for uid in of_siblings.chain(&booking.rescheduled_from) {
         asked.extend(store.request_of(uid)?);
     }
     for id in asked {
