@@ -123,7 +123,7 @@ pub(super) fn percent(item: &Item<'_>, report: &mut Report<'_>) -> Option<u8> {
     match number {
         Some(Ok(share @ 1..=100)) => Some(share),
         Some(Ok(_) | Err(_)) | None => {
-            let problem = format!("{} is no share", report.show(text));
+            let problem = format!("{} is not a share", report.show(text));
             report.error(&item.path, problem, help);
             None
         }

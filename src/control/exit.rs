@@ -26,7 +26,10 @@ pub const MEANINGS: [(u8, &str); 9] = [
     (FAILED, "failed"),
     (USAGE, "usage: the command line, or a file named in it"),
     (STEPS, "plan --exit-code: a pass would do something"),
-    (UNRESOLVED, "the pass ended with steps unresolved or failed"),
+    (
+        UNRESOLVED,
+        "the pass ended with steps unresolved, failed or put off",
+    ),
     (UNREACHABLE, "Cal.com or the daemon cannot be reached"),
     (HELD, "the store is held by another process"),
     (

@@ -95,8 +95,7 @@ impl Truth<'_> {
             let young = self.history.born(&next.uid) > from;
             // The series of one that a confirmation revived is not read, and no list shows what
             // replaced it once that is over or was replaced in its turn.
-            let listed =
-                next.end > self.at && matches!(next.status, Status::Accepted | Status::Pending);
+            let listed = next.end > self.at && next.status == Status::Accepted;
             let revived = chain[len - 1].status == Status::Accepted && !listed;
             let hidden = next.series.is_some() || !named || self.legacy;
             if self.legacy && (next.odd || young) || hidden && (young || revived || next.odd) {
