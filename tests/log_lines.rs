@@ -53,7 +53,7 @@ fn what_is_left_and_what_operators_do_is_logged_once() {
             "account-alias",
         ),
         (&["charges", "settle", &paid, "refund"], "charge-settle"),
-        (&["account", "thaw", BO], "account-freeze"),
+        (&["account", "thaw", BO], "account-thaw"),
     ];
     for (args, name) in commands {
         house.ok(args);
