@@ -105,7 +105,8 @@ impl House {
         let text = format!(
             "[calcom]\nbase-url = \"{base}\"\napi-key-file = \"key\"\n{calls}\
              budget = \"100%\"\n\n[schedule]\npoll = \"1s\"\nwatch = \"1s\"\n\n\
-             [store]\npath = \"ledger\"\n\n[limits]\nseries-settle = \"1s\"\n{age}\n\
+             [store]\npath = \"ledger\"\n\n[limits]\nseries-settle = \"1s\"\n\
+             declines = {{ at-most = 10000, per = \"15m\" }}\n{age}\n\
              [[gate]]\nevent-types = [\"lesson\"]\ncost = 1\n"
         );
         fs::write(self.path("config.toml"), text).unwrap();
@@ -264,6 +265,7 @@ impl House {
     pub fn finish(&self) {
         let end = clock::now() + Span::from_std(RUNNING).unwrap();
         let mut runs = 0;
+        let mut last = String::new();
         while runs < FINISHING || waits_for_running_calls() && clock::now() < end {
             runs += 1;
             let ended = self.start(&["run", "--once", "--watch"], None).ended();
@@ -271,11 +273,16 @@ impl House {
             if ended.success() && is_done && self.is_answered() {
                 return;
             }
+            last = format!(
+                "the last run {ended}, nothing under way: {is_done}, all answered: {}",
+                self.is_answered()
+            );
             if !is_done || runs >= FINISHING {
                 std::thread::park_timeout(PAUSE);
             }
         }
-        panic!("not done after {runs} runs that nobody disturbed");
+        let plan = self.ok(&["plan"]);
+        panic!("not done after {runs} runs that nobody disturbed: {last}\n{plan}");
     }
 
     /// What is wrong: each booking decided, mailed and charged once, and the sums.
