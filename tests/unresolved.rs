@@ -15,6 +15,7 @@ use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::terms::{AcceptedMove, LateMove, OnRevived, Terms, Unmanaged};
 use maitred::domain::time::Span;
 use maitred::domain::unresolved::UnresolvedCode;
+use maitred::reconcile::ports::Session;
 use maitred::sandbox::actions::{Action, Said, Shift};
 use maitred::sandbox::faults::{Fault, Rule, Stage, Times};
 use maitred::sandbox::journal::Kind;
@@ -257,6 +258,75 @@ async fn a_confirmation_that_met_a_cancelled_booking_is_listed_or_cancelled_agai
 }
 
 /// Two moves at once make two pending successors of one paid booking; the booking names one of them.
+/// The server keeps the name of the cancellation that stood before, so the name does not tell whose a
+/// cancellation is.
+#[tokio::test]
+async fn our_own_cancellation_gives_everything_back_although_its_answer_was_lost() {
+    for killed in [false, true] {
+        let (mut house, uid) = confirmed(Dialect::V2, 5).await;
+        terms(&mut house, |terms| terms.on_revived = OnRevived::Cancel);
+        let late = time(START) - Span::hours(3) - house.clock.now();
+        house.clock.advance(late);
+        edit(&house, &uid, |row| row.cancelled_by = Some(BO.to_owned()));
+        let lost = Fault::HangUp {
+            stage: Stage::After,
+        };
+        let unread = Fault::Error {
+            stage: Stage::Before,
+        };
+        {
+            let mut sandbox = house.sandbox.lock();
+            sandbox.add_fault(Rule::next(Kind::Cancel, lost)).unwrap();
+            // The booking is read twice before the call, and once after it.
+            let rule = Rule::next(Kind::Get, unread).skipping(2);
+            sandbox.add_fault(rule).unwrap();
+        }
+        house.watch(true).await;
+        assert_eq!(house.status(&uid), "cancelled");
+        assert_eq!(house.balance(BO).await, (4, 0, 1), "nothing is known yet");
+        if killed {
+            house.session = Session::default();
+            house.watched = None;
+        }
+        house.clock.advance(Span::minutes(20));
+        house.watch(true).await;
+        house.watch(true).await;
+        assert_eq!(house.balance(BO).await, (5, 0, 1), "killed: {killed}");
+        nothing_more(&mut house, "cancelled").await;
+    }
+}
+
+/// Before a decline the pass looks at what became of open charges. A move that the rules of its gate
+/// have to judge is left to the watch.
+#[tokio::test]
+async fn what_a_decline_looks_at_is_judged_like_the_rest() {
+    let (mut house, old) = confirmed(Dialect::V2, 1).await;
+    terms(&mut house, |terms| {
+        terms.accepted_move = AcceptedMove::Judge;
+    });
+    for gate in &mut house.policy.gates {
+        gate.short_of_credit = Effect::Decline;
+    }
+    let start = time("2026-12-03T09:00:00Z");
+    let new = act(&house, Action::BookerMoves(Shift::to(&old, start))).remove(0);
+    accept(&house, &new, true);
+    let next = house.request(house.kinds.lesson, BO, "2026-12-04T09:00:00Z");
+    house.pass().await;
+    assert_eq!(
+        house.status(&next),
+        "pending",
+        "it rests on the moved booking"
+    );
+    let charge = house.charge(&old).await.unwrap();
+    assert_eq!(charge.state, ChargeState::Open, "no rule was asked yet");
+    house.watch(false).await;
+    let moved = house.charge(&old).await.unwrap().state;
+    assert!(matches!(moved, ChargeState::Moved { .. }), "{moved:?}");
+    house.pass().await;
+    assert_eq!(house.status(&next), "rejected");
+    nothing_more(&mut house, "judged").await;
+}
+
 #[tokio::test]
 async fn of_two_successors_one_carries_the_charge_whoever_looks_first() {
     for watch_first in [false, true] {

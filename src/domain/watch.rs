@@ -123,7 +123,7 @@ pub fn watch(case: &Case<'_>) -> Verdict {
     };
     let begun = case
         .request
-        .is_some_and(|request| request.state == RequestState::Recorded && case.chain.len() > 1);
+        .filter(|request| request.state == RequestState::Recorded);
     if let Some(verdict) = cancelled::late_move(case) {
         return verdict;
     }
@@ -131,8 +131,14 @@ pub fn watch(case: &Case<'_>) -> Verdict {
         ChainEnd::Whole => {}
         ChainEnd::Gone | ChainEnd::Unread => return lost(case),
     }
-    if begun {
-        return open(format!("moved to {}, which is being decided", last.uid));
+    if let Some(request) = begun {
+        if case.chain.len() > 1 {
+            return open(format!("moved to {}, which is being decided", last.uid));
+        }
+        // Whether a cancellation that is found is our own is known once our call has an end.
+        if request.cancels_accepted() {
+            return open("it is being cancelled by maitred".to_owned());
+        }
     }
     match &last.status {
         // With `refuse-with = "cancel"`, and in v1, a cancellation is how it was declined.

@@ -127,8 +127,8 @@ async fn run(
     }
 }
 
-/// Looks once more at what declines rest on. Those that rest on something which has changed, or cannot
-/// be read, are left for the next pass.
+/// Looks once more at what declines rest on. Those that rest on something that has changed, cannot be
+/// read or waits for the watch are left for a later pass.
 async fn recheck_declines(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -143,6 +143,7 @@ async fn recheck_declines(
     report.problems.extend(checked.problems);
     report.more |= !checked.changed.is_empty();
     plan.put_off(&checked.changed);
+    plan.put_off(&checked.unjudged);
     report.put_off.requests += plan.put_off(&checked.unread);
     Ok(())
 }

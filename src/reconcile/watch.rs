@@ -21,15 +21,13 @@ use super::observe::declined;
 use super::ports::{PassError, Ports, Session};
 use super::report::Listed;
 use crate::calcom::port::Select;
-use crate::domain::booking::Status;
 use crate::domain::gate::Policy;
 use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::plan::Problem;
-use crate::domain::request::{Charge, ChargeState, RequestState};
-use crate::domain::terms::{AfterMoves, MoveAway, who_moved};
+use crate::domain::request::{Charge, ChargeState};
 use crate::domain::time::{Span, Time};
 use crate::domain::unresolved::UnresolvedCode;
-use crate::domain::watch::{ChainEnd, What};
+use crate::domain::watch::What;
 use accepted_move::Judged;
 use listed::Finding;
 use look::Seen;
@@ -331,36 +329,10 @@ async fn moves_on(
     chain: &look::Chain,
     watched: &mut Watched,
 ) -> Result<bool, PassError> {
-    let Some(last) = chain.bookings.last().filter(|_| chain.bookings.len() > 1) else {
+    let asked = accepted_move::to_be_judged(ports, policy, charge, chain).await?;
+    let Some((last, gate)) = asked else {
         return Ok(true);
     };
-    let now = (ports.clock)();
-    let stands = chain.end == ChainEnd::Whole && last.status == Status::Accepted && last.end > now;
-    let Some(gate) = policy.gate(last).filter(|_| stands) else {
-        return Ok(true);
-    };
-    // A move that counts as a cancellation closes the charge first: what it moved to is unpaid then.
-    let terms = charge.refund_terms(Some(gate));
-    let moves: Vec<MoveAway> = { chain.bookings.windows(2) }
-        .map(|pair| MoveAway {
-            start: pair[0].start,
-            at: pair[1].created,
-            by: who_moved(&pair[1], &policy.hosts),
-        })
-        .collect();
-    let after = terms.after_moves(charge.credits(), &moves);
-    let is_late = matches!(after, AfterMoves::Cancelled { .. });
-    if is_late || !accepted_move::is_judged(policy, last) {
-        return Ok(true);
-    }
-    let uid = last.uid.clone();
-    let decided = ports
-        .store
-        .with(move |store| settle::request_of(store, &uid));
-    let decided = decided.await.map_err(PassError::Store)?;
-    if decided.is_some_and(|request| request.state != RequestState::Noted) {
-        return Ok(true);
-    }
     match accepted_move::judge(ports, policy, session, last, &mut watched.problems).await? {
         Judged::Keep => Ok(true),
         Judged::Later => Ok(false),

@@ -5,16 +5,19 @@
 use async_trait::async_trait;
 
 use super::cancel::Why;
+use super::look::Chain;
+use super::settle::request_of;
 use crate::calcom::port::{Calendar, CallError, Dialect, Me, Page, Select};
 use crate::domain::booking::{Booking, BookingRef, EventType, Reading, Status};
 use crate::domain::decision::{Code, Decision};
-use crate::domain::gate::Policy;
+use crate::domain::gate::{Gate, Policy};
 use crate::domain::id::{BookingUid, EventTypeId};
 use crate::domain::plan::Problem;
-use crate::domain::request::Request;
-use crate::domain::terms::{AcceptedMove, Who, who_moved};
+use crate::domain::request::{Charge, Request, RequestState};
+use crate::domain::terms::{AcceptedMove, AfterMoves, MoveAway, Who, who_moved};
 use crate::domain::text;
 use crate::domain::time::{Span, Time};
+use crate::domain::watch::ChainEnd;
 use crate::reconcile::observe::observe;
 use crate::reconcile::ports::{PassError, Ports, Session};
 
@@ -34,6 +37,43 @@ pub(super) fn is_judged(policy: &Policy, booking: &Booking) -> bool {
     let gate = policy.gate(booking);
     gate.is_some_and(|gate| gate.terms.accepted_move == AcceptedMove::Judge)
         && is_by_booker(policy, booking)
+}
+
+/// The last booking of the chain and its gate, where the rules of that gate have to be asked before the
+/// charge goes on with it: it was accepted, and nothing was decided about it.
+pub(super) async fn to_be_judged<'a>(
+    ports: &Ports<'_>,
+    policy: &'a Policy,
+    charge: &Charge,
+    chain: &'a Chain,
+) -> Result<Option<(&'a Booking, &'a Gate)>, PassError> {
+    let Some(last) = chain.bookings.last().filter(|_| chain.bookings.len() > 1) else {
+        return Ok(None);
+    };
+    let now = (ports.clock)();
+    let stands = chain.end == ChainEnd::Whole && last.status == Status::Accepted && last.end > now;
+    let Some(gate) = policy.gate(last).filter(|_| stands) else {
+        return Ok(None);
+    };
+    // A move that counts as a cancellation closes the charge first: what it moved to is unpaid then.
+    let terms = charge.refund_terms(Some(gate));
+    let moves: Vec<MoveAway> = { chain.bookings.windows(2) }
+        .map(|pair| MoveAway {
+            start: pair[0].start,
+            at: pair[1].created,
+            by: who_moved(&pair[1], &policy.hosts),
+        })
+        .collect();
+    let after = terms.after_moves(charge.credits(), &moves);
+    let is_late = matches!(after, AfterMoves::Cancelled { .. });
+    if is_late || !is_judged(policy, last) {
+        return Ok(None);
+    }
+    let uid = last.uid.clone();
+    let decided = ports.store.with(move |store| request_of(store, &uid)).await;
+    let decided = decided.map_err(PassError::Store)?;
+    let is_decided = decided.is_some_and(|request| request.state != RequestState::Noted);
+    Ok((!is_decided).then_some((last, gate)))
 }
 
 /// Whether it was moved, and not by the host, whom the rules of a gate do not bind. A name counts only

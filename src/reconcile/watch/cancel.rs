@@ -140,17 +140,49 @@ fn list_code(request: &Request) -> UnresolvedCode {
     }
 }
 
-/// What one try gave.
-#[derive(Default)]
-struct Tried {
+/// Under which names a cancellation that is found counts as our own. A call through the API gives no
+/// name, and the server keeps the name that stood there before.
+enum OwnNames {
+    /// No call of ours can have reached the server.
+    Never,
+    /// A call of ours may have cancelled the booking, and the name before it is not known.
+    Any,
+    /// No name, or this one, which stood there before our call.
+    Unnamed(Option<Address>),
+}
+
+impl OwnNames {
+    /// As far as the calls of earlier attempts tell.
+    fn of_earlier(request: &Request, marked: Option<Time>, limits: &Limits) -> Self {
+        let mut calls = request.calls.iter();
+        let lost = calls.any(|call| matches!(call.end, CallEnd::Unanswered { .. }));
+        if lost || intent::unanswered(request, marked, limits).is_some() {
+            Self::Any
+        } else if request.failures > 0 {
+            Self::Unnamed(None)
+        } else {
+            Self::Never
+        }
+    }
+
+    fn include(&self, booking: &Booking) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Any => true,
+            Self::Unnamed(before) => {
+                booking.cancelled_by.is_none() || booking.cancelled_by == *before
+            }
+        }
+    }
+}
+
+/// What one attempt gave.
+struct CancelAttempt {
     /// What the booking is now, where that is known.
     read: Option<Reading>,
     failure: Option<CallError>,
-    call_end: Option<CallEnd>,
-    /// Whether a cancellation of ours may be what is found.
-    was_sent: bool,
-    /// The name under which the booking was cancelled before our call.
-    named: Option<Address>,
+    call_end: CallEnd,
+    own_names: OwnNames,
 }
 
 /// Reads the booking, and cancels it if it is accepted. The call rests on a reading that is as young
@@ -159,27 +191,30 @@ async fn read_and_cancel(
     ports: &Ports<'_>,
     limits: &Limits,
     request: &Request,
-) -> Result<Tried, PassError> {
+) -> Result<CancelAttempt, PassError> {
     let reference = &request.bookings[0];
     let told = request.text.as_deref().unwrap_or_default();
-    // What is found cancelled may be the work of an earlier try whose answer was lost.
-    let mut tried = Tried {
-        was_sent: request.failures > 0,
-        ..Tried::default()
+    let id = request.id.clone();
+    let marked = ports.store.with(move |store| store.marked(&id)).await;
+    let mut attempt = CancelAttempt {
+        read: None,
+        failure: None,
+        call_end: CallEnd::NotSent,
+        own_names: OwnNames::of_earlier(request, marked, limits),
     };
     for _ in 0..MAX_TURNS {
         let asked = (ports.clock)();
         let now = match ports.calendar.get(reference).await {
-            // Every server refuses for ever to cancel what is over (`calcom/api.md` 5.1).
+            // Every server refuses to cancel a booking that is over (`calcom/api.md` 5.1).
             Ok(Reading::Is(now)) if now.status == Status::Accepted && now.end > asked => now,
             Ok(reading) => {
-                tried.read = Some(reading);
-                tried.failure = None;
-                return Ok(tried);
+                attempt.read = Some(reading);
+                attempt.failure = None;
+                return Ok(attempt);
             }
             Err(error) => {
-                tried.failure = Some(error);
-                return Ok(tried);
+                attempt.failure = Some(error);
+                return Ok(attempt);
             }
         };
         let arrived = (ports.clock)();
@@ -188,9 +223,9 @@ async fn read_and_cancel(
         mark(ports, vec![id.clone()], Some((ports.clock)()))
             .await
             .map_err(PassError::Store)?;
-        tried.failure = match ports.calendar.cancel(reference, told, deadline).await {
+        attempt.failure = match ports.calendar.cancel(reference, told, deadline).await {
             Ok(reading) => {
-                tried.read = reading;
+                attempt.read = reading;
                 None
             }
             // Nothing was sent.
@@ -198,32 +233,32 @@ async fn read_and_cancel(
                 mark(ports, vec![id], None)
                     .await
                     .map_err(PassError::Store)?;
-                tried.failure = Some(error);
-                tried.call_end = Some(CallEnd::NotSent);
+                attempt.failure = Some(error);
                 if ports.stop.is_set() {
-                    return Ok(tried);
+                    return Ok(attempt);
                 }
                 continue;
             }
             Err(error) => Some(error),
         };
-        tried.was_sent = true;
-        tried.named = now.cancelled_by;
         let sent = deadline.min((ports.clock)());
-        tried.call_end = Some(match &tried.failure {
+        attempt.call_end = match &attempt.failure {
             Some(error) => end_of(error, sent),
             None => CallEnd::Unanswered { sent },
-        });
-        // Neither a refusal nor a yes without the booking tells what it is.
-        if tried.read.is_none() && !tried.failure.as_ref().is_some_and(ends_the_pass) {
-            tried.read = ports.calendar.get(reference).await.ok();
+        };
+        if attempt.call_end != CallEnd::NotSent {
+            attempt.own_names = OwnNames::Unnamed(now.cancelled_by);
         }
-        return Ok(tried);
+        // Neither a refusal nor a yes without the booking tells what it is.
+        if attempt.read.is_none() && !attempt.failure.as_ref().is_some_and(ends_the_pass) {
+            attempt.read = ports.calendar.get(reference).await.ok();
+        }
+        return Ok(attempt);
     }
-    Ok(tried)
+    Ok(attempt)
 }
 
-/// One try. `shown` is the booking as the watch has seen it.
+/// One attempt. `shown` is the booking as the watch has seen it.
 async fn attempt(
     ports: &Ports<'_>,
     policy: &Policy,
@@ -233,18 +268,13 @@ async fn attempt(
 ) -> Result<(), PassError> {
     let reference = &request.bookings[0];
     let at = (ports.clock)();
-    let Tried {
+    let CancelAttempt {
         read,
         failure,
         call_end,
-        was_sent,
-        named,
+        own_names,
     } = read_and_cancel(ports, &policy.limits, request).await?;
-    let call_end = call_end.unwrap_or(CallEnd::NotSent);
-    // A cancellation through the API gives no name: the name that stood there before stays, or none does.
-    let is_ours = |booking: &Booking| {
-        was_sent && (booking.cancelled_by.is_none() || booking.cancelled_by == named)
-    };
+    let is_ours = |booking: &Booking| own_names.include(booking);
     let outcome = read.as_ref().and_then(|read| outcome_of(read, at, is_ours));
     let note = match (&outcome, &failure) {
         (Some(_), _) => read.as_ref().map_or("", |reading| word(reading)).to_owned(),

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::accepted_move::to_be_judged;
 use super::look::Seen;
 use super::{LIST_FROM, Watched, settle};
 use crate::calcom::port::Select;
@@ -32,6 +33,9 @@ pub struct Rechecked {
     pub changed: BTreeSet<AccountId>,
     /// Accounts of which a charge could not be read: nothing is known.
     pub unread: BTreeSet<AccountId>,
+    /// Accounts of which a booking was moved and accepted, and the next watch has to ask the rules of its
+    /// gate.
+    pub unjudged: BTreeSet<AccountId>,
     pub problems: Vec<Problem>,
 }
 
@@ -108,6 +112,19 @@ async fn settle_all(
         let chain = seen.chain(ports, &charge.booking, problems).await?;
         if chain.end == ChainEnd::Unread {
             checked.unread.insert(charge.account.clone());
+        }
+        // Only the watch asks the rules of a gate, and the decline may rest on what they say.
+        if let Some((moved, _)) = to_be_judged(ports, policy, charge, &chain).await? {
+            checked.unjudged.insert(charge.account.clone());
+            checked.problems.push(Problem {
+                code: "unjudged-move",
+                text: format!(
+                    "booking {} was moved and accepted at once: the next watch asks the rules of its \
+                     gate, and declines that rest on it wait until then",
+                    moved.uid
+                ),
+            });
+            continue;
         }
         let before = watched.changes.len();
         settle::settle(ports, policy, charge, chain, watched).await?;
