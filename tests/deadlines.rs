@@ -1,6 +1,6 @@
-//! Every request comes to an end, over HTTP against the sandbox: nothing is confirmed after its start,
-//! and what nobody answered, what Cal.com refuses, and a status that maitred does not know are on the
-//! unresolved list until they are dealt with.
+//! Every request comes to an end, over HTTP against the sandbox: no request is confirmed after its start.
+//! Requests that began without an answer, requests that Cal.com refuses to answer, and bookings with an
+//! unknown status are on the unresolved list until an operator resolves them.
 
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 

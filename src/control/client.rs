@@ -282,7 +282,7 @@ mod tests {
             "{}",
             refusal.text
         );
-        // A folder that may not be looked into still says whose it is.
+        // The owner of a folder can be read without permission to list it.
         let uid = std::fs::metadata(folder.path()).unwrap().uid();
         let who = who_may(&folder.path().join("not-seen"));
         assert!(who.contains(&format!("(uid {uid})")), "{who}");

@@ -222,7 +222,7 @@ async fn look_once(config: &Config, ports: &Ports<'_>, mode: Mode, ran: &mut Ran
         }
         Some(error) => {
             ran.stopped = Some(Failure::from(&error));
-            // What it did before is told.
+            // The report covers what the watch did before it failed.
             ran.watched = Some(watched).filter(Watched::tells);
         }
     }

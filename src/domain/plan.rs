@@ -39,7 +39,7 @@ const MAX_NAMED: usize = 20;
 pub struct Plan {
     pub steps: Vec<Step>,
     pub problems: Vec<Problem>,
-    /// What goes on the unresolved list, and what leaves it, beside what the steps write.
+    /// Changes of the unresolved list that belong to no step.
     pub listing: Vec<Fact>,
     /// Requests were left for the next pass: this one had enough, or credits are on their way back.
     pub more: bool,
@@ -352,7 +352,7 @@ impl<'a> Planner<'a> {
             .bookings
             .iter()
             .enumerate()
-            // What is over is in nobody's way, and nobody stands in its way.
+            // An occurrence that is over cannot collide with another booking.
             .filter(|(_, booking)| booking.end > self.now)
             .find_map(|(at, booking)| Some((at, self.taken.find(booking)?)));
         let event_type = first.event_type.as_ref().map(|event_type| event_type.id);

@@ -16,7 +16,7 @@ use super::clock::clock_is_off;
 use super::observe::ends_the_pass;
 use super::ports::{PassError, Ports};
 use super::report::Ended;
-use super::sight::{self, Seen};
+use super::sight::{self, ReadTimes};
 use crate::calcom::port::CallError;
 use crate::domain::booking::{self, BookingRef};
 use crate::domain::gate::Limits;
@@ -67,7 +67,7 @@ pub struct Delivered {
 /// Something that was awaited, with the number of its delivery.
 enum Event {
     /// One look at all that wait. What it did not show is read by uid before its call.
-    Looked(Result<BTreeMap<BookingUid, (Sight, Seen)>, PassError>),
+    Looked(Result<BTreeMap<BookingUid, (Sight, ReadTimes)>, PassError>),
     /// A booking that was read by uid before its call, and when that was asked for.
     Seen(usize, Time, Result<Sight, CallError>),
     /// A call that was sent by then, unless the error says that it was not.
@@ -302,7 +302,7 @@ impl<'a> Driver<'a> {
             Event::Seen(n, asked, seen) => {
                 self.under_way -= 1;
                 let arrived = (self.ports.clock)();
-                let until = rests_until(Seen { asked, arrived }, self.limits);
+                let until = rests_until(ReadTimes { asked, arrived }, self.limits);
                 let in_flight = self.slots[n].as_mut().expect("it is under way");
                 match seen {
                     Ok(Sight::Pending) => {
@@ -358,7 +358,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Gives each that waits what the look showed of it.
-    fn looked(&mut self, found: &BTreeMap<BookingUid, (Sight, Seen)>, tasks: &mut Tasks<'a>) {
+    fn looked(&mut self, found: &BTreeMap<BookingUid, (Sight, ReadTimes)>, tasks: &mut Tasks<'a>) {
         let now = (self.ports.clock)();
         let mut other = Vec::new();
         for n in std::mem::take(&mut self.queue) {
@@ -416,7 +416,7 @@ impl<'a> Driver<'a> {
 }
 
 /// Until when a call may rest on a reading.
-pub fn rests_until(seen: Seen, limits: &Limits) -> Time {
+pub fn rests_until(seen: ReadTimes, limits: &Limits) -> Time {
     (seen.asked + FRESH)
         .max(seen.arrived + ARRIVED)
         .min(seen.asked + limits.max_observation_age)

@@ -21,7 +21,7 @@ const READS_AT_ONCE: usize = 8;
 
 /// When a reading was asked for, and when it came.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen {
+pub struct ReadTimes {
     pub asked: Time,
     pub arrived: Time,
 }
@@ -35,7 +35,7 @@ pub struct Seen {
 pub async fn look(
     ports: &Ports<'_>,
     wanted: &[BookingRef],
-) -> Result<BTreeMap<BookingUid, (Sight, Seen)>, PassError> {
+) -> Result<BTreeMap<BookingUid, (Sight, ReadTimes)>, PassError> {
     let mut found = BTreeMap::new();
     if wanted.len() >= LIST_FROM {
         list(ports, wanted, &mut found).await?;
@@ -49,7 +49,7 @@ pub async fn look(
             let asked = (ports.clock)();
             let read = ports.calendar.get(booking).await;
             let arrived = (ports.clock)();
-            (booking, Seen { asked, arrived }, read)
+            (booking, ReadTimes { asked, arrived }, read)
         };
         reads.push(read.boxed());
     }
@@ -73,7 +73,7 @@ pub async fn look(
 async fn list(
     ports: &Ports<'_>,
     wanted: &[BookingRef],
-    found: &mut BTreeMap<BookingUid, (Sight, Seen)>,
+    found: &mut BTreeMap<BookingUid, (Sight, ReadTimes)>,
 ) -> Result<(), PassError> {
     let wanted: BTreeSet<&BookingUid> = wanted.iter().map(|booking| &booking.uid).collect();
     let mut next = Some(0);
@@ -92,7 +92,7 @@ async fn list(
                 hits += 1;
                 found.insert(
                     booking.uid.clone(),
-                    (Sight::of_booking(booking), Seen { asked, arrived }),
+                    (Sight::of_booking(booking), ReadTimes { asked, arrived }),
                 );
             }
         }

@@ -120,7 +120,7 @@ pub(super) fn restore_problem() -> Problem {
 }
 
 impl Watched {
-    /// Whether there is anything to tell of it.
+    /// Whether the watch has something to report.
     pub fn tells(&self) -> bool {
         !self.changes.is_empty() || !self.problems.is_empty()
     }

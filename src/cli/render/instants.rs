@@ -5,7 +5,7 @@ use chrono::{DateTime, Timelike as _};
 use chrono_tz::Tz;
 
 /// The text with each instant that is a word of its own shown in the zone. A text that is nothing but an
-/// instant is a value and stays as it is: whoever prints it decides how.
+/// instant is a value and stays as it is; the code that prints the value chooses its form.
 pub fn in_zone(text: &str, zone: Tz) -> String {
     if !text.contains(char::is_whitespace) {
         return text.to_owned();

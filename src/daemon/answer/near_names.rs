@@ -26,7 +26,7 @@ pub fn refuse(store: &dyn Store, name: &AccountId) -> Result<(), Refusal> {
         "near-name",
         format!(
             "there is no account {name}, but there is {near}: use that name, or add --new to open \
-             {name} besides"
+             {name} as a second account"
         ),
     ))
 }

@@ -110,7 +110,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Ends an intent whose status nobody knows, because an operator has resolved that.
+    /// Ends an intent whose booking has an unknown status, after an operator resolved that item.
     fn give_up(&mut self, open: &OpenIntent) -> Action {
         self.keep_time(open, true);
         let why = "an operator resolved its unknown status";

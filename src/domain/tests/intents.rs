@@ -705,7 +705,7 @@ fn a_series_is_not_called_once_an_occurrence_has_begun() {
         let next = next(&request, &[], None, &sights(Sight::Begun, unknown));
         assert_eq!(next, Next::Unclear, "{unknown:?}");
     }
-    // An accepted one that began before is in nobody's way.
+    // An accepted occurrence that has begun does not keep the others from their call.
     let next = next(
         &request,
         &[],

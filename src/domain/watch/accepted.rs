@@ -84,11 +84,13 @@ impl Cause {
     /// Reads after "accepted".
     pub fn word(self) -> &'static str {
         match self {
-            Self::Others => "by others, and nobody is charged",
+            Self::Others => "by others, and no account is charged",
             Self::Again => "by others after what was held or paid for it came back",
-            Self::OurConfirm => "with its series, which it had joined, and nobody is charged",
+            Self::OurConfirm => "with its series, which it had joined, and no account is charged",
             Self::Moved => "at once when a paid booking was moved, whose charge is closed",
-            Self::SecondSuccessor => "beside another booking that replaced the same paid one",
+            Self::SecondSuccessor => {
+                "together with another booking that replaced the same paid one"
+            }
             Self::Unclear => "and no charge is open or final for it",
         }
     }
@@ -96,7 +98,7 @@ impl Cause {
 
 impl AcceptedCase<'_> {
     /// Whether it shows that it was cancelled or moved while credits are held for it.
-    pub fn is_revived(&self) -> bool {
+    pub fn shows_signs_while_held(&self) -> bool {
         let held = self
             .charge
             .is_some_and(|charge| charge.state == ChargeState::Held);
@@ -287,7 +289,7 @@ pub fn confirmed_with(booking: &Booking, request: &Request) -> OurConfirm {
         CallEnd::Unanswered { .. } => settled,
         CallEnd::Answered | CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => call.at,
     });
-    // A process that was killed in the call has written nothing of it.
+    // A process that was killed during the call has not recorded it.
     let ended = ended.max().or(request.call.map(|_| settled));
     let was_there = ended.is_some_and(|at| booking.created <= at);
     // The server's clock may be a little behind.

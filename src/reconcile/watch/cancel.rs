@@ -23,7 +23,7 @@ use crate::reconcile::deliver::call::{end_of, mark};
 use crate::reconcile::deliver::{MAX_TURNS, rests_until};
 use crate::reconcile::observe::ends_the_pass;
 use crate::reconcile::ports::{PassError, Ports};
-use crate::reconcile::sight::Seen;
+use crate::reconcile::sight::ReadTimes;
 use crate::store::port::Store;
 
 /// Characters of a server's message kept with a call.
@@ -218,7 +218,7 @@ async fn read_and_cancel(
             }
         };
         let arrived = (ports.clock)();
-        let deadline = rests_until(Seen { asked, arrived }, limits);
+        let deadline = rests_until(ReadTimes { asked, arrived }, limits);
         let id = request.id.clone();
         mark(ports, vec![id.clone()], Some((ports.clock)()))
             .await

@@ -31,10 +31,8 @@ pub(super) struct Seen {
     /// From a booking to those that name it as what they replaced: two moves at once make two of
     /// them.
     successors: BTreeMap<BookingUid, BTreeSet<BookingUid>>,
-    /// Whether what waits was listed to find another successor.
-    pending_listed: bool,
-    /// From when on what was made was listed, for the same.
-    made_since: Option<Time>,
+    /// From when on what was created was listed to find another successor.
+    created_since: Option<Time>,
     /// Series that were read, and whether that could be done.
     series: BTreeMap<RequestId, bool>,
     /// From when on everything was listed to find what only its successor would tell.
@@ -66,8 +64,7 @@ impl Seen {
             bookings: BTreeMap::new(),
             gone: BTreeSet::new(),
             successors: BTreeMap::new(),
-            pending_listed: false,
-            made_since: None,
+            created_since: None,
             series: BTreeMap::new(),
             listed_from: None,
             cut_from: None,
@@ -261,25 +258,25 @@ impl Seen {
         first: &BookingRef,
         problems: &mut Vec<Problem>,
     ) -> Result<Chain, PassError> {
-        let chain = self.line(ports, first, problems).await?;
+        let chain = self.follow_names(ports, first, problems).await?;
         let moved = chain.bookings.get(1).map(|booking| booking.created);
         let last = chain.bookings.last().map(liveness);
         match moved.filter(|_| chain.end == ChainEnd::Whole && last == Some(DEAD)) {
-            Some(moved) if self.list_made_since(ports, moved, problems).await? => {
-                self.line(ports, first, problems).await
+            Some(moved) if self.list_created_since(ports, moved, problems).await? => {
+                self.follow_names(ports, first, problems).await
             }
             _ => Ok(chain),
         }
     }
 
     /// Lists what was made since then, once; whether that was new.
-    async fn list_made_since(
+    async fn list_created_since(
         &mut self,
         ports: &Ports<'_>,
         from: Time,
         problems: &mut Vec<Problem>,
     ) -> Result<bool, PassError> {
-        let known = self.made_since.is_some_and(|listed| listed <= from);
+        let known = self.created_since.is_some_and(|listed| listed <= from);
         if known || !ports.calendar.names_successors() {
             return Ok(false);
         }
@@ -290,7 +287,7 @@ impl Seen {
         if ports.stop.is_set() {
             return Ok(false);
         }
-        self.made_since = Some(from);
+        self.created_since = Some(from);
         for (uid, one) in made.bookings {
             if !self.has(&uid) {
                 self.add(one);
@@ -299,7 +296,7 @@ impl Seen {
         Ok(true)
     }
 
-    async fn line(
+    async fn follow_names(
         &mut self,
         ports: &Ports<'_>,
         first: &BookingRef,
@@ -445,24 +442,6 @@ impl Seen {
         match self.find(ports, &named, false, problems).await? {
             Ok(_) | Err(ChainEnd::Gone) => {}
             Err(ChainEnd::Unread | ChainEnd::Whole) => return Ok(Successor::Unread),
-        }
-        let stands = |seen: &Self| {
-            let best = seen.best_successor(&booking.uid, Some(&named.uid));
-            best.is_some_and(|one| seen.liveness(one) < DEAD)
-        };
-        if !stands(self) && !self.pending_listed {
-            // A listing is older than what was read by name, so it only adds.
-            let mut pending = Self::within(ROOM);
-            pending.list(ports, &Select::Pending, problems).await?;
-            if ports.stop.is_set() {
-                return Ok(Successor::Unread);
-            }
-            self.pending_listed = true;
-            for (uid, one) in pending.bookings {
-                if !self.has(&uid) {
-                    self.add(one);
-                }
-            }
         }
         let best = self.best_successor(&booking.uid, Some(&named.uid));
         Ok(Successor::Is(best.map_or(named, Booking::reference)))

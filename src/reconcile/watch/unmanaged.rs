@@ -166,7 +166,7 @@ impl Walk<'_, '_> {
                 // Had one of all the charges led here, it would have moved just now.
                 Before::Hidden(_) if self.watched.audit && self.seen.is_whole() => {}
                 Before::Hidden(_) if self.watched.audit => is = Accepted::Unpaid(Cause::Unclear),
-                // The booking that pays stands itself: nobody pays for this one.
+                // The booking with the charge is accepted too, so the charge does not move here.
                 Before::Open(charge, _) if self.stands(&charge.booking.uid) => {
                     is = Accepted::Unpaid(Cause::Unclear);
                 }
@@ -194,7 +194,7 @@ impl Walk<'_, '_> {
         self.forget(booking, &known, is).await?;
         match is {
             // What is held for it is kept until its request ends, which may take long.
-            Accepted::InHand if case.is_revived() => {
+            Accepted::InHand if case.shows_signs_while_held() => {
                 let code = UnresolvedCode::Revived;
                 self.list(booking, &known, code, REVIVED).await
             }

@@ -196,7 +196,7 @@ fn requests_that_were_put_off_are_told_at_the_end() {
     assert!(text.contains(expect), "{text}");
 }
 
-/// A member with another name, somebody without an account, and somebody whose account was not looked for.
+/// A booker with an account of another name, one without an account, and one whose account was not looked up.
 #[test]
 fn an_account_has_three_states() {
     let rows = [
