@@ -28,8 +28,8 @@ pub fn in_four_digits(at: Time) -> Time {
     at.clamp(FIRST, LAST)
 }
 
-/// An instant as it stands within a text: UTC, to the second. Whoever shows the text to people puts it
-/// into their time zone.
+/// An instant as it stands within a text: UTC, to the second. The output for people converts it to the
+/// configured time zone.
 pub fn instant(at: Time) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
