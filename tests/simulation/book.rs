@@ -42,6 +42,8 @@ pub struct Hold {
     pub state: HoldState,
     /// It was not held for itself: what another booking paid for moved here.
     pub taken_over: bool,
+    /// Whether its gate believed the names of who moves when the charge moved here.
+    pub trusts_names: bool,
     /// An operator ended it.
     pub by_hand: bool,
     /// The grants that pay, while it is held.
@@ -62,6 +64,8 @@ pub struct Begun {
     pub carries: Option<String>,
     /// What others accepted is cancelled.
     pub unmanaged: bool,
+    /// It was accepted although it was cancelled or moved.
+    pub revived: bool,
     pub outcome: Option<Outcome>,
 }
 
@@ -222,6 +226,7 @@ impl Book {
             credits,
             state: HoldState::Held,
             taken_over: false,
+            trusts_names: false,
             by_hand: false,
             parts: parts
                 .iter()
@@ -289,6 +294,7 @@ impl Book {
             credits: 0,
             state: HoldState::Posted,
             taken_over: true,
+            trusts_names: false,
             by_hand: false,
             parts: Vec::new(),
             keeps: 0,
@@ -330,6 +336,7 @@ impl Book {
             carries: request.carries.as_ref().map(ToString::to_string),
             gate: request.gate.clone(),
             unmanaged: request.reasons.iter().any(|r| ACCEPTED.contains(&r.code)),
+            revived: request.reasons.iter().any(|r| r.code == Code::Revived),
             outcome: None,
         };
         let decides =

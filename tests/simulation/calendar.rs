@@ -629,6 +629,8 @@ impl Line {
             let joined = ours.confirmed > 0
                 && !self.shelf.was_held(uid)
                 && !self.shelf.was_lost(uid)
+                // What was cancelled or moved, and then accepted again, is cancelled where that is configured.
+                && !self.shelf.cancels_revived(uid)
                 && in_series;
             if kind == Write::Cancel && joined {
                 let text = format!("15 (B10): {uid} joined under our confirm, and we cancel it");

@@ -60,6 +60,11 @@ impl State {
             && let Some(hold) = self.book.holds.get_mut(to.uid.as_str())
         {
             hold.keeps = hold.keeps.max(keeps);
+            let gate = history.last(to.uid.as_str()).and_then(|row| {
+                let named = |gate: &&Gate| gate.name == KINDS[row.kind].0;
+                policy.gates.iter().find(named)
+            });
+            hold.trusts_names = gate.is_some_and(|gate| gate.terms.refunds.trust_named_cancels);
         }
     }
 

@@ -570,6 +570,8 @@ fn must_be_listed(state: &State, row: &Row, town: &Town, now: Time) -> Option<&'
     let done = town.ours.get(&row.uid).cloned().unwrap_or_default();
     let linked = !town.legacy && row.series.is_none();
     let signs = row.cancelled_by.is_some() || row.reason || (linked && row.to.is_some());
+    let lost = state.lost.as_ref();
+    let lost = lost.is_some_and(|lost| lost.rows.contains(&row.uid));
     match (charged, hold) {
         (Some(hold), _) if row.revived && signs && hold.state != HoldState::Final => Some("A3"),
         (Some(hold), _) if hold.taken_over => {
@@ -577,7 +579,8 @@ fn must_be_listed(state: &State, row: &Row, town: &Town, now: Time) -> Option<&'
             let house = row.moved_by == Some(HOST)
                 || row.moved_by == Some(ADMIN) && !state.policy.hosts.is_empty();
             let told = town.legacy || row.series.is_none();
-            let exempt = house && told && gate.terms.refunds.trust_named_cancels;
+            // Whether it is, was decided when the charge moved; an operator may have edited the gate since.
+            let exempt = house && told && hold.trusts_names;
             // What waited was accepted by somebody who saw it, or by us.
             let history = town.history.lock().unwrap();
             let waited = history.was_ever(&row.uid, |row| row.status == Status::Pending);
@@ -594,7 +597,8 @@ fn must_be_listed(state: &State, row: &Row, town: &Town, now: Time) -> Option<&'
         (None, Some(_)) if row.revived && done.confirmed > 0 => Some("A3"),
         (None, Some(hold)) if hold.state == HoldState::Voided => Some("B8"),
         (None, Some(_)) => Some("B3"),
-        (None, None) if done.confirmed > 0 => Some("B10"),
+        // A confirm of the ledger that was lost is nothing that this one knows of.
+        (None, None) if done.confirmed > 0 && !lost => Some("B10"),
         (None, None) => {
             let since = gate.terms.unmanaged_since;
             let new = since.is_none_or(|since| row.created >= since);

@@ -443,6 +443,13 @@ impl Shelf {
         lost.is_some_and(|lost| lost.rows.contains(uid))
     }
 
+    /// Whether an open intent cancels the booking because it was accepted again.
+    pub fn cancels_revived(&self, uid: &str) -> bool {
+        let state = self.state();
+        let mut open = state.book.open();
+        open.any(|(_, begun)| begun.revived && begun.bookings.contains(uid))
+    }
+
     /// The open intent about a booking.
     pub fn open_intent_of(&self, uid: &str) -> Option<String> {
         let state = self.state();
