@@ -428,6 +428,13 @@ impl Book {
         })
     }
 
+    /// Whether this ledger has decided to refuse this booking with a cancellation.
+    pub fn cancels(&self, uid: &str) -> bool {
+        self.begun
+            .values()
+            .any(|begun| begun.bookings.contains(uid) && begun.call == Some(CallKind::Cancel))
+    }
+
     /// Whether it was charged after others had accepted it, or was to be cancelled for that.
     pub fn was_unmanaged(&self, uid: &str) -> bool {
         let mut begun = self.begun.values().filter(|begun| begun.unmanaged);

@@ -212,7 +212,9 @@ impl Truth<'_> {
         if last.refused_by_us || self.book.declined(&last.uid) {
             let why = "successor refused with a cancellation";
             ends.push(self.back(100, paid, keeps, why));
-            if last.refused_by_us {
+            // What was cancelled by a ledger that a backup has replaced since, nobody knows any more: its
+            // cancellation looks like anybody's.
+            if last.refused_by_us && self.book.cancels(&last.uid) {
                 return ends;
             }
         }
