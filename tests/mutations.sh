@@ -103,6 +103,7 @@ B11|--lib domain::tests::plans_unsettled|src/domain/judge/calendar.rs|    if ove
 A6|--lib domain::tests::plans_unsettled|src/domain/taken.rs|        (start - buffers.before, end + buffers.after)|        if M { (start, end) } else { (start - buffers.before, end + buffers.after) }
 C6|--test rules pins|src/reconcile/pin.rs|        if of_origin.count() >= MAX_WRONG {|        if of_origin.count() >= MAX_WRONG && !M {
 C6|--test rules pins|src/reconcile/pin.rs|        if self.known.contains(&own) {|        if self.known.contains(&own) && !M {
+C6|--test rules spread_over|src/reconcile/pin.rs|before().count() >= MAX_OF_ALL)|before().count() >= MAX_OF_ALL && !M)
 C7|--test rules nobody_is_asked|src/domain/judge/people.rs|(Decision::Decline, AnswerTooMany::Once) if asked.told_before|(Decision::Decline, AnswerTooMany::Once) if asked.told_before && !M
 P4|sim|src/domain/plan.rs|        if self.is_begun(&group) {|        if self.is_begun(&group) && !M {
 P4|sim|src/domain/plan.rs|        if self.records(group).any(settled) {|        if self.records(group).any(settled) && !M {

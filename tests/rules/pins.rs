@@ -12,7 +12,7 @@ use maitred::domain::snapshot::Pin;
 use maitred::domain::terms::Unmanaged;
 use maitred::domain::time::Span;
 use maitred::reconcile::observe::observe;
-use maitred::reconcile::pin::{MAX_OF_MEMBER, MAX_WRONG, hash};
+use maitred::reconcile::pin::{MAX_OF_ALL, MAX_OF_MEMBER, MAX_WRONG, hash};
 use maitred::reconcile::ports::Ports;
 use maitred::sandbox::actions::Action;
 use maitred::sandbox::ask::Ask;
@@ -247,6 +247,81 @@ async fn the_guesses_of_strangers_do_not_lock_the_member_out() {
         .filter(|problem| problem.code == "pin-guessing")
         .count();
     assert_eq!(told, 2, "once for each limit");
+}
+
+/// Guesses that are spread over many accounts stay below the limit of each member, and reach the limit
+/// over all members. An origin that gave the right PIN before is served all the same.
+#[tokio::test]
+async fn guesses_that_are_spread_over_many_members_are_limited() {
+    let mut house = House::new(BOTH[0]).await;
+    with_pin(&mut house);
+    house.policy.limits.declines.at_most = 1_000;
+    let lesson = house.kinds.lesson;
+    let pin = hash(RIGHT).unwrap();
+    let each = MAX_WRONG - 1;
+    let members: Vec<String> = (0..MAX_OF_ALL / each)
+        .map(|n| format!("m{n}@example.com"))
+        .chain(["bo@example.com", "cy@example.com"].map(str::to_owned))
+        .collect();
+    for who in &members {
+        house.grant(who, 100).await;
+        let fact = Fact::Pinned {
+            account: AccountId::parse(who).unwrap(),
+            hash: Some(pin.clone()),
+        };
+        commit(&house, fact).await;
+    }
+    let start = |n: usize| format!("2026-12-{:02}T{:02}:00:00Z", 1 + n / 24, n % 24);
+    let first = ask(
+        &house,
+        lesson,
+        "bo@example.com",
+        &start(0),
+        answer(json!(RIGHT)),
+    );
+    house.pass().await;
+    let mut booked = 0;
+    let mut guess = |who: &str| {
+        booked += 1;
+        ask(&house, lesson, who, &start(booked), answer(json!(WRONG)))
+    };
+    let guesses: Vec<String> = members[..MAX_OF_ALL / each]
+        .iter()
+        .flat_map(|who| (0..each).map(|_| guess(who)).collect::<Vec<_>>())
+        .collect();
+    assert_eq!(guesses.len(), MAX_OF_ALL);
+    let known = ask(
+        &house,
+        lesson,
+        "bo@example.com",
+        &start(200),
+        answer(json!(RIGHT)),
+    );
+    let unknown = ask(
+        &house,
+        lesson,
+        "cy@example.com",
+        &start(201),
+        answer(json!(RIGHT)),
+    );
+    let mut told = Vec::new();
+    loop {
+        let report = house.pass().await;
+        told.extend(report.problems);
+        if !report.more {
+            break;
+        }
+    }
+    for uid in &guesses {
+        assert_eq!(decided(&house, uid).await, "decline wrong-pin");
+    }
+    assert_eq!(decided(&house, &first).await, "confirm enough");
+    assert_eq!(decided(&house, &known).await, "confirm enough");
+    assert_eq!(decided(&house, &unknown).await, "review wrong-pin");
+    let told = told.iter().filter(|problem| problem.code == "pin-guessing");
+    let texts: Vec<_> = told.map(|problem| problem.text.as_str()).collect();
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert!(texts[0].contains("for all members"), "{texts:?}");
 }
 
 /// A request that waits is looked at in each pass; it keeps its place among the wrong ones.
