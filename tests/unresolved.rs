@@ -296,6 +296,47 @@ async fn our_own_cancellation_gives_everything_back_although_its_answer_was_lost
     }
 }
 
+/// The credits of a booking that maitred itself cancels come back when that call has an end. Until then no
+/// decline rests on the balance without them.
+#[tokio::test]
+async fn a_decline_waits_while_our_own_cancellation_of_a_paid_booking_has_no_end() {
+    let (mut house, uid) = confirmed(Dialect::V2, 1).await;
+    terms(&mut house, |terms| terms.on_revived = OnRevived::Cancel);
+    for gate in &mut house.policy.gates {
+        gate.short_of_credit = Effect::Decline;
+    }
+    edit(&house, &uid, |row| row.cancelled_by = Some(BO.to_owned()));
+    let lost = Fault::HangUp {
+        stage: Stage::After,
+    };
+    let unread = Fault::Error {
+        stage: Stage::Before,
+    };
+    {
+        let mut sandbox = house.sandbox.lock();
+        sandbox.add_fault(Rule::next(Kind::Cancel, lost)).unwrap();
+        // The booking is read twice before the call, and once after it.
+        let rule = Rule::next(Kind::Get, unread).skipping(2);
+        sandbox.add_fault(rule).unwrap();
+    }
+    house.watch(true).await;
+    assert_eq!(house.status(&uid), "cancelled");
+    assert_eq!(house.balance(BO).await, (0, 0, 1), "nothing is known yet");
+    house.clock.advance(Span::minutes(20));
+    let next = house.request(house.kinds.lesson, BO, "2026-12-04T09:00:00Z");
+    let report = house.pass().await;
+    assert_eq!(house.status(&next), "pending", "{report:?}");
+    let codes: Vec<_> = report.problems.iter().map(|problem| problem.code).collect();
+    assert!(codes.contains(&"cancellation-open"), "{codes:?}");
+    house.clock.advance(Span::seconds(30));
+    house.pass().await;
+    house.pass().await;
+    assert_eq!(house.status(&next), "accepted");
+    assert_eq!(house.balance(BO).await, (0, 0, 2));
+    house.watch(true).await;
+    nothing_more(&mut house, "cancelled").await;
+}
+
 /// Before a decline the pass looks at what became of open charges. A move that the rules of its gate
 /// have to judge is left to the watch.
 #[tokio::test]

@@ -143,7 +143,7 @@ async fn recheck_declines(
     report.problems.extend(checked.problems);
     report.more |= !checked.changed.is_empty();
     plan.put_off(&checked.changed);
-    plan.put_off(&checked.unjudged);
+    plan.put_off(&checked.unsettled);
     report.put_off.requests += plan.put_off(&checked.unread);
     Ok(())
 }

@@ -5,13 +5,13 @@
 use std::collections::BTreeSet;
 
 use super::accepted_move::to_be_judged;
-use super::look::Seen;
+use super::look::{Chain, Seen};
 use super::{LIST_FROM, Watched, settle};
 use crate::calcom::port::Select;
 use crate::domain::gate::Policy;
-use crate::domain::id::AccountId;
+use crate::domain::id::{AccountId, BookingUid};
 use crate::domain::plan::Problem;
-use crate::domain::request::{Charge, ChargeState};
+use crate::domain::request::{Charge, ChargeState, RequestState};
 use crate::domain::time::{Span, Time};
 use crate::domain::watch::ChainEnd;
 use crate::reconcile::ports::{PassError, Ports};
@@ -33,9 +33,9 @@ pub struct Rechecked {
     pub changed: BTreeSet<AccountId>,
     /// Accounts of which a charge could not be read: nothing is known.
     pub unread: BTreeSet<AccountId>,
-    /// Accounts of which a booking was moved and accepted, and the next watch has to ask the rules of its
-    /// gate.
-    pub unjudged: BTreeSet<AccountId>,
+    /// Accounts with a charge that something else settles: the next watch, which asks the rules of a gate
+    /// about a move, or the end of our own cancellation.
+    pub unsettled: BTreeSet<AccountId>,
     pub problems: Vec<Problem>,
 }
 
@@ -115,13 +115,24 @@ async fn settle_all(
         }
         // Only the watch asks the rules of a gate, and the decline may rest on what they say.
         if let Some((moved, _)) = to_be_judged(ports, policy, charge, &chain).await? {
-            checked.unjudged.insert(charge.account.clone());
+            checked.unsettled.insert(charge.account.clone());
             checked.problems.push(Problem {
                 code: "unjudged-move",
                 text: format!(
                     "booking {} was moved and accepted at once: the next watch asks the rules of its \
                      gate, and declines that rest on it wait until then",
                     moved.uid
+                ),
+            });
+            continue;
+        }
+        if let Some(cancelled) = being_cancelled(ports, &chain).await? {
+            checked.unsettled.insert(charge.account.clone());
+            checked.problems.push(Problem {
+                code: "cancellation-open",
+                text: format!(
+                    "maitred is cancelling booking {cancelled}, and the end of that is not known: \
+                     declines that rest on its charge wait until it is"
                 ),
             });
             continue;
@@ -133,6 +144,26 @@ async fn settle_all(
         }
     }
     Ok(())
+}
+
+/// Returns the last booking of the chain when maitred has decided to cancel it and that decision is not
+/// settled: the credits come back, or not, when it is.
+async fn being_cancelled(
+    ports: &Ports<'_>,
+    chain: &Chain,
+) -> Result<Option<BookingUid>, PassError> {
+    let Some(last) = chain.bookings.last() else {
+        return Ok(None);
+    };
+    let uid = last.uid.clone();
+    let request = ports
+        .store
+        .with(move |store| settle::request_of(store, &uid));
+    let request = request.await.map_err(PassError::Store)?;
+    let open = request.is_some_and(|request| {
+        request.state == RequestState::Recorded && request.cancels_accepted()
+    });
+    Ok(open.then(|| last.uid.clone()))
 }
 
 fn watched(now: Time) -> Watched {
