@@ -98,6 +98,7 @@ C9|--lib domain::tests::plans|src/domain/plan.rs|.saturating_sub(snapshot.declin
 B5 P14|--lib domain::tests::plans_unsettled|src/domain/judge.rs|objection.unsettled && declines(objection);|objection.unsettled && !M && declines(objection);
 B5 P14|--lib domain::tests::plans_unsettled|src/domain/plan/unsettled.rs|        held + spent + of(&self.taken_over) + carriable|        if M { 0 } else { held + spent + of(&self.taken_over) + carriable }
 B4 P14|--test watch a_decline_waits_while|src/reconcile/pass.rs|    report.put_off.requests += plan.put_off(&checked.unread);|    if !M { report.put_off.requests += plan.put_off(&checked.unread); }
+B4 P14|--lib domain::tests::plans_unsettled|src/domain/plan.rs|    planner.plan.put_off_what_own_declines_free();|    if !M { planner.plan.put_off_what_own_declines_free(); }
 B4 P14|--test unresolved a_decline_waits_while; sim|src/reconcile/watch/recheck.rs|        request.state == RequestState::Recorded && request.cancels_accepted()|        request.state == RequestState::Recorded && request.cancels_accepted() && !M
 B4 P14|--test watch a_decline_waits_while|src/reconcile/watch/recheck.rs|        if chain.end == ChainEnd::Unread {|        if chain.end == ChainEnd::Unread && !M {
 B11|--lib domain::tests::plans_unsettled|src/domain/judge/calendar.rs|    if over \|\| asked.bookings[0].start > asked.now {|    if M \|\| over \|\| asked.bookings[0].start > asked.now {

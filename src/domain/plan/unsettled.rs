@@ -2,7 +2,7 @@
 //! back: until that is settled nobody is declined for want of them. What is settled is read again right
 //! before a decline is sent, because a cancellation may not be known yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
 
@@ -11,7 +11,7 @@ use crate::domain::account::Account;
 use crate::domain::decision::{Code, Credits, Decision};
 use crate::domain::fact::Fact;
 use crate::domain::group::Group;
-use crate::domain::id::{AccountId, BookingUid};
+use crate::domain::id::{AccountId, BookingUid, RequestId};
 use crate::domain::request::{Charge, Request, RequestState};
 use crate::domain::snapshot::{OpenIntent, Snapshot};
 
@@ -24,6 +24,29 @@ impl Plan {
             .filter(|step| rests_on_the_account(&step.request))
             .filter_map(|step| step.request.account.clone())
             .collect()
+    }
+
+    /// Takes out declines for want of what another decline of this plan frees: the charge that the declined
+    /// request would have taken over comes back to its account. The next pass decides with it.
+    pub(super) fn put_off_what_own_declines_free(&mut self) {
+        let declined = self.steps.iter().filter(|step| step.declines_anew());
+        let freed: BTreeMap<AccountId, RequestId> = declined
+            .filter(|step| step.request.carries.is_some())
+            .filter_map(|step| Some((step.request.account.clone()?, step.request.id.clone())))
+            .collect();
+        if freed.is_empty() {
+            return;
+        }
+        let before = self.steps.len();
+        self.steps.retain(|step| {
+            let request = &step.request;
+            let frees = request.account.as_ref().and_then(|id| freed.get(id));
+            !(step.declines_anew()
+                && request.carries.is_none()
+                && rests_on_the_account(request)
+                && frees.is_some_and(|other| *other != request.id))
+        });
+        self.more |= self.steps.len() < before;
     }
 
     /// Takes out the declines that rest on these accounts: the next pass decides them. Gives how many.

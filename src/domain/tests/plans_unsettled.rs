@@ -89,6 +89,29 @@ fn what_is_too_little_in_any_case_is_declined_at_once() {
     check(&snapshot(pending, vec![bo(1)]), &policy, &expect, false);
 }
 
+/// A request that was noted may be declined now, and what its predecessor paid comes back.
+#[test]
+fn what_another_decline_of_the_same_pass_frees_is_waited_for() {
+    let pending = vec![
+        asked("b", "bo@example.com", 1, -8),
+        asked("c", "bo@example.com", 0, -7),
+    ];
+    let accepted = but(pending[1].clone(), |accepted: &mut Booking| {
+        accepted.uid = uid("accepted");
+        accepted.status = crate::domain::booking::Status::Accepted;
+    });
+    let snapshot = but(snapshot(pending, vec![bo(0)]), |s| {
+        s.accepted = vec![accepted];
+        s.carried.insert(uid("c"), charge("a", ChargeState::Open));
+        let noted = but(intent("c", &["c"]), |r| {
+            r.state = RequestState::Noted;
+            r.decision = Decision::Review;
+        });
+        s.records.insert(rid("c"), noted);
+    });
+    check(&snapshot, &policy(), &["c decline taken decline c"], true);
+}
+
 #[test]
 fn another_reason_declines_alone() {
     let mut pending = vec![
