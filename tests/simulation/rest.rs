@@ -653,10 +653,16 @@ fn taken_on(state: &State, town: &Town, row: &Row, now: Time) -> Option<Unmanage
         .find(|begun| begun.bookings.contains(&row.uid));
     // What paid for a booking before it stands again, or is being decided: a person knows which is meant.
     let history = town.history.lock().unwrap();
-    let beside = history.ancestors(&row.uid).into_iter().any(|before| {
+    let ancestors = history.ancestors(&row.uid);
+    // The booking that one of them names as its successor was deleted, so the charge before it stays.
+    let is_gone = |uid: &String| town.row(uid).is_none();
+    let broken = ancestors
+        .iter()
+        .any(|before| before.to.as_ref().is_some_and(is_gone));
+    let beside = ancestors.into_iter().any(|before| {
         let hold = state.book.holds.get(&before.uid);
         state.book.intent_of(&before.uid).is_some()
-            || before.status == Status::Accepted
+            || (before.status == Status::Accepted || broken)
                 && hold.is_some_and(|hold| hold.state == HoldState::Posted)
     });
     // Our confirm of its series may have accepted it, as long as the end of that is not known.

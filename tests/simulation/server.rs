@@ -151,7 +151,14 @@ impl Sim {
             accepted.push(row.uid.clone());
         }
         for uid in &accepted {
-            self.town.ours.entry(uid.clone()).or_default().confirmed += 1;
+            let is_over = self
+                .town
+                .row(uid)
+                .is_some_and(|row| row.end <= running.ends);
+            let ours = self.town.ours.entry(uid.clone()).or_default();
+            ours.confirmed += 1;
+            // The confirm of another occurrence reached it, and nobody pays for what is over.
+            ours.over |= is_over && *uid != running.uid;
         }
         self.town.record();
         accepted

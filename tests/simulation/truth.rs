@@ -66,7 +66,8 @@ impl Truth<'_> {
     /// Whether every booking of the line that the one before it does not name is in some list.
     fn is_shown(&self, chain: &[&Row]) -> bool {
         chain.windows(2).all(|pair| {
-            let named = pair[0].to.as_ref() == Some(&pair[1].uid);
+            // In v1 no booking names the one that replaced it.
+            let named = !self.legacy && pair[0].to.as_ref() == Some(&pair[1].uid);
             let listed = matches!(pair[1].status, Status::Accepted | Status::Pending)
                 && pair[1].end > self.at
                 && !pair[1].odd;
@@ -98,6 +99,9 @@ impl Truth<'_> {
             let listed = next.end > self.at && next.status == Status::Accepted;
             let revived = chain[len - 1].status == Status::Accepted && !listed;
             let hidden = next.series.is_some() || !named || self.legacy;
+            // The look before a decline reads by name, and one that stood to its end stands in no list.
+            let over = chain[len - 1].end + self.terms(uid).grace <= self.at;
+            let revived = revived || over && chain[len - 1].revived;
             if self.legacy && (next.odd || young) || hidden && (young || revived || next.odd) {
                 ends.extend(self.ends_of(&chain[..len], false, uid, paid));
             }

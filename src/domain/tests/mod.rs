@@ -7,6 +7,7 @@ mod criteria;
 mod disclosure;
 mod gates;
 mod intents;
+mod joined;
 mod judging;
 mod ledgers;
 mod ledgers_random;

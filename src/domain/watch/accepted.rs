@@ -29,6 +29,9 @@ pub struct AcceptedCase<'a> {
     pub now: Time,
 }
 
+/// How far the server's clock may be from ours, or ours be set back, without notice.
+const CLOCKS: Span = Span::minutes(2);
+
 /// Whether our confirm of its series accepted the booking, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OurConfirm {
@@ -276,7 +279,7 @@ pub fn confirmed_with(booking: &Booking, request: &Request) -> OurConfirm {
                 CallEnd::Answered | CallEnd::Unanswered { .. } => true,
                 CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => false,
             };
-            return if calls.any(reached) && booking.created <= at {
+            return if calls.any(reached) && booking.created <= at + CLOCKS {
                 OurConfirm::Open
             } else {
                 OurConfirm::No
@@ -291,11 +294,10 @@ pub fn confirmed_with(booking: &Booking, request: &Request) -> OurConfirm {
     });
     // A process that was killed during the call has not recorded it.
     let ended = ended.max().or(request.call.map(|_| settled));
-    let was_there = ended.is_some_and(|at| booking.created <= at);
-    // The server's clock may be a little behind.
+    let was_there = ended.is_some_and(|at| booking.created <= at + CLOCKS);
     let written = booking
         .updated
-        .is_none_or(|at| at + Span::minutes(2) >= request.decided);
+        .is_none_or(|at| at + CLOCKS >= request.decided);
     if was_there && written {
         OurConfirm::Done
     } else {
