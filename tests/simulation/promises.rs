@@ -14,7 +14,7 @@ use super::book::HoldState;
 use super::history::History;
 use super::shelf::State;
 use super::town::{ME, Row};
-use super::truth::{End, Truth};
+use super::truth::Truth;
 
 impl State {
     /// Of one commit of a process, after it was taken into the book.
@@ -166,11 +166,7 @@ impl State {
             looked: (self.pass_from, history.moment()),
             ..self.truth(history, at)
         };
-        let ends = truth.ends(uid, paid).into_iter().map(|(end, _)| match end {
-            End::Back(credits) => credits,
-            End::Kept | End::Moves(_) => 0,
-        });
-        ends.min().unwrap_or(0)
+        truth.certainly_back(uid, paid)
     }
 
     fn is_taken_for_good(&mut self, history: &History, at: Time, request: &Request) {

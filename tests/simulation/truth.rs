@@ -39,6 +39,24 @@ pub struct Truth<'a> {
 impl Truth<'_> {
     /// All that may become of the charge of this booking, which paid so much.
     pub fn ends(&self, uid: &str, paid: i64) -> Vec<May> {
+        self.ends_by_line(uid, paid).concat()
+    }
+
+    /// What certainly comes back: the least of all ends, and nothing while one line of successors has none.
+    pub fn certainly_back(&self, uid: &str, paid: i64) -> i64 {
+        let lines = self.ends_by_line(uid, paid);
+        if lines.iter().any(Vec::is_empty) {
+            return 0;
+        }
+        let ends = lines.into_iter().flatten().map(|(end, _)| match end {
+            End::Back(credits) => credits,
+            End::Kept | End::Moves(_) => 0,
+        });
+        ends.min().unwrap_or(0)
+    }
+
+    /// The ends that each line of successors may have, at each moment of the look.
+    fn ends_by_line(&self, uid: &str, paid: i64) -> Vec<Vec<May>> {
         let ever = self.history.descendants(uid);
         let uids: Vec<&str> = ever.iter().map(String::as_str).collect();
         let mut ends = Vec::new();
@@ -56,7 +74,7 @@ impl Truth<'_> {
                 });
                 // As long as one of two successors stands, the charge goes on with it.
                 if !(stands && dead) || self.late_move(&chain, uid).is_some() {
-                    ends.extend(self.ends_along(uid, (&chain, gone), paid));
+                    ends.push(self.ends_along(uid, (&chain, gone), paid));
                 }
             }
         }
