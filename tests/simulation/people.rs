@@ -392,6 +392,18 @@ impl Town {
         row.end = row.start + Span::minutes(30);
         row.created = now;
         row.updated = None;
+        // Nothing that happened to the other occurrence happened to this one.
+        row.status = Status::Pending;
+        row.to = None;
+        row.moved_by = None;
+        row.cancelled_by = None;
+        row.refused_by_us = false;
+        row.absent_host = false;
+        row.absent = false;
+        row.absent_guest = false;
+        row.odd = false;
+        row.reason = false;
+        row.revived = false;
         self.add(row);
     }
 
