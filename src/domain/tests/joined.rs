@@ -45,3 +45,38 @@ fn what_joined_before_the_confirm_ended_was_accepted_by_it_whatever_the_clocks_s
         assert_eq!(confirmed_with(&joined, &confirmed()), expect, "{after} s");
     }
 }
+
+/// The confirm may have been sent although no call is recorded: the process was killed during it.
+#[test]
+fn a_confirm_that_may_have_been_sent_leaves_it_unclear_who_accepted_what_joined() {
+    let joined = but(booking("b"), |joined: &mut Booking| {
+        joined.series = Some(rid("s"));
+        joined.status = Status::Accepted;
+        joined.created = now() - Span::seconds(10);
+    });
+    let superseded = |calls: Vec<CallNote>| {
+        but(confirmed(), |request| {
+            request.calls = calls;
+            request.state = RequestState::Settled {
+                outcome: Outcome::Superseded,
+                at: now(),
+            };
+        })
+    };
+    let refused = but(confirmed().calls.remove(0), |call: &mut CallNote| {
+        call.end = CallEnd::Refused;
+    });
+    let rows = [
+        (Vec::new(), OurConfirm::Open),
+        (vec![refused], OurConfirm::No),
+    ];
+    for (calls, expect) in rows {
+        let request = superseded(calls);
+        assert_eq!(
+            confirmed_with(&joined, &request),
+            expect,
+            "{:?}",
+            request.calls
+        );
+    }
+}

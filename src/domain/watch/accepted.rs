@@ -279,7 +279,9 @@ pub fn confirmed_with(booking: &Booking, request: &Request) -> OurConfirm {
                 CallEnd::Answered | CallEnd::Unanswered { .. } => true,
                 CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => false,
             };
-            return if calls.any(reached) && booking.created <= at + CLOCKS {
+            // A process that was killed during the call has not recorded it.
+            let sent = request.calls.is_empty() && request.call.is_some();
+            return if (sent || calls.any(reached)) && booking.created <= at + CLOCKS {
                 OurConfirm::Open
             } else {
                 OurConfirm::No
