@@ -1,0 +1,341 @@
+//! JSON Schemas of what commands print, made from the types in `src`: a field of a type is a property,
+//! and its documentation comment is the description. Only what these types use is understood.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+/// Where the types stand.
+const SOURCES: [&str; 3] = ["src/control", "src/cli/init.rs", "src/control/policy.rs"];
+
+/// A type: a struct with its fields, or an enum of words.
+#[derive(Debug, Clone)]
+enum Shape {
+    Struct { about: String, fields: Vec<Field> },
+    Words { about: String, words: Vec<String> },
+}
+
+#[derive(Debug, Clone)]
+struct Field {
+    name: String,
+    kind: String,
+    about: String,
+    /// Left out when it is empty.
+    optional: bool,
+    flatten: bool,
+}
+
+/// Returns the schema of all types that the roots need.
+pub fn document(roots: &[&str]) -> Value {
+    let shapes = shapes();
+    let mut definitions = BTreeMap::new();
+    let mut open: Vec<String> = roots.iter().map(|root| (*root).to_owned()).collect();
+    while let Some(name) = open.pop() {
+        if definitions.contains_key(&name) {
+            continue;
+        }
+        let shape = shapes
+            .get(&name)
+            .unwrap_or_else(|| panic!("{name} is not found"));
+        let definition = definition(shape, &shapes, &mut open);
+        definitions.insert(name, definition);
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "What maitred prints with --format json",
+        "description": "docs/formats/commands.md says which command prints which of these.",
+        "$defs": definitions,
+    })
+}
+
+/// Returns the document as text, with one line for each property.
+pub fn text(document: &Value) -> String {
+    let mut text = String::from("{\n");
+    for name in ["$schema", "title", "description"] {
+        text += &format!("  \"{name}\": {},\n", document[name]);
+    }
+    text += "  \"$defs\": {\n";
+    let definitions = document["$defs"].as_object().unwrap();
+    let parts: Vec<String> = definitions
+        .iter()
+        .map(|(name, of)| definition_text(name, of))
+        .collect();
+    text + &parts.join(",\n") + "\n  }\n}\n"
+}
+
+fn definition_text(name: &str, definition: &Value) -> String {
+    let Some(properties) = definition["properties"].as_object() else {
+        return format!("    \"{name}\": {definition}");
+    };
+    let mut text = format!("    \"{name}\": {{\n");
+    for key in ["description", "type", "required"] {
+        if let Some(value) = definition.get(key) {
+            text += &format!("      \"{key}\": {value},\n");
+        }
+    }
+    let lines = properties
+        .iter()
+        .map(|(name, of)| format!("        \"{name}\": {of}"));
+    let lines: Vec<String> = lines.collect();
+    text + "      \"properties\": {\n" + &lines.join(",\n") + "\n      }\n    }"
+}
+
+fn definition(shape: &Shape, shapes: &BTreeMap<String, Shape>, open: &mut Vec<String>) -> Value {
+    match shape {
+        Shape::Words { about, words } => with_about(json!({ "enum": words }), about),
+        Shape::Struct { about, fields } => {
+            let mut properties = Map::new();
+            let mut required = Vec::new();
+            for field in flattened(fields, shapes) {
+                let schema = kind(&field.kind, field.optional, open);
+                properties.insert(field.name.clone(), with_about(schema, &field.about));
+                if !field.optional {
+                    required.push(field.name.clone());
+                }
+            }
+            let schema = json!({"type": "object", "properties": properties, "required": required});
+            with_about(schema, about)
+        }
+    }
+}
+
+fn flattened(fields: &[Field], shapes: &BTreeMap<String, Shape>) -> Vec<Field> {
+    let one = |field: &Field| match shapes.get(&field.kind) {
+        Some(Shape::Struct { fields, .. }) if field.flatten => flattened(fields, shapes),
+        _ => vec![field.clone()],
+    };
+    fields.iter().flat_map(one).collect()
+}
+
+fn with_about(mut schema: Value, about: &str) -> Value {
+    if !about.is_empty() {
+        schema["description"] = Value::from(about);
+    }
+    schema
+}
+
+/// Returns the schema of a Rust type.
+fn kind(name: &str, optional: bool, open: &mut Vec<String>) -> Value {
+    let within = |outer: &str| name.strip_prefix(outer)?.strip_suffix('>');
+    if let Some(inner) = within("Option<") {
+        let inner = kind(inner, false, open);
+        return match optional {
+            true => inner,
+            false => json!({"anyOf": [inner, {"type": "null"}]}),
+        };
+    }
+    if let Some(inner) = within("Vec<") {
+        return json!({"type": "array", "items": kind(inner, false, open)});
+    }
+    if let Some(inner) = within("Box<") {
+        return kind(inner, optional, open);
+    }
+    match name {
+        "String" => json!({"type": "string"}),
+        "bool" => json!({"type": "boolean"}),
+        "u8" | "u32" | "u64" | "usize" => json!({"type": "integer", "minimum": 0}),
+        "i64" => json!({"type": "integer"}),
+        "BTreeMap<String, String>" => {
+            json!({"type": "object", "additionalProperties": {"type": "string"}})
+        }
+        other => {
+            open.push(other.to_owned());
+            json!({"$ref": format!("#/$defs/{other}")})
+        }
+    }
+}
+
+fn shapes() -> BTreeMap<String, Shape> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut shapes = BTreeMap::new();
+    for source in SOURCES {
+        read(&root.join(source), &mut shapes);
+    }
+    shapes
+}
+
+fn read(path: &Path, shapes: &mut BTreeMap<String, Shape>) {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            read(&entry.unwrap().path(), shapes);
+        }
+        return;
+    }
+    let text = fs::read_to_string(path).unwrap();
+    let mut above = Above::default();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if above.take(line) {
+            continue;
+        }
+        let line = line.trim_start_matches("pub ");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let [what @ ("struct" | "enum"), name, "{"] = words[..] {
+            let body: Vec<&str> = lines.by_ref().take_while(|line| *line != "}").collect();
+            let shape = match what {
+                "struct" => Some(fields(&body, &above.about)),
+                _ => enumeration(&body, &above.about),
+            };
+            if let Some(shape) = shape {
+                shapes.insert(name.to_owned(), shape);
+            }
+        }
+        above = Above::default();
+    }
+}
+
+/// The comment and the attributes above an item.
+#[derive(Default)]
+struct Above {
+    about: String,
+    attributes: String,
+}
+
+impl Above {
+    fn take(&mut self, line: &str) -> bool {
+        let line = line.trim();
+        if let Some(text) = line.strip_prefix("///") {
+            let text = text.trim();
+            let blank = if self.about.is_empty() || text.is_empty() {
+                ""
+            } else {
+                " "
+            };
+            self.about = format!("{}{blank}{text}", self.about);
+        } else if line.starts_with("#[") {
+            self.attributes.push_str(line);
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+fn fields(body: &[&str], about: &str) -> Shape {
+    let mut fields = Vec::new();
+    let mut above = Above::default();
+    for line in body {
+        if above.take(line) {
+            continue;
+        }
+        let line = line.trim().trim_start_matches("pub ").trim_end_matches(',');
+        if let Some((name, kind)) = line.split_once(": ") {
+            let renamed = above.attributes.split("rename = \"").nth(1);
+            let renamed = renamed.and_then(|rest| rest.split('"').next());
+            fields.push(Field {
+                name: renamed.unwrap_or(name).to_owned(),
+                kind: kind.to_owned(),
+                about: above.about.clone(),
+                optional: above.attributes.contains("skip_serializing_if"),
+                flatten: above.attributes.contains("flatten"),
+            });
+        }
+        above = Above::default();
+    }
+    let about = about.to_owned();
+    Shape::Struct { about, fields }
+}
+
+/// An enum of words; none for one whose variants have fields.
+fn enumeration(body: &[&str], about: &str) -> Option<Shape> {
+    let words: Vec<&str> = body
+        .iter()
+        .map(|line| line.trim().trim_end_matches(','))
+        .filter(|line| !line.starts_with("///") && !line.starts_with("#["))
+        .collect();
+    let plain = |word: &&str| word.chars().all(char::is_alphanumeric);
+    let about = about.to_owned();
+    let words = words
+        .iter()
+        .all(plain)
+        .then(|| words.iter().map(|word| kebab(word)).collect());
+    words.map(|words| Shape::Words { about, words })
+}
+
+fn kebab(word: &str) -> String {
+    let mut text = String::new();
+    for (at, c) in word.char_indices() {
+        if c.is_uppercase() && at > 0 {
+            text.push('-');
+        }
+        text.extend(c.to_lowercase());
+    }
+    text
+}
+
+/// Checks a value against a schema of the document. A property that the schema does not have is an
+/// error, so that nothing is printed without being documented.
+pub fn check(document: &Value, schema: &Value, value: &Value, place: &str) -> Result<(), String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let pointer = reference.trim_start_matches('#');
+        let schema = document
+            .pointer(pointer)
+            .ok_or(format!("{reference} is missing"))?;
+        return check(document, schema, value, place);
+    }
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let fits = choices
+            .iter()
+            .any(|choice| check(document, choice, value, place).is_ok());
+        return fits
+            .then_some(())
+            .ok_or(format!("{place}: {value} fits none of {schema}"));
+    }
+    let right = match schema["type"].as_str() {
+        Some("object") => return check_object(document, schema, value, place),
+        Some("array") => {
+            let items = value
+                .as_array()
+                .ok_or(format!("{place}: {value} is no list"))?;
+            let mut numbered = items.iter().enumerate();
+            return numbered.try_for_each(|(number, item)| {
+                check(
+                    document,
+                    &schema["items"],
+                    item,
+                    &format!("{place}[{number}]"),
+                )
+            });
+        }
+        Some("string") => value.is_string(),
+        Some("boolean") => value.is_boolean(),
+        Some("integer") => value.is_u64() || (schema["minimum"].is_null() && value.is_i64()),
+        Some("null") => value.is_null(),
+        _ => schema["enum"]
+            .as_array()
+            .is_some_and(|words| words.contains(value)),
+    };
+    right
+        .then_some(())
+        .ok_or(format!("{place}: {value} is not {schema}"))
+}
+
+fn check_object(
+    document: &Value,
+    schema: &Value,
+    value: &Value,
+    place: &str,
+) -> Result<(), String> {
+    let object = value
+        .as_object()
+        .ok_or(format!("{place}: {value} is no object"))?;
+    let required = schema["required"].as_array().into_iter().flatten();
+    for name in required.filter_map(Value::as_str) {
+        if !object.contains_key(name) {
+            return Err(format!("{place}: {name} is missing"));
+        }
+    }
+    for (name, value) in object {
+        let of_name = match &schema["properties"][name] {
+            Value::Null => &schema["additionalProperties"],
+            known => known,
+        };
+        if of_name.is_null() {
+            return Err(format!("{place}: {name} is not documented"));
+        }
+        check(document, of_name, value, &format!("{place}.{name}"))?;
+    }
+    Ok(())
+}
