@@ -1,0 +1,46 @@
+# Short names for the commands of CONTRIBUTING.md. Nothing needs `just`; each recipe is one command.
+
+# Lists the recipes.
+default:
+    @just --list
+
+# Runs everything that a change must pass.
+ci:
+    bash .ci/run
+
+# Runs the demo.
+demo:
+    cargo run --release -- demo
+
+# Runs one test binary, or some of its tests: `just test watch moved`.
+test binary filter="":
+    cargo test --test {{binary}} {{filter}}
+
+# Runs a campaign at its full size: simulation, kills, power-cuts, disk-faults, peers, load, month.
+campaign name:
+    @just campaign-{{name}}
+
+campaign-simulation seeds="1000000":
+    MAITRED_SEEDS={{seeds}} cargo test --release --test simulation
+
+campaign-kills kills="300":
+    MAITRED_KILLS={{kills}} cargo test --test kills
+
+campaign-power-cuts images="1000":
+    MAITRED_POWER_CUTS={{images}} cargo test --test power_cut
+
+campaign-disk-faults:
+    MAITRED_DISK_FAULTS=all cargo test --test disk_faults
+
+campaign-peers:
+    MAITRED_MUTATIONS=all cargo test --test hostile_peers
+
+campaign-load requests="10000":
+    MAITRED_LOAD={{requests}} cargo test --test load all_who
+
+campaign-month days="30":
+    MAITRED_SOAK_DAYS={{days}} cargo test --test load a_month
+
+# Writes the schemas of docs/formats again after a change of the types.
+schemas:
+    MAITRED_WRITE_DOCS=1 cargo test --test readme schemas
