@@ -380,13 +380,15 @@ const IDIOMS: [(&str, &str); 24] = [
     ("mended", "corrected, fixed"),
 ];
 
-/// Where the idioms are refused: Markdown pages, and in Rust sources the comments.
-const PLAIN_LANGUAGE: [&str; 6] = [
+/// Where the idioms are refused: Markdown pages, and the comments of all other files.
+const PLAIN_LANGUAGE: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
+    "config.toml",
+    "systemd/maitred.service",
     "docs",
 ];
 
@@ -397,11 +399,10 @@ fn documents_are_in_plain_language() {
     for place in PLAIN_LANGUAGE {
         for path in texts(&root.join(place)) {
             let text = fs::read_to_string(&path).unwrap();
-            let is_page = path.extension().is_some_and(|extension| extension == "md");
-            let prose = if is_page {
-                prose_of_page(&text)
-            } else {
-                comments(&text)
+            let prose = match path.extension().and_then(|extension| extension.to_str()) {
+                Some("md") => prose_of_page(&text),
+                Some("rs") => comments(&text, "//"),
+                _ => comments(&text, "#"),
             };
             let name = path.strip_prefix(root).unwrap().display().to_string();
             for (line, text) in prose {
@@ -450,9 +451,9 @@ fn prose_of_page(text: &str) -> Vec<(usize, String)> {
 }
 
 /// Returns the comments of a source, without what stands in code spans.
-fn comments(text: &str) -> Vec<(usize, String)> {
-    let comment = |line: &str| {
-        line.split_once("//")
+fn comments<'a>(text: &'a str, mark: &str) -> Vec<(usize, String)> {
+    let comment = |line: &'a str| {
+        line.split_once(mark)
             .map(|(_, comment)| without_code(comment))
     };
     let numbered = (1..).zip(text.lines());
@@ -489,7 +490,10 @@ fn idioms_are_found_in_prose_and_comments_only() {
         .collect();
     assert_eq!(found, [(1, "nobody"), (6, "goes on")]);
     let source = "let he = 1; // of it\n/// `nobody` or somebody\n";
-    let words: Vec<String> = comments(source).into_iter().map(|(_, text)| text).collect();
+    let words: Vec<String> = comments(source, "//")
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
     assert!(
         has_words(&words[0], "of it") && !has_words(&words[1], "nobody"),
         "{words:?}"
