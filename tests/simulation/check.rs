@@ -111,13 +111,12 @@ impl State {
                 booking,
                 parts,
                 close: true,
-                forgives,
-                ..
+                reason,
             } => {
                 let end = End::Back(credits(parts));
                 self.ends(history, at, booking.as_str(), &end);
                 self.goes_back(history, at, booking.as_str(), parts);
-                if *forgives {
+                if reason.forgives() {
                     let account = self.book.holds[booking.as_str()].account.clone();
                     self.book.forgiven.push((account, at));
                 }

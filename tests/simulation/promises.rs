@@ -208,6 +208,10 @@ impl State {
 
     /// A status that the client does not know says nothing: the intent stays open.
     fn knows_the_status(&mut self, history: &History, id: &str) {
+        // A list that showed the booking as it was before is a reading like any other.
+        if self.stale.load(Ordering::Relaxed) {
+            return;
+        }
         let unknown = |status: &Status| matches!(status, Status::AwaitingHost | Status::Other(_));
         let uids: Vec<String> = self.book.begun[id].bookings.iter().cloned().collect();
         for uid in uids {

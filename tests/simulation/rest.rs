@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use maitred::domain::booking::Status;
 use maitred::domain::decision::{Decision, Outcome};
 use maitred::domain::gate::Gate;
-use maitred::domain::id::BookingUid;
-use maitred::domain::request::CallKind;
+use maitred::domain::id::{BookingUid, RequestId};
+use maitred::domain::request::{CallKind, RequestState};
 use maitred::domain::terms::{HostAbsent, NoShow, OnRevived, Unmanaged};
 use maitred::domain::time::{Span, Time};
 use maitred::domain::watch::What;
@@ -297,6 +297,7 @@ impl Run {
     fn waits_for_a_reason(&mut self, report: &Report) {
         let now = self.shared.now();
         let sim = self.shared.sim();
+        let state = self.shelf.state();
         // It is said that there are more pages than are read, and what lies behind waits.
         let cut = report
             .problems
@@ -327,6 +328,16 @@ impl Run {
                 series.is_some() && series == row.series && step.ended == Ended::Unresolved
             };
             let reasoned = reasoned || report.steps.iter().any(of_series);
+            // A pass looks at so many requests; what another pass noted of the others stands in the ledger.
+            let noted = |id: &RequestId| {
+                let record = state.store.request(id).unwrap();
+                record.is_some_and(|record| {
+                    record.state == RequestState::Noted && !record.reasons.is_empty()
+                })
+            };
+            let uid = BookingUid::parse(&row.uid).unwrap();
+            let id = state.store.request_of(&uid).unwrap();
+            let reasoned = reasoned || noted(&id.unwrap_or_else(|| RequestId::from(&uid)));
             if !reasoned {
                 let (uid, end) = (&row.uid, row.end);
                 let (steps, problems) = (report.steps.len(), &report.problems);
