@@ -122,6 +122,7 @@ fn request(n: usize) -> Request {
         keeps: 0,
         policy: "0b5e1f0c9a7d".into(),
         decided,
+        call_not_after: None,
         first: decided,
         state: RequestState::Recorded,
         failures: 0,
@@ -178,7 +179,7 @@ fn ended(n: usize) -> [Fact; 4] {
         },
         Fact::Closed {
             booking: uid,
-            reason: "over".to_owned(),
+            reason: "over".into(),
         },
     ]
 }

@@ -358,14 +358,13 @@ async fn a_charge_that_is_being_taken_over_is_ended_by_its_intent_alone() {
         let ends = [
             Fact::Closed {
                 booking: booking.clone(),
-                reason: "test".to_owned(),
+                reason: "test".into(),
             },
             Fact::Refund {
                 booking: booking.clone(),
                 parts: Vec::new(),
                 close: true,
-                reason: "test".to_owned(),
-                forgives: false,
+                reason: "test".into(),
             },
         ];
         for fact in ends {

@@ -179,7 +179,7 @@ fn an_export_is_the_lines_of_the_commits_as_they_stand() {
     let mut expect = String::new();
     for name in names(&dir.path().join("log")) {
         let text = fs::read_to_string(dir.path().join("log").join(name)).unwrap();
-        let lines = text.lines().filter(|line| line.starts_with("{\"seq\""));
+        let lines = text.lines().filter(|line| line.starts_with("{\"format\""));
         expect.extend(lines.map(|line| format!("{line}\n")));
     }
     let expect: Vec<&str> = expect.lines().take(40).collect();

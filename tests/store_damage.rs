@@ -451,8 +451,8 @@ fn what_a_newer_maitred_wrote_is_left_to_it() {
     };
     for left in [Left::Closed, Left::Killed] {
         for format in [
-            "\"format\":2",
-            "\"format\":2,\"also\":[1]",
+            "\"format\":3",
+            "\"format\":3,\"also\":[1]",
             "\"format\":4000000000",
         ] {
             let then = Then::Refused(&["belongs to format", "use a newer one"]);
@@ -472,10 +472,12 @@ fn what_a_newer_maitred_wrote_is_left_to_it() {
             let add = |path: &Path| {
                 let mut text = fs::read(path).unwrap();
                 let before = text[..text.len() - 1].rsplit(|byte| *byte == b'\n').next();
-                let before = line::unseal(before.unwrap()).unwrap().hash;
+                let before = line::unseal(before.unwrap()).unwrap();
+                let ledger = before.entry().unwrap().ledger.unwrap();
+                let before = before.hash;
                 let seq = COMMITS + 1;
                 text.extend(
-                    line::commit(seq, at(2), facts.as_bytes(), before)
+                    line::commit(ledger, (seq, at(2)), facts.as_bytes(), before)
                         .unwrap()
                         .0,
                 );

@@ -71,8 +71,7 @@ fn refund(id: &str, credits: u64, close: bool) -> Fact {
         booking: uid(id),
         parts: vec![back],
         close,
-        reason: "cancelled".to_owned(),
-        forgives: false,
+        reason: "cancelled".into(),
     }
 }
 
@@ -147,19 +146,18 @@ fn declines_and_wrong_pins_by_their_time() {
 fn charges_of_an_account_by_their_start() {
     let closed = |id: &str| Fact::Closed {
         booking: uid(id),
-        reason: "over".to_owned(),
+        reason: "over".into(),
     };
     let moved = |from: &str, to: &str, start: Time| Fact::Move {
         from: uid(from),
         to: booking(to),
         start,
         end: start,
-        reason: "rescheduled".to_owned(),
         keeps: 0,
     };
     let void = Fact::Void {
         booking: uid("void"),
-        reason: "superseded".to_owned(),
+        reason: "superseded".into(),
         back: Vec::new(),
     };
     let facts = vec![

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use maitred::domain::fact::Fact;
 use maitred::domain::time::Time;
-use maitred::store::log::line::{self, Fault, Hash, Header};
+use maitred::store::log::line::{self, Fault, Hash, Header, LedgerId};
 use maitred::store::log::walk::{End, LogError, Walk};
 use maitred::store::open::{Notice, OpenError};
 use maitred::store::port::Store;
@@ -111,19 +111,18 @@ fn every_line_names_the_one_before() {
 
 #[test]
 fn the_form_of_a_line_and_of_a_header() {
+    let ledger = LedgerId::parse("0a1b2c3d-0000-4000-8000-00000000000f").expect("an id");
     let header = Header {
+        ledger: Some(ledger),
         segment: 1,
         first: 1,
         created: at(0),
     };
     let (text, hash) = line::header(&header, Hash::NONE).expect("it can be written");
-    let (commit, _) = line::commit(7, at(1), b"[]", hash).expect("it can be written");
+    let (commit, _) = line::commit(ledger, (7, at(1)), b"[]", hash).expect("it can be written");
     let text = String::from_utf8([text, commit].concat()).expect("UTF-8");
-    insta::assert_snapshot!(text, @r##"
-{"log":"maitred","format":1,"segment":1,"first":1,"created":"2026-09-21T14:13:20Z","prev":"0000000000000000000000000000000000000000000000000000000000000000","hash":"d4e5f55353f1fd806a14618b2c8e62a03957db19ed5911a89e9aefde105b29ce"}
-{"seq":7,"at":"2026-09-21T14:13:20.001Z","facts":[],"prev":"d4e5f55353f1fd806a14618b2c8e62a03957db19ed5911a89e9aefde105b29ce","hash":"dfb51df668a521ba5a1de9f16ec278b7664e9a6a2985969c361ff94274b6e319"}
-"##);
-    assert!(line::commit(1, Time::MAX_UTC, b"[]", hash).is_none());
+    insta::assert_snapshot!("line_and_header", text);
+    assert!(line::commit(ledger, (1, Time::MAX_UTC), b"[]", hash).is_none());
 }
 
 #[test]
@@ -308,7 +307,9 @@ fn forge(log: &Log, facts: &[u8]) {
     let last = log.last();
     log.put(&log.text[..last]);
     let end = log.walk().expect("it is whole");
-    let (text, _) = line::commit(4, at(3), facts, end.chain.hash).expect("it can be written");
+    let ledger = end.ledger.expect("format 2");
+    let line = line::commit(ledger, (4, at(3)), facts, end.chain.hash);
+    let (text, _) = line.expect("it can be written");
     log.put(&[&log.text[..last], &text].concat());
     fs::remove_file(log.store.join("clean")).expect("it was closed");
 }
@@ -325,12 +326,12 @@ fn what_a_newer_version_wrote_is_refused_with_that_word() {
         "{said}"
     );
 
-    let header = br#"{"log":"maitred","format":2,"what":"else""#.to_vec();
+    let header = br#"{"log":"maitred","format":3,"what":"else""#.to_vec();
     log.put(&line::seal(header, Hash::NONE).0);
     let error = open(&log.store).map(|_| ()).expect_err("unknown");
     let said = chain(&error);
     assert!(
-        said.contains("format 2, and this maitred reads up to 1: use a newer one"),
+        said.contains("format 3, and this maitred reads up to 2: use a newer one"),
         "{said}"
     );
 }

@@ -123,7 +123,7 @@ fn facts(store: &MemoryStore, (deed, a, b, c): Deed, now: Time) -> Vec<Fact> {
         12 => booking.map_or_else(Vec::new, |booking| {
             vec![Fact::Closed {
                 booking,
-                reason: "over".to_owned(),
+                reason: "over".into(),
             }]
         }),
         13 => charge.map_or_else(Vec::new, |charge| vec![refund(&charge, c, now)]),
@@ -132,7 +132,6 @@ fn facts(store: &MemoryStore, (deed, a, b, c): Deed, now: Time) -> Vec<Fact> {
             to: store_support::booking(&format!("moved{}", c % 8)),
             start: start(b),
             end: now,
-            reason: "later".to_owned(),
             keeps: 0,
         }],
         16 => vec![reviewed(store, b, c)],
@@ -279,10 +278,9 @@ fn settlement(store: &MemoryStore, b: u8, void: bool) -> Vec<Fact> {
     let entries = held.map(|uid| {
         let booking: BookingUid = uid.clone();
         if void {
-            let reason = "superseded".to_owned();
             Fact::Void {
                 booking,
-                reason,
+                reason: "superseded".into(),
                 back: Vec::new(),
             }
         } else {
@@ -312,8 +310,7 @@ fn refund(charge: &Charge, c: u8, now: Time) -> Fact {
         booking: charge.booking.uid.clone(),
         parts: parts.take(1).collect(),
         close: c.is_multiple_of(2),
-        reason: "cancelled".to_owned(),
-        forgives: false,
+        reason: "cancelled".into(),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::control::protocol::{
 };
 use crate::domain::account::Account;
 use crate::domain::decision::Finding;
+use crate::domain::entry_reason::EntryReason;
 use crate::domain::ledger::{Given, GivenKind};
 use crate::domain::plan::Problem;
 use crate::domain::request::{Charge, ChargeState, Request, RequestState, Review};
@@ -254,7 +255,7 @@ pub fn charge(charge: &Charge) -> ChargeView {
         end: time(charge.end),
         moved_to,
         moved_from: charge.moved_from.as_ref().map(ToString::to_string),
-        note: charge.note.clone(),
+        note: charge.reason.as_ref().map(EntryReason::text),
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::account::Part;
 use super::booking::BookingRef;
 use super::decision::{Credits, Outcome};
+use super::entry_reason::EntryReason;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId};
 use super::ledger_state::LedgerFact;
 use super::request::{CallNote, Request, Verdict};
@@ -92,7 +93,7 @@ pub enum Fact {
     /// Entry: the hold is given back.
     Void {
         booking: BookingUid,
-        reason: String,
+        reason: EntryReason,
         /// Where its parts go; when empty, each goes to the lot that paid.
         back: Vec<Back>,
     },
@@ -101,9 +102,7 @@ pub enum Fact {
         booking: BookingUid,
         parts: Vec<Back>,
         close: bool,
-        reason: String,
-        /// An absence that cost nothing: the terms allow so many of these in a while.
-        forgives: bool,
+        reason: EntryReason,
     },
     /// Entry: the charge goes on with the booking's successor.
     Move {
@@ -111,7 +110,6 @@ pub enum Fact {
         to: BookingRef,
         start: Time,
         end: Time,
-        reason: String,
         /// Credits that a later cancellation by the booker does not give back, because a cancellation
         /// at the moment of the move would have cost them.
         keeps: Credits,
@@ -119,7 +117,7 @@ pub enum Fact {
     /// Nothing can change any more: the charge is final.
     Closed {
         booking: BookingUid,
-        reason: String,
+        reason: EntryReason,
     },
 
     /// A decision. With state `Recorded` it is an intent; with `Noted` it may be judged again.

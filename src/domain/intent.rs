@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::account::Part;
 use super::booking::{Booking, BookingRef, Reading, Status};
 use super::decision::{Decision, Outcome};
+use super::entry_reason::{EntryCode, EntryReason, NotConfirmed};
 use super::fact::{Back, Fact};
 use super::gate::Limits;
 use super::id::BookingUid;
@@ -133,6 +134,24 @@ impl Sight {
             | Self::Begun
             | Self::Over
             | Self::Unread => false,
+        }
+    }
+
+    /// What it was when its hold is given back.
+    fn not_confirmed(self) -> NotConfirmed {
+        match self {
+            Self::Pending => NotConfirmed::Pending,
+            Self::Rejected => NotConfirmed::Rejected,
+            // One that is accepted keeps what is held for it.
+            Self::Cancelled
+            | Self::Accepted
+            | Self::AcceptedAfterMove
+            | Self::AcceptedAfterCancel => NotConfirmed::Cancelled,
+            Self::Gone => NotConfirmed::Gone,
+            Self::OtherStatus => NotConfirmed::OtherStatus,
+            Self::Begun => NotConfirmed::Begun,
+            Self::Over => NotConfirmed::Over,
+            Self::Unread => NotConfirmed::Unread,
         }
     }
 
@@ -283,8 +302,7 @@ fn without_answer(next: Next, request: &Request, booking: &BookingRef) -> Next {
 
 /// The end of an intent that Cal.com does not let maitred carry out.
 fn refused(request: &Request, charges: &[Charge], sights: &BTreeMap<BookingUid, Sight>) -> Next {
-    let why = "Cal.com refuses the call";
-    let (outcome, mut facts) = give_up(request, charges, sights, why);
+    let (outcome, mut facts) = give_up(request, charges, sights, EntryCode::CallRefused);
     let outcome = if outcome == Outcome::Superseded {
         Outcome::Refused
     } else {
@@ -333,8 +351,9 @@ pub fn give_up(
     request: &Request,
     charges: &[Charge],
     sights: &BTreeMap<BookingUid, Sight>,
-    why: &str,
+    why: EntryCode,
 ) -> (Outcome, Vec<Fact>) {
+    let why = EntryReason::from(why);
     let accepted = |uid: &BookingUid| sights.get(uid).is_some_and(|sight| sight.is_accepted());
     let mut facts: Vec<Fact> = charges
         .iter()
@@ -346,7 +365,7 @@ pub fn give_up(
             } else {
                 Fact::Void {
                     booking,
-                    reason: why.to_owned(),
+                    reason: why.clone(),
                     back: Vec::new(),
                 }
             }
@@ -465,7 +484,7 @@ fn confirmed(
             }),
             Some(_) => facts.push(Fact::Void {
                 booking: booking.uid.clone(),
-                reason: format!("the booking {}", seen.word()),
+                reason: EntryCode::NotConfirmed(seen.not_confirmed()).into(),
                 back: Vec::new(),
             }),
             None => {}
@@ -528,7 +547,6 @@ fn take_over(
         to: to.clone(),
         start: request.start,
         end: request.end,
-        reason: "rescheduled".to_owned(),
         keeps: request.keeps,
     }];
     // A late move does not give back what a cancellation would have cost.
@@ -539,8 +557,7 @@ fn take_over(
             booking: to.uid.clone(),
             parts: last_paid_first(&charge.parts, surplus),
             close: false,
-            reason: "rescheduled to a booking that costs less".to_owned(),
-            forgives: false,
+            reason: EntryCode::CostsLess.into(),
         });
     }
     facts

@@ -6,6 +6,7 @@ pub mod account;
 pub mod booking;
 pub mod criteria;
 pub mod decision;
+pub mod entry_reason;
 pub mod fact;
 pub mod findings;
 pub mod gate;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::account::{Part, sum};
 use super::booking::BookingRef;
 use super::decision::{Code, Credits, Decision, Outcome, Reason};
+use super::entry_reason::EntryReason;
 use super::findings::Findings;
 use super::gate::Gate;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
@@ -56,6 +57,9 @@ pub struct Request {
     /// The hash of the policy that decided.
     pub policy: String,
     pub decided: Time,
+    /// The instant after which the process that wrote this intent sends no call for it. None on one
+    /// machine, where no other process can take the intent over.
+    pub call_not_after: Option<Time>,
     /// When it was first judged.
     pub first: Time,
     pub state: RequestState,
@@ -228,8 +232,8 @@ pub struct Charge {
     pub taken_by: Option<RequestId>,
     /// The booking this one replaced, when the charge was moved here.
     pub moved_from: Option<BookingUid>,
-    /// Why the credits came back, moved on or stay.
-    pub note: Option<String>,
+    /// Why the credits came back or stay.
+    pub reason: Option<EntryReason>,
     /// The terms of the decision that paid. A move takes them along. A charge from the log of an older
     /// version has none: then the present terms of its gate count.
     pub terms: Option<Arc<RefundTerms>>,

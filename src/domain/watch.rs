@@ -6,11 +6,12 @@ mod cancelled;
 mod moved;
 pub mod unmanaged;
 
-pub use cancelled::{FORGIVEN, refund};
+pub use cancelled::refund;
 
 use super::account::Account;
 use super::booking::{Booking, Status};
 use super::decision::{Credits, Outcome};
+use super::entry_reason::{EntryCode, EntryReason};
 use super::fact::Fact;
 use super::gate::{Gate, HostKey};
 use super::request::{Charge, Request, RequestState};
@@ -144,14 +145,12 @@ pub fn watch(case: &Case<'_>) -> Verdict {
         // With `refuse-with = "cancel"`, and in v1, a cancellation is how it was declined.
         Status::Cancelled if !declined(case) => cancelled::cancelled(case, last),
         Status::Cancelled | Status::Rejected => {
-            let text = format!("booking {} was declined", last.uid);
-            cancelled::undo(case, &text)
+            cancelled::undo(case, EntryCode::Declined(last.uid.clone()))
         }
         Status::Accepted if case.chain.len() > 1 => moved::moved(case, last),
         Status::Accepted => accepted(case, last),
         Status::Pending if last.end <= case.now => {
-            let text = format!("booking {} ended undecided", last.uid);
-            cancelled::undo(case, &text)
+            cancelled::undo(case, EntryCode::EndedUndecided(last.uid.clone()))
         }
         Status::Pending if case.chain.len() > 1 => {
             open(format!("moved to {}, which waits for an answer", last.uid))
@@ -227,14 +226,15 @@ fn unknown(last: &Booking) -> Verdict {
     }
 }
 
-fn kept(case: &Case<'_>, text: String) -> Verdict {
+fn kept(case: &Case<'_>, code: EntryCode) -> Verdict {
+    let reason = EntryReason::from(code);
     Verdict::Write {
+        text: reason.reported(),
         facts: vec![Fact::Closed {
             booking: case.charge.booking.uid.clone(),
-            reason: text.clone(),
+            reason,
         }],
         what: What::Kept,
-        text,
         problem: None,
     }
 }
@@ -255,7 +255,7 @@ fn lost(case: &Case<'_>) -> Verdict {
             }),
             lists: None,
         },
-        ChainEnd::Gone => kept(case, "the booking is not at Cal.com any more".to_owned()),
+        ChainEnd::Gone => kept(case, EntryCode::Gone),
     }
 }
 
@@ -272,13 +272,13 @@ fn accepted(case: &Case<'_>, booking: &Booking) -> Verdict {
     }
     if booking.absent_host {
         match terms.host_absent {
-            HostAbsent::Refund => return refund(case, 100, "the host did not come"),
+            HostAbsent::Refund => return refund(case, 100, EntryCode::HostAbsent),
             HostAbsent::Review if case.charge.credits() > 0 => return host_absent(case),
             HostAbsent::Review | HostAbsent::Ignore => {}
         }
     }
     if !is_absent(booking) {
-        return kept(case, "the booking is over".to_owned());
+        return kept(case, EntryCode::Over);
     }
     let forgives = terms
         .forgive
@@ -286,11 +286,11 @@ fn accepted(case: &Case<'_>, booking: &Booking) -> Verdict {
     match terms.no_show {
         // Nothing to forgive, so that what is to be forgiven is left for another time.
         NoShow::Keep | NoShow::Review if case.charge.credits() == 0 => {
-            kept(case, "the booker did not come; nothing was paid".to_owned())
+            kept(case, EntryCode::AbsenceUnpaid)
         }
         NoShow::Keep | NoShow::Review if forgives => cancelled::forgive(case),
-        NoShow::Keep => kept(case, "the booker did not come".to_owned()),
-        NoShow::Refund => refund(case, 100, "the booker did not come"),
+        NoShow::Keep => kept(case, EntryCode::BookerAbsent),
+        NoShow::Refund => refund(case, 100, EntryCode::BookerAbsent),
         NoShow::Review => {
             let uid = &case.charge.booking.uid;
             Verdict::Open {

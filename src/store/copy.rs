@@ -164,7 +164,8 @@ fn mark_restored(log: &Path, end: &End, now: Time) -> Result<(), CopyError> {
     let mark = Fact::Ledger(LedgerFact::Restored { commit });
     let text = fact::write(&[mark]).map_err(|error| CopyError::Fold(refusal(&error)))?;
     let sink = segment::open_end(log, end.place.segment).map_err(LogError::from)?;
-    let mut log = Appender::new(log, end.place, end.chain, Box::new(sink), SEGMENT_LIMIT);
+    let ledger = Walk::ledger_id(log)?;
+    let mut log = Appender::new(log, end, ledger, Box::new(sink), SEGMENT_LIMIT);
     log.append(now, &text).map_err(CopyError::Mark)?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::disk;
 use super::lock;
-use super::log::line::Header;
+use super::log::line::{Header, LedgerId};
 use super::log::segment::{self, Chain};
 use super::open::OpenError;
 use super::opened::LOG;
@@ -75,6 +75,7 @@ pub fn make_log(path: &Path, now: Time) -> Result<(), OpenError> {
     disk::sync_up(path)?;
     disk::make_dir(log)?;
     let header = Header {
+        ledger: Some(LedgerId::random()),
         segment: 1,
         first: 1,
         created: now,

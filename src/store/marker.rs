@@ -11,7 +11,7 @@ use super::log::line::{self, Hash};
 use super::log::segment::Place;
 
 /// The form of the fold's rows. A fold of another form is rebuilt, so it may change at any time.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// The file's name in the store's directory.
 pub const NAME: &str = "clean";

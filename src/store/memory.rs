@@ -12,7 +12,7 @@ use super::changes::{
 };
 use super::credits_back::filled_in;
 use super::log::find;
-use super::log::line::{self, Hash};
+use super::log::line::{self, Hash, LedgerId};
 use super::log::segment::Place;
 use super::opened::{check_expected, check_facts};
 use super::overlay::{Base, Kept, Overlay};
@@ -362,7 +362,7 @@ impl Store for MemoryStore {
             ApplyError::Read(error) => CommitError::Failed(error),
         })?;
         let changes = overlay.changes();
-        let line = line::commit(commit.seq, commit.at, &text, self.head);
+        let line = line::commit(LedgerId::NONE, (commit.seq, commit.at), &text, self.head);
         let (_, hash) = line.ok_or_else(|| {
             CommitError::Failed(StoreError {
                 text: "write an instant outside the years 0 to 9999".to_owned(),

@@ -235,7 +235,13 @@ pub fn open_with(
         "the fold has come to the log's end"
     );
     let sink = segment::open_end(&log, end.place.segment)?;
-    let appender = Appender::new(&log, end.place, end.chain, Box::new(sink), limits.segment);
+    let appender = Appender::new(
+        &log,
+        &end,
+        Walk::ledger_id(&log)?,
+        Box::new(sink),
+        limits.segment,
+    );
     let open = opened::open_ids(&fold, usize::MAX).map_err(OpenError::Fold)?;
     let sent = SentMarks::open(path, &open, now)?;
     let store = LogStore::new(path, lock, appender, (fold, applied), sent);

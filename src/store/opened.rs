@@ -487,7 +487,13 @@ mod tests {
             let end = walk.end();
             let file = segment::open_end(&log, 1).expect("it opens");
             let sink = Box::new(Failing { file, takes });
-            store.log = Appender::new(&log, end.place, end.chain, sink, SEGMENT_LIMIT);
+            store.log = Appender::new(
+                &log,
+                &end,
+                end.ledger.expect("format 2"),
+                sink,
+                SEGMENT_LIMIT,
+            );
 
             let error = store.commit(now(), opened_fact("bo"), &[]).expect_err(what);
             assert!(

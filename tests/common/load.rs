@@ -88,7 +88,7 @@ pub fn commit(n: u64) -> Vec<Fact> {
             let held = (0..HELD_OF_SERIES).map(|n| uid(&occurrence(&id, n)));
             let voids = held.map(|booking| Fact::Void {
                 booking,
-                reason: "superseded".to_owned(),
+                reason: "superseded".into(),
                 back: Vec::new(),
             });
             voids.chain([settled(&id, Outcome::Superseded)]).collect()
@@ -101,8 +101,7 @@ pub fn commit(n: u64) -> Vec<Fact> {
                 restored: None,
             }],
             close: true,
-            reason: "cancelled in time".to_owned(),
-            forgives: false,
+            reason: "cancelled in time".into(),
         }],
         8 => vec![
             Fact::Aliased {

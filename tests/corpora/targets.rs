@@ -18,7 +18,7 @@ use maitred::domain::fact::Commit;
 use maitred::domain::gate::{DeclineLimit, Limits, Policy, RefuseWith};
 use maitred::domain::id::BookingUid;
 use maitred::domain::time::{Span, Time};
-use maitred::store::log::line::{self, Hash};
+use maitred::store::log::line::{self, Hash, LedgerId, OLDEST};
 use maitred::store::marker::Applied;
 use maitred::store::memory::{Memory, MemoryStore};
 use maitred::store::overlay::Overlay;
@@ -210,10 +210,15 @@ fn record(bytes: &[u8]) {
         let _entry = sealed.entry();
     }
     let _applied = Applied::parse(bytes);
+    if let Ok(facts) = fact::read_format(OLDEST, bytes) {
+        let written = fact::write(&facts).expect("what was read can be written");
+        assert_eq!(fact::read(&written).expect("and read again"), facts);
+    }
     if let Ok(facts) = fact::read(bytes) {
         let written = fact::write(&facts).expect("what was read can be written");
         assert_eq!(fact::read(&written).expect("and read again"), facts);
-        let (text, hash) = line::commit(1, noon(), &written, Hash::NONE).expect("in this age");
+        let (text, hash) =
+            line::commit(LedgerId::NONE, (1, noon()), &written, Hash::NONE).expect("in this age");
         let sealed = line::unseal(&text[..text.len() - 1]).expect("as it was sealed");
         assert_eq!(sealed.hash, hash);
         assert_eq!(sealed.entry().expect("a commit").facts, written);

@@ -106,6 +106,7 @@ pub fn intent(id: &str, bookings: &[&str], decided: Time) -> Request {
         keeps: 0,
         policy: "f00d".to_owned(),
         decided,
+        call_not_after: None,
         first: decided,
         state: RequestState::Recorded,
         failures: 0,
@@ -264,7 +265,7 @@ pub fn samples() -> Vec<Fact> {
         post("uid1"),
         Fact::Void {
             booking: uid("uid1"),
-            reason: "superseded".to_owned(),
+            reason: "superseded".into(),
             back: Vec::new(),
         },
         Fact::Refund {
@@ -282,20 +283,18 @@ pub fn samples() -> Vec<Fact> {
                 },
             ],
             close: true,
-            reason: "cancelled in time".to_owned(),
-            forgives: false,
+            reason: "cancelled in time".into(),
         },
         Fact::Move {
             from: uid("uid1"),
             to: booking("uid3"),
             start: at(0),
             end: at(1),
-            reason: "rescheduled".to_owned(),
             keeps: 0,
         },
         Fact::Closed {
             booking: uid("uid3"),
-            reason: "over".to_owned(),
+            reason: "over".into(),
         },
         decided(full),
         Fact::Reviewed {

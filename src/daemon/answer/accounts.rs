@@ -351,7 +351,7 @@ mod tests {
             note(&store);
             let void = Fact::Void {
                 booking: uid.clone(),
-                reason: "gone".to_owned(),
+                reason: "gone".into(),
                 back: restored.map_or(Vec::new(), |name| back(&[("g2", 2)], Some(name))),
             };
             end(&mut store, &uid, void, Outcome::Superseded);
@@ -361,8 +361,7 @@ mod tests {
             booking: posted.clone(),
             parts: back(of, restored),
             close,
-            reason: "cancelled".to_owned(),
-            forgives: false,
+            reason: "cancelled".into(),
         };
         write(&mut store, vec![refund(&[("g1", 2)], None, false)]);
         note(&store);

@@ -6,6 +6,7 @@ use super::parse;
 use crate::control::protocol::charges::{ChargeLine, ChargesView};
 use crate::control::protocol::{Answer, Refusal, SCHEMA};
 use crate::daemon::views;
+use crate::domain::entry_reason::{EntryCode, EntryReason};
 use crate::domain::fact::Fact;
 use crate::domain::gate::Policy;
 use crate::domain::id::{BookingUid, RequestId};
@@ -98,7 +99,7 @@ fn why(
         ChargeState::Void
         | ChargeState::Final
         | ChargeState::Refunded
-        | ChargeState::Moved { .. } => return Ok(charge.note.clone().unwrap_or_default()),
+        | ChargeState::Moved { .. } => return Ok(why_ended(charge)),
     }
     let decided_by = decided_by(store, charge)?;
     let gate = policy.gate_of(charge, decided_by.as_deref());
@@ -110,6 +111,12 @@ fn why(
     } else {
         "over; waits for the watch, or for you".to_owned()
     })
+}
+
+/// Why the credits of a charge came back or stay.
+fn why_ended(charge: &Charge) -> String {
+    let reason = charge.reason.as_ref();
+    reason.map(EntryReason::text).unwrap_or_default()
 }
 
 fn being_taken_over(uid: &BookingUid, request: &RequestId) -> String {
@@ -165,14 +172,14 @@ pub fn settle(
             now,
             policy: &policy.hash,
         };
-        match refund(&case, 100, "given back by an operator") {
+        match refund(&case, 100, EntryCode::GivenBackByOperator) {
             Verdict::Write { facts, .. } => facts,
             Verdict::Open { .. } => unreachable!("a refund of everything is written"),
         }
     } else {
         vec![Fact::Closed {
             booking: uid.clone(),
-            reason: "kept by an operator".to_owned(),
+            reason: EntryCode::KeptByOperator.into(),
         }]
     };
     restore_expired(store, &mut facts, &terms, now).map_err(failed)?;
@@ -199,7 +206,7 @@ pub fn settle(
     let settled = store.charge(&uid).map_err(failed)?;
     let charges = settled.iter().map(|charge| ChargeLine {
         charge: views::charge(charge),
-        why: charge.note.clone().unwrap_or_default(),
+        why: why_ended(charge),
     });
     Ok(Answer::Charges(ChargesView {
         schema: SCHEMA,

@@ -64,6 +64,7 @@ pub(super) fn noted(name: &str) -> Request {
         keeps: 0,
         policy: "p1".to_owned(),
         decided: now(),
+        call_not_after: None,
         first: now(),
         state: RequestState::Noted,
         failures: 0,

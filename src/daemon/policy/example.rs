@@ -249,7 +249,7 @@ fn charge(successor: &Booking, paid: Credits, start: Time) -> Charge {
         held_at: successor.created,
         taken_by: None,
         moved_from: None,
-        note: None,
+        reason: None,
         terms: None,
         keeps: 0,
     }
@@ -292,6 +292,7 @@ fn record(case: &Case, world: &World) -> Option<Request> {
         keeps: 0,
         policy: String::new(),
         decided: first,
+        call_not_after: None,
         first,
         state: RequestState::Noted,
         failures: 0,

@@ -37,7 +37,7 @@ pub fn refund(written: &Written) -> Option<RefundView> {
             booking: booking.to_string(),
             at: time(written.at),
             credits: parts.iter().map(|part| part.credits).sum(),
-            reason: reason.clone(),
+            reason: reason.text(),
         }),
         _ => None,
     }
@@ -177,7 +177,7 @@ fn told_of_charge(fact: &Fact) -> Told {
         Fact::Void {
             booking, reason, ..
         } => {
-            let text = format!("the hold is given back: {reason}");
+            let text = format!("the hold is given back: {}", reason.text());
             ("void", None, Some(booking.to_string()), text)
         }
         Fact::Refund {
@@ -188,16 +188,12 @@ fn told_of_charge(fact: &Fact) -> Told {
         } => {
             let credits = parts.iter().map(|part| part.credits).sum();
             let uid = Some(booking.to_string());
-            ("refund", Some(credits), uid, reason.clone())
+            ("refund", Some(credits), uid, reason.text())
         }
         Fact::Move {
-            from,
-            to,
-            reason,
-            keeps,
-            ..
+            from, to, keeps, ..
         } => {
-            let mut text = format!("the charge of {from} goes on with {}: {reason}", to.uid);
+            let mut text = format!("the charge of {from} goes on with {}: rescheduled", to.uid);
             if *keeps > 0 {
                 text.push_str(&format!(
                     ", so late that a cancellation would have cost {}: as much stays when the \
@@ -208,7 +204,7 @@ fn told_of_charge(fact: &Fact) -> Told {
             ("move", None, Some(to.uid.to_string()), text)
         }
         Fact::Closed { booking, reason } => {
-            ("closed", None, Some(booking.to_string()), reason.clone())
+            ("closed", None, Some(booking.to_string()), reason.text())
         }
         Fact::Opened { .. }
         | Fact::Aliased { .. }

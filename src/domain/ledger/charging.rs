@@ -7,6 +7,7 @@ use super::{
 use crate::domain::account::{Account, Part, sum};
 use crate::domain::booking::BookingRef;
 use crate::domain::decision::{Credits, Decision, MAX_CREDITS};
+use crate::domain::entry_reason::EntryReason;
 use crate::domain::fact::{Back, Fact};
 use crate::domain::id::{AccountId, BookingUid, RequestId};
 use crate::domain::refund::to_its_lot;
@@ -60,7 +61,7 @@ pub(super) fn hold<R: Records>(records: &mut R, at: Time, fact: &Fact) -> Applie
         held_at: at,
         taken_by: None,
         moved_from: None,
-        note: None,
+        reason: None,
         terms: terms.clone(),
         keeps: 0,
     });
@@ -154,7 +155,7 @@ pub(super) fn void<R: Records>(
     at: Time,
     booking: &BookingUid,
     back: &[Back],
-    reason: &str,
+    reason: &EntryReason,
 ) -> Applied<R> {
     let mut charge = held_charge(records, booking)?;
     let parts = std::mem::take(&mut charge.parts);
@@ -169,16 +170,11 @@ pub(super) fn void<R: Records>(
         let grant = back.first().map(|back| back.grant.clone());
         return Err(Violation::LotShort(grant.expect("it is not empty")).into());
     }
-    give_back(
-        records,
-        at,
-        &charge.account,
-        &back,
-        reason,
-        |account, credits| account.totals.held -= credits,
-    )?;
+    give_back(records, at, &charge.account, &back, |account, credits| {
+        account.totals.held -= credits
+    })?;
     charge.state = ChargeState::Void;
-    charge.note = Some(reason.to_owned());
+    charge.reason = Some(reason.clone());
     records.put_charge(charge);
     Ok(())
 }
@@ -189,7 +185,7 @@ pub(super) fn refund<R: Records>(
     booking: &BookingUid,
     back: &[Back],
     close: bool,
-    reason: &str,
+    reason: &EntryReason,
 ) -> Applied<R> {
     let mut charge = open_charge(records, booking)?;
     for part in back {
@@ -202,22 +198,15 @@ pub(super) fn refund<R: Records>(
             Some(_) | None => return Err(Violation::LotShort(part.grant.clone()).into()),
         }
     }
-    give_back(
-        records,
-        at,
-        &charge.account,
-        back,
-        reason,
-        |account, credits| {
-            account.totals.refunded += credits;
-        },
-    )?;
+    give_back(records, at, &charge.account, back, |account, credits| {
+        account.totals.refunded += credits;
+    })?;
     charge.parts.retain(|part| part.credits > 0);
     charge.refunded += back.iter().map(|part| part.credits).sum::<Credits>();
     if close {
         charge.state = ChargeState::Refunded;
     }
-    charge.note = Some(reason.to_owned());
+    charge.reason = Some(reason.clone());
     records.put_charge(charge);
     Ok(())
 }
@@ -228,7 +217,6 @@ pub(super) fn move_on<R: Records>(records: &mut R, at: Time, fact: &Fact) -> App
         to,
         start,
         end,
-        reason,
         keeps,
     } = fact
     else {
@@ -269,12 +257,12 @@ pub(super) fn move_on<R: Records>(records: &mut R, at: Time, fact: &Fact) -> App
     successor.end = *end;
     successor.keeps = successor.keeps.max(old.keeps).max(*keeps);
     successor.moved_from = Some(from.clone());
-    successor.note = None;
+    successor.reason = None;
     // What was paid first says on which terms; a difference that was paid for the move joins it.
     successor.terms.clone_from(&old.terms);
     old.state = ChargeState::Moved { to: to.uid.clone() };
     old.taken_by = None;
-    old.note = Some(reason.clone());
+    old.reason = None;
     records.put_charge(old);
     records.put_charge(successor);
     Ok(())
@@ -283,11 +271,11 @@ pub(super) fn move_on<R: Records>(records: &mut R, at: Time, fact: &Fact) -> App
 pub(super) fn closed<R: Records>(
     records: &mut R,
     booking: &BookingUid,
-    reason: &str,
+    reason: &EntryReason,
 ) -> Applied<R> {
     let mut charge = open_charge(records, booking)?;
     charge.state = ChargeState::Final;
-    charge.note = Some(reason.to_owned());
+    charge.reason = Some(reason.clone());
     records.put_charge(charge);
     Ok(())
 }
@@ -299,7 +287,6 @@ fn give_back<R: Records>(
     at: Time,
     id: &AccountId,
     parts: &[Back],
-    reason: &str,
     book: impl Fn(&mut Account, Credits),
 ) -> Applied<R> {
     let mut lots = Vec::new();
@@ -319,7 +306,8 @@ fn give_back<R: Records>(
             credits: part.credits,
             kind: GivenKind::Restored,
             expires: Some(*expires),
-            reason: reason.to_owned(),
+            // What it is says its kind.
+            reason: String::new(),
             at,
         };
         records.put_given(given.clone());

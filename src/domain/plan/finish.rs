@@ -7,6 +7,7 @@ use super::{Action, Planner, Problem, Step, call, looked_at};
 use crate::domain::account::Account;
 use crate::domain::booking::{Booking, BookingRef};
 use crate::domain::decision::Decision;
+use crate::domain::entry_reason::{EntryCode, EntryReason};
 use crate::domain::fact::Fact;
 use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, Next, Sight};
@@ -113,7 +114,7 @@ impl<'a> Planner<'a> {
     /// Ends an intent whose booking has an unknown status, after an operator resolved that item.
     fn give_up(&mut self, open: &OpenIntent) -> Action {
         self.keep_time(open, true);
-        let why = "an operator resolved its unknown status";
+        let why = EntryCode::StatusResolved;
         let (outcome, facts) = intent::give_up(&open.request, &open.charges, &open.sights, why);
         Action::Settle {
             facts,
@@ -167,8 +168,9 @@ impl<'a> Planner<'a> {
                 let why = self.why_postponed(open);
                 return Action::Postpone { why };
             }
-            Err(why) => {
-                let (outcome, facts) = intent::give_up(request, &open.charges, &open.sights, why);
+            Err(code) => {
+                let why = EntryReason::from(code.clone()).reported();
+                let (outcome, facts) = intent::give_up(request, &open.charges, &open.sights, code);
                 return Action::Settle {
                     facts,
                     outcome,
@@ -198,7 +200,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Holds for what joined; when that cannot be, nothing is taken, and why.
-    fn hold_grown(&mut self, open: &OpenIntent) -> Result<Vec<Fact>, &'static str> {
+    fn hold_grown(&mut self, open: &OpenIntent) -> Result<Vec<Fact>, EntryCode> {
         let request = &open.request;
         if request.decision != Decision::Confirm {
             return Ok(Vec::new());
@@ -210,10 +212,10 @@ impl<'a> Planner<'a> {
             .filter(|booking| known.insert(&booking.uid))
             .collect();
         if known.len() > MAX_OCCURRENCES {
-            return Err("the series grew beyond what one request may have");
+            return Err(EntryCode::SeriesTooLong);
         }
         if grown.iter().any(|booking| booking.start <= self.now) {
-            return Err("an occurrence that has begun joined the series");
+            return Err(EntryCode::BegunOccurrenceJoined);
         }
         let account = self.account_of(request);
         let before = account.map(|known| match self.spent.get(&known.id) {
@@ -236,7 +238,7 @@ impl<'a> Planner<'a> {
             });
             let Some(hold) = hold else {
                 self.spent.extend(before);
-                return Err("the series grew beyond the booker's credit");
+                return Err(EntryCode::SeriesGrew);
             };
             facts.extend(hold);
         }

@@ -152,6 +152,7 @@ impl<'a> Planner<'a> {
             carries: carries.map(|(from, _)| from),
             policy: self.policy.hash.clone(),
             decided: now,
+            call_not_after: None,
             first: record.map_or(now, |record| record.first),
             state: RequestState::Noted,
             failures: 0,

@@ -5,9 +5,11 @@ use crate::domain::booking::{Attendee, Status};
 use crate::domain::request::ChargeState;
 use crate::domain::terms::{Forgive, NoShow};
 use crate::domain::time::Span;
-use crate::domain::watch::{Case, ChainEnd, FORGIVEN, Verdict, What, watch};
+use crate::domain::watch::{Case, ChainEnd, Verdict, What, watch};
 
 /// What is written, and why; `None`: it waits for an operator.
+const FORGIVEN: &str = "the booker did not come; forgiven";
+
 fn of(paid: bool, no_show: NoShow, forgiven: u32) -> Option<(What, String)> {
     let gate = but(gate(), |gate| {
         gate.terms.refunds.no_show = no_show;

@@ -91,7 +91,7 @@ fn cancelled(by: Option<&str>, terms: &RefundTerms) -> (String, String, What) {
     let [Fact::Refund { reason, .. } | Fact::Closed { reason, .. }] = &facts[..] else {
         panic!("{facts:?}");
     };
-    (reason.clone(), text, what)
+    (reason.text(), text, what)
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::make::*;
 use crate::domain::booking::{Booking, Reading, Status};
 use crate::domain::decision::{Decision, Outcome};
+use crate::domain::entry_reason::EntryCode;
 use crate::domain::fact::{Back, Fact};
 use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, Next, Sight, last_paid_first};
@@ -38,10 +39,10 @@ fn post(name: &str) -> Fact {
     Fact::Post { booking: uid(name) }
 }
 
-fn void(name: &str, reason: &str) -> Fact {
+fn void(name: &str, text: &str) -> Fact {
     Fact::Void {
         booking: uid(name),
-        reason: reason.to_owned(),
+        reason: reason(text),
         back: Vec::new(),
     }
 }
@@ -279,7 +280,6 @@ fn moved() -> Fact {
         to: named("b"),
         start: at(24 * 60),
         end: at(24 * 60 + 30),
-        reason: "rescheduled".to_owned(),
         keeps: 0,
     }
 }
@@ -295,8 +295,7 @@ fn a_successor_takes_the_charge_over_and_gets_back_what_it_costs_less() {
             restored: None,
         }],
         close: false,
-        reason: "rescheduled to a booking that costs less".to_owned(),
-        forgives: false,
+        reason: reason("rescheduled to a booking that costs less"),
     };
     let end = || settled("b", Outcome::Confirmed);
     let rows = [
@@ -369,21 +368,21 @@ fn giving_up_gives_back_what_is_held_and_nothing_else() {
     let uid = |text| BookingUid::parse(text).unwrap();
     let pending = BTreeMap::from([(uid("a"), Sight::Pending), (uid("c"), Sight::Cancelled)]);
     let expect = vec![
-        void("a", "why"),
-        void("c", "why"),
+        void("a", "the series grew beyond the booker's credit"),
+        void("c", "the series grew beyond the booker's credit"),
         settled("s", Outcome::Superseded),
     ];
-    let given_up = intent::give_up(&request, &charges, &pending, "why");
+    let given_up = intent::give_up(&request, &charges, &pending, EntryCode::SeriesGrew);
     assert_eq!(given_up, (Outcome::Superseded, expect));
 
     // A confirmation whose answer was lost may have answered a part of the series.
     let answered = BTreeMap::from([(uid("a"), Sight::Accepted), (uid("c"), Sight::Pending)]);
     let expect = vec![
         post("a"),
-        void("c", "why"),
+        void("c", "the series grew beyond the booker's credit"),
         settled("s", Outcome::Confirmed),
     ];
-    let given_up = intent::give_up(&request, &charges, &answered, "why");
+    let given_up = intent::give_up(&request, &charges, &answered, EntryCode::SeriesGrew);
     assert_eq!(given_up, (Outcome::Confirmed, expect));
 }
 

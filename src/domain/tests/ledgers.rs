@@ -23,7 +23,7 @@ fn post(name: &str) -> Fact {
 fn void(name: &str) -> Fact {
     Fact::Void {
         booking: uid(name),
-        reason: "gone".to_owned(),
+        reason: "gone".into(),
         back: Vec::new(),
     }
 }
@@ -31,7 +31,7 @@ fn void(name: &str) -> Fact {
 fn closed(name: &str) -> Fact {
     Fact::Closed {
         booking: uid(name),
-        reason: "over".to_owned(),
+        reason: "over".into(),
     }
 }
 
@@ -55,8 +55,7 @@ fn refund(name: &str, parts: Vec<Back>, close: bool) -> Fact {
         booking: uid(name),
         parts,
         close,
-        reason: "cancelled".to_owned(),
-        forgives: false,
+        reason: "cancelled".into(),
     }
 }
 
@@ -66,7 +65,6 @@ fn moved(from: &str, to: &str) -> Fact {
         to: named(to),
         start: at(900),
         end: at(930),
-        reason: "rescheduled".to_owned(),
         keeps: 0,
     }
 }

@@ -85,27 +85,25 @@ fn fact(dice: &Dice, memory: &Memory, minute: i64) -> Fact {
         },
         10 => Fact::Void {
             booking: uid(&booking),
-            reason: String::new(),
+            reason: "".into(),
             back: Vec::new(),
         },
         11 | 12 => Fact::Refund {
             booking: uid(&booking),
             parts: paid(dice, memory, &uid(&booking)),
             close: dice.flag,
-            reason: String::new(),
-            forgives: false,
+            reason: "".into(),
         },
         13 => Fact::Move {
             from: uid(&booking),
             to: named(&format!("b{}", dice.two)),
             start: at(0),
             end: at(30),
-            reason: String::new(),
             keeps: 0,
         },
         14 => Fact::Closed {
             booking: uid(&booking),
-            reason: String::new(),
+            reason: "".into(),
         },
         15 => decided(but(intent(&request, &[&request]), |r| {
             r.account = Some(acc(account));

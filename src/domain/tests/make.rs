@@ -13,6 +13,7 @@ use crate::domain::criteria::effect::Effect;
 use crate::domain::criteria::house::House;
 use crate::domain::criteria::terms::Criteria;
 use crate::domain::decision::{Credits, Decision};
+use crate::domain::entry_reason::{EntryCode, EntryReason, NotConfirmed};
 use crate::domain::fact::Fact;
 use crate::domain::gate::{
     DeclineLimit, EventTypeKey, Gate, Limits, Policy, RefuseWith, Unanswered,
@@ -304,6 +305,7 @@ pub fn intent(id: &str, bookings: &[&str]) -> Request {
         keeps: 0,
         policy: "p1".to_owned(),
         decided: at(-5),
+        call_not_after: None,
         first: at(-5),
         state: RequestState::Recorded,
         failures: 0,
@@ -340,7 +342,7 @@ pub fn charge(name: &str, state: ChargeState) -> Charge {
         held_at: at(-5),
         taken_by: None,
         moved_from: None,
-        note: None,
+        reason: None,
         terms: None,
         keeps: 0,
     }
@@ -438,4 +440,30 @@ fn told_hold(fact: &Fact) -> Option<String> {
 /// Plans, and tells it in words.
 pub fn planned(snapshot: &Snapshot, policy: &Policy) -> Vec<String> {
     told(&plan(snapshot, policy))
+}
+
+/// The reason of an entry that reads so.
+#[track_caller]
+pub fn reason(text: &str) -> EntryReason {
+    use NotConfirmed as Found;
+    let found = [
+        Found::Pending,
+        Found::Rejected,
+        Found::Cancelled,
+        Found::Gone,
+        Found::OtherStatus,
+        Found::Begun,
+        Found::Over,
+        Found::Unread,
+    ];
+    let found = found.into_iter().map(EntryCode::NotConfirmed);
+    let others = [
+        EntryCode::CostsLess,
+        EntryCode::SeriesGrew,
+        EntryCode::CallRefused,
+        EntryCode::StatusResolved,
+    ];
+    let mut reasons = found.chain(others).map(EntryReason::from);
+    let found = reasons.find(|reason| reason.text() == text);
+    found.unwrap_or_else(|| panic!("no reason reads {text:?}"))
 }

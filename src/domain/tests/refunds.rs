@@ -85,12 +85,11 @@ fn one_rule_for_a_void_a_refund_and_the_surplus_of_a_move() {
         booking: uid(booking),
         parts: all_back(),
         close: booking == "a",
-        reason: "test".to_owned(),
-        forgives: false,
+        reason: "test".into(),
     };
     let void = Fact::Void {
         booking: uid("a"),
-        reason: "test".to_owned(),
+        reason: "test".into(),
         back: Vec::new(),
     };
     let moved = Fact::Move {
@@ -98,7 +97,6 @@ fn one_rule_for_a_void_a_refund_and_the_surplus_of_a_move() {
         to: named("b"),
         start: at(900),
         end: at(930),
-        reason: "rescheduled".to_owned(),
         keeps: 0,
     };
     for (own, present, replaced) in rows {

@@ -5,6 +5,7 @@ use super::unmanaged::{settled, takes};
 use super::{Case, Problem, Verdict, What, accepted, keeps, open};
 use crate::domain::booking::Booking;
 use crate::domain::decision::Code;
+use crate::domain::entry_reason::EntryCode;
 use crate::domain::fact::Fact;
 use crate::domain::intent::last_paid_first;
 use crate::domain::request::{Charge, ChargeState, RequestState};
@@ -19,16 +20,12 @@ pub(super) fn moved(case: &Case<'_>, last: &Booking) -> Verdict {
         }
         // It was paid for on its own, and that is over or another's: nobody pays twice.
         Some(own) if other(&own) && stands(own) => {
-            let text = format!(
-                "booking {}, which it was moved to, was paid for itself",
-                last.uid
-            );
             let covered = if own.account == charge.account {
                 own.credits()
             } else {
                 0
             };
-            return paid_twice(case, covered, &text);
+            return paid_twice(case, covered, &last.uid);
         }
         // What was held for it came back: this one pays under the old name.
         Some(own) if other(&own) => return accepted(case, last),
@@ -64,7 +61,6 @@ pub(super) fn moved(case: &Case<'_>, last: &Booking) -> Verdict {
         to: last.reference(),
         start: last.start,
         end: last.end,
-        reason: "rescheduled".to_owned(),
         keeps,
     });
     let cost = cost.max(keeps);
@@ -84,8 +80,7 @@ pub(super) fn moved(case: &Case<'_>, last: &Booking) -> Verdict {
             booking: last.uid.clone(),
             parts: last_paid_first(&parts, paid - cost),
             close: false,
-            reason: "rescheduled to a booking that costs less".to_owned(),
-            forgives: false,
+            reason: EntryCode::CostsLess.into(),
         });
     }
     Verdict::Write {

@@ -123,6 +123,7 @@ pub fn noted(
         keeps: 0,
         policy: policy.to_owned(),
         decided: now,
+        call_not_after: None,
         first: record.map_or(now, |record| record.first),
         state: RequestState::Noted,
         failures: 0,

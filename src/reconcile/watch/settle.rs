@@ -384,6 +384,8 @@ fn forgiven(
     let recent = history
         .iter()
         .take_while(|written| written.at > now - forgive.per)
-        .filter(|written| matches!(written.fact, Fact::Refund { forgives: true, .. }));
+        .filter(
+            |written| matches!(&written.fact, Fact::Refund { reason, .. } if reason.forgives()),
+        );
     Ok(u32::try_from(recent.count()).unwrap_or(u32::MAX))
 }

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::line::{self, Hash, Header, MAX_LINE};
+use super::line::{self, Hash, Header, LedgerId, MAX_LINE};
 use super::segment::{self, Chain, Place, SegmentError, Sink};
+use super::walk::End;
 use crate::domain::time::Time;
 
 /// The end of the log.
@@ -14,6 +15,9 @@ pub struct Appender {
     sink: Box<dyn Sink>,
     len: u64,
     chain: Chain,
+    ledger: LedgerId,
+    /// Whether the present segment has an older format: the next commit begins a new one.
+    outdated: bool,
     limit: u64,
     broken: bool,
 }
@@ -57,14 +61,16 @@ pub enum AppendError {
 }
 
 impl Appender {
-    /// Writes go to `sink`, which is the segment's file, `len` bytes long, ending with `chain`.
-    pub fn new(dir: &Path, at: Place, chain: Chain, sink: Box<dyn Sink>, limit: u64) -> Self {
+    /// Writes go to `sink`, which is the file of the segment in which `end` is, and lines name `ledger`.
+    pub fn new(dir: &Path, end: &End, ledger: LedgerId, sink: Box<dyn Sink>, limit: u64) -> Self {
         Self {
             dir: dir.to_owned(),
-            segment: at.segment,
+            segment: end.place.segment,
             sink,
-            len: at.offset,
-            chain,
+            len: end.place.offset,
+            chain: end.chain,
+            ledger,
+            outdated: end.ledger.is_none(),
             limit,
             broken: false,
         }
@@ -84,11 +90,12 @@ impl Appender {
         if self.broken {
             return Err(AppendError::Broken);
         }
-        if self.len >= self.limit {
+        if self.len >= self.limit || self.outdated {
             self.rotate(at)?;
         }
         let seq = self.chain.seq + 1;
-        let Some((text, hash)) = line::commit(seq, at, facts, self.chain.hash) else {
+        let Some((text, hash)) = line::commit(self.ledger, (seq, at), facts, self.chain.hash)
+        else {
             return Err(AppendError::Clock);
         };
         if text.len() > MAX_LINE {
@@ -112,6 +119,7 @@ impl Appender {
 
     fn rotate(&mut self, now: Time) -> Result<(), AppendError> {
         let header = Header {
+            ledger: Some(self.ledger),
             segment: self.segment + 1,
             first: self.chain.seq + 1,
             created: now,
@@ -123,6 +131,7 @@ impl Appender {
         match rotated {
             Ok(((chain, len), sink)) => {
                 self.segment = header.segment;
+                self.outdated = false;
                 self.chain = chain;
                 self.len = len;
                 self.sink = Box::new(sink);

@@ -27,7 +27,7 @@ pub fn find(dir: &Path, from: Place, seq: u64) -> Result<Commit, LogError> {
         }
         let commit = line::unseal(text).and_then(|sealed| {
             let entry = sealed.entry()?;
-            let facts = fact::read(entry.facts).map_err(Fault::Record)?;
+            let facts = fact::read_format(entry.format, entry.facts).map_err(Fault::Record)?;
             Ok(Commit {
                 seq,
                 at: entry.at,

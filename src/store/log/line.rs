@@ -1,9 +1,24 @@
 //! One line of the log, byte for byte.
 //!
 //! ```text
+//! {"format":2,"seq":7,"at":"2026-11-24T05:32:51Z","ledger":"<id>","calendar":"main","epoch":0,
+//!  "facts":[…],"prev":"<64>","hash":"<64>"}
+//! {"log":"maitred","format":2,"ledger":"<id>","segment":1,"first":1,"created":"…","prev":"<64>",
+//!  "hash":"<64>"}
+//! ```
+//!
+//! Each is one line, without blanks between its fields. A commit's line says by itself which ledger it
+//! belongs to, so that it can stand in another store unchanged. `calendar` names the Cal.com account that
+//! the commit is about, and `epoch` is raised when another machine takes the ledger over; on one machine
+//! it is 0. Logs of format 1 had neither `ledger`, `calendar` nor `epoch`:
+//!
+//! ```text
 //! {"seq":7,"at":"2026-11-24T05:32:51Z","facts":[…],"prev":"<64>","hash":"<64>"}
 //! {"log":"maitred","format":1,"segment":1,"first":1,"created":"…","prev":"<64>","hash":"<64>"}
 //! ```
+//!
+//! They stay readable: the lines of a segment have the format of its header, and the first commit that
+//! this version writes begins a new segment.
 //!
 //! `hash` is the SHA-256, in lower-case hexadecimal, of all bytes of the line before `,"hash":`;
 //! `prev`, the hash of the line before, is among them. The first header's `prev` is all zeros. A
@@ -14,6 +29,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::super::record::stamp::Stamp;
 use super::super::record::text::RecordError;
@@ -21,11 +37,23 @@ use crate::domain::ledger::Violation;
 use crate::domain::time::Time;
 
 /// The format of the log that is written, and the newest that is read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// The oldest format that is read.
+pub const OLDEST: u32 = 1;
+
+/// The calendar of a configuration that has one.
+pub const ONLY_CALENDAR: &str = "main";
+
+/// The epoch of a ledger that only one machine has ever had.
+pub const FIRST_EPOCH: u64 = 0;
 
 /// The longest line, in bytes: the largest import (`MAX_FACTS` grants with long names and reasons)
 /// fits, and a reader knows how much memory one line may take.
 pub const MAX_LINE: usize = 128 * 1024 * 1024;
+
+/// How a commit's line begins from format 2 on.
+const FORMAT_KEY: &str = "{\"format\":";
 
 const HASH_KEY: &[u8] = b",\"hash\":\"";
 const PREV_KEY: &[u8] = b",\"prev\":\"";
@@ -73,6 +101,17 @@ impl Hash {
     }
 }
 
+impl Header {
+    /// The format of the segment's lines.
+    pub fn format(&self) -> u32 {
+        if self.ledger.is_some() {
+            FORMAT
+        } else {
+            OLDEST
+        }
+    }
+}
+
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(std::str::from_utf8(&self.hex()).expect("hexadecimal is ASCII"))
@@ -82,6 +121,41 @@ impl fmt::Display for Hash {
 impl fmt::Debug for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// The name of a ledger that no other has. It is made with the ledger and stands in every line, so that
+/// lines of two ledgers are never taken for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LedgerId(Uuid);
+
+impl LedgerId {
+    /// A new one.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// The id of a log that was begun in format 1: it follows from the log's first line, so that every
+    /// copy of the log gets the same.
+    pub fn of_first_line(hash: Hash) -> Self {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.0[..16]);
+        Self(Uuid::new_v8(bytes))
+    }
+
+    /// The id of what is only in memory.
+    pub const NONE: Self = Self(Uuid::nil());
+
+    /// Reads the form that [`fmt::Display`] writes, and no other.
+    pub fn parse(text: &str) -> Option<Self> {
+        let id = Uuid::try_parse(text).ok()?;
+        (id.as_hyphenated().to_string() == text).then_some(Self(id))
+    }
+}
+
+impl fmt::Display for LedgerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.0.as_hyphenated(), f)
     }
 }
 
@@ -108,6 +182,8 @@ pub enum Fault {
     Misfit(#[source] Violation),
     #[error("it belongs to format {0}, and this maitred reads up to {FORMAT}: use a newer one")]
     Newer(u32),
+    #[error("it belongs to ledger {found}, and the lines before it to ledger {expected}")]
+    OtherLedger { expected: LedgerId, found: LedgerId },
 }
 
 /// A line that was checked as far as it can be on its own.
@@ -121,8 +197,12 @@ pub struct Sealed<'a> {
 /// The contents of a commit's line.
 #[derive(Debug)]
 pub struct Entry<'a> {
+    /// The format that the line has.
+    pub format: u32,
     pub seq: u64,
     pub at: Time,
+    /// The ledger that the line names; format 1 names none.
+    pub ledger: Option<LedgerId>,
     /// The list of facts, as JSON.
     pub facts: &'a [u8],
 }
@@ -130,6 +210,8 @@ pub struct Entry<'a> {
 /// The contents of a segment's first line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
+    /// The ledger; `None` for a segment of format 1, which this version does not write.
+    pub ledger: Option<LedgerId>,
     pub segment: u32,
     /// The first commit that belongs here.
     pub first: u64,
@@ -141,6 +223,7 @@ pub struct Header {
 struct HeaderRecord<'a> {
     log: &'a str,
     format: u32,
+    ledger: Option<&'a str>,
     segment: u32,
     first: u64,
     created: Stamp,
@@ -152,10 +235,19 @@ struct FormatRecord {
 }
 
 /// The line of a commit, newline included, and its hash; `None` when `at` cannot be written.
-pub fn commit(seq: u64, at: Time, facts: &[u8], prev: Hash) -> Option<(Vec<u8>, Hash)> {
+pub fn commit(
+    ledger: LedgerId,
+    (seq, at): (u64, Time),
+    facts: &[u8],
+    prev: Hash,
+) -> Option<(Vec<u8>, Hash)> {
     let at = Stamp(at).text()?;
-    let mut line = Vec::with_capacity(facts.len() + 256);
-    line.extend_from_slice(format!("{{\"seq\":{seq},\"at\":\"{at}\",\"facts\":").as_bytes());
+    let head = format!(
+        "{FORMAT_KEY}{FORMAT},\"seq\":{seq},\"at\":\"{at}\",\"ledger\":\"{ledger}\",\
+         \"calendar\":\"{ONLY_CALENDAR}\",\"epoch\":{FIRST_EPOCH},\"facts\":"
+    );
+    let mut line = Vec::with_capacity(head.len() + facts.len() + 256);
+    line.extend_from_slice(head.as_bytes());
     line.extend_from_slice(facts);
     Some(seal(line, prev))
 }
@@ -164,9 +256,10 @@ pub fn commit(seq: u64, at: Time, facts: &[u8], prev: Hash) -> Option<(Vec<u8>, 
 pub fn header(header: &Header, prev: Hash) -> Option<(Vec<u8>, Hash)> {
     let Header { segment, first, .. } = header;
     let created = Stamp(header.created).text()?;
+    let ledger = header.ledger?;
     let line = format!(
-        "{{\"log\":\"maitred\",\"format\":{FORMAT},\"segment\":{segment},\"first\":{first},\
-         \"created\":\"{created}\""
+        "{{\"log\":\"maitred\",\"format\":{FORMAT},\"ledger\":\"{ledger}\",\"segment\":{segment},\
+         \"first\":{first},\"created\":\"{created}\""
     );
     Some(seal(line.into_bytes(), prev))
 }
@@ -207,10 +300,16 @@ pub fn read_header(sealed: &Sealed<'_>) -> Result<Header, Fault> {
         return Err(Fault::Newer(format.format));
     }
     let record: HeaderRecord<'_> = serde_json::from_slice(&whole).map_err(|_| Fault::Form)?;
-    if record.log != "maitred" || record.format != FORMAT {
+    let ledger = match (record.format, record.ledger) {
+        (OLDEST, None) => None,
+        (FORMAT, Some(ledger)) => Some(LedgerId::parse(ledger).ok_or(Fault::Form)?),
+        _ => return Err(Fault::Form),
+    };
+    if record.log != "maitred" {
         return Err(Fault::Form);
     }
     Ok(Header {
+        ledger,
         segment: record.segment,
         first: record.first,
         created: record.created.0,
@@ -220,17 +319,13 @@ pub fn read_header(sealed: &Sealed<'_>) -> Result<Header, Fault> {
 impl<'a> Sealed<'a> {
     /// Reads a commit's line that was unsealed.
     pub fn entry(&self) -> Result<Entry<'a>, Fault> {
-        let entry = || {
-            let rest = self.body.strip_prefix(b"{\"seq\":")?;
-            let comma = rest.iter().position(|b| *b == b',')?;
-            let seq = std::str::from_utf8(&rest[..comma]).ok()?.parse().ok()?;
-            let rest = rest[comma..].strip_prefix(b",\"at\":\"")?;
-            let quote = rest.iter().position(|b| *b == b'"')?;
-            let at = Stamp::parse(std::str::from_utf8(&rest[..quote]).ok()?)?.0;
-            let facts = rest[quote..].strip_prefix(b"\",\"facts\":")?;
-            Some(Entry { seq, at, facts })
+        let fields = Fields(self.body);
+        let entry = if self.body.starts_with(FORMAT_KEY.as_bytes()) {
+            fields.format_2()?
+        } else {
+            fields.format_1()
         };
-        entry().ok_or(Fault::Form)
+        entry.ok_or(Fault::Form)
     }
 
     /// What stands before `prev`.
@@ -239,11 +334,85 @@ impl<'a> Sealed<'a> {
     }
 }
 
+/// The fields of a line that are not read yet, in the one order that they have.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn skip(&mut self, text: &str) -> Option<()> {
+        self.0 = self.0.strip_prefix(text.as_bytes())?;
+        Some(())
+    }
+
+    fn until(&mut self, end: u8) -> Option<&'a str> {
+        let at = self.0.iter().position(|byte| *byte == end)?;
+        let (text, rest) = self.0.split_at(at);
+        self.0 = rest;
+        std::str::from_utf8(text).ok()
+    }
+
+    fn number<T: std::str::FromStr>(&mut self) -> Option<T> {
+        self.until(b',')?.parse().ok()
+    }
+
+    fn format_1(mut self) -> Option<Entry<'a>> {
+        self.skip("{\"seq\":")?;
+        let seq = self.number()?;
+        self.skip(",\"at\":\"")?;
+        let at = Stamp::parse(self.until(b'"')?)?.0;
+        self.skip("\",\"facts\":")?;
+        Some(Entry {
+            format: OLDEST,
+            seq,
+            at,
+            ledger: None,
+            facts: self.0,
+        })
+    }
+
+    /// `Ok(None)`: it is not of the form.
+    fn format_2(mut self) -> Result<Option<Entry<'a>>, Fault> {
+        let format = self.skip(FORMAT_KEY).and_then(|()| self.number());
+        match format {
+            Some(FORMAT) => Ok(self.rest_of_format_2()),
+            Some(newer) if newer > FORMAT => Err(Fault::Newer(newer)),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    fn rest_of_format_2(mut self) -> Option<Entry<'a>> {
+        self.skip(",\"seq\":")?;
+        let seq = self.number()?;
+        self.skip(",\"at\":\"")?;
+        let at = Stamp::parse(self.until(b'"')?)?.0;
+        self.skip("\",\"ledger\":\"")?;
+        let ledger = LedgerId::parse(self.until(b'"')?)?;
+        self.skip("\",\"calendar\":\"")?;
+        let calendar = self.until(b'"')?;
+        self.skip("\",\"epoch\":")?;
+        let epoch: u64 = self.number()?;
+        self.skip(",\"facts\":")?;
+        // Several calendars and machines are not supported yet; a log that has them is not ours to read.
+        let known = calendar == ONLY_CALENDAR && epoch == FIRST_EPOCH;
+        known.then_some(Entry {
+            format: FORMAT,
+            seq,
+            at,
+            ledger: Some(ledger),
+            facts: self.0,
+        })
+    }
+}
+
 /// The number of a commit's line without checking the rest: to skip lines on the way to another.
 pub fn peek_seq(line: &[u8]) -> Option<u64> {
-    let rest = line.strip_prefix(b"{\"seq\":")?;
-    let comma = rest.iter().take(21).position(|b| *b == b',')?;
-    std::str::from_utf8(&rest[..comma]).ok()?.parse().ok()
+    let mut fields = Fields(line);
+    if fields.skip(FORMAT_KEY).is_some() {
+        fields.number::<u32>()?;
+        fields.skip(",\"seq\":")?;
+    } else {
+        fields.skip("{\"seq\":")?;
+    }
+    fields.number()
 }
 
 fn split_prev(body: &[u8]) -> Option<(&[u8], Hash)> {

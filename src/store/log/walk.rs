@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::disk::{self, DiskError};
 use super::super::record::fact;
-use super::line::{self, Fault, Hash, Header, MAX_LINE, Sealed};
+use super::line::{self, Entry, Fault, Hash, Header, LedgerId, MAX_LINE, Sealed};
 use super::segment::{self, Chain, Place, SegmentError};
 use super::torn;
 use crate::domain::fact::Commit;
@@ -45,6 +45,7 @@ pub struct Line<'a> {
     pub at: Time,
     pub hash: Hash,
     pub place: Place,
+    format: u32,
     facts: &'a [u8],
 }
 
@@ -54,7 +55,7 @@ impl Line<'_> {
     /// # Errors
     /// When this version does not understand it.
     pub fn commit(&self) -> Result<Commit, Fault> {
-        let facts = fact::read(self.facts).map_err(Fault::Record)?;
+        let facts = fact::read_format(self.format, self.facts).map_err(Fault::Record)?;
         Ok(Commit {
             seq: self.seq,
             at: self.at,
@@ -71,6 +72,8 @@ pub struct End {
     pub chain: Chain,
     /// The last commit's hash; before the first, the first header's.
     pub head: Hash,
+    /// The ledger that the last segment belongs to; `None` when that segment has format 1.
+    pub ledger: Option<LedgerId>,
     /// Bytes of a torn line after it.
     pub torn: u64,
     /// The number of the torn line in its file, from 1.
@@ -88,6 +91,8 @@ pub struct Walk {
     lines: Option<u64>,
     chain: Chain,
     head: Hash,
+    /// The ledger that the present segment belongs to; `None` in a segment of format 1.
+    ledger: Option<LedgerId>,
     torn: u64,
     pub(super) buffer: Vec<u8>,
 }
@@ -125,6 +130,7 @@ impl Walk {
         }
         let mut walk = Self::at(dir, last, place, chain)?;
         walk.head = chain.hash;
+        walk.ledger = Self::header_of(dir, last, place.segment)?.ledger;
         let path = walk.path.clone();
         if !disk::at("read", &path, walk.fill())? {
             return Ok(None);
@@ -135,6 +141,36 @@ impl Walk {
         walk.place.offset += length;
         let there = matches!(found, Ok((hash, seq)) if hash == chain.hash && seq == chain.seq);
         Ok(there.then_some(walk))
+    }
+
+    /// The header of a segment, which is checked by itself only.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub fn header_of(dir: &Path, last: u32, segment: u32) -> Result<Header, LogError> {
+        let place = Place { segment, offset: 0 };
+        let mut walk = Self::at(dir, last, place, Chain::START)?;
+        walk.lines = Some(0);
+        let path = walk.path.clone();
+        let whole = disk::at("read", &path, walk.fill())?;
+        let text = walk.buffer.strip_suffix(b"\n").filter(|_| whole);
+        let header = text.ok_or(Fault::Form);
+        let header = header.and_then(|text| line::read_header(&line::unseal(text)?));
+        header.map_err(|fault| walk.damaged(fault))
+    }
+
+    /// The id of the ledger whose log this is. One that was begun in format 1 has the id that follows from
+    /// its first line, and keeps it.
+    ///
+    /// # Errors
+    /// When the log has no readable header.
+    pub fn ledger_id(dir: &Path) -> Result<LedgerId, LogError> {
+        let last = segment::count(dir)?;
+        let last_header = Self::header_of(dir, last, last)?;
+        match last_header.ledger {
+            Some(ledger) => Ok(ledger),
+            None => Ok(LedgerId::of_first_line(Self::start(dir)?.head)),
+        }
     }
 
     pub(super) fn at(dir: &Path, last: u32, place: Place, chain: Chain) -> Result<Self, LogError> {
@@ -150,6 +186,7 @@ impl Walk {
             lines: None,
             chain,
             head: chain.hash,
+            ledger: None,
             torn: 0,
             buffer: Vec::new(),
         })
@@ -171,12 +208,19 @@ impl Walk {
                 let place = self.place;
                 self.accept(checked);
                 let facts = &self.buffer[checked.facts.0..checked.facts.1];
-                let Checked { seq, at, hash, .. } = checked;
+                let Checked {
+                    format,
+                    seq,
+                    at,
+                    hash,
+                    ..
+                } = checked;
                 Ok(Some(Line {
                     seq,
                     at,
                     hash,
                     place,
+                    format,
                     facts,
                 }))
             }
@@ -199,6 +243,7 @@ impl Walk {
             place: self.place,
             chain: self.chain,
             head: self.head,
+            ledger: self.ledger,
             torn: self.torn,
             line: self.line_number(),
         }
@@ -256,9 +301,9 @@ impl Walk {
             segment: self.place.segment + 1,
             offset: 0,
         };
-        let head = self.head;
+        let (head, ledger) = (self.head, self.ledger);
         *self = Self::at(&self.dir, self.last, place, self.chain)?;
-        self.head = head;
+        (self.head, self.ledger) = (head, ledger);
         self.lines = Some(0);
         self.header()
     }
@@ -270,16 +315,26 @@ impl Walk {
         let text = self.buffer.strip_suffix(b"\n").filter(|_| whole);
         let checked = text.ok_or(Fault::Form).and_then(|text| {
             let sealed = line::unseal(text)?;
-            let Header { segment, first, .. } = line::read_header(&sealed)?;
+            let header = line::read_header(&sealed)?;
+            let Header { segment, first, .. } = header;
             self.follows(&sealed)?;
             if (segment, first) != expected {
                 return Err(Fault::Unchained);
             }
-            Ok(sealed.hash)
+            // After a segment of format 2 none of format 1 may follow, or one of another ledger.
+            if let Some(expected) = self.ledger {
+                match header.ledger {
+                    Some(found) if found == expected => {}
+                    Some(found) => return Err(Fault::OtherLedger { expected, found }),
+                    None => return Err(Fault::Form),
+                }
+            }
+            Ok((sealed.hash, header.ledger))
         });
         match checked {
-            Ok(hash) => {
+            Ok((hash, ledger)) => {
                 self.chain.hash = hash;
+                self.ledger = ledger;
                 self.step();
                 Ok(())
             }
@@ -291,6 +346,7 @@ impl Walk {
         let text = &self.buffer[..self.buffer.len() - 1];
         let sealed = line::unseal(text)?;
         let entry = sealed.entry()?;
+        self.belongs(&entry)?;
         self.follows(&sealed)?;
         let expected = self.chain.seq + 1;
         if entry.seq != expected {
@@ -299,11 +355,23 @@ impl Walk {
         }
         let end = sealed.body().len();
         Ok(Checked {
+            format: entry.format,
             seq: entry.seq,
             at: entry.at,
             hash: sealed.hash,
             facts: (end - entry.facts.len(), end),
         })
+    }
+
+    /// A line has the format of its segment, and names its ledger.
+    fn belongs(&self, entry: &Entry<'_>) -> Result<(), Fault> {
+        match (self.ledger, entry.ledger) {
+            (Some(expected), Some(found)) if expected != found => {
+                Err(Fault::OtherLedger { expected, found })
+            }
+            (Some(_), Some(_)) | (None, None) => Ok(()),
+            (Some(_), None) | (None, Some(_)) => Err(Fault::Form),
+        }
     }
 
     fn follows(&self, sealed: &Sealed<'_>) -> Result<(), Fault> {
@@ -355,6 +423,7 @@ impl Walk {
 /// A line that was checked: its facts as a range of the buffer.
 #[derive(Clone, Copy)]
 struct Checked {
+    format: u32,
     seq: u64,
     at: Time,
     hash: Hash,

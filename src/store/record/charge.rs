@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::account::{PartRecord, parts_from, parts_to};
+use super::reason::EntryReasonRecord;
 use super::request::BookingRecord;
 use super::stamp::Stamp;
 use super::terms::TermsRecord;
-use super::text::{RecordError, Text, is_none_of_them, optional};
+use super::text::{RecordError, Text, is_none_of_them};
 use crate::domain::decision::Credits;
 use crate::domain::id::{EventTypeId, HostId};
 use crate::domain::request::{Charge, ChargeState};
@@ -35,7 +36,7 @@ pub struct ChargeRecord<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     moved_from: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    note: Option<Text<'a>>,
+    reason: Option<EntryReasonRecord<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     terms: Option<TermsRecord>,
     #[serde(default, skip_serializing_if = "is_none_of_them")]
@@ -81,7 +82,7 @@ impl<'a> From<&'a Charge> for ChargeRecord<'a> {
             held_at: Stamp(charge.held_at),
             taken_by: charge.taken_by.as_ref().map(|id| id.as_str().into()),
             moved_from: charge.moved_from.as_ref().map(|uid| uid.as_str().into()),
-            note: charge.note.as_ref().map(Into::into),
+            reason: charge.reason.as_ref().map(Into::into),
             terms: charge.terms.as_deref().map(Into::into),
             keeps: charge.keeps,
         }
@@ -113,7 +114,7 @@ impl TryFrom<ChargeRecord<'_>> for Charge {
             held_at: record.held_at.0,
             taken_by: record.taken_by.map(|text| text.request()).transpose()?,
             moved_from: record.moved_from.map(|text| text.uid()).transpose()?,
-            note: optional(record.note)?,
+            reason: record.reason.map(TryInto::try_into).transpose()?,
             terms: match record.terms {
                 Some(terms) => Some(Arc::new(terms.try_into()?)),
                 None => None,

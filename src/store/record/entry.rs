@@ -6,14 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{parts_from, parts_to};
 use super::fact::FactRecord;
+use super::personal;
 use super::stamp::Stamp;
 use super::text::{RecordError, Text, credits};
 use crate::domain::decision::Credits;
 use crate::domain::fact::{Back, Fact};
 use crate::domain::id::{EventTypeId, HostId};
-
-/// How older versions told a refund that forgives an absence: by its reason.
-const FORGAVE: &str = "the booker did not come; forgiven";
 
 /// Credits going back to a lot.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,7 +47,7 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
             account: account.as_str().into(),
             credits: *credits,
             expires: expires.map(Stamp),
-            reason: reason.into(),
+            personal: personal::text(reason),
         },
         Fact::Revoke {
             reference,
@@ -60,7 +58,7 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
             reference: reference.as_str().into(),
             account: account.as_str().into(),
             parts: parts_from(parts),
-            reason: reason.into(),
+            personal: personal::text(reason),
         },
         Fact::Expire { account, part } => FactRecord::Expire {
             account: account.as_str().into(),
@@ -104,27 +102,23 @@ pub fn write(fact: &Fact) -> FactRecord<'_> {
             parts,
             close,
             reason,
-            forgives,
         } => FactRecord::Refund {
             booking: booking.as_str().into(),
             parts: parts.iter().map(Into::into).collect(),
             close: *close,
             reason: reason.into(),
-            forgives: *forgives,
         },
         Fact::Move {
             from,
             to,
             start,
             end,
-            reason,
             keeps,
         } => FactRecord::Move {
             from: from.as_str().into(),
             to: to.into(),
             start: Stamp(*start),
             end: Stamp(*end),
-            reason: reason.into(),
             keeps: *keeps,
         },
         Fact::Closed { booking, reason } => FactRecord::Closed {
@@ -155,24 +149,24 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
             account,
             credits: amount,
             expires,
-            reason,
+            personal,
         } => Fact::Grant {
             reference: reference.reference()?,
             account: account.account()?,
             credits: credits(amount)?,
             expires: expires.map(|stamp| stamp.0),
-            reason: reason.string()?,
+            reason: personal::string(personal)?,
         },
         FactRecord::Revoke {
             reference,
             account,
             parts,
-            reason,
+            personal,
         } => Fact::Revoke {
             reference: reference.reference()?,
             account: account.account()?,
             parts: parts_to(parts)?,
-            reason: reason.string()?,
+            reason: personal::string(personal)?,
         },
         FactRecord::Expire { account, part } => Fact::Expire {
             account: account.account()?,
@@ -211,7 +205,7 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
             back,
         } => Fact::Void {
             booking: booking.uid()?,
-            reason: reason.string()?,
+            reason: reason.try_into()?,
             back: back
                 .into_iter()
                 .map(Back::try_from)
@@ -222,7 +216,6 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
             parts,
             close,
             reason,
-            forgives,
         } => Fact::Refund {
             booking: booking.uid()?,
             parts: parts
@@ -230,27 +223,24 @@ pub fn read(record: FactRecord<'_>) -> Result<Fact, RecordError> {
                 .map(Back::try_from)
                 .collect::<Result<_, _>>()?,
             close,
-            forgives: forgives || reason.0 == FORGAVE,
-            reason: reason.string()?,
+            reason: reason.try_into()?,
         },
         FactRecord::Move {
             from,
             to,
             start,
             end,
-            reason,
             keeps,
         } => Fact::Move {
             from: from.uid()?,
             to: to.try_into()?,
             start: start.0,
             end: end.0,
-            reason: reason.string()?,
             keeps: credits(keeps)?,
         },
         FactRecord::Closed { booking, reason } => Fact::Closed {
             booking: booking.uid()?,
-            reason: reason.string()?,
+            reason: reason.try_into()?,
         },
         FactRecord::Opened { .. }
         | FactRecord::Aliased { .. }
@@ -296,32 +286,5 @@ impl TryFrom<BackRecord<'_>> for Back {
             credits: credits(record.credits)?,
             restored: restored.transpose()?,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::fact;
-    use crate::domain::fact::Fact;
-
-    /// Entries as logs of older versions hold them.
-    #[test]
-    fn entries_of_older_logs_are_read() {
-        let text = br#"[
-            {"hold":{"booking":{"uid":"a"},"request":"a","account":"bo","parts":[],
-                "start":"2026-12-01T09:00:00Z","end":"2026-12-01T10:00:00Z"}},
-            {"void":{"booking":"a","reason":"gone"}},
-            {"move":{"from":"a","to":{"uid":"b"},"start":"2026-12-01T09:00:00Z",
-                "end":"2026-12-01T10:00:00Z","reason":"rescheduled"}},
-            {"refund":{"booking":"a","parts":[],"close":true,"reason":"cancelled"}},
-            {"refund":{"booking":"a","parts":[],"close":true,
-                "reason":"the booker did not come; forgiven"}}
-        ]"#;
-        let facts = fact::read(text).expect("it is read");
-        assert!(matches!(&facts[0], Fact::Hold { terms: None, .. }));
-        assert!(matches!(&facts[1], Fact::Void { back, .. } if back.is_empty()));
-        assert!(matches!(&facts[2], Fact::Move { keeps: 0, .. }));
-        let forgives = |fact: &Fact| matches!(fact, Fact::Refund { forgives: true, .. });
-        assert_eq!([forgives(&facts[3]), forgives(&facts[4])], [false, true]);
     }
 }

@@ -1,18 +1,22 @@
 //! Facts as they are written: `{"kind": {…}}`, one object a fact.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::log::line::OLDEST;
 use super::account::{PartRecord, attributes_from, attributes_to};
 use super::entry::{self, BackRecord};
+use super::format_1;
 use super::ledger::LedgerFactRecord;
+use super::personal::{self, PersonalText};
+use super::reason::EntryReasonRecord;
 use super::request::{BookingRecord, CallRecord, OutcomeRecord, RequestRecord};
 use super::review::VerdictRecord;
 use super::stamp::Stamp;
 use super::terms::TermsRecord;
-use super::text::{RecordError, Text, is_false, is_none_of_them, optional};
+use super::text::{RecordError, Text, is_none_of_them, optional};
 use super::unresolved::ResolverRecord;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
@@ -27,30 +31,28 @@ pub enum FactRecord<'a> {
     },
     Aliased {
         account: Text<'a>,
-        alias: Text<'a>,
+        personal: AliasRecord<'a>,
     },
     Unaliased {
         account: Text<'a>,
-        alias: Text<'a>,
+        personal: AliasRecord<'a>,
     },
     Described {
         account: Text<'a>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        tier: Option<Text<'a>>,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        tags: Vec<Text<'a>>,
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        attributes: BTreeMap<Text<'a>, Text<'a>>,
+        personal: Option<DescriptionRecord<'a>>,
     },
     Frozen {
         account: Text<'a>,
+        frozen: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        why: Option<Text<'a>>,
+        personal: Option<PersonalText<'a>>,
     },
     Pinned {
         account: Text<'a>,
+        set: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        hash: Option<Text<'a>>,
+        personal: Option<PinHashRecord<'a>>,
     },
     Grant {
         reference: Text<'a>,
@@ -58,13 +60,15 @@ pub enum FactRecord<'a> {
         credits: Credits,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires: Option<Stamp>,
-        reason: Text<'a>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        personal: Option<PersonalText<'a>>,
     },
     Revoke {
         reference: Text<'a>,
         account: Text<'a>,
         parts: Vec<PartRecord<'a>>,
-        reason: Text<'a>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        personal: Option<PersonalText<'a>>,
     },
     Expire {
         account: Text<'a>,
@@ -89,7 +93,7 @@ pub enum FactRecord<'a> {
     },
     Void {
         booking: Text<'a>,
-        reason: Text<'a>,
+        reason: EntryReasonRecord<'a>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         back: Vec<BackRecord<'a>>,
     },
@@ -97,28 +101,26 @@ pub enum FactRecord<'a> {
         booking: Text<'a>,
         parts: Vec<BackRecord<'a>>,
         close: bool,
-        reason: Text<'a>,
-        #[serde(default, skip_serializing_if = "is_false")]
-        forgives: bool,
+        reason: EntryReasonRecord<'a>,
     },
     Move {
         from: Text<'a>,
         to: BookingRecord<'a>,
         start: Stamp,
         end: Stamp,
-        reason: Text<'a>,
         #[serde(default, skip_serializing_if = "is_none_of_them")]
         keeps: Credits,
     },
     Closed {
         booking: Text<'a>,
-        reason: Text<'a>,
+        reason: EntryReasonRecord<'a>,
     },
     Decided(Box<RequestRecord<'a>>),
     Reviewed {
         request: Text<'a>,
         verdict: VerdictRecord,
-        reason: Text<'a>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        personal: Option<PersonalText<'a>>,
     },
     Called {
         request: Text<'a>,
@@ -135,15 +137,60 @@ pub enum FactRecord<'a> {
         account: Option<Text<'a>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Stamp>,
-        detail: Text<'a>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        personal: Option<PersonalText<'a>>,
     },
     Resolved {
         booking: Text<'a>,
         code: Text<'a>,
-        reason: Text<'a>,
         by: ResolverRecord,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        personal: Option<PersonalText<'a>>,
     },
     Ledger(LedgerFactRecord<'a>),
+}
+
+/// Another address of a member.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AliasRecord<'a> {
+    #[serde(borrow)]
+    alias: Text<'a>,
+}
+
+/// What rules may look at.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DescriptionRecord<'a> {
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    tier: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: BTreeMap<Text<'a>, Text<'a>>,
+}
+
+impl<'a> DescriptionRecord<'a> {
+    fn of(
+        tier: Option<&'a String>,
+        tags: &'a BTreeSet<String>,
+        attributes: &'a BTreeMap<String, String>,
+    ) -> Option<Self> {
+        let any = tier.is_some() || !tags.is_empty() || !attributes.is_empty();
+        any.then(|| Self {
+            tier: tier.map(Into::into),
+            tags: tags.iter().map(Into::into).collect(),
+            attributes: attributes_from(attributes),
+        })
+    }
+}
+
+/// The hash of a member's PIN.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinHashRecord<'a> {
+    #[serde(borrow)]
+    hash: Text<'a>,
 }
 
 /// The facts of one commit, as the list that stands in its line.
@@ -152,7 +199,15 @@ pub fn write(facts: &[Fact]) -> Result<Vec<u8>, RecordError> {
     Ok(serde_json::to_vec(&records)?)
 }
 
-/// Reads the list that stands in a line.
+/// Reads the list that stands in a line of that format.
+pub fn read_format(format: u32, bytes: &[u8]) -> Result<Vec<Fact>, RecordError> {
+    if format == OLDEST {
+        return read(&format_1::upgrade(bytes)?);
+    }
+    read(bytes)
+}
+
+/// Reads the list that stands in a line of the present format.
 pub fn read(bytes: &[u8]) -> Result<Vec<Fact>, RecordError> {
     let records: Vec<FactRecord<'_>> = serde_json::from_slice(bytes)?;
     records.into_iter().map(Fact::try_from).collect()
@@ -166,11 +221,15 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
             },
             Fact::Aliased { account, alias } => Self::Aliased {
                 account: account.as_str().into(),
-                alias: alias.as_str().into(),
+                personal: AliasRecord {
+                    alias: alias.as_str().into(),
+                },
             },
             Fact::Unaliased { account, alias } => Self::Unaliased {
                 account: account.as_str().into(),
-                alias: alias.as_str().into(),
+                personal: AliasRecord {
+                    alias: alias.as_str().into(),
+                },
             },
             Fact::Described {
                 account,
@@ -179,17 +238,19 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
                 attributes,
             } => Self::Described {
                 account: account.as_str().into(),
-                tier: tier.as_ref().map(Into::into),
-                tags: tags.iter().map(Into::into).collect(),
-                attributes: attributes_from(attributes),
+                personal: DescriptionRecord::of(tier.as_ref(), tags, attributes),
             },
             Fact::Frozen { account, why } => Self::Frozen {
                 account: account.as_str().into(),
-                why: why.as_ref().map(Into::into),
+                frozen: why.is_some(),
+                personal: why.as_deref().and_then(personal::text),
             },
             Fact::Pinned { account, hash } => Self::Pinned {
                 account: account.as_str().into(),
-                hash: hash.as_ref().map(Into::into),
+                set: hash.is_some(),
+                personal: hash
+                    .as_ref()
+                    .map(|hash| PinHashRecord { hash: hash.into() }),
             },
             Fact::Grant { .. }
             | Fact::Revoke { .. }
@@ -208,7 +269,7 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
             } => Self::Reviewed {
                 request: request.as_str().into(),
                 verdict: (*verdict).into(),
-                reason: reason.into(),
+                personal: personal::text(reason),
             },
             Fact::Called { request, call } => Self::Called {
                 request: request.as_str().into(),
@@ -229,7 +290,7 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
                 code: code.as_str().into(),
                 account: account.as_ref().map(|id| id.as_str().into()),
                 until: until.map(Stamp),
-                detail: detail.into(),
+                personal: personal::text(detail),
             },
             Fact::Resolved {
                 booking,
@@ -239,8 +300,8 @@ impl<'a> From<&'a Fact> for FactRecord<'a> {
             } => Self::Resolved {
                 booking: booking.as_str().into(),
                 code: code.as_str().into(),
-                reason: reason.into(),
                 by: (*by).into(),
+                personal: personal::text(reason),
             },
             Fact::Ledger(fact) => Self::Ledger(fact.into()),
         }
@@ -255,35 +316,52 @@ impl TryFrom<FactRecord<'_>> for Fact {
             FactRecord::Opened { account } => Self::Opened {
                 account: account.account()?,
             },
-            FactRecord::Aliased { account, alias } => Self::Aliased {
+            FactRecord::Aliased { account, personal } => Self::Aliased {
                 account: account.account()?,
-                alias: alias.address()?,
+                alias: personal.alias.address()?,
             },
-            FactRecord::Unaliased { account, alias } => Self::Unaliased {
+            FactRecord::Unaliased { account, personal } => Self::Unaliased {
                 account: account.account()?,
-                alias: alias.address()?,
+                alias: personal.alias.address()?,
             },
-            FactRecord::Described {
+            FactRecord::Described { account, personal } => {
+                let personal = personal.unwrap_or_default();
+                Self::Described {
+                    account: account.account()?,
+                    tier: optional(personal.tier)?,
+                    tags: personal
+                        .tags
+                        .into_iter()
+                        .map(Text::string)
+                        .collect::<Result<_, _>>()?,
+                    attributes: attributes_to(personal.attributes)?,
+                }
+            }
+            FactRecord::Frozen {
                 account,
-                tier,
-                tags,
-                attributes,
-            } => Self::Described {
+                frozen,
+                personal,
+            } => Self::Frozen {
                 account: account.account()?,
-                tier: optional(tier)?,
-                tags: tags
-                    .into_iter()
-                    .map(Text::string)
-                    .collect::<Result<_, _>>()?,
-                attributes: attributes_to(attributes)?,
+                why: match (frozen, personal) {
+                    (true, personal) => Some(personal::string(personal)?),
+                    (false, None) => None,
+                    (false, Some(_)) => return Err(RecordError::Unfit("personal")),
+                },
             },
-            FactRecord::Frozen { account, why } => Self::Frozen {
+            FactRecord::Pinned {
+                account,
+                set,
+                personal,
+            } => Self::Pinned {
                 account: account.account()?,
-                why: optional(why)?,
-            },
-            FactRecord::Pinned { account, hash } => Self::Pinned {
-                account: account.account()?,
-                hash: optional(hash)?,
+                hash: match (set, personal) {
+                    (true, Some(personal)) => Some(personal.hash.string()?),
+                    // A hash that was taken out opens nothing.
+                    (true, None) => Some(String::new()),
+                    (false, None) => None,
+                    (false, Some(_)) => return Err(RecordError::Unfit("personal")),
+                },
             },
             FactRecord::Grant { .. }
             | FactRecord::Revoke { .. }
@@ -300,11 +378,11 @@ impl TryFrom<FactRecord<'_>> for Fact {
             FactRecord::Reviewed {
                 request,
                 verdict,
-                reason,
+                personal,
             } => Self::Reviewed {
                 request: request.request()?,
                 verdict: verdict.into(),
-                reason: reason.string()?,
+                reason: personal::string(personal)?,
             },
             FactRecord::Called { request, call } => Self::Called {
                 request: request.request()?,
@@ -319,23 +397,23 @@ impl TryFrom<FactRecord<'_>> for Fact {
                 code,
                 account,
                 until,
-                detail,
+                personal,
             } => Self::Unresolved {
                 booking: booking.try_into()?,
                 code: code.unresolved_code()?,
                 account: account.map(|text| text.account()).transpose()?,
                 until: until.map(|stamp| stamp.0),
-                detail: detail.string()?,
+                detail: personal::string(personal)?,
             },
             FactRecord::Resolved {
                 booking,
                 code,
-                reason,
                 by,
+                personal,
             } => Self::Resolved {
                 booking: booking.uid()?,
                 code: code.unresolved_code()?,
-                reason: reason.string()?,
+                reason: personal::string(personal)?,
                 by: by.into(),
             },
             FactRecord::Ledger(fact) => Self::Ledger(fact.try_into()?),

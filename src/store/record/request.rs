@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::personal::{self, PersonalText};
 use super::review::ReviewRecord;
 use super::stamp::Stamp;
 use super::text::{RecordError, Text, is_none_of_them, is_zero, optional};
@@ -28,7 +29,6 @@ pub struct RequestRecord<'a> {
     bookings: Vec<BookingRecord<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     series: Option<Text<'a>>,
-    title: Text<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     event_type: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,8 +37,6 @@ pub struct RequestRecord<'a> {
     gate: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    booker: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<Text<'a>>,
     start: Stamp,
@@ -50,17 +48,17 @@ pub struct RequestRecord<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     call: Option<CallKindRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    reasons: Vec<ReasonRecord<'a>>,
+    reasons: Vec<Text<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     findings: Vec<FindingRecord<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    text: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     carries: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "is_none_of_them")]
     keeps: Credits,
     policy: Text<'a>,
     decided: Stamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    call_not_after: Option<Stamp>,
     first: Stamp,
     state: StateRecord,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -74,7 +72,28 @@ pub struct RequestRecord<'a> {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     reasons_since: Vec<SinceRecord<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pin: Option<PinTryRecord<'a>>,
+    pin: Option<PinTryRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    personal: Option<RequestPersonal<'a>>,
+}
+
+/// What may name a person. The texts of reasons and findings are in the order of their codes.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestPersonal<'a> {
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    title: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    booker: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<Text<'a>>,
+    /// Who gave a PIN, as a fingerprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<Text<'a>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,10 +106,8 @@ struct SinceRecord<'a> {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PinTryRecord<'a> {
+struct PinTryRecord {
     right: bool,
-    #[serde(borrow)]
-    origin: Text<'a>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -133,19 +150,10 @@ enum StateRecord {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ReasonRecord<'a> {
-    #[serde(borrow)]
-    code: Text<'a>,
-    text: Text<'a>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct FindingRecord<'a> {
     #[serde(borrow)]
     rule: Text<'a>,
     passed: bool,
-    detail: Text<'a>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -155,19 +163,18 @@ pub struct CallRecord<'a> {
     #[serde(borrow)]
     booking: Text<'a>,
     kind: CallKindRecord,
-    answered: bool,
-    /// How a call without a usable answer ended. Logs from before this field do not say, and count
-    /// as calls that may still have been running when the note was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    end: Option<CallEndRecord>,
+    end: CallEndRecord,
+    /// When a call without an answer was sent, so that it may still be running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sent: Option<Stamp>,
-    text: Text<'a>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    personal: Option<PersonalText<'a>>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum CallEndRecord {
+    Answered,
     Refused,
     Failed,
     NotSent,
@@ -196,19 +203,31 @@ impl TryFrom<BookingRecord<'_>> for BookingRef {
 
 impl<'a> From<&'a Request> for RequestRecord<'a> {
     fn from(request: &'a Request) -> Self {
-        Self {
-            id: request.id.as_str().into(),
-            bookings: request.bookings.iter().map(Into::into).collect(),
-            series: request.series.as_ref().map(|id| id.as_str().into()),
-            title: (&request.title).into(),
-            event_type: request.event_type.map(|id| id.0),
-            slug: request.slug.as_ref().map(Into::into),
-            gate: request.gate.as_ref().map(Into::into),
-            host: request.host.map(|id| id.0),
+        let codes = request.reasons.iter();
+        let (findings, details) = request.findings.iter().map(finding).unzip();
+        let personal = RequestPersonal {
+            title: Some((&request.title).into()),
             booker: request
                 .booker
                 .as_ref()
                 .map(|address| address.as_str().into()),
+            reasons: request
+                .reasons
+                .iter()
+                .map(|one| (&one.text).into())
+                .collect(),
+            findings: details,
+            text: request.text.as_ref().map(Into::into),
+            origin: request.pin.as_ref().map(|pin| (&pin.origin).into()),
+        };
+        Self {
+            id: request.id.as_str().into(),
+            bookings: request.bookings.iter().map(Into::into).collect(),
+            series: request.series.as_ref().map(|id| id.as_str().into()),
+            event_type: request.event_type.map(|id| id.0),
+            slug: request.slug.as_ref().map(Into::into),
+            gate: request.gate.as_ref().map(Into::into),
+            host: request.host.map(|id| id.0),
             account: request.account.as_ref().map(|id| id.as_str().into()),
             start: Stamp(request.start),
             end: Stamp(request.end),
@@ -217,13 +236,13 @@ impl<'a> From<&'a Request> for RequestRecord<'a> {
             cost: request.cost,
             credits: request.credits,
             call: request.call.map(Into::into),
-            reasons: request.reasons.iter().map(Into::into).collect(),
-            findings: request.findings.iter().map(FindingRecord::from).collect(),
-            text: request.text.as_ref().map(Into::into),
+            reasons: codes.map(|reason| reason.code.as_str().into()).collect(),
+            findings,
             carries: request.carries.as_ref().map(|uid| uid.as_str().into()),
             keeps: request.keeps,
             policy: (&request.policy).into(),
             decided: Stamp(request.decided),
+            call_not_after: request.call_not_after.map(Stamp),
             first: Stamp(request.first),
             state: request.state.into(),
             failures: request.failures,
@@ -231,7 +250,11 @@ impl<'a> From<&'a Request> for RequestRecord<'a> {
             calls: request.calls.iter().map(Into::into).collect(),
             review: request.review.as_ref().map(Into::into),
             reasons_since: request.reasons_since.iter().map(Into::into).collect(),
-            pin: request.pin.as_ref().map(Into::into),
+            pin: request
+                .pin
+                .as_ref()
+                .map(|pin| PinTryRecord { right: pin.right }),
+            personal: Some(personal),
         }
     }
 }
@@ -240,16 +263,37 @@ impl TryFrom<RequestRecord<'_>> for Request {
     type Error = RecordError;
 
     fn try_from(record: RequestRecord<'_>) -> Result<Self, RecordError> {
+        let personal = record.personal.unwrap_or_default();
+        let mut texts = personal.reasons.into_iter();
+        let mut details = personal.findings.into_iter();
+        let reasons = record.reasons.into_iter().map(|code| {
+            Ok(Reason {
+                code: code.code()?,
+                text: optional(texts.next())?.unwrap_or_default(),
+            })
+        });
+        let reasons = reasons.collect::<Result<_, RecordError>>()?;
+        let findings = record.findings.into_iter().map(|finding| {
+            Ok(Finding {
+                rule: finding.rule.string()?.into(),
+                passed: finding.passed,
+                detail: optional(details.next())?.unwrap_or_default().into(),
+            })
+        });
+        let findings = findings.collect::<Result<Vec<Finding>, RecordError>>()?;
+        if texts.next().is_some() || details.next().is_some() {
+            return Err(RecordError::Unfit("personal"));
+        }
         Ok(Self {
             id: record.id.request()?,
             bookings: all(record.bookings)?,
             series: record.series.map(|text| text.request()).transpose()?,
-            title: record.title.string()?,
+            title: optional(personal.title)?.unwrap_or_default(),
             event_type: record.event_type.map(EventTypeId),
             slug: optional(record.slug)?,
             gate: optional(record.gate)?,
             host: record.host.map(HostId),
-            booker: record.booker.map(|text| text.address()).transpose()?,
+            booker: personal.booker.map(|text| text.address()).transpose()?,
             account: record.account.map(|text| text.account()).transpose()?,
             start: record.start.0,
             end: record.end.0,
@@ -258,13 +302,14 @@ impl TryFrom<RequestRecord<'_>> for Request {
             cost: record.cost,
             credits: record.credits,
             call: record.call.map(Into::into),
-            reasons: all(record.reasons)?,
-            findings: all::<_, Finding>(record.findings)?.into(),
-            text: optional(record.text)?,
+            reasons,
+            findings: findings.into(),
+            text: optional(personal.text)?,
             carries: record.carries.map(|text| text.uid()).transpose()?,
             keeps: record.keeps,
             policy: record.policy.string()?,
             decided: record.decided.0,
+            call_not_after: record.call_not_after.map(|stamp| stamp.0),
             first: record.first.0,
             state: record.state.into(),
             failures: record.failures,
@@ -272,7 +317,13 @@ impl TryFrom<RequestRecord<'_>> for Request {
             calls: all(record.calls)?,
             review: record.review.map(Review::try_from).transpose()?,
             reasons_since: all(record.reasons_since)?,
-            pin: record.pin.map(PinTry::try_from).transpose()?,
+            pin: match record.pin {
+                Some(pin) => Some(PinTry {
+                    right: pin.right,
+                    origin: optional(personal.origin)?.unwrap_or_default(),
+                }),
+                None => None,
+            },
         })
     }
 }
@@ -291,26 +342,6 @@ impl TryFrom<SinceRecord<'_>> for (String, Time) {
 
     fn try_from(record: SinceRecord<'_>) -> Result<Self, RecordError> {
         Ok((record.reason.string()?, record.at.0))
-    }
-}
-
-impl<'a> From<&'a PinTry> for PinTryRecord<'a> {
-    fn from(pin: &'a PinTry) -> Self {
-        Self {
-            right: pin.right,
-            origin: (&pin.origin).into(),
-        }
-    }
-}
-
-impl TryFrom<PinTryRecord<'_>> for PinTry {
-    type Error = RecordError;
-
-    fn try_from(record: PinTryRecord<'_>) -> Result<Self, RecordError> {
-        Ok(Self {
-            right: record.right,
-            origin: record.origin.string()?,
-        })
     }
 }
 
@@ -410,46 +441,13 @@ impl From<StateRecord> for RequestState {
     }
 }
 
-impl<'a> From<&'a Reason> for ReasonRecord<'a> {
-    fn from(reason: &'a Reason) -> Self {
-        Self {
-            code: reason.code.as_str().into(),
-            text: (&reason.text).into(),
-        }
-    }
-}
-
-impl TryFrom<ReasonRecord<'_>> for Reason {
-    type Error = RecordError;
-
-    fn try_from(record: ReasonRecord<'_>) -> Result<Self, RecordError> {
-        Ok(Self {
-            code: record.code.code()?,
-            text: record.text.string()?,
-        })
-    }
-}
-
-impl From<Finding> for FindingRecord<'_> {
-    fn from(finding: Finding) -> Self {
-        Self {
-            rule: finding.rule.to_string().into(),
-            passed: finding.passed,
-            detail: finding.detail.into_owned().into(),
-        }
-    }
-}
-
-impl TryFrom<FindingRecord<'_>> for Finding {
-    type Error = RecordError;
-
-    fn try_from(record: FindingRecord<'_>) -> Result<Self, RecordError> {
-        Ok(Self {
-            rule: record.rule.string()?.into(),
-            passed: record.passed,
-            detail: record.detail.string()?.into(),
-        })
-    }
+/// The two parts of a finding: what is no person's, and what may be.
+fn finding<'a>(finding: Finding) -> (FindingRecord<'a>, Text<'a>) {
+    let record = FindingRecord {
+        rule: finding.rule.to_string().into(),
+        passed: finding.passed,
+    };
+    (record, finding.detail.into_owned().into())
 }
 
 impl<'a> From<&'a CallNote> for CallRecord<'a> {
@@ -458,19 +456,18 @@ impl<'a> From<&'a CallNote> for CallRecord<'a> {
             at: Stamp(call.at),
             booking: call.booking.as_str().into(),
             kind: call.kind.into(),
-            answered: call.answered(),
             end: match call.end {
-                CallEnd::Answered => None,
-                CallEnd::Refused => Some(CallEndRecord::Refused),
-                CallEnd::Failed => Some(CallEndRecord::Failed),
-                CallEnd::NotSent => Some(CallEndRecord::NotSent),
-                CallEnd::Unanswered { .. } => Some(CallEndRecord::Unanswered),
+                CallEnd::Answered => CallEndRecord::Answered,
+                CallEnd::Refused => CallEndRecord::Refused,
+                CallEnd::Failed => CallEndRecord::Failed,
+                CallEnd::NotSent => CallEndRecord::NotSent,
+                CallEnd::Unanswered { .. } => CallEndRecord::Unanswered,
             },
             sent: match call.end {
                 CallEnd::Unanswered { sent } => Some(Stamp(sent)),
                 CallEnd::Answered | CallEnd::Refused | CallEnd::Failed | CallEnd::NotSent => None,
             },
-            text: (&call.text).into(),
+            personal: personal::text(&call.text),
         }
     }
 }
@@ -483,16 +480,16 @@ impl TryFrom<CallRecord<'_>> for CallNote {
             at: record.at.0,
             booking: record.booking.uid()?,
             kind: record.kind.into(),
-            end: match (record.answered, record.end) {
-                (true, _) => CallEnd::Answered,
-                (false, Some(CallEndRecord::Refused)) => CallEnd::Refused,
-                (false, Some(CallEndRecord::Failed)) => CallEnd::Failed,
-                (false, Some(CallEndRecord::NotSent)) => CallEnd::NotSent,
-                (false, Some(CallEndRecord::Unanswered) | None) => CallEnd::Unanswered {
-                    sent: record.sent.map_or(record.at.0, |sent| sent.0),
+            end: match record.end {
+                CallEndRecord::Answered => CallEnd::Answered,
+                CallEndRecord::Refused => CallEnd::Refused,
+                CallEndRecord::Failed => CallEnd::Failed,
+                CallEndRecord::NotSent => CallEnd::NotSent,
+                CallEndRecord::Unanswered => CallEnd::Unanswered {
+                    sent: record.sent.ok_or(RecordError::Incomplete("sent"))?.0,
                 },
             },
-            text: record.text.string()?,
+            text: personal::string(record.personal)?,
         })
     }
 }

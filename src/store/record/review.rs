@@ -2,17 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::personal::{self, PersonalText};
 use super::stamp::Stamp;
-use super::text::{RecordError, Text};
+use super::text::RecordError;
 use crate::domain::request::{Review, Verdict};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewRecord<'a> {
     verdict: VerdictRecord,
-    #[serde(borrow)]
-    reason: Text<'a>,
     at: Stamp,
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    personal: Option<PersonalText<'a>>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -26,8 +27,8 @@ impl<'a> From<&'a Review> for ReviewRecord<'a> {
     fn from(review: &'a Review) -> Self {
         Self {
             verdict: review.verdict.into(),
-            reason: (&review.reason).into(),
             at: Stamp(review.at),
+            personal: personal::text(&review.reason),
         }
     }
 }
@@ -38,7 +39,7 @@ impl TryFrom<ReviewRecord<'_>> for Review {
     fn try_from(record: ReviewRecord<'_>) -> Result<Self, RecordError> {
         Ok(Self {
             verdict: record.verdict.into(),
-            reason: record.reason.string()?,
+            reason: personal::string(record.personal)?,
             at: record.at.0,
         })
     }

@@ -55,6 +55,10 @@ pub enum RecordError {
     Percent(u8),
     #[error("{0} ms are no span that a configuration can name")]
     Span(i64),
+    #[error("its field `{0}` does not fit the others")]
+    Unfit(&'static str),
+    #[error("its field `{0}` is missing")]
+    Incomplete(&'static str),
     #[error("it is not a record that this version knows")]
     Shape(#[from] serde_json::Error),
 }

@@ -1,0 +1,239 @@
+//! Why an entry was made, as a code and what its sentence names. The sentence is made when it is shown,
+//! so that no decision can rest on its words, and a better sentence also reads better in an old ledger.
+
+use super::decision::Credits;
+use super::id::{Address, BookingUid};
+use super::terms::{RefundTerms, Who};
+use super::text;
+use super::time::Span;
+
+/// The reason of a void, a refund or the end of a charge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryReason {
+    pub code: EntryCode,
+    /// Some credits do not come back, because the booking had been moved too late to be cancelled for
+    /// nothing.
+    pub moved_late: bool,
+    /// What comes back, and of how much, where that is less than all.
+    pub part: Option<PartBack>,
+}
+
+/// A part of what was paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartBack {
+    pub credits: Credits,
+    pub of: Credits,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryCode {
+    /// The booking was cancelled with so much notice.
+    Cancelled {
+        by: NamedBy,
+        notice: Span,
+    },
+    /// The booking was moved with so little notice that this counts as a cancellation.
+    MovedLate {
+        to: BookingUid,
+        by: NamedBy,
+        notice: Span,
+    },
+    /// The booking, or what replaced it, was declined.
+    Declined(BookingUid),
+    /// The booking, or what replaced it, ended without an answer.
+    EndedUndecided(BookingUid),
+    /// What replaced the booking was paid for by itself.
+    SuccessorPaid(BookingUid),
+    /// The booking was moved to one that costs less.
+    CostsLess,
+    /// The booking took place.
+    Over,
+    /// The booking is not at Cal.com any more.
+    Gone,
+    HostAbsent,
+    BookerAbsent,
+    /// The booker did not come, and the terms forgive that.
+    AbsenceForgiven,
+    /// The booker did not come, and nothing was paid.
+    AbsenceUnpaid,
+    /// The booking was found like this instead of being confirmed.
+    NotConfirmed(NotConfirmed),
+    /// A series got more occurrences than the booker's credit covers.
+    SeriesGrew,
+    /// A series got more occurrences than one request may have.
+    SeriesTooLong,
+    /// An occurrence that has begun joined a series.
+    BegunOccurrenceJoined,
+    /// An operator resolved the unknown status of the booking.
+    StatusResolved,
+    /// Cal.com refuses the call.
+    CallRefused,
+    GivenBackByOperator,
+    KeptByOperator,
+    /// The sentence of a log of format 1, or of a test.
+    Words(String),
+}
+
+/// What a booking was when its hold was given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotConfirmed {
+    Pending,
+    Rejected,
+    Cancelled,
+    Gone,
+    OtherStatus,
+    Begun,
+    Over,
+    Unread,
+}
+
+/// In whose name a booking was cancelled or moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamedBy {
+    Host,
+    /// The host's name, which counts as the booker's under the terms of the charge.
+    HostUntrusted,
+    Booker,
+    /// A third party. The address is personal.
+    Other(Option<Address>),
+    Unnamed,
+}
+
+impl NamedBy {
+    pub fn of(who: &Who, terms: &RefundTerms) -> Self {
+        match who {
+            Who::Host if terms.trust_named_cancels => Self::Host,
+            Who::Host => Self::HostUntrusted,
+            Who::Booker => Self::Booker,
+            Who::Other(address) => Self::Other(Some(address.clone())),
+            Who::Unnamed => Self::Unnamed,
+        }
+    }
+
+    /// Reads after "cancelled". An address has no place in reports and logs.
+    fn word(&self, with_address: bool) -> String {
+        match self {
+            Self::Host => "by the host".to_owned(),
+            Self::HostUntrusted => "in the host's name, which counts as the booker's".to_owned(),
+            Self::Booker => "by the booker".to_owned(),
+            Self::Other(Some(address)) if with_address => format!("by {address}"),
+            Self::Other(_) => "by a third party".to_owned(),
+            Self::Unnamed => "without a name".to_owned(),
+        }
+    }
+}
+
+impl NotConfirmed {
+    /// Reads after "the booking".
+    fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "is still pending",
+            Self::Rejected => "was declined",
+            Self::Cancelled => "was cancelled",
+            Self::Gone => "is gone",
+            Self::OtherStatus => "has a status that maitred does not know",
+            Self::Begun => "began before it was confirmed",
+            Self::Over => "was over before it was answered",
+            Self::Unread => "could not be read",
+        }
+    }
+}
+
+impl From<EntryCode> for EntryReason {
+    fn from(code: EntryCode) -> Self {
+        Self {
+            code,
+            moved_late: false,
+            part: None,
+        }
+    }
+}
+
+impl From<&str> for EntryReason {
+    fn from(words: &str) -> Self {
+        EntryCode::Words(words.to_owned()).into()
+    }
+}
+
+impl EntryReason {
+    /// Whether this refund used up one of the absences that the terms forgive.
+    pub fn forgives(&self) -> bool {
+        self.code == EntryCode::AbsenceForgiven
+    }
+
+    /// The sentence for explanations and statements: with the address of a third party.
+    pub fn text(&self) -> String {
+        self.sentence(true)
+    }
+
+    /// The sentence for reports and logs, where addresses have no place.
+    pub fn reported(&self) -> String {
+        self.sentence(false)
+    }
+
+    fn sentence(&self, with_address: bool) -> String {
+        let mut text = match &self.code {
+            EntryCode::Cancelled { by, notice } => {
+                format!("cancelled {}, {}", by.word(with_address), in_words(*notice))
+            }
+            EntryCode::MovedLate { to, by, notice } => format!(
+                "moved to {to} {}, {}, which counts as cancelling it",
+                by.word(with_address),
+                in_words(*notice)
+            ),
+            EntryCode::Declined(booking) => format!("booking {booking} was declined"),
+            EntryCode::EndedUndecided(booking) => format!("booking {booking} ended undecided"),
+            EntryCode::SuccessorPaid(booking) => {
+                format!("booking {booking}, which it was moved to, was paid for itself")
+            }
+            EntryCode::CostsLess => "rescheduled to a booking that costs less".to_owned(),
+            EntryCode::Over => "the booking is over".to_owned(),
+            EntryCode::Gone => "the booking is not at Cal.com any more".to_owned(),
+            EntryCode::HostAbsent => "the host did not come".to_owned(),
+            EntryCode::BookerAbsent => "the booker did not come".to_owned(),
+            EntryCode::AbsenceForgiven => "the booker did not come; forgiven".to_owned(),
+            EntryCode::AbsenceUnpaid => "the booker did not come; nothing was paid".to_owned(),
+            EntryCode::NotConfirmed(found) => format!("the booking {}", found.word()),
+            EntryCode::SeriesGrew => "the series grew beyond the booker's credit".to_owned(),
+            EntryCode::SeriesTooLong => {
+                "the series grew beyond what one request may have".to_owned()
+            }
+            EntryCode::BegunOccurrenceJoined => {
+                "an occurrence that has begun joined the series".to_owned()
+            }
+            EntryCode::StatusResolved => "an operator resolved its unknown status".to_owned(),
+            EntryCode::CallRefused => "Cal.com refuses the call".to_owned(),
+            EntryCode::GivenBackByOperator => "given back by an operator".to_owned(),
+            EntryCode::KeptByOperator => "kept by an operator".to_owned(),
+            EntryCode::Words(words) => words.clone(),
+        };
+        if self.moved_late {
+            text.push_str("; it had been moved too late to be cancelled for nothing");
+        }
+        match self.part {
+            Some(PartBack { credits: 0, .. }) => text.push_str("; nothing comes back"),
+            Some(PartBack { credits, of }) => {
+                text.push_str(&format!("; {} of {of} come back", text::credits(credits)));
+            }
+            None => {}
+        }
+        text
+    }
+}
+
+/// `3 h before the start`, `20 min after the start`.
+fn in_words(notice: Span) -> String {
+    let (amount, side) = if notice < Span::zero() {
+        (-notice, "after")
+    } else {
+        (notice, "before")
+    };
+    let minutes = amount.num_minutes();
+    let amount = match minutes {
+        0..120 => format!("{minutes} min"),
+        120..2_880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1_440),
+    };
+    format!("{amount} {side} the start")
+}

@@ -1,0 +1,166 @@
+//! Facts of log format 1, turned into those of the present format. Format 1 kept sentences where the
+//! present one keeps codes, and did not keep apart what may name a person.
+
+use serde_json::{Map, Value};
+
+use super::text::RecordError;
+
+/// The sentence by which the first logs told a refund that forgives an absence.
+const FORGAVE: &str = "the booker did not come; forgiven";
+
+/// The list of a line, in the present format.
+///
+/// # Errors
+/// When it is not a list of objects, each with one key. Whatever else does not fit is refused when the
+/// result is read.
+pub fn upgrade(facts: &[u8]) -> Result<Vec<u8>, RecordError> {
+    let mut facts: Vec<Map<String, Value>> = serde_json::from_slice(facts)?;
+    for fact in &mut facts {
+        for (kind, fields) in fact.iter_mut() {
+            if let Value::Object(fields) = fields {
+                upgrade_fact(kind, fields);
+            }
+        }
+    }
+    Ok(serde_json::to_vec(&facts)?)
+}
+
+fn upgrade_fact(kind: &str, fields: &mut Map<String, Value>) {
+    match kind {
+        "aliased" | "unaliased" => set_apart(fields, &[("alias", "alias")]),
+        "described" => set_apart(
+            fields,
+            &[
+                ("tier", "tier"),
+                ("tags", "tags"),
+                ("attributes", "attributes"),
+            ],
+        ),
+        "frozen" => {
+            fields.insert("frozen".to_owned(), fields.contains_key("why").into());
+            set_apart(fields, &[("why", "text")]);
+        }
+        "pinned" => {
+            fields.insert("set".to_owned(), fields.contains_key("hash").into());
+            set_apart(fields, &[("hash", "hash")]);
+        }
+        "grant" | "revoke" | "reviewed" | "resolved" => set_apart(fields, &[("reason", "text")]),
+        "unresolved" => set_apart(fields, &[("detail", "text")]),
+        "void" | "closed" => give_code(fields, false),
+        "refund" => {
+            let forgives = fields.remove("forgives") == Some(Value::Bool(true));
+            give_code(fields, forgives);
+        }
+        "move" => {
+            fields.remove("reason");
+        }
+        "decided" => request(fields),
+        "called" => {
+            if let Some(Value::Object(call)) = fields.get_mut("call") {
+                upgrade_call(call);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Moves fields into `personal`, under the names that they have there.
+fn set_apart(fields: &mut Map<String, Value>, names: &[(&str, &str)]) {
+    let mut personal = Map::new();
+    for (from, to) in names {
+        if let Some(value) = fields.remove(*from) {
+            personal.insert((*to).to_owned(), value);
+        }
+    }
+    if !personal.is_empty() {
+        fields.insert("personal".to_owned(), personal.into());
+    }
+}
+
+/// A sentence stays a sentence, under a code that says so; only one of them had a meaning.
+fn give_code(fields: &mut Map<String, Value>, forgives: bool) {
+    let Some(reason) = fields.get_mut("reason") else {
+        return;
+    };
+    let words = reason.take();
+    *reason = if forgives || words == FORGAVE {
+        serde_json::json!({"code": "absence-forgiven"})
+    } else {
+        serde_json::json!({"code": "words", "personal": {"words": words}})
+    };
+}
+
+fn request(fields: &mut Map<String, Value>) {
+    set_apart(
+        fields,
+        &[("title", "title"), ("booker", "booker"), ("text", "text")],
+    );
+    let reasons = split(fields, "reasons", "text");
+    if let Some(Value::Array(reasons)) = fields.get_mut("reasons") {
+        for reason in reasons {
+            // One with a field that is not known stays as it is, and is refused.
+            let code = reason.as_object_mut().filter(|reason| reason.len() == 1);
+            if let Some(code) = code.and_then(|reason| reason.remove("code")) {
+                *reason = code;
+            }
+        }
+    }
+    let findings = split(fields, "findings", "detail");
+    let mut origin = None;
+    if let Some(Value::Object(pin)) = fields.get_mut("pin") {
+        origin = pin.remove("origin");
+    }
+    if let Some(Value::Object(review)) = fields.get_mut("review") {
+        set_apart(review, &[("reason", "text")]);
+    }
+    if let Some(Value::Array(calls)) = fields.get_mut("calls") {
+        for call in calls.iter_mut().filter_map(Value::as_object_mut) {
+            upgrade_call(call);
+        }
+    }
+    let personal = fields
+        .entry("personal")
+        .or_insert_with(|| Map::new().into());
+    if let Value::Object(personal) = personal {
+        let texts = [("reasons", reasons), ("findings", findings)];
+        for (name, texts) in texts.into_iter().filter(|(_, texts)| !texts.is_empty()) {
+            personal.insert(name.to_owned(), texts.into());
+        }
+        if let Some(origin) = origin {
+            personal.insert("origin".to_owned(), origin);
+        }
+    }
+}
+
+/// Takes the text out of each object of a list.
+fn split(fields: &mut Map<String, Value>, list: &str, text: &str) -> Vec<Value> {
+    let Some(Value::Array(list)) = fields.get_mut(list) else {
+        return Vec::new();
+    };
+    let objects = list.iter_mut().filter_map(Value::as_object_mut);
+    objects.filter_map(|object| object.remove(text)).collect()
+}
+
+/// A call told how it ended in two fields, and the first logs did not say more than whether it was
+/// answered: an unanswered one counts as sent when it was noted.
+fn upgrade_call(call: &mut Map<String, Value>) {
+    match call.remove("answered") {
+        Some(Value::Bool(true)) => {
+            call.insert("end".to_owned(), "answered".into());
+        }
+        Some(Value::Bool(false)) => {
+            let end = call.entry("end").or_insert_with(|| "unanswered".into());
+            if *end == "unanswered"
+                && !call.contains_key("sent")
+                && let Some(at) = call.get("at").cloned()
+            {
+                call.insert("sent".to_owned(), at);
+            }
+        }
+        // Refused when it is read.
+        other => {
+            call.insert("answered".to_owned(), other.unwrap_or_default());
+        }
+    }
+    set_apart(call, &[("text", "text")]);
+}

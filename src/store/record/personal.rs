@@ -1,0 +1,25 @@
+//! What may name a person, in one field of its own beside the codes, numbers and names of bookings, so
+//! that it can be taken out of a line without touching the rest.
+
+use serde::{Deserialize, Serialize};
+
+use super::text::{RecordError, Text};
+
+/// A text that people wrote or that was made for people.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonalText<'a> {
+    #[serde(borrow)]
+    text: Text<'a>,
+}
+
+/// The text, unless it is empty.
+pub fn text(text: &str) -> Option<PersonalText<'_>> {
+    (!text.is_empty()).then(|| PersonalText { text: text.into() })
+}
+
+/// The text as it is read; empty when it was taken out.
+pub fn string(personal: Option<PersonalText<'_>>) -> Result<String, RecordError> {
+    let text = personal.map(|personal| personal.text.string());
+    Ok(text.transpose()?.unwrap_or_default())
+}

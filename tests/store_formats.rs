@@ -1,0 +1,168 @@
+//! Logs as earlier versions wrote them: they open, say the same, and go on in the present format. The
+//! files in `tests/fixtures/log-format-1` are golden: no later version changes them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use maitred::domain::fact::Fact;
+use maitred::domain::time::{Span, Time};
+use maitred::store::log::line::{FORMAT, LedgerId, OLDEST};
+use maitred::store::log::walk::Walk;
+use maitred::store::open::{Create, Notice, open};
+use maitred::store::port::Store;
+use maitred::store::reading;
+use maitred::store::record::fact;
+
+const GOLDEN: [&str; 3] = ["short", "reviews", "moves"];
+
+fn fixture(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR"));
+    dir.join("tests/fixtures/log-format-1")
+        .join(format!("{name}.jsonl"))
+}
+
+/// A store with that log and nothing else.
+fn store(name: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = dir.path().join("log");
+    fs::create_dir(&log).expect("a directory");
+    fs::copy(fixture(name), log.join("00000001.jsonl")).expect("copied");
+    dir
+}
+
+fn later(time: Time) -> Time {
+    time + Span::seconds(1)
+}
+
+/// What the log of a store adds up to.
+fn contents(store: &dyn Store) -> String {
+    let accounts = store.accounts(None, 1_000).expect("accounts");
+    let requests = store.decided(None, None, 1_000).expect("requests");
+    let intents = store.open_intents(1_000).expect("intents");
+    let charges = store.open_charges(None, 1_000).expect("charges");
+    let unresolved = store.unresolved(None, 1_000).expect("the unresolved list");
+    format!("{accounts:#?}\n{requests:#?}\n{intents:#?}\n{charges:#?}\n{unresolved:#?}")
+}
+
+/// Every kind of fact, as format 1 wrote it, is read, and written in the present format without a loss.
+#[test]
+fn every_kind_of_fact_of_format_1_is_read() {
+    let text = fs::read_to_string(fixture("kinds")).expect("read");
+    for line in text.lines() {
+        let facts = fact::read_format(OLDEST, line.as_bytes());
+        let facts = facts.unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert_eq!(facts.len(), 1, "{line}");
+        let again = fact::write(&facts).expect("it can be written");
+        assert_eq!(fact::read(&again).expect("it is read"), facts, "{line}");
+    }
+}
+
+/// The present format does not read the facts of format 1 as its own, and the other way round.
+#[test]
+fn the_formats_are_not_taken_for_each_other() {
+    let old = br#"[{"grant":{"reference":"g","account":"bo","credits":1,"reason":"x"}}]"#;
+    fact::read(old).expect_err("a field of format 1");
+    fact::read_format(OLDEST, old).expect("it is of format 1");
+    let strange =
+        br#"[{"grant":{"reference":"g","account":"bo","credits":1,"reason":"x","odd":1}}]"#;
+    fact::read_format(OLDEST, strange).expect_err("a field that no version knows");
+}
+
+#[test]
+fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
+    for name in GOLDEN {
+        let dir = store(name);
+        let read = reading::read(dir.path(), &mut |_| {}).expect("it is read");
+        let before = contents(&read.store);
+        insta::with_settings!({ snapshot_suffix => name }, {
+            insta::assert_snapshot!("contents", before);
+        });
+        let golden = fs::read(fixture(name)).expect("read");
+        let commits = golden.iter().filter(|byte| **byte == b'\n').count() as u64 - 1;
+        assert_eq!(read.store.head().seq, commits, "{name}");
+
+        let now = later("2027-12-01T00:00:00Z".parse().expect("an instant"));
+        let opened = open(dir.path(), Create::No, now, &mut |_| {}).expect("it opens");
+        let mut store = opened.store;
+        assert!(
+            matches!(opened.notices[..], [Notice::Rebuilt { .. }]),
+            "{name}: {:?}",
+            opened.notices
+        );
+        assert_eq!(contents(&store), before, "{name}");
+        let opened = Fact::Opened {
+            account: maitred::domain::id::AccountId::parse("new@example.com").expect("a name"),
+        };
+        store.commit(now, vec![opened], &[]).expect("it goes on");
+        assert_eq!(
+            Store::verify(&store).expect("it checks").differences,
+            Vec::<String>::new()
+        );
+        store.close().expect("it closes");
+        drop(store);
+
+        // What format 1 wrote is untouched, and what follows stands in a segment of its own.
+        let log = dir.path().join("log");
+        let first = fs::read(log.join("00000001.jsonl")).expect("read");
+        assert_eq!(first, golden, "{name}");
+        let second = fs::read_to_string(log.join("00000002.jsonl")).expect("read");
+        let lines: Vec<&str> = second.lines().collect();
+        let id = Walk::ledger_id(&log).expect("an id");
+        assert_eq!(lines.len(), 2, "{name}");
+        for line in &lines {
+            assert!(line.contains(&format!("\"format\":{FORMAT},")), "{line}");
+            assert!(line.contains(&format!("\"ledger\":\"{id}\"")), "{line}");
+        }
+        // Every copy of the log has the same id, whenever it is first written to.
+        let copy = self::store(name);
+        let of_copy = Walk::ledger_id(&copy.path().join("log")).expect("an id");
+        assert_eq!(of_copy, id, "{name}");
+        assert_ne!(id, LedgerId::NONE);
+
+        let again = open(dir.path(), Create::No, later(now), &mut |_| {}).expect("it opens");
+        assert_eq!(again.notices, [], "{name}");
+        assert_eq!(again.store.head().seq, commits + 1, "{name}");
+    }
+}
+
+/// Lines of another ledger are refused, however well they are chained.
+#[test]
+fn a_line_of_another_ledger_is_refused() {
+    let now = "2027-12-01T00:00:00Z".parse().expect("an instant");
+    let made = || {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("store");
+        let mut store = open(&path, Create::Yes, now, &mut |_| {})
+            .expect("it opens")
+            .store;
+        let account = maitred::domain::id::AccountId::parse("bo").expect("a name");
+        store
+            .commit(now, vec![Fact::Opened { account }], &[])
+            .expect("it commits");
+        store.close().expect("it closes");
+        (dir, path)
+    };
+    let (one, other) = (made(), made());
+    let id = |path: &Path| Walk::ledger_id(&path.join("log")).expect("an id");
+    assert_ne!(id(&one.1), id(&other.1), "each ledger has an id of its own");
+    let path = one.1.join("log/00000001.jsonl");
+    let text = fs::read_to_string(&path).expect("read");
+    let line = text.lines().nth(1).expect("a commit");
+    let sealed = maitred::store::log::line::unseal(line.as_bytes()).expect("whole");
+    let facts = sealed.entry().expect("a commit").facts.to_vec();
+    let forged = maitred::store::log::line::commit(id(&other.1), (1, now), &facts, sealed.prev);
+    let header = text.lines().next().expect("a header");
+    let forged = String::from_utf8(forged.expect("written").0).expect("UTF-8");
+    fs::write(&path, format!("{header}\n{forged}")).expect("written");
+    fs::remove_file(one.1.join("clean")).expect("it was closed");
+    let error = open(&one.1, Create::No, now, &mut |_| {}).map(|_| ());
+    let mut text = String::new();
+    let mut source: Option<&dyn std::error::Error> = Some(error.as_ref().expect_err("refused"));
+    while let Some(error) = source {
+        text.push_str(&format!("{error}: "));
+        source = error.source();
+    }
+    assert!(text.contains("line 2"), "{text}");
+    let expect = format!("belongs to ledger {}", id(&other.1));
+    assert!(text.contains(&expect), "{text}");
+}
