@@ -31,6 +31,8 @@ mod rest;
 mod rng;
 #[path = "simulation/run.rs"]
 mod run;
+#[path = "simulation/scrub.rs"]
+mod scrub;
 #[path = "simulation/server.rs"]
 mod server;
 #[path = "simulation/shelf.rs"]
@@ -48,6 +50,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use maitred::domain::fact::Fact;
+use maitred::domain::time::Time;
 use run::{Point, Summary};
 use tally::Tally;
 use tokio::runtime::Runtime;
@@ -60,6 +64,9 @@ const STOPPED: u64 = 20;
 
 /// Seeds of which a pass and a watch look first; `MAITRED_ORDERS` for more.
 const ORDERS: u64 = 40;
+
+/// Seeds that run once with sentences and once without; `MAITRED_SENTENCES` for more.
+const SENTENCES: u64 = 60;
 
 /// Places at which one pass is stopped at most; none has so many.
 const MAX_POINTS: u64 = 2_000;
@@ -379,6 +386,27 @@ fn the_result_does_not_depend_on_who_looks_first() {
         }
     }
     assert!(differ.is_empty(), "17: seeds that differ: {differ:?}");
+}
+
+/// Sentences are for people: with others in their place, everything that is written is the same.
+#[test]
+fn no_decision_rests_on_a_sentence() {
+    let seeds = number("MAITRED_SENTENCES").unwrap_or(SENTENCES);
+    let seeds = number("MAITRED_SEED").map_or(0..seeds, |seed| seed..seed + 1);
+    let runtime = runtime();
+    for seed in seeds {
+        let without = |summary: Summary| -> Vec<(Time, Vec<Fact>)> {
+            let commits = summary.commits.into_iter();
+            let scrubbed = |facts: Vec<Fact>| facts.into_iter().map(scrub::scrubbed).collect();
+            commits.map(|(at, facts)| (at, scrubbed(facts))).collect()
+        };
+        let told = without(runtime.block_on(run::whole(seed)));
+        let scrubbed = without(runtime.block_on(run::scrubbed(seed)));
+        assert_eq!(told.len(), scrubbed.len(), "seed {seed}");
+        for (told, scrubbed) in told.into_iter().zip(scrubbed) {
+            assert_eq!(told, scrubbed, "seed {seed}");
+        }
+    }
 }
 
 fn stopped() -> u64 {

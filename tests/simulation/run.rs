@@ -98,7 +98,10 @@ pub struct Summary {
 
 /// Runs a seed.
 pub async fn whole(seed: u64) -> Summary {
-    let mut run = Run::new(seed);
+    through(Run::new(seed)).await
+}
+
+async fn through(mut run: Run) -> Summary {
     let turns = 3 + run.rng.below(TURNS);
     let trouble = *run.rng.pick(&[0, 30, 80, 150]);
     run.trouble(trouble);
@@ -109,6 +112,13 @@ pub async fn whole(seed: u64) -> Summary {
     }
     run.rest().await;
     run.end()
+}
+
+/// The same with every sentence taken out of what is written.
+pub async fn scrubbed(seed: u64) -> Summary {
+    let run = Run::new(seed);
+    run.shelf.state().scrubs = true;
+    through(run).await
 }
 
 /// The first pass ends at its `point`th place; the rest is quiet. `None` when the pass has fewer.

@@ -27,6 +27,7 @@ use super::calendar::Shared;
 use super::history::History;
 use super::lost::Lost;
 use super::rng::Rng;
+use super::scrub::scrubbed;
 use super::tally::Tally;
 use super::town::PEOPLE;
 
@@ -57,6 +58,8 @@ pub struct State {
     pub asked: u64,
     /// The process's clock is wrong by days.
     pub skewed: bool,
+    /// Every sentence is taken out of what is written.
+    pub scrubs: bool,
     /// The moment at which the pass or watch at hand began.
     pub pass_from: usize,
     pub stale: Arc<AtomicBool>,
@@ -94,6 +97,11 @@ impl State {
         facts: Vec<Fact>,
         expected: &[Expected],
     ) -> Result<Head, CommitError> {
+        let facts = if self.scrubs {
+            facts.into_iter().map(scrubbed).collect()
+        } else {
+            facts
+        };
         let before = self.store.head();
         let restore_open = self.store.ledger_state().unwrap().restored.is_some();
         let head = self.store.commit(at, facts, expected)?;
@@ -287,6 +295,7 @@ impl Shelf {
             closed: false,
             asked: 0,
             skewed: false,
+            scrubs: false,
             pass_from: 0,
             stale: setting.stale,
             lost: None,
