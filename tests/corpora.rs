@@ -55,6 +55,10 @@ fn every_kind_of_fact_is_among_the_seeds() {
         if bytes.first() != Some(&b'[') {
             continue;
         }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("format-1") {
+            continue;
+        }
         let facts = fact::read(&bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         for fact in &facts {
             kinds.insert(kind(fact));

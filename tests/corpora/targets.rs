@@ -145,13 +145,14 @@ fn csv_import(bytes: &[u8]) {
 
 /// What the ledger holds before the first command: bo has 10 credits and has spent one on `abc`.
 const BEGINNING: &str = r#"[
-    {"grant":{"reference":"g","account":"bo@example.com","credits":10,"reason":"spring"}},
-    {"decided":{"id":"abc","bookings":[{"uid":"abc","id":7}],"title":"Lesson","event_type":77,
-        "slug":"lesson","gate":"lesson","host":12,"booker":"bo@example.com",
-        "account":"bo@example.com","start":"2026-12-01T09:00:00Z","end":"2026-12-01T10:00:00Z",
+    {"grant":{"reference":"g","account":"bo@example.com","credits":10,
+        "personal":{"text":"spring"}}},
+    {"decided":{"id":"abc","bookings":[{"uid":"abc","id":7}],"event_type":77,
+        "slug":"lesson","gate":"lesson","host":12,"account":"bo@example.com","start":"2026-12-01T09:00:00Z","end":"2026-12-01T10:00:00Z",
         "created":"2026-11-20T08:00:00Z","decision":"confirm","cost":1,"credits":1,
         "call":"confirm","policy":"f","decided":"2026-11-20T08:01:00Z",
-        "first":"2026-11-20T08:01:00Z","state":"recorded"}},
+        "first":"2026-11-20T08:01:00Z","state":"recorded",
+        "personal":{"title":"Lesson","booker":"bo@example.com"}}},
     {"hold":{"booking":{"uid":"abc","id":7},"request":"abc","account":"bo@example.com",
         "parts":[{"grant":"g","credits":1}],"event_type":77,"host":12,
         "start":"2026-12-01T09:00:00Z","end":"2026-12-01T10:00:00Z"}},
