@@ -380,7 +380,11 @@ fn a_backup_beside_a_daemon_is_restored_where_nothing_is() {
         lines.lines().count() as u64,
         made["sequence"].as_u64().unwrap() + 1
     );
-    assert!(lines.lines().all(|line| line.starts_with("{\"format\":2,\"seq\":")));
+    assert!(
+        lines
+            .lines()
+            .all(|line| line.starts_with("{\"format\":2,\"seq\":"))
+    );
     assert_eq!(daemon.end().0, 0);
 
     let exported = house.ok(&["ledger", "export", "--out", "log.jsonl"]).out;

@@ -1,5 +1,7 @@
 //! The nearest known word to one that was mistyped.
 
+use strsim::osa_distance;
+
 /// A word longer than this is not compared: nothing that we know comes near.
 const MAX_WORD: usize = 64;
 
@@ -12,14 +14,14 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let word = plain(word);
     known
         .into_iter()
-        .map(|candidate| (distance(&word, &plain(candidate)), candidate))
+        .map(|candidate| (osa_distance(&word, &plain(candidate)), candidate))
         .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
 /// Case and the kind of separator are what people get wrong first; neither counts as a mistake.
-fn plain(word: &str) -> Vec<char> {
+fn plain(word: &str) -> String {
     word.chars()
         .flat_map(char::to_lowercase)
         .map(|c| if c == '_' { '-' } else { c })
@@ -29,27 +31,7 @@ fn plain(word: &str) -> Vec<char> {
 /// How many letters must be put in, left out, replaced, or swapped with a neighbour to make one word
 /// of the other. Case does not count.
 pub fn difference(a: &str, b: &str) -> usize {
-    distance(&plain(a), &plain(b))
-}
-
-/// How many letters must be put in, left out, replaced, or swapped with a neighbour to make one
-/// word of the other.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = replaced.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(before_last[j - 2] + 1);
-            }
-            row.push(best);
-        }
-        before_last = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
+    osa_distance(&plain(a), &plain(b))
 }
 
 #[cfg(test)]

@@ -112,14 +112,10 @@ impl Truth<'_> {
             let next = chain[len];
             let named = chain[len - 1].to.as_ref() == Some(&next.uid);
             let young = self.history.born(&next.uid) > from;
-            // The series of one that a confirmation revived is not read, and no list shows what
-            // replaced it once that is over or was replaced in its turn.
-            let listed = next.end > self.at && next.status == Status::Accepted;
-            let revived = chain[len - 1].status == Status::Accepted && !listed;
+            // The series of one that was revived is not read, and the look before a decline reads by name
+            // only. The next watch follows the charge from there.
+            let revived = chain[len - 1].status == Status::Accepted;
             let hidden = next.series.is_some() || !named || self.legacy;
-            // The look before a decline reads by name, and one that stood to its end stands in no list.
-            let over = chain[len - 1].end + self.terms(uid).grace <= self.at;
-            let revived = revived || over && chain[len - 1].revived;
             if self.legacy && (next.odd || young) || hidden && (young || revived || next.odd) {
                 ends.extend(self.ends_of(&chain[..len], false, uid, paid));
             }
