@@ -1,0 +1,153 @@
+//! Documents are in plain language: idioms that readers have to guess at are refused, with what to write
+//! in their place. A place is added to the list when all of its texts pass.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Idioms that a reader has to guess at, and what to write in their place.
+const IDIOMS: [(&str, &str); 24] = [
+    ("nobody", "say who does not, or use the passive voice"),
+    ("nobody's", "say whose it is not"),
+    ("whoever", "who, the person who"),
+    ("somebody's", "another person's"),
+    ("anew", "again"),
+    ("beside", "next to, in addition to, while"),
+    ("for ever", "forever, without end"),
+    ("in vain", "without effect"),
+    ("of it", "name the thing"),
+    ("stands for", "means, represents"),
+    ("stand for", "mean, represent"),
+    ("goes on", "continues"),
+    ("go on", "continue"),
+    ("lets in", "admits"),
+    ("let in", "admit, admitted"),
+    ("is told", "say who tells whom: reads, receives, sees"),
+    ("are told", "say who tells whom: read, receive, see"),
+    ("comes to nothing", "has no effect"),
+    ("in hand", "current"),
+    ("so long before", "that long before"),
+    ("the how manieth", "which one"),
+    ("he", "they"),
+    ("his", "their"),
+    ("mended", "corrected, fixed"),
+];
+
+/// Where the idioms are refused: Markdown pages, and the comments of all other files.
+const PLAIN_LANGUAGE: [&str; 8] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "config.toml",
+    "systemd/maitred.service",
+    "docs",
+];
+
+#[test]
+fn documents_are_in_plain_language() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut wrong = Vec::new();
+    for place in PLAIN_LANGUAGE {
+        for path in texts(&root.join(place)) {
+            let text = fs::read_to_string(&path).unwrap();
+            let prose = match path.extension().and_then(|extension| extension.to_str()) {
+                Some("md") => prose_of_page(&text),
+                Some("rs") => comments(&text, "//"),
+                _ => comments(&text, "#"),
+            };
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            for (line, text) in prose {
+                let found = IDIOMS.iter().filter(|(idiom, _)| has_words(&text, idiom));
+                wrong.extend(found.map(|(idiom, say)| format!("{name}:{line}: {idiom:?}: {say}")));
+            }
+        }
+    }
+    let count = wrong.len();
+    assert!(wrong.is_empty(), "{count} idioms:\n{}", wrong.join("\n"));
+}
+
+/// Returns the Markdown pages and Rust sources of a folder, or the file itself.
+fn texts(place: &Path) -> Vec<PathBuf> {
+    if place.is_file() {
+        return vec![place.to_path_buf()];
+    }
+    let entries = fs::read_dir(place)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut entries: Vec<PathBuf> = entries.collect();
+    entries.sort();
+    let known = |path: &PathBuf| {
+        let extension = path.extension();
+        path.is_dir() || extension.is_some_and(|extension| extension == "md" || extension == "rs")
+    };
+    entries
+        .iter()
+        .filter(|path| known(path))
+        .flat_map(|path| texts(path))
+        .collect()
+}
+
+/// Returns the lines of a page outside fenced blocks, without what stands in code spans.
+fn prose_of_page(text: &str) -> Vec<(usize, String)> {
+    let mut fenced = false;
+    let mut prose = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            prose.push((number, without_code(line)));
+        }
+    }
+    prose
+}
+
+/// Returns the comments of a source, without what stands in code spans.
+fn comments<'a>(text: &'a str, mark: &str) -> Vec<(usize, String)> {
+    let comment = |line: &'a str| {
+        line.split_once(mark)
+            .map(|(_, comment)| without_code(comment))
+    };
+    let numbered = (1..).zip(text.lines());
+    numbered
+        .filter_map(|(number, line)| Some((number, comment(line)?)))
+        .collect()
+}
+
+fn without_code(line: &str) -> String {
+    line.split('`').step_by(2).collect::<Vec<&str>>().join(" ")
+}
+
+/// Returns true if the text has these words next to each other, in lower or upper case.
+fn has_words(text: &str, words: &str) -> bool {
+    let separates = |c: char| !c.is_alphanumeric() && c != '\'';
+    let split = |text: &str| {
+        let words = text.to_lowercase();
+        let words = words.split(separates).filter(|word| !word.is_empty());
+        words.map(str::to_owned).collect::<Vec<String>>()
+    };
+    let (text, words) = (split(text), split(words));
+    text.windows(words.len()).any(|window| window == words)
+}
+
+#[test]
+fn idioms_are_found_in_prose_and_comments_only() {
+    let page = "Nobody waits.\n```text\nanew\n```\nUse `beside`, and goes\non, or GOES on.\n";
+    let found: Vec<(usize, &str)> = prose_of_page(page)
+        .iter()
+        .flat_map(|(line, text)| {
+            let idioms = IDIOMS.iter().filter(|(idiom, _)| has_words(text, idiom));
+            idioms.map(|(idiom, _)| (*line, *idiom)).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(found, [(1, "nobody"), (6, "goes on")]);
+    let source = "let he = 1; // of it\n/// `nobody` or somebody\n";
+    let words: Vec<String> = comments(source, "//")
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    assert!(
+        has_words(&words[0], "of it") && !has_words(&words[1], "nobody"),
+        "{words:?}"
+    );
+}
