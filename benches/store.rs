@@ -107,16 +107,17 @@ fn request(n: usize) -> Request {
         findings: vec![
             Finding {
                 rule: "short-of-credit".into(),
+                code: None,
                 passed: true,
                 detail: "cost 1, available 3".into(),
             },
             Finding {
                 rule: "notice".into(),
+                code: None,
                 passed: true,
                 detail: "asked 26 hours ahead".into(),
             },
-        ]
-        .into(),
+        ],
         text: None,
         carries: None,
         keeps: 0,

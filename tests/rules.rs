@@ -15,7 +15,6 @@ mod lookups;
 mod pins;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use common::{House, time};
 use maitred::calcom::port::Dialect;
@@ -71,7 +70,7 @@ fn rule(name: &str, require: &str, effect: Effect, lookups: &[&str]) -> Rule {
     let compile = move || Expression::compile(&text, &known).unwrap();
     let thread = std::thread::Builder::new().stack_size(STACK);
     Rule {
-        name: Arc::from(name),
+        name: name.to_owned(),
         require: thread.spawn(compile).unwrap().join().unwrap(),
         reason: None,
         effect,

@@ -85,7 +85,7 @@ pub(super) fn read(
         set(&mut criteria.account_details, item.word(&words, report));
     }
     if let Some(list) = table.get("rule", report) {
-        criteria.rules = rule::read(&list, "[[gate.rule]]", house, report).into();
+        criteria.rules = rule::read(&list, "[[gate.rule]]", house, report);
     }
     criteria
 }

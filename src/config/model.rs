@@ -257,9 +257,8 @@ name = 'a-day-ahead'
 require = 'member.tier == \"gold\" || booking.notice >= duration(\"24h\")'
 ";
         let mut expect = parse(bare, "config.toml").expect("it is right").config;
-        std::sync::Arc::get_mut(&mut expect.policy.house.rules).unwrap()[0].reason =
-            config.policy.house.rules[0].reason.clone();
-        let rules = std::sync::Arc::get_mut(&mut expect.policy.gates[0].criteria.rules).unwrap();
+        expect.policy.house.rules[0].reason = config.policy.house.rules[0].reason.clone();
+        let rules = &mut expect.policy.gates[0].criteria.rules;
         rules[0].reason = config.policy.gates[0].criteria.rules[0].reason.clone();
         expect.policy.house.reasons = config.policy.house.reasons.clone();
         assert_eq!(config, stamped(expect));

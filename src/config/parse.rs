@@ -120,7 +120,7 @@ fn house(
     }
     house.reasons = words::reasons(top.table("reasons", report), report);
     if let Some(list) = top.get("rule", report) {
-        house.rules = rule::read(&list, "[[rule]]", &house, report).into();
+        house.rules = rule::read(&list, "[[rule]]", &house, report);
     }
     (lookups, house)
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::finding::{Excerpt, Finding, Place, Severity};
 use super::{hush, written};
-use crate::domain::rule::fault::Fault;
+use crate::domain::rule::diagnostic::RuleDiagnostic;
 
 /// How much of a long line is shown.
 const MAX_LINE: usize = 100;
@@ -77,12 +77,12 @@ impl<'a> Report<'a> {
     }
 
     /// An error at a place within the text that the key has for its value. All of them are told.
-    pub(super) fn fault(&mut self, key: &str, value: &str, fault: Fault) {
+    pub(super) fn rule_diagnostic(&mut self, key: &str, value: &str, diagnostic: RuleDiagnostic) {
         let Some(whole) = self.spans.get(key).cloned() else {
-            self.error(key, fault.problem, fault.help);
+            self.error(key, diagnostic.problem, diagnostic.help);
             return;
         };
-        let within = written::within(&self.text[whole.clone()], value, &fault.at);
+        let within = written::within(&self.text[whole.clone()], value, &diagnostic.at);
         let span = within.map_or(whole.clone(), |part| {
             whole.start + part.start..whole.start + part.end
         });
@@ -91,8 +91,8 @@ impl<'a> Report<'a> {
             file: self.file.to_owned(),
             key: self.show_key(key).unwrap_or_default(),
             place: Some(self.place(span.clone())),
-            problem: fault.problem,
-            help: fault.help,
+            problem: diagnostic.problem,
+            help: diagnostic.help,
         };
         self.findings.push(Found {
             key: key.to_owned(),

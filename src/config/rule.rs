@@ -1,7 +1,6 @@
 //! Rules in the operator's own terms: `[[rule]]` for all gates, `[[gate.rule]]` for one.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::reader::{Item, Table};
 use super::report::Report;
@@ -43,7 +42,7 @@ pub(super) fn read(
     let lookups = house.lookups.iter().map(|lookup| lookup.name.clone());
     let lookups = lookups.collect();
     let mut rules: Vec<Rule> = Vec::new();
-    let mut names: Vec<(Arc<str>, String)> = Vec::new();
+    let mut names: Vec<(String, String)> = Vec::new();
     for table in list.sections(header, MAX_RULES, report) {
         let others = (&house.rules[..], &mut names);
         rules.extend(one(table, others, &lookups, report));
@@ -53,7 +52,7 @@ pub(super) fn read(
 
 fn one(
     mut table: Table<'_>,
-    (house, names): (&[Rule], &mut Vec<(Arc<str>, String)>),
+    (house, names): (&[Rule], &mut Vec<(String, String)>),
     lookups: &BTreeSet<String>,
     report: &mut Report<'_>,
 ) -> Option<Rule> {
@@ -78,12 +77,12 @@ fn one(
 fn name(
     item: &Item<'_>,
     house: &[Rule],
-    names: &mut Vec<(Arc<str>, String)>,
+    names: &mut Vec<(String, String)>,
     report: &mut Report<'_>,
-) -> Option<Arc<str>> {
-    let name: Arc<str> = value::name(item, "gold-only", report)?.into();
+) -> Option<String> {
+    let name = value::name(item, "gold-only", report)?;
     let known = names.iter().find(|(known, _)| *known == name);
-    let other = if OWN.contains(&&*name) {
+    let other = if OWN.contains(&name.as_str()) {
         Some("one of maitred's own rules")
     } else if house.iter().any(|rule| rule.name == name) {
         Some("a [[rule]] for all gates")
@@ -95,7 +94,7 @@ fn name(
         let help = "give each rule a name of its own: findings are told apart by it";
         report.error(&item.path, problem, help);
     }
-    names.push((Arc::clone(&name), item.path.clone()));
+    names.push((name.clone(), item.path.clone()));
     Some(name)
 }
 

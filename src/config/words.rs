@@ -4,7 +4,7 @@ use super::compile;
 use super::reader::{Item, Table};
 use super::report::Report;
 use crate::domain::decision::Code;
-use crate::domain::rule::words::{Words, is_same_language};
+use crate::domain::rule::localized_text::{LocalizedText, is_same_language};
 
 /// Languages that one reason may have.
 const MAX_LANGUAGES: usize = 50;
@@ -33,7 +33,7 @@ const TOLD: [Code; 13] = [
 ];
 
 /// The section `[reasons]`.
-pub(super) fn reasons(mut table: Table<'_>, report: &mut Report<'_>) -> Vec<(Code, Words)> {
+pub(super) fn reasons(mut table: Table<'_>, report: &mut Report<'_>) -> Vec<(Code, LocalizedText)> {
     let mut reasons = Vec::new();
     for code in TOLD {
         if let Some(item) = table.get(code.as_str(), report)
@@ -47,10 +47,10 @@ pub(super) fn reasons(mut table: Table<'_>, report: &mut Report<'_>) -> Vec<(Cod
 }
 
 /// One text for all, or texts by language.
-pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Words> {
+pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<LocalizedText> {
     if item.as_text().is_some() {
         let by_language = vec![(String::new(), compile::template(item, report)?)];
-        return Some(Words { by_language });
+        return Some(LocalizedText { by_language });
     }
     if item.as_table().is_none() {
         item.refuse("a text or a table", &format!("write {EXAMPLE}"), report);
@@ -82,7 +82,7 @@ pub(super) fn read(item: &Item<'_>, report: &mut Report<'_>) -> Option<Words> {
             by_language.push((tag.to_owned(), template));
         }
     }
-    Some(Words { by_language })
+    Some(LocalizedText { by_language })
 }
 
 fn is_tag(text: &str) -> bool {

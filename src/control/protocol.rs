@@ -435,6 +435,9 @@ pub struct ExplainView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingView {
     pub rule: String,
+    /// Why the request does not meet the rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     pub passed: bool,
     pub detail: String,
 }

@@ -214,11 +214,12 @@ pub fn listed(listed: &Listed) -> UnresolvedSummary {
     }
 }
 
-pub fn finding(finding: Finding) -> FindingView {
+pub fn finding(finding: &Finding) -> FindingView {
     FindingView {
         rule: finding.rule.to_string(),
+        code: finding.code.map(|code| code.to_string()),
         passed: finding.passed,
-        detail: finding.detail.into_owned(),
+        detail: finding.detail.clone(),
     }
 }
 

@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::phrase::Name;
 use super::time::Time;
 
 /// Whole units, unsigned; never fractions.
@@ -242,14 +241,18 @@ impl Decision {
     }
 }
 
-/// What one rule says of one request: kept with the decision, shown by `explain`.
+/// What one rule found about one request. It is stored with the decision and shown by `explain`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The rule's name: a word of the gate's table (`short-of-credit`) or the operator's own.
-    pub rule: Name,
+    pub rule: Cow<'static, str>,
+    /// Why the request does not meet the rule. `None` when it does, and in logs from before the code
+    /// was stored.
+    pub code: Option<Code>,
     pub passed: bool,
-    /// What was looked at and what came out: `cost 2, available 1`.
-    pub detail: Cow<'static, str>,
+    /// For people: what the rule looked at and what came out, such as `cost 2, available 1`. Nothing
+    /// is decided by it.
+    pub detail: String,
 }
 
 /// How a recorded decision ended.

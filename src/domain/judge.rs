@@ -9,7 +9,6 @@ mod times;
 mod told;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 pub(super) use calendar::BEGUN;
 
@@ -20,12 +19,10 @@ use super::booking::{Answer, Booker, Booking, EventType};
 use super::criteria::effect::Effect;
 use super::criteria::house::House;
 use super::decision::{Code, Credits, Decision, Finding, Reason};
-use super::findings::{Findings, Room};
 use super::gate::{Gate, Unanswered};
 use super::id::{AccountId, Address};
-use super::phrase::Name;
 use super::request::{Charge, Review, Verdict};
-use super::rule::scope::{Questions, Scope};
+use super::rule::context::{Questions, RuleContext};
 use super::snapshot::{Lookups, Pin, Standing};
 use super::taken::Overlap;
 use super::terms::OnReschedule;
@@ -82,7 +79,7 @@ pub struct Judged {
     pub reasons: Vec<Reason>,
     /// What the booker is told; only of a decline. Cal.com shows it on the booking's public page.
     pub told: Option<String>,
-    pub findings: Findings,
+    pub findings: Vec<Finding>,
     pub account: Option<AccountId>,
     pub booker: Option<Address>,
     /// What each booking costs, in their order.
@@ -101,7 +98,7 @@ struct Objection {
     decision: Decision,
     code: Code,
     /// The operator's own rule that objects.
-    rule: Option<Arc<str>>,
+    rule: Option<String>,
     /// Whether it would not object any more if all that is being decided came to nothing.
     unsettled: bool,
     text: String,
@@ -128,13 +125,13 @@ fn reason_key(code: Code, rule: Option<&str>) -> String {
 /// What one rule says: nothing to look at, fine, or an objection.
 enum Said {
     Silent,
-    Fine(Cow<'static, str>),
+    Fine(String),
     Objects(Objection),
 }
 
 impl Said {
     fn fine(detail: &'static str) -> Self {
-        Self::Fine(Cow::Borrowed(detail))
+        Self::Fine(detail.to_owned())
     }
 
     /// Marks an objection as one that rests on something unsettled.
@@ -213,11 +210,6 @@ enum Weight {
 
 /// Judges one request.
 pub fn judge(asked: &Asked<'_>) -> Judged {
-    judge_with(asked, &mut Room::default())
-}
-
-/// Judges one request after others, with room for its findings that is used again.
-pub fn judge_with(asked: &Asked<'_>, room: &mut Room) -> Judged {
     let occurrences = asked.bookings.len();
     let costs: Vec<Credits> = asked
         .bookings
@@ -231,7 +223,7 @@ pub fn judge_with(asked: &Asked<'_>, room: &mut Room) -> Judged {
     let credits: Credits = costs.iter().sum();
     let carried = asked.carried.map_or(0, Charge::credits);
     let to_hold = credits.saturating_sub(carried);
-    let scope = Scope {
+    let context = RuleContext {
         booking: asked.bookings[0],
         occurrences,
         account: asked.account,
@@ -253,9 +245,8 @@ pub fn judge_with(asked: &Asked<'_>, room: &mut Room) -> Judged {
         zone: asked.zone,
         now: asked.now,
     };
-    room.clear();
     let mut heard = Heard {
-        room,
+        findings: Vec::new(),
         bookings: asked.bookings,
         objections: Vec::new(),
     };
@@ -276,26 +267,31 @@ pub fn judge_with(asked: &Asked<'_>, room: &mut Room) -> Judged {
     // Without an account there is nobody whose rules they would be.
     if on && asked.account.is_some() {
         for rule in rules::each(asked) {
-            let objection = rules::one(asked, &scope, rule, heard.room);
+            let (finding, objection) = rules::one(asked, &context, rule);
+            heard.findings.push(finding);
             let objection = objection.map(|objection| (Weight::House, objection));
             heard.objections.extend(objection);
         }
     }
     heard.hard("credit", credit(asked, to_hold));
     heard.hard("not-begun", calendar::not_begun(asked));
-    let Heard { objections, .. } = heard;
+    let Heard {
+        findings,
+        objections,
+        ..
+    } = heard;
     let Decided {
         decision,
         reasons,
         told,
         given,
-    } = decide(asked, &scope, objections, carried);
+    } = decide(asked, &context, objections, carried);
     Judged {
         decision,
         reasons,
         told,
         given,
-        findings: room.findings(|| rules::lists(asked)),
+        findings,
         account: asked.account.map(|account| account.id.clone()),
         booker: asked.booker().map(|booker| booker.address.clone()),
         costs,
@@ -306,7 +302,7 @@ pub fn judge_with(asked: &Asked<'_>, room: &mut Room) -> Judged {
 
 /// What the rules said.
 struct Heard<'r> {
-    room: &'r mut Room,
+    findings: Vec<Finding>,
     bookings: &'r [&'r Booking],
     objections: Vec<(Weight, Objection)>,
 }
@@ -323,24 +319,26 @@ impl Heard<'_> {
     }
 
     fn hear(&mut self, weight: Weight, rule: &'static str, said: Said) {
-        let (passed, detail) = match said {
+        let (code, detail) = match said {
             Said::Silent => return,
-            Said::Fine(detail) => (true, detail),
+            Said::Fine(detail) => (None, detail),
             Said::Objects(objection) => {
                 let detail = match objection.at {
                     Some(at) if self.bookings.len() > 1 => {
                         let uid = &self.bookings[at].uid;
-                        format!("{} (booking {uid})", objection.text).into()
+                        format!("{} (booking {uid})", objection.text)
                     }
-                    Some(_) | None => objection.text.clone().into(),
+                    Some(_) | None => objection.text.clone(),
                 };
+                let code = objection.code;
                 self.objections.push((weight, objection));
-                (false, detail)
+                (Some(code), detail)
             }
         };
-        self.room.say(Finding {
-            rule: Name::Fixed(rule),
-            passed,
+        self.findings.push(Finding {
+            rule: Cow::Borrowed(rule),
+            code,
+            passed: code.is_none(),
             detail,
         });
     }
@@ -375,7 +373,7 @@ impl Decided {
 /// The first objection decides; further ones that ask for the same are reasons too.
 fn decide(
     asked: &Asked<'_>,
-    scope: &Scope<'_>,
+    context: &RuleContext<'_>,
     mut objections: Vec<(Weight, Objection)>,
     carried: Credits,
 ) -> Decided {
@@ -385,11 +383,11 @@ fn decide(
         return decided;
     }
     let mut objections: Vec<Objection> = objections.into_iter().map(|(_, one)| one).collect();
-    told::in_own_words(asked, scope, &mut objections);
+    told::in_own_words(asked, context, &mut objections);
     if let Some(unsettled) = without_unsettled(asked, &mut objections) {
         return unsettled;
     }
-    if let Some(unanswered) = unanswered(asked, scope, &objections) {
+    if let Some(unanswered) = unanswered(asked, context, &objections) {
         return unanswered;
     }
     let Some(first) = objections.first() else {
@@ -471,7 +469,11 @@ fn without_unsettled(asked: &Asked<'_>, objections: &mut Vec<Objection>) -> Opti
 }
 
 /// What becomes of a request that nobody has answered by its deadline.
-fn unanswered(asked: &Asked<'_>, scope: &Scope<'_>, objections: &[Objection]) -> Option<Decided> {
+fn unanswered(
+    asked: &Asked<'_>,
+    context: &RuleContext<'_>,
+    objections: &[Objection],
+) -> Option<Decided> {
     let first = objections.first()?;
     if expired_wait(first.decision, asked.now) != Decision::Review {
         return None;
@@ -484,7 +486,7 @@ fn unanswered(asked: &Asked<'_>, scope: &Scope<'_>, objections: &[Objection]) ->
                 Code::Unanswered,
                 text::unanswered(),
             )];
-            told::in_own_words(asked, scope, &mut own);
+            told::in_own_words(asked, context, &mut own);
             let text = own.remove(0).text;
             Some(Decided::one(Decision::Decline, Code::Unanswered, text))
         }
@@ -607,7 +609,7 @@ fn credit(asked: &Asked<'_>, to_hold: Credits) -> Said {
     }
     if available >= to_hold {
         let detail = format!("cost {to_hold}, available {available}");
-        return Said::Fine(detail.into());
+        return Said::Fine(detail);
     }
     let text = text::short_of_credit(to_hold, available, asked.bookings.len());
     let unsettled = available.saturating_add(asked.unsettled) >= to_hold;

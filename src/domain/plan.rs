@@ -17,11 +17,10 @@ use super::account::Account;
 use super::booking::{Booking, BookingRef, Observed, Status};
 use super::decision::{Code, Credits, Decision, Outcome, Reason};
 use super::fact::Fact;
-use super::findings::Room;
 use super::gate::{Gate, Policy, RefuseWith};
 use super::group::{Group, groups};
 use super::id::{AccountId, Address, BookingUid, RequestId};
-use super::judge::{Asked, Judged, judge_with};
+use super::judge::{Asked, Judged, judge};
 use super::purse::Purse;
 use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
 use super::snapshot::{Earlier, Series, Snapshot, Standing};
@@ -167,8 +166,6 @@ struct Planner<'a> {
     now: Time,
     /// The purses of accounts that steps so far take credits from, as they leave them.
     spent: HashMap<&'a AccountId, Purse<'a>>,
-    /// Room for the findings of one request after the other.
-    findings: Room,
     /// Accounts that a step so far gives credits back to.
     returning: BTreeSet<&'a AccountId>,
     /// Holds that a step so far posts, by account: they do not come back.
@@ -212,7 +209,6 @@ impl<'a> Planner<'a> {
             policy,
             now: kept(snapshot.now),
             spent: HashMap::with_capacity_and_hasher(snapshot.accounts.len(), Default::default()),
-            findings: Room::default(),
             returning: BTreeSet::new(),
             posting: HashMap::default(),
             taken_over: HashMap::default(),
@@ -358,7 +354,6 @@ impl<'a> Planner<'a> {
             .find_map(|(at, booking)| Some((at, self.taken.find(booking)?)));
         let event_type = first.event_type.as_ref().map(|event_type| event_type.id);
         let reasons_since = record.map_or_else(Vec::new, known_reasons);
-        let mut findings = std::mem::take(&mut self.findings);
         let asked = Asked {
             gate,
             house,
@@ -384,8 +379,7 @@ impl<'a> Planner<'a> {
             reasons_since: &reasons_since,
             now: self.now,
         };
-        let judged = judge_with(&asked, &mut findings);
-        self.findings = findings;
+        let judged = judge(&asked);
         if self.may_suffice_later(&judged) {
             self.plan.more = true;
             return;

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use super::account::{Part, sum};
 use super::booking::BookingRef;
-use super::decision::{Code, Credits, Decision, Outcome, Reason};
+use super::decision::{Code, Credits, Decision, Finding, Outcome, Reason};
 use super::entry_reason::EntryReason;
-use super::findings::Findings;
 use super::gate::Gate;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
 use super::terms::RefundTerms;
@@ -47,7 +46,7 @@ pub struct Request {
     /// What is to be sent, for an intent.
     pub call: Option<CallKind>,
     pub reasons: Vec<Reason>,
-    pub findings: Findings,
+    pub findings: Vec<Finding>,
     /// What the booker is told with a decline.
     pub text: Option<String>,
     /// The booking whose charge this one takes over, if any.

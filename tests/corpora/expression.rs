@@ -1,5 +1,5 @@
-//! A rule's text: whatever it is, compiling gives faults inside of it or an expression, which says
-//! the same as the reference; the same text as a template is refused or gives a short line.
+//! A rule's text: whatever it is, compiling gives diagnostics within it or an expression, which can be
+//! evaluated; the same text as a template is refused or gives a short line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
@@ -7,9 +7,9 @@ use std::thread;
 use maitred::domain::account::Account;
 use maitred::domain::booking::{Answer, Booker, Booking, EventTypeRef, Host, Payment, Status};
 use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
+use maitred::domain::rule::context::{Counts, RuleContext};
+use maitred::domain::rule::detail::MAX_DETAIL;
 use maitred::domain::rule::expression::{Expression, STACK};
-use maitred::domain::rule::inputs::Kept;
-use maitred::domain::rule::scope::{Counts, Scope};
 use maitred::domain::rule::template::{MAX_RENDERED, Template};
 use maitred::domain::time::{Span, Time};
 
@@ -29,34 +29,39 @@ fn rule(text: &str) {
     let lookups = BTreeSet::from(["crm".to_owned()]);
     let compiled = match Expression::compile(text, &lookups) {
         Ok(compiled) => compiled,
-        Err(faults) => {
-            assert!(!faults.is_empty(), "{text:?}");
-            for fault in faults {
-                assert!(fault.at.start <= fault.at.end, "{text:?}: {fault:?}");
-                assert!(text.get(fault.at.clone()).is_some(), "{text:?}: {fault:?}");
-                assert!(!fault.problem.is_empty(), "{text:?}");
+        Err(diagnostics) => {
+            assert!(!diagnostics.is_empty(), "{text:?}");
+            for diagnostic in diagnostics {
+                assert!(
+                    diagnostic.at.start <= diagnostic.at.end,
+                    "{text:?}: {diagnostic:?}"
+                );
+                assert!(
+                    text.get(diagnostic.at.clone()).is_some(),
+                    "{text:?}: {diagnostic:?}"
+                );
+                assert!(!diagnostic.problem.is_empty(), "{text:?}");
             }
             return;
         }
     };
     let (booking, account, answers) = (booking(), account(), answers());
-    let scope = scope(&booking, &account, &answers);
-    let (ours, reference) = (compiled.holds(&scope), compiled.holds_by_reference(&scope));
-    assert_eq!(
-        ours.clone().ok(),
-        reference.clone().ok(),
-        "{text:?}: {ours:?} {reference:?}"
-    );
-    let expected = compiled.inputs(&scope).to_string();
-    // The second time refers to the first.
-    let mut kept = Kept::default();
-    for _ in 0..2 {
-        let from = kept.bytes().len();
-        compiled.keep_inputs(&scope, &mut kept);
-        let shown = compiled.inputs_of(kept.bytes(), from..kept.bytes().len());
-        assert_eq!(shown.to_string(), expected, "{text:?}");
+    let context = context(&booking, &account, &answers);
+    let answer = compiled.evaluate(&context);
+    if let Err(problem) = &answer {
+        assert!(!problem.is_empty(), "{text:?}");
     }
-    assert!(!expected.contains("4711"), "{text:?}");
+    if let Ok(opposite) = Expression::compile(&format!("!({text})"), &lookups) {
+        let negated = answer.clone().ok().map(|answer| !answer);
+        assert_eq!(opposite.evaluate(&context).ok(), negated, "{text:?}");
+    }
+    let detail = compiled.describe_inputs(&context);
+    assert!(detail.chars().count() <= MAX_DETAIL, "{text:?}");
+    assert!(!detail.contains(char::is_control), "{text:?}: {detail:?}");
+    assert!(
+        !detail.contains("4711") || text.contains("4711"),
+        "{text:?}"
+    );
 }
 
 fn template(text: &str) {
@@ -64,7 +69,7 @@ fn template(text: &str) {
         return;
     };
     let (booking, account, answers) = (booking(), account(), answers());
-    if let Ok(line) = compiled.render(&scope(&booking, &account, &answers)) {
+    if let Ok(line) = compiled.render(&context(&booking, &account, &answers)) {
         assert!(line.chars().count() <= MAX_RENDERED, "{text:?}");
         assert!(!line.chars().any(char::is_control), "{text:?}: {line:?}");
         assert!(
@@ -82,12 +87,12 @@ fn address(text: &str) -> Address {
     Address::parse(text).expect("an address")
 }
 
-fn scope<'a>(
+fn context<'a>(
     booking: &'a Booking,
     account: &'a Account,
     lookups: &'a BTreeMap<String, Answer>,
-) -> Scope<'a> {
-    Scope {
+) -> RuleContext<'a> {
+    RuleContext {
         booking,
         occurrences: 2,
         account: Some(account),

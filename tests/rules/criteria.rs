@@ -138,7 +138,7 @@ fn cap_rows() -> Vec<(&'static str, Change, Passes)> {
             "a rule that counts",
             |policy| {
                 let require = "member.week < 1";
-                policy.house.rules = [rule("one-a-week", require, Effect::Decline, &[])].into();
+                policy.house.rules = vec![rule("one-a-week", require, Effect::Decline, &[])];
             },
             &[
                 &[("lesson", "2026-12-01T09:00:00Z", CONFIRM)],
@@ -357,7 +357,7 @@ async fn a_wait_ends_with_a_decline_or_with_what_was_missing() {
             before_start: Span::zero(),
         });
         let require = "member.tier == \"gold\"";
-        house.policy.house.rules = [rule("gold-only", require, wait, &[])].into();
+        house.policy.house.rules = vec![rule("gold-only", require, wait, &[])];
         house.grant("bo@example.com", 5).await;
         house.grant("cy@example.com", 5).await;
         let lesson = house.kinds.lesson;

@@ -43,7 +43,7 @@ async fn a_rule_sees_the_answer_to_a_number_question_as_a_number() {
             edit_lesson(&house, |of| {
                 of.questions = vec![Question::new("pages", QuestionKind::Number)];
             });
-            house.policy.house.rules = vec![rule("pages", require, Effect::Decline, &[])].into();
+            house.policy.house.rules = vec![rule("pages", require, Effect::Decline, &[])];
             // As it is stored by a genuine server (`each_row_is_as_on_a_genuine_server`).
             let stored = answer
                 .as_i64()
@@ -71,7 +71,7 @@ async fn a_rule_that_cannot_read_an_answer_never_confirms() {
         Effect::Decline,
         &[],
     );
-    house.policy.house.rules = vec![pages].into();
+    house.policy.house.rules = vec![pages];
     let uid = ask(&house, house.kinds.lesson, BO, START, |ask: &mut Ask| {
         ask.answers.insert("pages".to_owned(), Value::from("many"));
     });

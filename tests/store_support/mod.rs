@@ -97,10 +97,10 @@ pub fn intent(id: &str, bookings: &[&str], decided: Time) -> Request {
         }],
         findings: vec![Finding {
             rule: "short-of-credit".into(),
+            code: None,
             passed: true,
             detail: "cost 1, available 3".into(),
-        }]
-        .into(),
+        }],
         text: None,
         carries: None,
         keeps: 0,
@@ -370,7 +370,7 @@ fn bare() -> Request {
         decision: Decision::Leave,
         call: None,
         reasons: Vec::new(),
-        findings: Vec::new().into(),
+        findings: Vec::new(),
         bookings: vec![BookingRef {
             uid: uid("uid4"),
             id: None,

@@ -9,7 +9,7 @@ use crate::domain::criteria::lists::{Listed, Who};
 use crate::domain::criteria::opening::Opening;
 use crate::domain::criteria::price::Price;
 use crate::domain::criteria::terms::{AccountDetails, AnswerTooMany, Criteria, Rule, WhoseClock};
-use crate::domain::rule::words::Words;
+use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::time::Span;
 
 pub(super) fn house(house: &House) -> Vec<String> {
@@ -150,7 +150,7 @@ fn rule(rule: &Rule) -> String {
 }
 
 /// In the order of the text: the first language is the one for all others.
-fn words(words: &Words) -> String {
+fn words(words: &LocalizedText) -> String {
     let templates = words.by_language.iter();
     let templates =
         templates.map(|(tag, template)| format!("{} {}", quoted(tag), quoted(template.text())));

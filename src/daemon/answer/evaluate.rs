@@ -418,7 +418,7 @@ mod tests {
         );
     }
 
-    fn rules(require: &str) -> std::sync::Arc<[Rule]> {
+    fn rules(require: &str) -> Vec<Rule> {
         let text = require.to_owned();
         let compile = move || Expression::compile(&text, &BTreeSet::new());
         let thread = std::thread::Builder::new().stack_size(STACK);

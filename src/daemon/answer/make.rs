@@ -58,7 +58,7 @@ pub(super) fn noted(name: &str) -> Request {
             code: Code::Frozen,
             text: "the account is frozen".to_owned(),
         }],
-        findings: Default::default(),
+        findings: Vec::new(),
         text: None,
         carries: None,
         keeps: 0,

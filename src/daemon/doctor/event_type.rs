@@ -402,7 +402,7 @@ mod tests {
                 effect: Effect::Decline,
             };
             let mut gate = gate(Some("pin"));
-            gate.criteria.rules = [rule].into();
+            gate.criteria.rules = vec![rule];
             let findings = examine("x", &event_type, (&gate, &House::default()));
             let told: Vec<&CheckFinding> = { findings.iter() }
                 .filter(|of| of.text.contains("the rule own"))

@@ -286,7 +286,7 @@ fn record(case: &Case, world: &World) -> Option<Request> {
         credits: 0,
         call: None,
         reasons: Vec::new(),
-        findings: Vec::new().into(),
+        findings: Vec::new(),
         text: None,
         carries: None,
         keeps: 0,

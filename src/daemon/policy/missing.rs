@@ -7,7 +7,6 @@ use crate::domain::criteria::cap::Period;
 use crate::domain::criteria::opening::Opening;
 use crate::domain::criteria::terms::{Rule, WhoseClock};
 use crate::domain::decision::Finding;
-use crate::domain::findings::Findings;
 use crate::domain::gate::{Gate, Policy};
 use crate::domain::request::Request;
 
@@ -60,10 +59,9 @@ pub struct Asked<'a> {
 
 /// What would have to be known; `None`: what was found stands. A rule that objects settles it,
 /// unless one that comes before it looked at something that is missing.
-pub fn missing(asked: &Asked<'_>, findings: &Findings) -> Option<String> {
-    let findings: Vec<Finding> = findings.iter().collect();
+pub fn missing(asked: &Asked<'_>, findings: &[Finding]) -> Option<String> {
     for rule in order(asked) {
-        let of = |finding: &&Finding| finding.rule.as_str() == rule;
+        let of = |finding: &&Finding| finding.rule == rule;
         let Some(finding) = findings.iter().find(of) else {
             continue;
         };
@@ -81,7 +79,7 @@ pub fn missing(asked: &Asked<'_>, findings: &Findings) -> Option<String> {
 fn order(asked: &Asked<'_>) -> Vec<String> {
     let (last, first) = OWN.split_last().expect("there are rules");
     let own = first.iter().map(|name| (*name).to_owned());
-    let rules = rules(asked).map(|rule| rule.name.to_string());
+    let rules = rules(asked).map(|rule| rule.name.clone());
     own.chain(rules).chain([(*last).to_owned()]).collect()
 }
 

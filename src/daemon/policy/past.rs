@@ -157,7 +157,7 @@ impl Records for Past {
         }
         request.title = String::new();
         request.reasons = Vec::new();
-        request.findings = Vec::new().into();
+        request.findings = Vec::new();
         request.calls = Vec::new();
         request.text = None;
         self.requests.insert(request.id.clone(), request);

@@ -87,7 +87,7 @@ pub fn world(request: &Request, times: &Times, past: &Past) -> World {
 /// What the rule of this name said then, if it was asked.
 pub fn passed(request: &Request, rule: &str) -> Option<bool> {
     let mut findings = request.findings.iter();
-    let finding = findings.find(|finding| finding.rule.as_str() == rule)?;
+    let finding = findings.find(|finding| finding.rule == rule)?;
     Some(finding.passed)
 }
 

@@ -1,7 +1,5 @@
 //! What counts for all gates.
 
-use std::sync::Arc;
-
 use chrono_tz::Tz;
 
 use super::cap::Cap;
@@ -10,7 +8,7 @@ use super::lists::{Folding, Listed};
 use super::terms::Rule;
 use crate::domain::decision::Code;
 use crate::domain::id::Address;
-use crate::domain::rule::words::Words;
+use crate::domain::rule::localized_text::LocalizedText;
 
 /// The house.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,11 +23,11 @@ pub struct House {
     /// Requests one booker may make on one day, answered or not.
     pub requests_per_day: Option<u32>,
     /// Looked at before the gate's own.
-    pub rules: Arc<[Rule]>,
+    pub rules: Vec<Rule>,
     /// The questions to other systems that rules may use.
     pub lookups: Vec<Lookup>,
     /// What bookers are told in the house's own words, by reason.
-    pub reasons: Vec<(Code, Words)>,
+    pub reasons: Vec<(Code, LocalizedText)>,
 }
 
 /// Whose account pays for a platform's managed user, whose address has a suffix that nobody typed.
@@ -60,7 +58,7 @@ impl Default for House {
             allow: Vec::new(),
             block: Vec::new(),
             requests_per_day: None,
-            rules: [].into(),
+            rules: Vec::new(),
             lookups: Vec::new(),
             reasons: Vec::new(),
         }
@@ -86,7 +84,7 @@ impl House {
     }
 
     /// The house's own words for a reason.
-    pub fn words(&self, code: Code) -> Option<&Words> {
+    pub fn words(&self, code: Code) -> Option<&LocalizedText> {
         self.reasons
             .iter()
             .find(|(known, _)| *known == code)

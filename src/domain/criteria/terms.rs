@@ -1,7 +1,5 @@
 //! The criteria of one gate.
 
-use std::sync::Arc;
-
 use chrono_tz::Tz;
 
 use super::cap::Cap;
@@ -12,7 +10,7 @@ use super::opening::Opening;
 use super::price::Price;
 use crate::domain::booking::Booking;
 use crate::domain::rule::expression::Expression;
-use crate::domain::rule::words::Words;
+use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::time::Span;
 
 /// What a gate asks for beside an account and credit, and what becomes of requests that miss it.
@@ -42,7 +40,7 @@ pub struct Criteria {
     pub wrong_pin: Effect,
     pub account_details: AccountDetails,
     pub clock: WhoseClock,
-    pub rules: Arc<[Rule]>,
+    pub rules: Vec<Rule>,
 }
 
 /// How often a decline of one request too many is sent to the same booker on one day: each is a mail.
@@ -87,10 +85,10 @@ pub enum AccountDetails {
 /// A rule in the operator's own terms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    pub name: Arc<str>,
+    pub name: String,
     pub require: Expression,
     /// What the booker is told; `None`: that the rule is not met.
-    pub reason: Option<Words>,
+    pub reason: Option<LocalizedText>,
     pub effect: Effect,
 }
 

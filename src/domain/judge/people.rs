@@ -88,7 +88,7 @@ pub(super) fn few_requests(asked: &Asked<'_>) -> Said {
     let before = asked.asked_before;
     if before < at_most {
         let detail = format!("{before} earlier on that day, at most {at_most}");
-        return Said::Fine(detail.into());
+        return Said::Fine(detail);
     }
     let effect = asked.decision(asked.gate.criteria.too_many_requests, Code::TooManyRequests);
     let effect = match (effect, asked.gate.criteria.answer_too_many) {
@@ -108,7 +108,7 @@ pub(super) fn member(asked: &Asked<'_>, credits: u64) -> Said {
         return Said::Silent;
     }
     if let Some(account) = asked.account {
-        return Said::Fine(format!("account {}", account.id).into());
+        return Said::Fine(format!("account {}", account.id));
     }
     if asked
         .booker()

@@ -1,13 +1,12 @@
 //! The operator's own rules, as expressions. One that cannot be evaluated never confirms.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
-use super::{Asked, Objection, times};
+use super::{Asked, Objection, objection, times};
 use crate::domain::booking::{Answer, QuestionKind};
 use crate::domain::criteria::terms::Rule;
-use crate::domain::decision::{Code, Decision};
-use crate::domain::findings::Room;
-use crate::domain::rule::scope::Scope;
+use crate::domain::decision::{Code, Decision, Finding};
+use crate::domain::rule::context::RuleContext;
 use crate::domain::text;
 
 /// The house's rules, then the gate's, each in the order of the configuration.
@@ -19,100 +18,117 @@ pub(super) fn each<'a>(asked: &Asked<'a>) -> impl Iterator<Item = &'a Rule> + us
         .chain(asked.gate.criteria.rules.iter())
 }
 
-/// The same as they are shared.
-pub(super) fn lists(asked: &Asked<'_>) -> [Arc<[Rule]>; 2] {
-    [&asked.house.rules, &asked.gate.criteria.rules].map(Arc::clone)
-}
-
 /// The request as its rules would see it if all that is being decided came to nothing; `None` when
 /// that makes no difference.
-fn settled_scope<'s>(asked: &Asked<'_>, scope: &Scope<'s>) -> Option<Scope<'s>> {
+fn settled_context<'s>(asked: &Asked<'_>, context: &RuleContext<'s>) -> Option<RuleContext<'s>> {
     let all_settled = asked.standing().all(|standing| standing.settled);
     if asked.unsettled == 0 && all_settled {
         return None;
     }
-    Some(Scope {
+    Some(RuleContext {
         counts: times::settled_counts(asked, asked.zone),
-        available: scope.available.saturating_add(asked.unsettled),
-        ..*scope
+        available: context.available.saturating_add(asked.unsettled),
+        ..*context
     })
 }
 
-/// What one rule says: its objection, if it has one. The room keeps what it looked at.
+/// Evaluates one rule: what it found, and its objection if it has one.
 pub(super) fn one(
     asked: &Asked<'_>,
-    scope: &Scope<'_>,
+    context: &RuleContext<'_>,
     rule: &Rule,
-    room: &mut Room,
-) -> Option<Objection> {
-    let answered = |name: &str| {
+) -> (Finding, Option<Objection>) {
+    let (objection, detail) = if let Some(lookup) = unanswered_lookup(asked, rule) {
+        lookup_failed(asked, rule, lookup)
+    } else {
+        match rule.require.evaluate(context) {
+            Ok(true) => (None, rule.require.describe_inputs(context)),
+            Ok(false) => {
+                let objection = not_met(asked, context, rule);
+                (Some(objection), rule.require.describe_inputs(context))
+            }
+            Err(why) => failed(asked, context, rule, why),
+        }
+    };
+    let code = objection.as_ref().map(|objection| objection.code);
+    let finding = Finding {
+        rule: Cow::Owned(rule.name.clone()),
+        code,
+        passed: code.is_none(),
+        detail,
+    };
+    (finding, objection)
+}
+
+/// Returns the first lookup that the rule reads and that was not answered.
+fn unanswered_lookup<'r>(asked: &Asked<'_>, rule: &'r Rule) -> Option<&'r str> {
+    rule.require.lookups().find(|name| {
         asked
             .lookups
-            .is_some_and(|lookups| lookups.answers.contains_key(name))
+            .is_none_or(|lookups| !lookups.answers.contains_key(*name))
+    })
+}
+
+fn lookup_failed(asked: &Asked<'_>, rule: &Rule, lookup: &str) -> (Option<Objection>, String) {
+    let why = asked
+        .lookups
+        .and_then(|lookups| lookups.missing.get(lookup));
+    let why = why.map_or("it was not asked", String::as_str);
+    let decision = asked.decision_of_rule(
+        asked.house.no_answer(lookup),
+        Code::LookupFailed,
+        Some(&rule.name),
+    );
+    let objection = Objection {
+        rule: Some(rule.name.clone()),
+        ..objection(decision, Code::LookupFailed, text::lookup_failed())
     };
-    if let Some(lookup) = rule.require.lookups().find(|name| !answered(name)) {
-        let why = asked
-            .lookups
-            .and_then(|lookups| lookups.missing.get(lookup));
-        let why = why.map_or("it was not asked", String::as_str);
-        room.failed(&format!("no answer from lookup.{lookup}: {why}"));
-        return Some(Objection {
-            decision: asked.decision_of_rule(
-                asked.house.no_answer(lookup),
-                Code::LookupFailed,
-                Some(&rule.name),
-            ),
-            code: Code::LookupFailed,
-            rule: Some(rule.name.clone()),
-            unsettled: false,
-            text: text::lookup_failed(),
-            own: false,
-            at: None,
-        });
+    let detail = format!("no answer from lookup.{lookup}: {why}");
+    (Some(objection), detail)
+}
+
+fn not_met(asked: &Asked<'_>, context: &RuleContext<'_>, rule: &Rule) -> Objection {
+    let own = rule.reason.as_ref().and_then(|words| {
+        let language = asked.booker().and_then(|booker| booker.language.as_deref());
+        words.for_language(language)?.render(context).ok()
+    });
+    let decision = asked.decision_of_rule(rule.effect, Code::Rule, Some(&rule.name));
+    Objection {
+        own: own.is_some(),
+        rule: Some(rule.name.clone()),
+        unsettled: settled_context(asked, context)
+            .is_some_and(|context| rule.require.evaluate(&context) == Ok(true)),
+        ..objection(
+            decision,
+            Code::Rule,
+            own.unwrap_or_else(|| text::rule_not_met(&rule.name)),
+        )
     }
-    match rule.require.holds(scope) {
-        Ok(true) => {
-            room.holds(true, |kept| rule.require.keep_inputs(scope, kept));
-            None
-        }
-        Ok(false) => {
-            room.holds(false, |kept| rule.require.keep_inputs(scope, kept));
-            let own = rule.reason.as_ref().and_then(|words| {
-                let language = asked.booker().and_then(|booker| booker.language.as_deref());
-                words.pick(language)?.render(scope).ok()
-            });
-            Some(Objection {
-                decision: asked.decision_of_rule(rule.effect, Code::Rule, Some(&rule.name)),
-                code: Code::Rule,
-                own: own.is_some(),
-                at: None,
-                rule: Some(rule.name.clone()),
-                unsettled: settled_scope(asked, scope)
-                    .is_some_and(|scope| rule.require.holds(&scope) == Ok(true)),
-                text: own.unwrap_or_else(|| text::rule_not_met(&rule.name)),
-            })
-        }
-        Err(why) => {
-            let hint = hint(asked, scope, rule);
-            room.failed(&hint.map_or(why.clone(), |hint| format!("{why}; {hint}")));
-            Some(Objection {
-                decision: Decision::Review,
-                code: Code::RuleFailed,
-                rule: Some(rule.name.clone()),
-                unsettled: false,
-                text: format!("the rule {} cannot be evaluated", rule.name),
-                own: false,
-                at: None,
-            })
-        }
-    }
+}
+
+fn failed(
+    asked: &Asked<'_>,
+    context: &RuleContext<'_>,
+    rule: &Rule,
+    why: String,
+) -> (Option<Objection>, String) {
+    let text = format!("the rule {} cannot be evaluated", rule.name);
+    let objection = Objection {
+        rule: Some(rule.name.clone()),
+        ..objection(Decision::Review, Code::RuleFailed, text)
+    };
+    let detail = match hint(asked, context, rule) {
+        Some(hint) => format!("{why}; {hint}"),
+        None => why,
+    };
+    (Some(objection), detail)
 }
 
 /// What may be wrong with a rule that failed: an answer that is not there, or of another kind than
 /// the rule takes.
-fn hint(asked: &Asked<'_>, scope: &Scope<'_>, rule: &Rule) -> Option<String> {
+fn hint(asked: &Asked<'_>, context: &RuleContext<'_>, rule: &Rule) -> Option<String> {
     let uses = rule.require.answers().iter();
-    let mut uses = uses.filter(|one| scope.hidden != Some(one.slug.as_str()));
+    let mut uses = uses.filter(|one| context.hidden != Some(one.slug.as_str()));
     uses.find_map(|one| {
         let slug = &one.slug;
         let answer = asked.bookings[0].answers.get(slug);
@@ -127,7 +143,7 @@ fn hint(asked: &Asked<'_>, scope: &Scope<'_>, rule: &Rule) -> Option<String> {
                 "the question {slug} has no answer: ask has(booking.answers.{slug}) before"
             ));
         }
-        let kind = scope.questions.kind(slug).unwrap_or(wants);
+        let kind = context.questions.kind(slug).unwrap_or(wants);
         let is_number = |text: &str| text.trim().parse::<f64>().is_ok();
         let misfit = kind != wants
             || matches!(answer, Some(Answer::Text(text)) if kind == QuestionKind::Number && !is_number(text));

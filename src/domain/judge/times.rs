@@ -6,7 +6,7 @@ use super::{Asked, Said, objects_at};
 use crate::domain::criteria::cap::{Cap, PERIODS, Period, strictest};
 use crate::domain::criteria::opening;
 use crate::domain::decision::Code;
-use crate::domain::rule::scope::Counts;
+use crate::domain::rule::context::Counts;
 use crate::domain::snapshot::Standing;
 use crate::domain::text;
 
@@ -32,7 +32,7 @@ pub(super) fn notice(asked: &Asked<'_>) -> Said {
     }
     let first = asked.bookings[0];
     let given = text::span(first.start - first.created);
-    Said::Fine(format!("asked for {given} before").into())
+    Said::Fine(format!("asked for {given} before"))
 }
 
 pub(super) fn hours(asked: &Asked<'_>) -> Said {

@@ -5,12 +5,16 @@
 use super::{Asked, Objection, tells_alone};
 use crate::domain::criteria::terms::AccountDetails;
 use crate::domain::decision::Code;
-use crate::domain::rule::scope::Scope;
+use crate::domain::rule::context::RuleContext;
 use crate::domain::snapshot::Pin;
 use crate::domain::text;
 
 /// Puts the operator's own words in place of the default texts, where `[reasons]` has some.
-pub(super) fn in_own_words(asked: &Asked<'_>, scope: &Scope<'_>, objections: &mut [Objection]) {
+pub(super) fn in_own_words(
+    asked: &Asked<'_>,
+    context: &RuleContext<'_>,
+    objections: &mut [Objection],
+) {
     if asked.house.reasons.is_empty() {
         return;
     }
@@ -21,12 +25,14 @@ pub(super) fn in_own_words(asked: &Asked<'_>, scope: &Scope<'_>, objections: &mu
         };
         let occurrence = objection
             .at
-            .map_or(scope.occurrence, |at| asked.bookings[at].start);
-        let scope = Scope {
+            .map_or(context.occurrence, |at| asked.bookings[at].start);
+        let context = RuleContext {
             occurrence,
-            ..*scope
+            ..*context
         };
-        let own = words.pick(language).and_then(|own| own.render(&scope).ok());
+        let own = words
+            .for_language(language)
+            .and_then(|own| own.render(&context).ok());
         if let Some(own) = own {
             objection.text = own;
             objection.own = true;

@@ -2,7 +2,6 @@
 
 use super::{Action, Planner, Step, known_reasons};
 use crate::domain::decision::{Code, Credits, Decision, Outcome, Reason};
-use crate::domain::findings::Findings;
 use crate::domain::gate::Gate;
 use crate::domain::group::Group;
 use crate::domain::id::BookingUid;
@@ -32,7 +31,7 @@ impl<'a> Planner<'a> {
                 text: self.why_left(group, code),
             }],
             told: None,
-            findings: Findings::default(),
+            findings: Vec::new(),
             account: known.cloned(),
             booker: first.booker.as_ref().map(|booker| booker.address.clone()),
             given: vec![code.as_str().to_owned()],

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 
-use super::field::Field;
-use super::interpret;
-use super::scope::Questions;
+use super::context::Questions;
+use super::syntax::{self, literal_text};
 use super::types::{Kind, Type};
-use super::value::{Seq, Value};
+use super::value::{ListView, Value};
+use super::variable::RuleVariable;
 use crate::domain::booking::{Answer, QuestionKind};
 
 /// What a rule does with one answer.
@@ -75,7 +75,7 @@ fn typed(answer: &Answer, kind: Option<QuestionKind>) -> Option<Value<'_>> {
         (
             Answer::Text(_) | Answer::Number(_) | Answer::Bool(_) | Answer::Map(_),
             Some(QuestionKind::List),
-        ) => Some(Value::Seq(Seq::Answers(std::slice::from_ref(answer)))),
+        ) => Some(Value::List(ListView::Answers(std::slice::from_ref(answer)))),
         (_, _) => Some(Value::from(answer)),
     }
 }
@@ -121,7 +121,7 @@ fn walk(node: &IdedExpr, wants: Option<QuestionKind>, uses: &mut Vec<AnswerUse>)
             }
         }
         _ => {
-            for child in interpret::children(node) {
+            for child in syntax::children(node) {
                 walk(child, None, uses);
             }
         }
@@ -130,24 +130,18 @@ fn walk(node: &IdedExpr, wants: Option<QuestionKind>, uses: &mut Vec<AnswerUse>)
 
 /// The question whose answer a node is, and whether it only asks if there is one.
 fn slug(node: &IdedExpr) -> Option<(&str, bool)> {
-    let is_answers =
-        |node: &IdedExpr| interpret::named(node).is_some_and(|name| name.field == Field::Answers);
+    let is_answers = |node: &IdedExpr| {
+        syntax::named(node).is_some_and(|name| name.variable == RuleVariable::Answers)
+    };
     match &node.expr {
         Expr::Select(select) if is_answers(&select.operand) => {
             Some((select.field.as_str(), select.test))
         }
         Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
-            (operators::INDEX, [of, key]) if is_answers(of) => Some((text(key)?, false)),
-            (operators::IN, [key, of]) if is_answers(of) => Some((text(key)?, true)),
+            (operators::INDEX, [of, key]) if is_answers(of) => Some((literal_text(key)?, false)),
+            (operators::IN, [key, of]) if is_answers(of) => Some((literal_text(key)?, true)),
             (_, _) => None,
         },
-        _ => None,
-    }
-}
-
-fn text(node: &IdedExpr) -> Option<&str> {
-    match &node.expr {
-        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
         _ => None,
     }
 }
@@ -193,7 +187,7 @@ fn wanted(
 
 /// The kind of what a node gives, where its form says so.
 fn gives(node: &IdedExpr) -> Option<QuestionKind> {
-    if let Some(name) = interpret::named(node) {
+    if let Some(name) = syntax::named(node) {
         return match name.of {
             Type::One(Kind::Int | Kind::Double) => Some(QuestionKind::Number),
             Type::One(Kind::Text) => Some(QuestionKind::Text),

@@ -12,20 +12,20 @@ use cel::common::ast::{
     ComprehensionExpr, EntryExpr, Expr, IdedExpr, ListExpr, LiteralValue, MapExpr,
 };
 
-use super::fault::Fault;
+use super::diagnostic::RuleDiagnostic;
 use super::parse::{Parsed, Places};
 use super::types::{Kind, Type};
 
 /// The most nodes of an expression, those that macros are made of included. Evaluating one takes
-/// some nanoseconds in our tree and some hundred in the reference.
+/// some hundred nanoseconds.
 pub const MAX_NODES: usize = 300;
 
 /// How deep nodes may nest. Evaluation recurses once a level, on the stack of whoever asks; `&&`
 /// and `||` are balanced by the parser, so that chains of them count for little.
 pub const MAX_DEPTH: usize = 24;
 
-/// The most faults that are told at once.
-const MAX_FAULTS: usize = 20;
+/// The most diagnostics that are told at once.
+const MAX_DIAGNOSTICS: usize = 20;
 
 /// # Errors
 /// All mistakes, in order of place; never an empty list.
@@ -33,31 +33,31 @@ pub(super) fn check(
     text: &str,
     parsed: &Parsed,
     known_lookups: &BTreeSet<String>,
-) -> Result<(), Vec<Fault>> {
+) -> Result<(), Vec<RuleDiagnostic>> {
     let mut checker = Checker {
         text,
         places: &parsed.places,
         known_lookups,
         variables: Vec::new(),
-        faults: Vec::new(),
+        diagnostics: Vec::new(),
         nodes: 0,
         depth: 0,
     };
     let gives = checker.node(&parsed.root);
     if !gives.fits(Type::BOOL) {
-        checker.fault(
+        checker.report(
             parsed.places.span(&parsed.root),
             format!("this gives {gives}; a rule must say yes or no"),
             "compare it with something, such as … > 2 or … == \"gold\"",
         );
     }
-    let mut faults = checker.faults;
-    faults.sort_by_key(|fault| (fault.at.start, fault.at.end));
-    faults.truncate(MAX_FAULTS);
-    if faults.is_empty() {
+    let mut diagnostics = checker.diagnostics;
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.at.start, diagnostic.at.end));
+    diagnostics.truncate(MAX_DIAGNOSTICS);
+    if diagnostics.is_empty() {
         Ok(())
     } else {
-        Err(faults)
+        Err(diagnostics)
     }
 }
 
@@ -66,20 +66,21 @@ struct Checker<'a> {
     places: &'a Places,
     known_lookups: &'a BTreeSet<String>,
     /// What macros name; the innermost last.
-    variables: Vec<Variable<'a>>,
-    faults: Vec<Fault>,
+    variables: Vec<MacroVariable<'a>>,
+    diagnostics: Vec<RuleDiagnostic>,
     nodes: usize,
     depth: usize,
 }
 
-struct Variable<'a> {
+struct MacroVariable<'a> {
     name: &'a str,
     of: Type,
 }
 
 impl<'a> Checker<'a> {
-    fn fault(&mut self, at: Range<usize>, problem: impl Into<String>, help: impl Into<String>) {
-        self.faults.push(Fault::new(at, problem, help));
+    fn report(&mut self, at: Range<usize>, problem: impl Into<String>, help: impl Into<String>) {
+        self.diagnostics
+            .push(RuleDiagnostic::new(at, problem, help));
     }
 
     /// The type of a node; `dyn` where it could not be found out, so that nothing follows from it.
@@ -100,7 +101,7 @@ impl<'a> Checker<'a> {
             Expr::Comprehension(of) => self.comprehension(node, of),
             Expr::Struct(_) => {
                 let at = self.places.span(node);
-                self.fault(
+                self.report(
                     at,
                     "there are no messages here",
                     "write a map: {\"key\": value}",
@@ -121,9 +122,13 @@ impl<'a> Checker<'a> {
         } else {
             format!("the expression nests deeper than {MAX_DEPTH}")
         };
-        if self.faults.iter().all(|fault| fault.problem != problem) {
+        if self
+            .diagnostics
+            .iter()
+            .all(|diagnostic| diagnostic.problem != problem)
+        {
             let at = self.places.span(node);
-            self.fault(at, problem, help);
+            self.report(at, problem, help);
         }
     }
 
@@ -136,7 +141,7 @@ impl<'a> Checker<'a> {
             LiteralValue::Null => Type::One(Kind::Null),
             LiteralValue::UInt(_) => {
                 let at = self.places.span(node);
-                self.fault(
+                self.report(
                     at,
                     "unsigned numbers are not supported",
                     "write it without the u",
@@ -145,7 +150,7 @@ impl<'a> Checker<'a> {
             }
             LiteralValue::Bytes(_) => {
                 let at = self.places.span(node);
-                self.fault(at, "bytes are not supported", "write a text, without the b");
+                self.report(at, "bytes are not supported", "write a text, without the b");
                 Type::DYN
             }
         }
@@ -171,7 +176,7 @@ impl<'a> Checker<'a> {
             self.node(&entry.value);
             if !key.fits(Type::TEXT) {
                 let at = self.places.span(&entry.key);
-                self.fault(at, format!("{key} as a key"), "keys are strings: \"…\"");
+                self.report(at, format!("{key} as a key"), "keys are strings: \"…\"");
             }
         }
         Type::Map(Kind::Dyn)
@@ -187,14 +192,14 @@ impl<'a> Checker<'a> {
             Type::One(_) => {
                 let at = self.places.span(&of.iter_range);
                 let problem = format!("{range} has nothing to go through");
-                self.fault(at, problem, "macros go through lists and maps");
+                self.report(at, problem, "macros go through lists and maps");
                 Type::DYN
             }
         };
         let name = self.places.name(node);
         if !self.variables.is_empty() {
             let macro_name = &self.text[name.clone()];
-            self.fault(
+            self.report(
                 name,
                 format!("`{macro_name}` inside of another macro"),
                 "macros do not nest: what one costs would be multiplied; make two rules of it",
@@ -203,11 +208,11 @@ impl<'a> Checker<'a> {
         }
         self.variable_is_new(node, &of.iter_var);
         let gathered = self.node(&of.accu_init);
-        self.variables.push(Variable {
+        self.variables.push(MacroVariable {
             name: &of.iter_var,
             of: variable,
         });
-        self.variables.push(Variable {
+        self.variables.push(MacroVariable {
             name: &of.accu_var,
             of: gathered,
         });

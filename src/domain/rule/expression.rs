@@ -2,25 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
-use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
+use cel::common::ast::{Expr, IdedExpr, operators};
 
 use super::answers::{self, AnswerUse};
+use super::cel_backend::CelProgram;
 use super::check;
-use super::fault::Fault;
-use super::field::Field;
-use super::inputs::{Inputs, Kept, Path};
-use super::interpret::{self, Reference};
-use super::lower;
+use super::context::{Questions, RuleContext};
+use super::detail::{self, Path};
+use super::diagnostic::RuleDiagnostic;
 use super::parse;
 use super::schema;
-use super::scope::{Questions, Scope};
-use super::tree::Node;
+use super::syntax::{self, literal_text};
+use super::variable::RuleVariable;
 use crate::domain::booking::{Question, QuestionKind};
 
-/// A condition over a `Scope`. Cheap to clone; equal when written the same.
+/// A condition on a request (`RuleContext`). Cheap to clone; equal when written the same.
 #[derive(Clone)]
 pub struct Expression {
     inner: Arc<Compiled>,
@@ -28,10 +26,9 @@ pub struct Expression {
 
 struct Compiled {
     text: String,
-    /// `None` when only the reference can evaluate it.
-    tree: Option<Node>,
-    reference: Reference,
-    paths: Arc<[Path]>,
+    program: CelProgram,
+    /// What it reads, each path once, in order of appearance.
+    paths: Vec<Path>,
     lookups: BTreeSet<String>,
     answers: Vec<AnswerUse>,
     /// The questions as the expression uses their answers.
@@ -46,8 +43,11 @@ impl Expression {
     ///
     /// # Errors
     /// All mistakes, in order of place; of mistakes in grammar only the first.
-    pub fn compile(text: &str, known_lookups: &BTreeSet<String>) -> Result<Self, Vec<Fault>> {
-        let parsed = parse::parse(text).map_err(|fault| vec![fault])?;
+    pub fn compile(
+        text: &str,
+        known_lookups: &BTreeSet<String>,
+    ) -> Result<Self, Vec<RuleDiagnostic>> {
+        let parsed = parse::parse(text).map_err(|diagnostic| vec![diagnostic])?;
         check::check(text, &parsed, known_lookups)?;
         let root = parsed.root;
         let mut paths = Vec::new();
@@ -57,9 +57,8 @@ impl Expression {
         Ok(Self {
             inner: Arc::new(Compiled {
                 text: text.to_owned(),
-                tree: lower::lower(&root),
-                reference: Reference::new(root),
-                paths: paths.into(),
+                program: CelProgram::new(root, &paths),
+                paths,
                 lookups,
                 assumed: assumed(&answers),
                 answers,
@@ -67,62 +66,34 @@ impl Expression {
         })
     }
 
-    /// Whether the condition holds. Takes some ten nanoseconds a node, or some hundred where the
-    /// reference evaluates; nothing waits, and what is gone through is bounded
-    /// (`interpret::MAX_VALUES`, `check::MAX_NODES`).
+    /// Returns whether the request meets the condition. Takes some microseconds; nothing waits, and
+    /// the work is bounded (`cel_backend::MAX_VALUES`, `check::MAX_NODES`).
     ///
     /// # Errors
     /// Why it cannot be said, for people: a key that is not there, an answer of another type than
     /// the rule takes, a number out of range, a division by zero.
-    pub fn holds(&self, scope: &Scope<'_>) -> Result<bool, String> {
-        let scope = self.with_assumed(scope);
-        match &self.inner.tree {
-            Some(tree) => tree.holds(&scope),
-            None => self.inner.reference.holds(&scope),
-        }
+    pub fn evaluate(&self, context: &RuleContext<'_>) -> Result<bool, String> {
+        self.inner
+            .program
+            .evaluate(&self.with_assumed_questions(context))
     }
 
-    /// The scope with the questions as this expression uses their answers, for those that the calendar
-    /// does not describe.
-    fn with_assumed<'a>(&'a self, scope: &Scope<'a>) -> Scope<'a> {
-        Scope {
+    /// Returns what the expression reads, with the values of this request: `name = value, …`, at most
+    /// `detail::MAX_DETAIL` characters.
+    pub fn describe_inputs(&self, context: &RuleContext<'_>) -> String {
+        detail::describe(&self.inner.paths, &self.with_assumed_questions(context))
+    }
+
+    /// The context with the questions as this expression uses their answers, for those that the
+    /// calendar does not describe.
+    fn with_assumed_questions<'a>(&'a self, context: &RuleContext<'a>) -> RuleContext<'a> {
+        RuleContext {
             questions: Questions {
                 assumed: &self.inner.assumed,
-                ..scope.questions
+                ..context.questions
             },
-            ..*scope
+            ..*context
         }
-    }
-
-    /// As `holds`, but by the reference in any case: what tests and benchmarks compare with.
-    ///
-    /// # Errors
-    /// Where `holds` has one, in words that may differ.
-    pub fn holds_by_reference(&self, scope: &Scope<'_>) -> Result<bool, String> {
-        self.inner.reference.holds(&self.with_assumed(scope))
-    }
-
-    /// Whether `holds` does without the reference.
-    pub fn is_lowered(&self) -> bool {
-        self.inner.tree.is_some()
-    }
-
-    /// What the expression looks at, as it is in this scope.
-    pub fn inputs(&self, scope: &Scope<'_>) -> Inputs {
-        let mut kept = Kept::default();
-        self.keep_inputs(scope, &mut kept);
-        let bytes = kept.bytes();
-        self.inputs_of(bytes, 0..bytes.len())
-    }
-
-    /// What the expression looks at, as bytes for `inputs_of`: a few for each name.
-    pub fn keep_inputs(&self, scope: &Scope<'_>, kept: &mut Kept) {
-        kept.capture(&self.inner.paths, &self.with_assumed(scope));
-    }
-
-    /// What `keep_inputs` wrote, to be shown: all bytes, and which part is this expression's.
-    pub fn inputs_of(&self, kept: &[u8], part: Range<usize>) -> Inputs {
-        Inputs::of(&self.inner.paths, kept, part)
     }
 
     /// The lookups that it names, in order.
@@ -139,8 +110,7 @@ impl Expression {
     pub fn names(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
         for path in self.inner.paths.iter() {
-            let known = schema::NAMES.iter().find(|name| name.field == path.field);
-            let name = known.expect("every path is of a name of the schema").path;
+            let name = schema::of(path.variable).path;
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -198,35 +168,35 @@ fn assumed(uses: &[AnswerUse]) -> Vec<Question> {
 /// Gathers what an expression looks at, each once, in order of appearance.
 fn collect(node: &IdedExpr, paths: &mut Vec<Path>, lookups: &mut BTreeSet<String>) {
     if let Some(path) = path(node) {
-        if path.field == Field::Lookups
+        if path.variable == RuleVariable::Lookups
             && let Some(name) = path.keys.first()
         {
             lookups.insert(name.to_string());
         }
-        if paths.iter().all(|known| known.shown != path.shown) {
+        if paths.iter().all(|known| known.text != path.text) {
             paths.push(path);
         }
         return;
     }
-    for child in interpret::children(node) {
+    for child in syntax::children(node) {
         collect(child, paths, lookups);
     }
 }
 
 /// The longest path that a node is: a name of the schema and literal keys.
 fn path(node: &IdedExpr) -> Option<Path> {
-    if let Some(name) = interpret::named(node) {
+    if let Some(name) = syntax::named(node) {
         return Some(Path {
-            field: name.field,
+            variable: name.variable,
             keys: Vec::new(),
-            shown: name.path.to_owned(),
+            text: name.path.to_owned(),
         });
     }
     let (of, key) = match &node.expr {
         Expr::Select(select) => (&*select.operand, select.field.as_str()),
         Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
-            (operators::INDEX, [of, key]) => (of, text(key)?),
-            (operators::IN, [key, of]) if is_map(of) => (of, text(key)?),
+            (operators::INDEX, [of, key]) => (of, literal_text(key)?),
+            (operators::IN, [key, of]) if is_map(of) => (of, literal_text(key)?),
             (_, _) => return None,
         },
         _ => return None,
@@ -236,17 +206,10 @@ fn path(node: &IdedExpr) -> Option<Path> {
 
 fn is_map(node: &IdedExpr) -> bool {
     let maps = [
-        Field::Lookups,
-        Field::Answers,
-        Field::Metadata,
-        Field::Attributes,
+        RuleVariable::Lookups,
+        RuleVariable::Answers,
+        RuleVariable::Metadata,
+        RuleVariable::Attributes,
     ];
-    interpret::named(node).is_some_and(|name| maps.contains(&name.field))
-}
-
-fn text(node: &IdedExpr) -> Option<&str> {
-    match &node.expr {
-        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
-        _ => None,
-    }
+    syntax::named(node).is_some_and(|name| maps.contains(&name.variable))
 }

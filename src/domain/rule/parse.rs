@@ -1,11 +1,11 @@
-//! From text to the reference's syntax tree, and from its nodes back to places in the text.
+//! Parses a text into the syntax tree of the `cel` crate, and finds the place of a node in the text.
 
 use std::ops::Range;
 
 use cel::common::ast::{Expr, IdedExpr, SourceInfo, operators};
 use cel::parser::{ParseError, Parser};
 
-use super::fault::Fault;
+use super::diagnostic::RuleDiagnostic;
 use super::tokens::Tokens;
 
 /// What the parser made of a text.
@@ -22,10 +22,10 @@ pub(super) struct Places {
 
 /// # Errors
 /// What is wrong first; whatever comes behind it is usually a consequence.
-pub(super) fn parse(text: &str) -> Result<Parsed, Fault> {
+pub(super) fn parse(text: &str) -> Result<Parsed, RuleDiagnostic> {
     let tokens = Tokens::read(text)?;
     if tokens.is_empty() {
-        return Err(Fault::new(
+        return Err(RuleDiagnostic::new(
             0..0,
             "there is no expression",
             "write a condition such as member.tier == \"gold\"",
@@ -44,34 +44,34 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Fault> {
 }
 
 /// The parser's words are those of its generator; these are for people.
-fn translate(text: &str, tokens: &Tokens, error: &ParseError) -> Fault {
+fn translate(text: &str, tokens: &Tokens, error: &ParseError) -> RuleDiagnostic {
     let byte = byte_of(text, error.pos);
     let at = tokens.at(tokens.index_at(byte));
     let message = error.msg.as_str();
     if message.starts_with("reserved identifier") {
         let word = &text[at.clone()];
-        return Fault::new(
+        return RuleDiagnostic::new(
             at,
             format!("`{word}` is a reserved word"),
             "use another name",
         );
     }
     if message.contains("literal") {
-        return Fault::new(
+        return RuleDiagnostic::new(
             at,
             "this is not a number that can be counted with",
             "whole numbers go up to 9223372036854775807",
         );
     }
     if message.contains("has() macro") {
-        return Fault::new(
+        return RuleDiagnostic::new(
             at,
             "has() asks whether a map has a key",
             "write has(map.key), such as has(booking.answers.topic)",
         );
     }
     if message.contains("simple name") {
-        return Fault::new(
+        return RuleDiagnostic::new(
             at,
             "the first thing in these brackets must be a new name",
             "write it as in member.tags.exists(tag, tag == \"vip\")",
@@ -81,10 +81,10 @@ fn translate(text: &str, tokens: &Tokens, error: &ParseError) -> Fault {
 }
 
 /// The parser stopped at this byte.
-fn unexpected(text: &str, tokens: &Tokens, byte: usize) -> Fault {
+fn unexpected(text: &str, tokens: &Tokens, byte: usize) -> RuleDiagnostic {
     if byte >= tokens.end() {
         let end = tokens.end();
-        return Fault::new(
+        return RuleDiagnostic::new(
             end..end,
             "the expression ends too early",
             "something is missing behind its last word",
@@ -105,7 +105,7 @@ fn unexpected(text: &str, tokens: &Tokens, byte: usize) -> Fault {
         _ => "expected is a condition such as member.balance > 2 && booking.hour >= 9",
     };
     let shown: String = word.chars().take(40).collect();
-    Fault::new(at, format!("`{shown}` is not understood here"), help)
+    RuleDiagnostic::new(at, format!("`{shown}` is not understood here"), help)
 }
 
 /// The byte of a line and a column, both counted from 1, in characters.

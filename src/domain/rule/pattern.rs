@@ -14,7 +14,7 @@ pub const MAX_PATTERN: usize = 256 * 1024;
 /// pattern, never more; titles and answers are shorter than this.
 pub const MAX_SEARCHED: usize = 16 * 1024;
 
-/// The type under which the reference knows a compiled pattern.
+/// The type under which the `cel` crate knows a compiled pattern.
 pub(super) static PATTERN: Type = Type::new_unspecified_type("maitred.pattern");
 
 /// A compiled pattern.

@@ -1,297 +1,323 @@
-//! Every name that a rule or a template may use: its type, what it means, and the field it names.
+//! Every name that a rule or a template may use: its type, its meaning and the variable it names.
 //! This table is the one place; documentation for operators is made from it.
 
-use super::field::Field;
 use super::types::{Kind, Type};
+use super::variable::RuleVariable;
 
 /// One name.
 #[derive(Debug, Clone, Copy)]
-pub struct Name {
+pub struct SchemaName {
     /// As it is written: `booking.title`, `now`.
     pub path: &'static str,
     pub of: Type,
     /// What it means, for operators.
     pub about: &'static str,
-    pub(super) field: Field,
+    pub(super) variable: RuleVariable,
 }
 
 /// All names, in the order in which they are documented. Optional texts are "" when absent.
-pub const NAMES: [Name; 47] = [
+pub const NAMES: [SchemaName; 47] = [
     name(
         "booking.uid",
-        Field::BookingUid,
+        RuleVariable::BookingUid,
         Type::TEXT,
         "the uid of the (first) booking",
     ),
-    name("booking.title", Field::Title, Type::TEXT, "its title"),
+    name(
+        "booking.title",
+        RuleVariable::Title,
+        Type::TEXT,
+        "its title",
+    ),
     name(
         "booking.description",
-        Field::Description,
+        RuleVariable::Description,
         Type::TEXT,
         "what the booker wrote into it, or \"\"",
     ),
-    name("booking.start", Field::Start, Type::TIME, "when it starts"),
-    name("booking.end", Field::End, Type::TIME, "when it ends"),
+    name(
+        "booking.start",
+        RuleVariable::Start,
+        Type::TIME,
+        "when it starts",
+    ),
+    name("booking.end", RuleVariable::End, Type::TIME, "when it ends"),
     name(
         "booking.created",
-        Field::Created,
+        RuleVariable::Created,
         Type::TIME,
         "when it was asked for",
     ),
     name(
         "booking.length",
-        Field::Length,
+        RuleVariable::Length,
         Type::DURATION,
         "from start to end",
     ),
     name(
         "booking.notice",
-        Field::Notice,
+        RuleVariable::Notice,
         Type::DURATION,
         "from when it was asked for to the start: it does not shrink while a request waits",
     ),
     name(
         "booking.event_type",
-        Field::EventType,
+        RuleVariable::EventType,
         Type::TEXT,
         "the slug of its event type, or \"\"",
     ),
     name(
         "booking.event_type_id",
-        Field::EventTypeId,
+        RuleVariable::EventTypeId,
         Type::INT,
         "the number of its event type; 0 when it was deleted",
     ),
     name(
         "booking.location",
-        Field::Location,
+        RuleVariable::Location,
         Type::TEXT,
         "where, or \"\"",
     ),
     name(
         "booking.guests",
-        Field::Guests,
+        RuleVariable::Guests,
         Type::List(Kind::Text),
         "the addresses of the guests",
     ),
     name(
         "booking.attendees",
-        Field::Attendees,
+        RuleVariable::Attendees,
         Type::List(Kind::Text),
         "the addresses of all who attend",
     ),
     name(
         "booking.answers",
-        Field::Answers,
+        RuleVariable::Answers,
         Type::Map(Kind::Dyn),
         "answers to the booking questions, by slug, each of the type of its question; absent where the question was left blank",
     ),
     name(
         "booking.metadata",
-        Field::Metadata,
+        RuleVariable::Metadata,
         Type::Map(Kind::Dyn),
         "what integrations left with the booking",
     ),
     name(
         "booking.rescheduled",
-        Field::Rescheduled,
+        RuleVariable::Rescheduled,
         Type::BOOL,
         "whether it replaces an earlier booking",
     ),
     name(
         "booking.weekday",
-        Field::Weekday,
+        RuleVariable::Weekday,
         Type::TEXT,
         "\"mon\" to \"sun\": the day of its start in the gate's time zone",
     ),
     name(
         "booking.hour",
-        Field::Hour,
+        RuleVariable::Hour,
         Type::INT,
         "0 to 23: the hour of its start in the gate's time zone",
     ),
     name(
         "booker.address",
-        Field::BookerAddress,
+        RuleVariable::BookerAddress,
         Type::TEXT,
         "who asked, in lower case",
     ),
     name(
         "booker.domain",
-        Field::BookerDomain,
+        RuleVariable::BookerDomain,
         Type::TEXT,
         "what stands behind the @",
     ),
     name(
         "booker.name",
-        Field::BookerName,
+        RuleVariable::BookerName,
         Type::TEXT,
         "the name as typed, or \"\"",
     ),
     name(
         "booker.time_zone",
-        Field::BookerZone,
+        RuleVariable::BookerZone,
         Type::TEXT,
         "such as \"Europe/Berlin\", or \"\"",
     ),
     name(
         "booker.language",
-        Field::BookerLanguage,
+        RuleVariable::BookerLanguage,
         Type::TEXT,
         "such as \"de\", or \"\"",
     ),
     name(
         "member.known",
-        Field::Known,
+        RuleVariable::Known,
         Type::BOOL,
         "whether the booker has an account",
     ),
     name(
         "member.id",
-        Field::MemberId,
+        RuleVariable::MemberId,
         Type::TEXT,
         "the account's name, or \"\"",
     ),
     name(
         "member.tier",
-        Field::Tier,
+        RuleVariable::Tier,
         Type::TEXT,
         "the member's tier, or \"\"",
     ),
     name(
         "member.tags",
-        Field::Tags,
+        RuleVariable::Tags,
         Type::List(Kind::Text),
         "the member's tags",
     ),
     name(
         "member.attributes",
-        Field::Attributes,
+        RuleVariable::Attributes,
         Type::Map(Kind::Text),
         "what else is noted of the member",
     ),
     name(
         "member.balance",
-        Field::Balance,
+        RuleVariable::Balance,
         Type::INT,
         "credits that could be spent now",
     ),
     name(
         "member.frozen",
-        Field::Frozen,
+        RuleVariable::Frozen,
         Type::BOOL,
         "whether an operator froze the account",
     ),
     name(
         "member.upcoming",
-        Field::Upcoming,
+        RuleVariable::Upcoming,
         Type::INT,
         "the member's bookings that are still to come",
     ),
     name(
         "member.day",
-        Field::Day,
+        RuleVariable::Day,
         Type::INT,
         "the member's bookings on the day of the start",
     ),
     name(
         "member.week",
-        Field::Week,
+        RuleVariable::Week,
         Type::INT,
         "the member's bookings in the week of the start",
     ),
     name(
         "member.month",
-        Field::Month,
+        RuleVariable::Month,
         Type::INT,
         "the member's bookings in the month of the start",
     ),
     name(
         "host.id",
-        Field::HostId,
+        RuleVariable::HostId,
         Type::INT,
         "the host's number at Cal.com; 0 when the user was deleted",
     ),
     name(
         "host.address",
-        Field::HostAddress,
+        RuleVariable::HostAddress,
         Type::TEXT,
         "the host's address, or \"\"",
     ),
     name(
         "host.name",
-        Field::HostName,
+        RuleVariable::HostName,
         Type::TEXT,
         "the host's name, or \"\"",
     ),
     name(
         "host.time_zone",
-        Field::HostZone,
+        RuleVariable::HostZone,
         Type::TEXT,
         "the host's time zone, or \"\"",
     ),
-    name("now", Field::Now, Type::TIME, "the instant of the decision"),
+    name(
+        "now",
+        RuleVariable::Now,
+        Type::TIME,
+        "the instant of the decision",
+    ),
     name(
         "request.occurrences",
-        Field::Occurrences,
+        RuleVariable::Occurrences,
         Type::INT,
         "how many bookings the request has",
     ),
     name(
         "request.occurrence",
-        Field::Occurrence,
+        RuleVariable::Occurrence,
         Type::TIME,
         "when the occurrence starts that stood in the way, for reasons; in rules the first one's start",
     ),
     name(
         "request.cost",
-        Field::Cost,
+        RuleVariable::Cost,
         Type::INT,
         "what the first booking costs",
     ),
     name(
         "request.credits",
-        Field::Credits,
+        RuleVariable::Credits,
         Type::INT,
         "what all bookings of the request cost",
     ),
     name(
         "request.missing",
-        Field::Missing,
+        RuleVariable::Missing,
         Type::INT,
         "how many credits the member is short of",
     ),
     name(
         "request.age",
-        Field::Age,
+        RuleVariable::Age,
         Type::DURATION,
         "from when it was asked for to now",
     ),
     name(
         "request.gate",
-        Field::Gate,
+        RuleVariable::Gate,
         Type::TEXT,
         "the name of the gate",
     ),
     name(
         "lookup",
-        Field::Lookups,
+        RuleVariable::Lookups,
         Type::Map(Kind::Dyn),
         "what the house's own systems answered, by the name of the question",
     ),
 ];
 
-const fn name(path: &'static str, field: Field, of: Type, about: &'static str) -> Name {
-    Name {
+const fn name(
+    path: &'static str,
+    variable: RuleVariable,
+    of: Type,
+    about: &'static str,
+) -> SchemaName {
+    SchemaName {
         path,
         of,
         about,
-        field,
+        variable,
     }
 }
 
+/// Returns the name of a variable.
+pub(super) fn of(variable: RuleVariable) -> &'static SchemaName {
+    let name = NAMES.iter().find(|name| name.variable == variable);
+    name.expect("every variable has a name")
+}
+
 /// The name behind a path, if there is one.
-pub(super) fn find(path: &str) -> Option<&'static Name> {
+pub(super) fn find(path: &str) -> Option<&'static SchemaName> {
     NAMES.iter().find(|name| name.path == path)
 }
 

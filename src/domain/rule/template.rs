@@ -1,16 +1,16 @@
 //! Reasons for bookers, as templates: the same names as in expressions, times in the house's zone.
 
-mod context;
-mod vet;
+mod check;
+mod values;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::{Environment, UndefinedBehavior};
 
-use self::context::Room;
-use super::fault::Fault;
-use super::scope::Scope;
+use self::values::TextLimits;
+use super::context::RuleContext;
+use super::diagnostic::RuleDiagnostic;
 
 /// The longest template, in bytes.
 pub const MAX_TEMPLATE: usize = 4 * 1024;
@@ -42,8 +42,8 @@ pub struct Template {
 impl Template {
     /// # Errors
     /// The first mistake: grammar, names that do not exist, filters that do not exist.
-    pub fn compile(text: &str) -> Result<Self, Fault> {
-        vet::vet(text)?;
+    pub fn compile(text: &str) -> Result<Self, RuleDiagnostic> {
+        check::check(text)?;
         Ok(Self { text: text.into() })
     }
 
@@ -51,15 +51,15 @@ impl Template {
     ///
     /// # Errors
     /// Why there is none, for people: an answer that was not given, or too much work.
-    pub fn render(&self, scope: &Scope<'_>) -> Result<String, String> {
-        let made = |room| {
-            let made = render(&self.text, &|root| context::value(root, scope, room));
+    pub fn render(&self, context: &RuleContext<'_>) -> Result<String, String> {
+        let made = |limits| {
+            let made = render(&self.text, &|root| values::value(root, context, limits));
             made.map(|text| folded(&text))
-                .map_err(|error| context::readable(&error))
+                .map_err(|error| values::readable(&error))
         };
-        let mut line = made(Room::USUAL)?;
+        let mut line = made(TextLimits::USUAL)?;
         if line.chars().nth(MAX_RENDERED).is_some() {
-            line = made(Room::LITTLE)?;
+            line = made(TextLimits::LITTLE)?;
         }
         let line = cut(line);
         if line.is_empty() {
@@ -90,8 +90,8 @@ fn render(
         let value = value(&root)?;
         Some((root, value))
     });
-    let context: std::collections::BTreeMap<String, minijinja::Value> = known.collect();
-    template.render(minijinja::Value::from(context))
+    let variables: std::collections::BTreeMap<String, minijinja::Value> = known.collect();
+    template.render(minijinja::Value::from(variables))
 }
 
 /// One line: blanks and control characters become single spaces.

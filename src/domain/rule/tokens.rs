@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::fault::Fault;
+use super::diagnostic::RuleDiagnostic;
 
 /// The longest expression, in bytes. Real ones are a line or two.
 pub const MAX_TEXT: usize = 4 * 1024;
@@ -27,10 +27,10 @@ pub(super) struct Tokens {
 impl Tokens {
     /// # Errors
     /// When the text is too long or too deep, or a text or bracket in it is not closed.
-    pub(super) fn read(text: &str) -> Result<Self, Fault> {
+    pub(super) fn read(text: &str) -> Result<Self, RuleDiagnostic> {
         if text.len() > MAX_TEXT {
             let end = text.len();
-            return Err(Fault::new(
+            return Err(RuleDiagnostic::new(
                 0..end,
                 format!("the expression is {end} bytes long"),
                 format!("keep it below {MAX_TEXT} bytes; make two rules of it"),
@@ -42,7 +42,7 @@ impl Tokens {
         while let Some(word) = next(text, at)? {
             at = word.end;
             if tokens.words.len() == MAX_WORDS {
-                return Err(Fault::new(
+                return Err(RuleDiagnostic::new(
                     word,
                     format!("the expression has more than {MAX_WORDS} words"),
                     "make two rules of it, or put a long list into a lookup",
@@ -64,11 +64,11 @@ impl Tokens {
         text: &str,
         word: &Range<usize>,
         open: &mut Vec<usize>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), RuleDiagnostic> {
         match &text[word.clone()] {
             "(" | "[" | "{" => {
                 if open.len() == MAX_NESTING {
-                    return Err(Fault::new(
+                    return Err(RuleDiagnostic::new(
                         word.clone(),
                         format!("brackets nest deeper than {MAX_NESTING}"),
                         "make two rules of it",
@@ -83,7 +83,7 @@ impl Tokens {
                     Ok(())
                 }
                 Some(index) => Err(unclosed(text, self.at(index))),
-                None => Err(Fault::new(
+                None => Err(RuleDiagnostic::new(
                     word.clone(),
                     format!("`{close}` closes nothing"),
                     "remove it, or open it before",
@@ -126,9 +126,9 @@ fn pair(open: &str) -> &'static str {
     }
 }
 
-fn unclosed(text: &str, at: Range<usize>) -> Fault {
+fn unclosed(text: &str, at: Range<usize>) -> RuleDiagnostic {
     let open = &text[at.clone()];
-    Fault::new(
+    RuleDiagnostic::new(
         at,
         format!("`{open}` is not closed"),
         format!("add the `{}` that belongs to it", pair(open)),
@@ -136,7 +136,7 @@ fn unclosed(text: &str, at: Range<usize>) -> Fault {
 }
 
 /// The next word from `at` on.
-fn next(text: &str, at: usize) -> Result<Option<Range<usize>>, Fault> {
+fn next(text: &str, at: usize) -> Result<Option<Range<usize>>, RuleDiagnostic> {
     let mut start = at;
     loop {
         let rest = &text[start..];
@@ -158,7 +158,7 @@ fn next(text: &str, at: usize) -> Result<Option<Range<usize>>, Fault> {
     };
     let length = if let Some(quoted) = quoted(rest) {
         quoted.ok_or_else(|| {
-            Fault::new(
+            RuleDiagnostic::new(
                 start..text.len(),
                 "this text is not closed",
                 format!("add the {} that belongs to it", quote(rest)),

@@ -1,7 +1,6 @@
-//! Values while an expression is evaluated: borrowed from the scope or the expression, never
-//! allocated; and what CEL says of two of them.
+//! The values of variables, borrowed from the request that is evaluated. They are converted to values
+//! of the `cel` crate (`cel_backend`), of templates (`template::values`) and to text (`detail`).
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::answers::Responses;
@@ -19,57 +18,30 @@ pub(super) enum Value<'a> {
     Text(&'a str),
     Duration(Span),
     Time(Time),
-    Seq(Seq<'a>),
-    Table(Table<'a>),
+    List(ListView<'a>),
+    Map(MapView<'a>),
 }
 
-/// A list, in whatever form the scope has it.
+/// A list, in the form in which the request has it.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Seq<'a> {
+pub(super) enum ListView<'a> {
     Answers(&'a [Answer]),
     Addresses(&'a [Address]),
-    /// Those whose address is known.
+    /// The addresses of the attendees that have one.
     Attendees(&'a [Attendee]),
-    /// None without an account.
+    /// Empty without an account.
     Tags(Option<&'a BTreeSet<String>>),
-    Literals(&'a [Literal]),
 }
 
 /// A map with strings for keys.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Table<'a> {
+pub(super) enum MapView<'a> {
     /// Any object of JSON.
     Answers(&'a BTreeMap<String, Answer>),
-    /// The answers of a booking, each as its question means it.
+    /// The answers of a booking, each of the type of its question.
     Responses(Responses<'a>),
     /// Empty without an account.
     Attributes(Option<&'a BTreeMap<String, String>>),
-}
-
-/// A value that stands in an expression.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Literal {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Double(f64),
-    Text(Box<str>),
-    Duration(Span),
-    Time(Time),
-}
-
-impl Literal {
-    pub(super) fn value(&self) -> Value<'_> {
-        match self {
-            Self::Null => Value::Null,
-            Self::Bool(of) => Value::Bool(*of),
-            Self::Int(of) => Value::Int(*of),
-            Self::Double(of) => Value::Double(*of),
-            Self::Text(of) => Value::Text(of),
-            Self::Duration(of) => Value::Duration(*of),
-            Self::Time(of) => Value::Time(*of),
-        }
-    }
 }
 
 impl<'a> From<&'a Answer> for Value<'a> {
@@ -79,86 +51,19 @@ impl<'a> From<&'a Answer> for Value<'a> {
             Answer::Bool(of) => Self::Bool(*of),
             Answer::Number(of) => Self::Double(*of),
             Answer::Text(of) => Self::Text(of),
-            Answer::List(of) => Self::Seq(Seq::Answers(of)),
-            Answer::Map(of) => Self::Table(Table::Answers(of)),
+            Answer::List(of) => Self::List(ListView::Answers(of)),
+            Answer::Map(of) => Self::Map(MapView::Answers(of)),
         }
     }
 }
 
-impl<'a> Value<'a> {
-    /// The name of its type, as CEL says it.
-    pub(super) fn kind(self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool(_) => "bool",
-            Self::Int(_) => "int",
-            Self::Double(_) => "double",
-            Self::Text(_) => "string",
-            Self::Duration(_) => "duration",
-            Self::Time(_) => "timestamp",
-            Self::Seq(_) => "list",
-            Self::Table(_) => "map",
-        }
-    }
-
-    /// `==`. Numbers compare by value whatever their type; other types never equal each other.
-    pub(super) fn equals(self, other: Self) -> bool {
-        match (self, other) {
-            (Self::Null, Self::Null) => true,
-            // Unlike an order, it need not read texts of different lengths.
-            (Self::Text(a), Self::Text(b)) => a == b,
-            (Self::Seq(a), Self::Seq(b)) => {
-                a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.equals(b))
-            }
-            (Self::Table(a), Self::Table(b)) => {
-                let same = |(key, value): (&str, Value<'a>)| {
-                    b.get(key).is_some_and(|other| value.equals(other))
-                };
-                a.len() == b.len() && a.iter().all(same)
-            }
-            (a, b) => a.order(b) == Some(Ordering::Equal),
-        }
-    }
-
-    /// `<` and its kin; `None` where CEL has no order.
-    pub(super) fn order(self, other: Self) -> Option<Ordering> {
-        match (self, other) {
-            (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
-            (Self::Int(a), Self::Int(b)) => Some(a.cmp(&b)),
-            (Self::Duration(a), Self::Duration(b)) => Some(a.cmp(&b)),
-            (Self::Time(a), Self::Time(b)) => Some(a.cmp(&b)),
-            (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(&b)),
-            (Self::Double(a), Self::Double(b)) => a.partial_cmp(&b),
-            (Self::Int(a), Self::Double(b)) => real(a).partial_cmp(&b),
-            (Self::Double(a), Self::Int(b)) => a.partial_cmp(&real(b)),
-            (_, _) => None,
-        }
-    }
-}
-
-/// The nearest double, as the reference compares them.
-#[expect(clippy::cast_precision_loss, reason = "the reference rounds here too")]
-fn real(of: i64) -> f64 {
-    of as f64
-}
-
-impl<'a> Seq<'a> {
+impl<'a> ListView<'a> {
     pub(super) fn len(self) -> usize {
         match self {
             Self::Answers(of) => of.len(),
             Self::Addresses(of) => of.len(),
-            Self::Attendees(of) => of.iter().filter(|one| one.address.is_some()).count(),
+            Self::Attendees(_) => self.iter().count(),
             Self::Tags(of) => of.map_or(0, BTreeSet::len),
-            Self::Literals(of) => of.len(),
-        }
-    }
-
-    pub(super) fn get(self, index: usize) -> Option<Value<'a>> {
-        match self {
-            Self::Answers(of) => of.get(index).map(Value::from),
-            Self::Addresses(of) => of.get(index).map(|one| Value::Text(one.as_str())),
-            Self::Literals(of) => of.get(index).map(Literal::value),
-            Self::Attendees(_) | Self::Tags(_) => self.iter().nth(index),
         }
     }
 
@@ -171,21 +76,11 @@ impl<'a> Seq<'a> {
                 Some(Value::Text(address.as_str()))
             })),
             Self::Tags(of) => Box::new(of.into_iter().flatten().map(|tag| Value::Text(tag))),
-            Self::Literals(of) => Box::new(of.iter().map(Literal::value)),
-        }
-    }
-
-    /// `value in self`.
-    pub(super) fn contains(self, value: Value<'_>) -> bool {
-        match (self, value) {
-            (Self::Tags(of), Value::Text(text)) => of.is_some_and(|tags| tags.contains(text)),
-            (Self::Literals(of), _) => of.iter().any(|one| one.value().equals(value)),
-            (_, _) => self.iter().any(|one| one.equals(value)),
         }
     }
 }
 
-impl<'a> Table<'a> {
+impl<'a> MapView<'a> {
     pub(super) fn len(self) -> usize {
         match self {
             Self::Answers(of) => of.len(),

@@ -15,8 +15,8 @@ use crate::domain::criteria::terms::{AccountDetails, Rule};
 use crate::domain::decision::{CODES, Code, Decision, Reason};
 use crate::domain::request::{Review, Verdict};
 use crate::domain::rule::expression::Expression;
+use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::rule::template::Template;
-use crate::domain::rule::words::Words;
 use crate::domain::snapshot::{Pin, Standing};
 use crate::domain::text;
 use crate::domain::time::Span;
@@ -130,7 +130,7 @@ fn pin(case: &mut Case, pin: Pin) {
     case.pin = case.account.is_some().then_some(pin);
 }
 
-fn rules(require: &str) -> std::sync::Arc<[Rule]> {
+fn rules(require: &str) -> Vec<Rule> {
     let lookups = BTreeSet::from(["crm".to_owned()]);
     [Rule {
         name: "gold-members-only".into(),
@@ -280,7 +280,7 @@ fn texts_name_what_the_booker_gave() {
 
 #[test]
 fn an_operator_s_own_words_are_told_and_come_first() {
-    let template = |text: &str| Words {
+    let template = |text: &str| LocalizedText {
         by_language: vec![(String::new(), Template::compile(text).expect(text))],
     };
     let judged = judged(|case| {
@@ -364,7 +364,7 @@ fn a_series_says_which_of_its_bookings_stood_in_the_way() {
                     let words = Template::compile(words).expect(words);
                     case.house.reasons = vec![(
                         code,
-                        Words {
+                        LocalizedText {
                             by_language: vec![(String::new(), words)],
                         },
                     )];
@@ -375,7 +375,7 @@ fn a_series_says_which_of_its_bookings_stood_in_the_way() {
         let told = judged.told.expect("it is declined");
         assert!(told.contains(&start), "{code}: {told}");
         let operator = judged.findings.iter().find(|finding| !finding.passed);
-        let operator = operator.expect("something objects").detail;
+        let operator = &operator.expect("something objects").detail;
         assert!(operator.contains("(booking o1)"), "{code}: {operator}");
         let own = judge(true).told;
         let expect = format!("The one on {}.", at(48 * 60).format("%Y-%m-%d %H:%M"));

@@ -317,20 +317,21 @@ fn a_lot_pays_until_the_instant_it_expires() {
 
 #[test]
 fn every_rule_that_was_looked_at_leaves_a_finding() {
-    let finding = |rule: &str, passed, detail: &str| Finding {
+    let finding = |rule: &str, code: Option<Code>, detail: &str| Finding {
         rule: rule.to_owned().into(),
-        passed,
-        detail: detail.to_owned().into(),
+        code,
+        passed: code.is_none(),
+        detail: detail.to_owned(),
     };
     let expect = vec![
-        finding("pending", true, "waits for an answer"),
-        finding("free-of-charge", true, "the event type has no price"),
-        finding("booker", true, "the booker is named"),
-        finding("member", true, "account bo@example.com"),
-        finding("time-free", true, "no accepted booking overlaps"),
-        finding("credit", false, SHORT),
+        finding("pending", None, "waits for an answer"),
+        finding("free-of-charge", None, "the event type has no price"),
+        finding("booker", None, "the booker is named"),
+        finding("member", None, "account bo@example.com"),
+        finding("time-free", None, "no accepted booking overlaps"),
+        finding("credit", Some(Code::ShortOfCredit), SHORT),
     ];
-    assert_eq!(judged(poor).findings, expect.into());
+    assert_eq!(judged(poor).findings, expect);
 }
 
 /// The operator's words about a frozen account are not for the booker.

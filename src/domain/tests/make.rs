@@ -299,7 +299,7 @@ pub fn intent(id: &str, bookings: &[&str]) -> Request {
         credits: bookings.len() as Credits,
         call: Some(CallKind::Confirm),
         reasons: Vec::new(),
-        findings: Vec::new().into(),
+        findings: Vec::new(),
         text: None,
         carries: None,
         keeps: 0,

@@ -12,8 +12,8 @@ use crate::domain::criteria::terms::Rule;
 use crate::domain::decision::{Code, Decision};
 use crate::domain::request::{ChargeState, Review, Verdict};
 use crate::domain::rule::expression::Expression;
+use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::rule::template::Template;
-use crate::domain::rule::words::Words;
 use crate::domain::snapshot::Standing;
 use crate::domain::terms::OnReschedule;
 use crate::domain::text;
@@ -29,8 +29,8 @@ fn rule(name: &str, require: &str, effect: Effect) -> Rule {
     }
 }
 
-fn words(rows: &[(&str, &str)]) -> Words {
-    Words {
+fn words(rows: &[(&str, &str)]) -> LocalizedText {
+    LocalizedText {
         by_language: rows
             .iter()
             .map(|(language, text)| {
@@ -42,11 +42,11 @@ fn words(rows: &[(&str, &str)]) -> Words {
 }
 
 fn of_house(case: &mut Case, rules: Vec<Rule>) {
-    case.house.rules = rules.into();
+    case.house.rules = rules;
 }
 
 fn of_gate(case: &mut Case, rules: Vec<Rule>) {
-    case.gate.criteria.rules = rules.into();
+    case.gate.criteria.rules = rules;
 }
 
 #[test]

@@ -6,7 +6,6 @@ use crate::domain::account::{Account, Part};
 use crate::domain::booking::Booking;
 use crate::domain::decision::{Code, Credits, Decision, Outcome, Reason};
 use crate::domain::fact::Fact;
-use crate::domain::findings::Findings;
 use crate::domain::gate::Gate;
 use crate::domain::id::RequestId;
 use crate::domain::purse::Purse;
@@ -117,7 +116,7 @@ pub fn noted(
         credits: 0,
         call: None,
         reasons: Vec::new(),
-        findings: Findings::default(),
+        findings: Vec::new(),
         text: None,
         carries: None,
         keeps: 0,

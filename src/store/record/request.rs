@@ -153,6 +153,9 @@ enum StateRecord {
 struct FindingRecord<'a> {
     #[serde(borrow)]
     rule: Text<'a>,
+    /// Logs from before this field do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<Text<'a>>,
     passed: bool,
 }
 
@@ -276,8 +279,9 @@ impl TryFrom<RequestRecord<'_>> for Request {
         let findings = record.findings.into_iter().map(|finding| {
             Ok(Finding {
                 rule: finding.rule.string()?.into(),
+                code: finding.code.map(|code| code.code()).transpose()?,
                 passed: finding.passed,
-                detail: optional(details.next())?.unwrap_or_default().into(),
+                detail: optional(details.next())?.unwrap_or_default(),
             })
         });
         let findings = findings.collect::<Result<Vec<Finding>, RecordError>>()?;
@@ -303,7 +307,7 @@ impl TryFrom<RequestRecord<'_>> for Request {
             credits: record.credits,
             call: record.call.map(Into::into),
             reasons,
-            findings: findings.into(),
+            findings,
             text: optional(personal.text)?,
             carries: record.carries.map(|text| text.uid()).transpose()?,
             keeps: record.keeps,
@@ -441,13 +445,14 @@ impl From<StateRecord> for RequestState {
     }
 }
 
-/// The two parts of a finding: what is no person's, and what may be.
-fn finding<'a>(finding: Finding) -> (FindingRecord<'a>, Text<'a>) {
+/// Returns the two parts of a finding: its record, and the text that may name a person.
+fn finding(finding: &Finding) -> (FindingRecord<'_>, Text<'_>) {
     let record = FindingRecord {
-        rule: finding.rule.to_string().into(),
+        rule: finding.rule.as_ref().into(),
+        code: finding.code.map(|code| code.as_str().into()),
         passed: finding.passed,
     };
-    (record, finding.detail.into_owned().into())
+    (record, (&finding.detail).into())
 }
 
 impl<'a> From<&'a CallNote> for CallRecord<'a> {

@@ -4,8 +4,8 @@ use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
 
 use super::Checker;
 use crate::domain::near::nearest;
+use crate::domain::rule::cel_backend::is_duration_or_time;
 use crate::domain::rule::functions::{MACROS, OVERLOADS, Overload, Style};
-use crate::domain::rule::interpret;
 use crate::domain::rule::pattern::Pattern;
 use crate::domain::rule::types::Type;
 
@@ -33,7 +33,7 @@ impl<'a> Checker<'a> {
         if counted.is_empty() {
             let at = self.places.name(node);
             let help = format!("write {}", usage(named[0]));
-            self.fault(at, format!("`{name}` is called in another way"), help);
+            self.report(at, format!("`{name}` is called in another way"), help);
             return named[0].gives;
         }
         let given: Vec<Type> = arguments.iter().map(|one| self.node(one)).collect();
@@ -74,7 +74,7 @@ impl<'a> Checker<'a> {
             _ => format!("it takes {}", wanted.join(" or ")),
         };
         let at = self.places.span(arguments[wrong]);
-        self.fault(at, format!("`{name}` does not take {}", given[wrong]), help);
+        self.report(at, format!("`{name}` does not take {}", given[wrong]), help);
     }
 
     fn not_a_macro_call(&mut self, node: &IdedExpr, name: &str) -> Type {
@@ -84,7 +84,7 @@ impl<'a> Checker<'a> {
             _ => "write it as in member.tags.exists(tag, tag == \"vip\")",
         };
         let at = self.places.name(node);
-        self.fault(at, format!("`{name}` is called in another way"), help);
+        self.report(at, format!("`{name}` is called in another way"), help);
         Type::DYN
     }
 
@@ -98,7 +98,7 @@ impl<'a> Checker<'a> {
                 .to_owned(),
         };
         let at = self.places.name(node);
-        self.fault(at, format!("there is no function `{name}`"), help);
+        self.report(at, format!("there is no function `{name}`"), help);
         Type::DYN
     }
 
@@ -106,7 +106,7 @@ impl<'a> Checker<'a> {
     fn pattern(&mut self, node: &IdedExpr) {
         let at = self.places.span(node);
         let Expr::Literal(LiteralValue::String(text)) = &node.expr else {
-            self.fault(
+            self.report(
                 at,
                 "the pattern of `matches` must stand here as a text",
                 "patterns are compiled when the configuration is read: matches(r\"^\\d+$\")",
@@ -116,19 +116,19 @@ impl<'a> Checker<'a> {
         if let Err(problem) = Pattern::compile(text.inner()) {
             let help = "patterns are those of the regex crate, without look-around; \
                         use smaller repetitions";
-            self.fault(at, format!("this is no pattern: {problem}"), help);
+            self.report(at, format!("this is no pattern: {problem}"), help);
         }
     }
 
-    /// The reference reads `1h 30m` as an hour and `2hours` as two: what it does not read must not
+    /// `cel` reads `1h 30m` as an hour and `2hours` as two: what it does not read must not
     /// be there.
     fn duration(&mut self, node: &IdedExpr, argument: &IdedExpr) {
         let Expr::Literal(LiteralValue::String(text)) = &argument.expr else {
             return;
         };
-        if !is_duration(text.inner()) || interpret::constant(node).is_none() {
+        if !is_duration(text.inner()) || !is_duration_or_time(node) {
             let at = self.places.span(argument);
-            self.fault(
+            self.report(
                 at,
                 "this is not a duration",
                 "write numbers with h, m or s, such as \"36h\" or \"1h30m\"; a day is \"24h\"",
@@ -138,9 +138,9 @@ impl<'a> Checker<'a> {
 
     fn timestamp(&mut self, node: &IdedExpr, argument: &IdedExpr) {
         let literal = matches!(&argument.expr, Expr::Literal(_));
-        if literal && interpret::constant(node).is_none() {
+        if literal && !is_duration_or_time(node) {
             let at = self.places.span(argument);
-            self.fault(
+            self.report(
                 at,
                 "this is not an instant",
                 "write date, time and offset: \"2026-12-01T18:00:00+01:00\"",

@@ -2,14 +2,14 @@
 
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, SelectExpr};
 
-use super::{Checker, Variable};
+use super::{Checker, MacroVariable};
 use crate::domain::near::nearest;
 use crate::domain::rule::schema;
 use crate::domain::rule::types::{Kind, Type};
 
 impl<'a> Checker<'a> {
-    fn variable(&self, name: &str) -> Option<Type> {
-        let named = |variable: &&Variable<'a>| variable.name == name;
+    fn macro_variable(&self, name: &str) -> Option<Type> {
+        let named = |variable: &&MacroVariable<'a>| variable.name == name;
         self.variables
             .iter()
             .rfind(named)
@@ -19,7 +19,7 @@ impl<'a> Checker<'a> {
     /// The group of names that a node is: `booking` and its kin.
     fn group(&self, node: &'a IdedExpr) -> Option<&'a str> {
         match &node.expr {
-            Expr::Ident(name) if self.variable(name).is_none() && schema::is_group(name) => {
+            Expr::Ident(name) if self.macro_variable(name).is_none() && schema::is_group(name) => {
                 Some(name)
             }
             _ => None,
@@ -32,12 +32,12 @@ impl<'a> Checker<'a> {
 
     /// A name that stands alone.
     pub(super) fn name(&mut self, node: &'a IdedExpr, name: &str) -> Type {
-        if let Some(of) = self.variable(name) {
+        if let Some(of) = self.macro_variable(name) {
             return of;
         }
         let at = self.places.span(node);
         if name == "lookup" {
-            self.fault(
+            self.report(
                 at,
                 "`lookup` stands for no single value",
                 "name the question: lookup.name, has(lookup.name) or \"name\" in lookup",
@@ -48,7 +48,7 @@ impl<'a> Checker<'a> {
             return known.of;
         }
         if let Some(field) = schema::fields(name).next() {
-            self.fault(
+            self.report(
                 at,
                 format!("`{name}` stands for no single value"),
                 format!("say what of it, such as {name}.{field}"),
@@ -56,7 +56,7 @@ impl<'a> Checker<'a> {
             return Type::DYN;
         }
         let help = self.meant(name);
-        self.fault(at, format!("there is no `{name}`"), help);
+        self.report(at, format!("there is no `{name}`"), help);
         Type::DYN
     }
 
@@ -104,7 +104,7 @@ impl<'a> Checker<'a> {
                 } else {
                     "only maps have fields; lists are asked with in, size() or exists()"
                 };
-                self.fault(at, format!("{whole} has no field `{field}`"), help);
+                self.report(at, format!("{whole} has no field `{field}`"), help);
                 Type::DYN
             }
         };
@@ -119,7 +119,7 @@ impl<'a> Checker<'a> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known are {}", listed(schema::fields(group))),
             };
-            self.fault(at, format!("`{group}` has no `{field}`"), help);
+            self.report(at, format!("`{group}` has no `{field}`"), help);
             return if select.test { Type::BOOL } else { Type::DYN };
         };
         if !select.test {
@@ -130,7 +130,7 @@ impl<'a> Checker<'a> {
             Type::One(Kind::Text) => format!("write {group}.{field} != \"\""),
             Type::One(_) => "use it without has()".to_owned(),
         };
-        self.fault(at, format!("`{group}.{field}` is always there"), help);
+        self.report(at, format!("`{group}.{field}` is always there"), help);
         Type::BOOL
     }
 
@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
         let at = self.places.span(node);
         match &node.expr {
             Expr::Literal(LiteralValue::String(name)) => self.lookup_name(at, name.inner()),
-            _ => self.fault(
+            _ => self.report(
                 at,
                 "the name of a lookup must stand here as a text",
                 "only what an expression names is asked for: lookup[\"name\"]",
@@ -159,19 +159,19 @@ impl<'a> Checker<'a> {
             }
             None => format!("configured are {}", listed(known())),
         };
-        self.fault(at, format!("there is no lookup `{name}`"), help);
+        self.report(at, format!("there is no lookup `{name}`"), help);
     }
 
     /// The variable of a macro must not hide a name of the schema.
     pub(super) fn variable_is_new(&mut self, node: &IdedExpr, name: &str) {
         if schema::roots().any(|root| root == name) {
             let at = self.places.variable(node);
-            self.fault(at, format!("`{name}` is taken"), "use another name for it");
+            self.report(at, format!("`{name}` is taken"), "use another name for it");
         }
     }
 }
 
-/// Words as a list; each once.
+/// LocalizedText as a list; each once.
 fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
     let mut once: Vec<&str> = Vec::new();
     for word in words {

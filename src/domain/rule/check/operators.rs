@@ -51,7 +51,7 @@ impl<'a> Checker<'a> {
         }
         if !first.equals(second) {
             let at = self.places.span(no);
-            self.fault(
+            self.report(
                 at,
                 format!("one branch gives {first}, the other {second}"),
                 "let both give the same type",
@@ -78,7 +78,7 @@ impl<'a> Checker<'a> {
         };
         let problem = format!("`{word}` takes bool, this is {of}");
         let at = self.places.span(operand);
-        self.fault(at, problem, "compare it with something first");
+        self.report(at, problem, "compare it with something first");
     }
 
     fn negate(&mut self, node: &IdedExpr, only: &'a IdedExpr) -> Type {
@@ -92,7 +92,7 @@ impl<'a> Checker<'a> {
         } else {
             "only int and double have a sign"
         };
-        self.fault(at, format!("`-` is not defined for {of}"), help);
+        self.report(at, format!("`-` is not defined for {of}"), help);
         Type::DYN
     }
 
@@ -127,7 +127,7 @@ impl<'a> Checker<'a> {
     fn differ(&mut self, node: &IdedExpr, operator: &str, left: Type, right: Type) {
         let at = self.places.operator(node);
         let problem = format!("`{operator}` cannot compare {left} with {right}");
-        self.fault(at, problem, advice(left, right));
+        self.report(at, problem, advice(left, right));
     }
 
     fn arithmetic(
@@ -141,7 +141,7 @@ impl<'a> Checker<'a> {
         functions::arithmetic(operator, first, second).unwrap_or_else(|| {
             let at = self.places.operator(node);
             let problem = format!("`{operator}` is not defined for {first} and {second}");
-            self.fault(at, problem, advice(first, second));
+            self.report(at, problem, advice(first, second));
             Type::DYN
         })
     }
@@ -165,7 +165,7 @@ impl<'a> Checker<'a> {
         };
         if !possible {
             let at = self.places.operator(node);
-            self.fault(
+            self.report(
                 at,
                 format!("`in` cannot look for {first} in {second}"),
                 help,
@@ -186,7 +186,7 @@ impl<'a> Checker<'a> {
             Type::One(Kind::Dyn) => return Type::DYN,
             Type::One(_) => {
                 let at = self.places.span(of);
-                self.fault(
+                self.report(
                     at,
                     format!("{whole} has no parts"),
                     "only lists and maps have",
@@ -196,7 +196,7 @@ impl<'a> Checker<'a> {
         };
         if !key.fits(wanted) {
             let at = self.places.span(index);
-            self.fault(
+            self.report(
                 at,
                 format!("{key} as an index of {whole}"),
                 format!("use {wanted}"),

@@ -3,8 +3,8 @@
 use super::make::{compile, known, rule, world};
 use crate::domain::booking::Answer;
 use crate::domain::rule::check::{MAX_DEPTH, MAX_NODES};
+use crate::domain::rule::detail::MAX_DETAIL;
 use crate::domain::rule::expression::{Expression, STACK};
-use crate::domain::rule::inputs::MAX_SHOWN;
 use crate::domain::rule::pattern::MAX_SEARCHED;
 use crate::domain::rule::tokens::{MAX_NESTING, MAX_TEXT, MAX_WORDS};
 
@@ -15,8 +15,10 @@ fn problem(text: String) -> Option<String> {
         .stack_size(STACK)
         .spawn(work)
         .unwrap();
-    let faults = thread.join().unwrap().err()?;
-    faults.first().map(|fault| fault.problem.clone())
+    let diagnostics = thread.join().unwrap().err()?;
+    diagnostics
+        .first()
+        .map(|diagnostic| diagnostic.problem.clone())
 }
 
 fn repeated(part: &str, times: usize) -> String {
@@ -126,7 +128,7 @@ fn closing(part: &str) -> String {
 fn the_deepest_expression_is_evaluated_on_a_small_stack() {
     let sum = |one: &str, levels: usize| format!("1{} > 0", repeated(one, levels));
     let rows = [
-        (sum("+member.day", MAX_DEPTH - 2), 256),
+        (sum("+member.day", MAX_DEPTH - 2), 1536),
         (sum("+int(\"1\")", MAX_DEPTH - 3), 1536),
         (
             format!("member.tags.exists(t, {})", sum("+size(t)", MAX_DEPTH - 5)),
@@ -135,7 +137,7 @@ fn the_deepest_expression_is_evaluated_on_a_small_stack() {
     ];
     for (text, kibibytes) in rows {
         let rule = rule(&text);
-        let work = move || rule.holds(&world().scope());
+        let work = move || rule.evaluate(&world().context());
         let thread = std::thread::Builder::new()
             .stack_size(kibibytes * 1024)
             .spawn(work);
@@ -150,11 +152,10 @@ fn patterns_take_time_in_proportion() {
         rule("booking.title.matches(\"^(a+)+$\") || booking.title.matches(\"(.*)(.*)(.*)x\")");
     let mut world = world();
     world.booking.title = format!("{}!", repeated("a", MAX_SEARCHED - 1));
-    assert_eq!(rule.holds(&world.scope()), Ok(false));
+    assert_eq!(rule.evaluate(&world.context()), Ok(false));
     world.booking.title.push('!');
     let too_long = Err("matches: the text is longer than 16384 bytes".to_owned());
-    assert_eq!(rule.holds(&world.scope()), too_long);
-    assert_eq!(rule.holds_by_reference(&world.scope()), too_long);
+    assert_eq!(rule.evaluate(&world.context()), too_long);
 }
 
 #[test]
@@ -168,7 +169,7 @@ fn a_rule_that_would_go_through_too_much_says_so() {
             .booking
             .answers
             .insert("colours".to_owned(), Answer::List(many));
-        rule.holds(&world.scope())
+        rule.evaluate(&world.context())
     };
     assert_eq!(with(1_998), Ok(true));
     assert_eq!(
@@ -178,7 +179,7 @@ fn a_rule_that_would_go_through_too_much_says_so() {
 }
 
 #[test]
-fn inputs_are_bounded() {
+fn details_are_bounded() {
     let names = [
         "booking.title",
         "booking.location",
@@ -200,22 +201,22 @@ fn inputs_are_bounded() {
         booker.name = Some(long.clone());
         booker.time_zone = Some(long);
     }
-    let shown = rule(&text).inputs(&world.scope()).to_string();
-    assert_eq!(shown.chars().count(), MAX_SHOWN);
+    let shown = rule(&text).describe_inputs(&world.context());
+    assert_eq!(shown.chars().count(), MAX_DETAIL);
     assert!(shown.starts_with("booking.title = \"ä\\n\\\"ä"), "{shown}");
     assert!(shown.ends_with('…') && !shown.contains('\n'), "{shown}");
     let many = rule("member.tags.exists(t, t == \"\") || booking.answers.colours == []");
     let tags = (0..9).map(|n| format!("t{n}")).collect();
     world.account.as_mut().unwrap().tags = tags;
     assert_eq!(
-        many.inputs(&world.scope()).to_string(),
+        many.describe_inputs(&world.context()),
         "member.tags = [\"t0\", \"t1\", \"t2\", \"t3\", 5 more], \
          booking.answers.colours = [\"red\", \"blue\"]"
     );
 }
 
 #[test]
-fn faults_are_bounded_and_told_once() {
+fn diagnostics_are_bounded_and_reported_once() {
     let text = vec!["x == 1"; 40].join(" && ");
     assert_eq!(compile(&text).unwrap_err().len(), 20);
 }

@@ -9,12 +9,12 @@ use crate::domain::booking::{
     Answer, Attendee, Booker, Booking, EventTypeRef, Host, Payment, Status,
 };
 use crate::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId};
+use crate::domain::rule::context::{Counts, RuleContext};
+use crate::domain::rule::diagnostic::RuleDiagnostic;
 use crate::domain::rule::expression::Expression;
-use crate::domain::rule::fault::Fault;
-use crate::domain::rule::scope::{Counts, Scope};
 use crate::domain::time::{Span, Time};
 
-/// What a `Scope` borrows from.
+/// What a `RuleContext` borrows from.
 pub struct World {
     pub booking: Booking,
     pub account: Option<Account>,
@@ -147,8 +147,8 @@ fn attendee(text: &str) -> Attendee {
 }
 
 impl World {
-    pub fn scope(&self) -> Scope<'_> {
-        Scope {
+    pub fn context(&self) -> RuleContext<'_> {
+        RuleContext {
             booking: &self.booking,
             occurrences: 2,
             account: self.account.as_ref(),
@@ -172,11 +172,11 @@ pub fn known() -> BTreeSet<String> {
     ["crm", "vat", "gone"].map(str::to_owned).into()
 }
 
-pub fn compile(text: &str) -> Result<Expression, Vec<Fault>> {
+pub fn compile(text: &str) -> Result<Expression, Vec<RuleDiagnostic>> {
     Expression::compile(text, &known())
 }
 
 /// A rule that must be in order.
 pub fn rule(text: &str) -> Expression {
-    compile(text).unwrap_or_else(|faults| panic!("{text}: {faults:?}"))
+    compile(text).unwrap_or_else(|diagnostics| panic!("{text}: {diagnostics:?}"))
 }

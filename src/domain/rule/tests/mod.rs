@@ -1,7 +1,7 @@
 //! Rules held to what is promised: tables of good and bad ones, limits, and the reference.
 
-mod faults;
-mod holds;
+mod diagnostics;
+mod evaluation;
 mod limits;
 mod make;
 mod random;

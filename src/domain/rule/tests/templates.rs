@@ -2,12 +2,12 @@
 
 use super::make::world;
 use crate::domain::booking::Answer;
+use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::rule::template::{MAX_RENDERED, Template};
-use crate::domain::rule::words::Words;
 use crate::domain::time::Span;
 
 fn template(text: &str) -> Template {
-    Template::compile(text).unwrap_or_else(|fault| panic!("{text}: {fault:?}"))
+    Template::compile(text).unwrap_or_else(|diagnostic| panic!("{text}: {diagnostic:?}"))
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn what_they_say() {
         ("{% set left = member.balance %}{{ left + 1 }}", "4"),
     ];
     for (text, expect) in rows {
-        let rendered = template(text).render(&world().scope());
+        let rendered = template(text).render(&world().context());
         assert_eq!(rendered.as_deref(), Ok(expect), "{text}");
     }
 }
@@ -65,7 +65,7 @@ fn durations_are_spoken() {
     for (seconds, expect) in rows {
         let mut world = world();
         world.booking.created = world.booking.start - Span::seconds(seconds);
-        let rendered = template("{{ booking.notice }}").render(&world.scope());
+        let rendered = template("{{ booking.notice }}").render(&world.context());
         assert_eq!(rendered.as_deref(), Ok(expect));
     }
 }
@@ -92,13 +92,13 @@ fn what_cannot_be_rendered_is_an_error_for_people() {
         ),
     ];
     for (text, expect) in rows {
-        let rendered = template(text).render(&world().scope());
+        let rendered = template(text).render(&world().context());
         assert_eq!(rendered, Err(expect.to_owned()), "{text}");
     }
 }
 
 #[test]
-fn faults() {
+fn diagnostics() {
     let rows = [
         (
             "Dear {{ «bookr.name» }}",
@@ -155,9 +155,9 @@ fn faults() {
         let start = row.find('«').unwrap();
         let end = row.find('»').unwrap() - 2;
         let text = row.replace(['«', '»'], "");
-        let fault = Template::compile(&text).unwrap_err();
+        let diagnostic = Template::compile(&text).unwrap_err();
         assert_eq!(
-            (fault.at, &*fault.problem, &*fault.help),
+            (diagnostic.at, &*diagnostic.problem, &*diagnostic.help),
             (start..end, problem, help),
             "{row}"
         );
@@ -169,7 +169,7 @@ fn they_are_bounded() {
     let mut world = world();
     world.booking.title = "ä ".repeat(5_000);
     let long = template("{{ booking.title }}")
-        .render(&world.scope())
+        .render(&world.context())
         .unwrap();
     assert!(
         long.chars().count() <= MAX_RENDERED && long.ends_with('…'),
@@ -195,8 +195,8 @@ fn they_are_bounded() {
         ),
     ];
     for (text, expect) in rows {
-        let fault = Template::compile(&text).unwrap_err();
-        assert_eq!(fault.problem, expect, "{text}");
+        let diagnostic = Template::compile(&text).unwrap_err();
+        assert_eq!(diagnostic.problem, expect, "{text}");
     }
 }
 
@@ -220,7 +220,7 @@ fn no_template_overflows_a_stack() {
     for text in texts {
         let work = move || {
             Template::compile(&text)
-                .map(|it| it.render(&world().scope()))
+                .map(|it| it.render(&world().context()))
                 .is_ok()
         };
         let thread = std::thread::Builder::new()
@@ -237,7 +237,7 @@ fn secrets_are_not_seen() {
         "{{ booking.answers }}",
         "{{ member.attributes }} {{ member.tags }} {{ lookup }}",
     ] {
-        let shown = template(text).render(&world.scope()).unwrap();
+        let shown = template(text).render(&world.context()).unwrap();
         assert!(
             !shown.contains("1234") && !shown.contains("argon2"),
             "{shown}"
@@ -251,7 +251,7 @@ fn secrets_are_not_seen() {
 
 #[test]
 fn words_are_picked_by_language() {
-    let of = |tags: &[&str]| Words {
+    let of = |tags: &[&str]| LocalizedText {
         by_language: tags
             .iter()
             .map(|tag| ((*tag).to_owned(), template(tag)))
@@ -270,12 +270,12 @@ fn words_are_picked_by_language() {
     ];
     for (language, expect) in rows {
         assert_eq!(
-            words.pick(language).map(Template::text),
+            words.for_language(language).map(Template::text),
             Some(expect),
             "{language:?}"
         );
     }
-    assert_eq!(of(&[]).pick(Some("de")), None);
+    assert_eq!(of(&[]).for_language(Some("de")), None);
 }
 
 /// Whoever books writes names, titles and answers; the reason stands on a public page and in a mail.
@@ -284,7 +284,7 @@ fn what_a_stranger_wrote_is_cleaned_and_bounded() {
     let mut world = world();
     let mut named = |name: &str, text: &str| {
         world.booking.booker.as_mut().unwrap().name = Some(name.to_owned());
-        template(text).render(&world.scope()).unwrap()
+        template(text).render(&world.context()).unwrap()
     };
     let long = "x".repeat(300);
     let cut = format!("Hello {}…, no.", "x".repeat(79));
@@ -320,6 +320,6 @@ fn what_a_stranger_wrote_is_cleaned_and_bounded() {
     account
         .attributes
         .insert("note".to_owned(), "y".repeat(200));
-    let told = template("{{ member.attributes.note }}").render(&world.scope());
+    let told = template("{{ member.attributes.note }}").render(&world.context());
     assert_eq!(told, Ok("y".repeat(200)));
 }

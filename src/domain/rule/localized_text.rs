@@ -7,14 +7,14 @@ use super::template::Template;
 
 /// Templates by language tag (`en`, `de`, `pt-BR`), in the order of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Words {
+pub struct LocalizedText {
     pub by_language: Vec<(String, Template)>,
 }
 
-impl Words {
+impl LocalizedText {
     /// The template in the language that is nearest to the booker's (see `nearest`), else the first
     /// there is.
-    pub fn pick(&self, language: Option<&str>) -> Option<&Template> {
+    pub fn for_language(&self, language: Option<&str>) -> Option<&Template> {
         let first = self.by_language.first();
         if self.by_language.len() < 2 {
             return first.map(|(_, template)| template);

@@ -9,14 +9,14 @@ fn marked(row: &str) -> (String, std::ops::Range<usize>) {
     (row.replace(['«', '»'], ""), start..end)
 }
 
-/// The rows: an expression whose only fault is marked, its problem, and its help.
+/// The rows: an expression whose only diagnostic is marked, its problem, and its help.
 fn check(rows: &[(&str, &str, &str)]) {
     for (row, problem, help) in rows {
         let (text, at) = marked(row);
-        let Err(faults) = compile(&text) else {
+        let Err(diagnostics) = compile(&text) else {
             panic!("{text} compiles");
         };
-        let found: Vec<_> = faults
+        let found: Vec<_> = diagnostics
             .iter()
             .map(|f| (&f.at, &*f.problem, &*f.help))
             .collect();
@@ -567,9 +567,12 @@ fn grammar() {
 }
 
 #[test]
-fn all_faults_are_told_at_once_in_order() {
+fn all_diagnostics_are_reported_at_once_in_order() {
     let text = "membr.tier == 3 && booking.titel == \"x\" && member.balance > \"3\"";
-    let faults = compile(text).unwrap_err();
-    let found: Vec<&str> = faults.iter().map(|fault| &text[fault.at.clone()]).collect();
+    let diagnostics = compile(text).unwrap_err();
+    let found: Vec<&str> = diagnostics
+        .iter()
+        .map(|diagnostic| &text[diagnostic.at.clone()])
+        .collect();
     assert_eq!(found, ["membr", "titel", ">"]);
 }

@@ -5,23 +5,23 @@ use std::collections::BTreeMap;
 use minijinja::{Error, ErrorKind, Value as Shown};
 
 use crate::domain::id;
-use crate::domain::rule::field::{self, Field};
-use crate::domain::rule::schema::{self, Name};
-use crate::domain::rule::scope::Scope;
+use crate::domain::rule::context::RuleContext;
+use crate::domain::rule::schema::{self, SchemaName};
 use crate::domain::rule::value::Value;
+use crate::domain::rule::variable::{self, RuleVariable};
 use crate::domain::text::is_unseen;
 use crate::domain::time::Span;
 
 /// How much of what a stranger wrote a reason may hold.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
+pub(super) struct TextLimits {
     /// Characters of one text.
     texts: usize,
     /// Elements of one list.
     elements: usize,
 }
 
-impl Room {
+impl TextLimits {
     /// Enough for names and titles as people write them.
     pub(super) const USUAL: Self = Self {
         texts: 80,
@@ -42,14 +42,14 @@ impl Room {
 }
 
 /// What stands for a root name: a group with all its fields, or a single value.
-pub(super) fn value(root: &str, scope: &Scope<'_>, room: Room) -> Option<Shown> {
-    let shown = |name: &Name| {
-        let room = if is_by_a_stranger(name.field) {
-            room
+pub(super) fn value(root: &str, context: &RuleContext<'_>, limits: TextLimits) -> Option<Shown> {
+    let shown = |name: &SchemaName| {
+        let limits = if is_by_a_stranger(name.variable) {
+            limits
         } else {
-            Room::PLENTY
+            TextLimits::PLENTY
         };
-        shown(field::read(name.field, scope), scope, room)
+        shown(variable::read(name.variable, context), context, limits)
     };
     if let Some(name) = schema::find(root) {
         return Some(shown(name));
@@ -64,49 +64,49 @@ pub(super) fn value(root: &str, scope: &Scope<'_>, room: Room) -> Option<Shown> 
 }
 
 /// Whether whoever books decides what it says.
-fn is_by_a_stranger(field: Field) -> bool {
+fn is_by_a_stranger(field: RuleVariable) -> bool {
     matches!(
         field,
-        Field::Title
-            | Field::Description
-            | Field::Location
-            | Field::Guests
-            | Field::Attendees
-            | Field::Answers
-            | Field::Metadata
-            | Field::BookerAddress
-            | Field::BookerDomain
-            | Field::BookerName
-            | Field::BookerZone
-            | Field::BookerLanguage
+        RuleVariable::Title
+            | RuleVariable::Description
+            | RuleVariable::Location
+            | RuleVariable::Guests
+            | RuleVariable::Attendees
+            | RuleVariable::Answers
+            | RuleVariable::Metadata
+            | RuleVariable::BookerAddress
+            | RuleVariable::BookerDomain
+            | RuleVariable::BookerName
+            | RuleVariable::BookerZone
+            | RuleVariable::BookerLanguage
     )
 }
 
-fn shown(value: Value<'_>, scope: &Scope<'_>, room: Room) -> Shown {
+fn shown(value: Value<'_>, context: &RuleContext<'_>, limits: TextLimits) -> Shown {
     match value {
         Value::Null => Shown::from(()),
         Value::Bool(of) => Shown::from(of),
         Value::Int(of) => Shown::from(of),
         Value::Double(of) => number(of),
-        Value::Text(of) => Shown::from(harmless(of, room.texts)),
+        Value::Text(of) => Shown::from(harmless(of, limits.texts)),
         Value::Duration(of) => Shown::from(spoken(of)),
         Value::Time(of) => {
-            let local = of.with_timezone(&scope.zone);
+            let local = of.with_timezone(&context.zone);
             Shown::from(local.format("%Y-%m-%d %H:%M").to_string())
         }
-        Value::Seq(of) => {
-            let elements = of.iter().take(room.elements);
+        Value::List(of) => {
+            let elements = of.iter().take(limits.elements);
             Shown::from(
                 elements
-                    .map(|one| shown(one, scope, room))
+                    .map(|one| shown(one, context, limits))
                     .collect::<Vec<_>>(),
             )
         }
         // A template names the entries that it shows, so none of them may be missing.
-        Value::Table(of) => {
+        Value::Map(of) => {
             let entries = of
                 .iter()
-                .map(|(key, one)| (key.to_owned(), shown(one, scope, room)));
+                .map(|(key, one)| (key.to_owned(), shown(one, context, limits)));
             Shown::from(entries.collect::<BTreeMap<String, Shown>>())
         }
     }

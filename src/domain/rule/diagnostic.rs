@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// One mistake in a text of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct RuleDiagnostic {
     /// Where, in bytes of the text. Always within it and on the borders of characters; empty when
     /// something is missing there.
     pub at: Range<usize>,
@@ -14,7 +14,7 @@ pub struct Fault {
     pub help: String,
 }
 
-impl Fault {
+impl RuleDiagnostic {
     pub(super) fn new(
         at: Range<usize>,
         problem: impl Into<String>,

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, Value as Shown};
 
-use super::{ENGINE, MAX_TEMPLATE, context, render};
+use super::{ENGINE, MAX_TEMPLATE, render, values};
 use crate::domain::near::nearest;
-use crate::domain::rule::fault::Fault;
-use crate::domain::rule::schema::{self, Name};
+use crate::domain::rule::diagnostic::RuleDiagnostic;
+use crate::domain::rule::schema::{self, SchemaName};
 use crate::domain::rule::types::{Kind, Type};
 
 /// The most words between braces: the engine's parser recurses once a word in the worst case.
@@ -19,18 +19,18 @@ const MAX_WORDS: usize = 300;
 /// How deep brackets may nest between braces.
 const MAX_NESTING: usize = 12;
 
-pub(super) fn vet(text: &str) -> Result<(), Fault> {
+pub(super) fn check(text: &str) -> Result<(), RuleDiagnostic> {
     let whole = 0..text.len();
     if text.len() > MAX_TEMPLATE {
         let problem = format!("the template is {} bytes long", text.len());
-        return Err(Fault::new(
+        return Err(RuleDiagnostic::new(
             whole,
             problem,
             format!("keep it below {MAX_TEMPLATE} bytes"),
         ));
     }
     if text.trim().is_empty() {
-        return Err(Fault::new(
+        return Err(RuleDiagnostic::new(
             whole,
             "the template is empty",
             "write what the booker should read",
@@ -55,7 +55,7 @@ pub(super) fn vet(text: &str) -> Result<(), Fault> {
 }
 
 /// Nothing between braces that could overflow the stack of the engine's parser.
-fn bounded(text: &str) -> Result<(), Fault> {
+fn bounded(text: &str) -> Result<(), RuleDiagnostic> {
     let mut words: usize = 0;
     let mut open: usize = 0;
     let mut within = false;
@@ -71,7 +71,7 @@ fn bounded(text: &str) -> Result<(), Fault> {
         let continues = c.is_whitespace() || (is_letter(c) && is_letter(last));
         words += usize::from(within && !continues);
         if words > MAX_WORDS || open > MAX_NESTING {
-            return Err(Fault::new(
+            return Err(RuleDiagnostic::new(
                 at..at + c.len_utf8(),
                 "too much is computed in this template",
                 "keep to names, filters and plain conditions",
@@ -87,7 +87,7 @@ fn is_letter(c: char) -> bool {
 }
 
 /// One name of the template, with everything that follows a dot.
-fn known(text: &str, path: &str) -> Result<(), Fault> {
+fn known(text: &str, path: &str) -> Result<(), RuleDiagnostic> {
     if ENGINE.globals().any(|(name, _)| path == name) {
         return Ok(());
     }
@@ -101,12 +101,16 @@ fn known(text: &str, path: &str) -> Result<(), Fault> {
             Some(near) => format!("did you mean `{near}`?"),
             None => "known are the names that rules know, such as member.balance".to_owned(),
         };
-        return Err(Fault::new(at, format!("there is no `{root}`"), help));
+        return Err(RuleDiagnostic::new(
+            at,
+            format!("there is no `{root}`"),
+            help,
+        ));
     }
     let (field, rest) = rest.split_once('.').unwrap_or((rest, ""));
     if field.is_empty() {
         let field = schema::fields(root).next().unwrap_or_default();
-        return Err(Fault::new(
+        return Err(RuleDiagnostic::new(
             at,
             format!("`{root}` stands for no single value"),
             format!("say what of it, such as {root}.{field}"),
@@ -122,17 +126,25 @@ fn known(text: &str, path: &str) -> Result<(), Fault> {
                     format!("known are {}", fields.join(", "))
                 }
             };
-            Err(Fault::new(at, format!("`{root}` has no `{field}`"), help))
+            Err(RuleDiagnostic::new(
+                at,
+                format!("`{root}` has no `{field}`"),
+                help,
+            ))
         }
     }
 }
 
-fn parts(name: &Name, rest: &str, at: Range<usize>) -> Result<(), Fault> {
+fn parts(name: &SchemaName, rest: &str, at: Range<usize>) -> Result<(), RuleDiagnostic> {
     if rest.is_empty() || matches!(name.of, Type::Map(_)) {
         return Ok(());
     }
     let problem = format!("`{}` is {} and has no `{rest}`", name.path, name.of);
-    Err(Fault::new(at, problem, format!("write {}", name.path)))
+    Err(RuleDiagnostic::new(
+        at,
+        problem,
+        format!("write {}", name.path),
+    ))
 }
 
 /// Where a name stands first; where its root does, when it is written with blanks.
@@ -151,7 +163,7 @@ fn place(text: &str, path: &str) -> Range<usize> {
 }
 
 /// What the engine says of a line of the template.
-fn broken(text: &str, error: &Error) -> Fault {
+fn broken(text: &str, error: &Error) -> RuleDiagnostic {
     let help = match error.kind() {
         ErrorKind::SyntaxError => {
             "write {{ name }}, {{ name | filter }} or {% if … %} … {% endif %}"
@@ -159,7 +171,7 @@ fn broken(text: &str, error: &Error) -> Fault {
         ErrorKind::UnknownFilter => "filters are those of minijinja, such as upper, join, default",
         _ => "names, filters and conditions are as in Jinja",
     };
-    Fault::new(line(text, error.line()), context::readable(error), help)
+    RuleDiagnostic::new(line(text, error.line()), values::readable(error), help)
 }
 
 /// A line of the text, counted from 1, without blanks around it; all of it when none is given.

@@ -1,4 +1,4 @@
-//! All that a rule or a template may look at, borrowed and cheap to make.
+//! The request as rules and templates see it, borrowed and cheap to make.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use crate::domain::booking::{Answer, Booking, Question, QuestionKind};
 use crate::domain::decision::Credits;
 use crate::domain::time::Time;
 
-/// One request as rules see it. `schema` names what stands in it.
+/// One request as rules see it. `schema` has the names of what can be read from it.
 #[derive(Debug, Clone, Copy)]
-pub struct Scope<'a> {
+pub struct RuleContext<'a> {
     /// The first booking of the request.
     pub booking: &'a Booking,
     /// How many bookings the request has; more than one for a series.
