@@ -87,7 +87,7 @@ const RULES: [&str; 20] = [
 fn rule((number, text): (usize, &&str)) -> Rule {
     let lookups = BTreeSet::new();
     Rule {
-        name: format!("rule-{number}").into(),
+        name: format!("rule-{number}"),
         require: Expression::compile(text, &lookups).expect(text),
         reason: None,
         effect: Effect::Decline,

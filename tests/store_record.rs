@@ -2,6 +2,9 @@
 
 mod store_support;
 
+use std::sync::Arc;
+
+use maitred::domain::decision::{Code, Finding};
 use maitred::domain::fact::Fact;
 use maitred::store::record::fact;
 use store_support::samples;
@@ -89,4 +92,33 @@ fn unknown_words_inside_a_decision_are_refused() {
         let other = whole.replace(known, unknown);
         assert!(fact::read(other.as_bytes()).is_err(), "{unknown}");
     }
+}
+
+#[test]
+fn the_code_of_a_finding_is_written_and_older_logs_do_without() {
+    let found = |code| {
+        let facts = samples().into_iter().map(|mut fact| {
+            if let Fact::Decided { request } = &mut fact {
+                Arc::make_mut(request).findings = vec![Finding {
+                    rule: "credit".into(),
+                    code,
+                    passed: false,
+                    detail: "cost 2, available 1".to_owned(),
+                }];
+            }
+            fact
+        });
+        facts.collect::<Vec<Fact>>()
+    };
+    let with_codes = found(Some(Code::ShortOfCredit));
+    let text = fact::write(&with_codes).expect("they can be written");
+    assert_eq!(fact::read(&text).expect("they can be read"), with_codes);
+    let text = String::from_utf8(text).expect("UTF-8");
+    let code = r#""code":"short-of-credit","passed""#;
+    assert!(text.contains(code), "{text}");
+    let older = text.replace(code, r#""passed""#);
+    let read = fact::read(older.as_bytes()).expect("an older log can be read");
+    assert_eq!(read, found(None));
+    let unknown = text.replace(code, r#""code":"plenty","passed""#);
+    assert!(fact::read(unknown.as_bytes()).is_err());
 }

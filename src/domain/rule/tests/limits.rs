@@ -178,6 +178,34 @@ fn a_rule_that_would_go_through_too_much_says_so() {
     );
 }
 
+/// Without a macro nothing goes through the values again and again, and only those entries of a map
+/// are read that the rule names.
+#[test]
+fn a_rule_without_a_macro_may_read_more() {
+    let mut world = world();
+    let many = |n: usize| Answer::List(vec![Answer::Text("red".to_owned()); n]);
+    world
+        .booking
+        .answers
+        .insert("colours".to_owned(), many(20_000));
+    let rows = [
+        ("\"red\" in booking.answers.colours", Ok(true)),
+        ("size(booking.answers.colours) == 20000", Ok(true)),
+        ("[1].exists(n, booking.answers.topic == \"demo\")", Ok(true)),
+    ];
+    for (text, expect) in rows {
+        assert_eq!(rule(text).evaluate(&world.context()), expect, "{text}");
+    }
+    world
+        .booking
+        .answers
+        .insert("colours".to_owned(), many(50_000));
+    assert_eq!(
+        rule("\"blue\" in booking.answers.colours").evaluate(&world.context()),
+        Err("there is more to look at than 50000 values and 262144 bytes".to_owned())
+    );
+}
+
 #[test]
 fn details_are_bounded() {
     let names = [
