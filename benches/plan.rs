@@ -6,19 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 use maitred::domain::account::{Account, Lot};
 use maitred::domain::booking::{
-    Booker, Booking, Confirmation, EventType, EventTypeRef, Host, Observed, Payment, Status,
+    Booker, Booking, Buffers, Confirmation, EventType, EventTypeRef, Host, Observed, Payment,
+    Status,
 };
 use maitred::domain::criteria::effect::Effect;
 use maitred::domain::criteria::house::House;
-use maitred::domain::criteria::terms::{Criteria, Rule};
-use maitred::domain::gate::{
-    DeclineLimit, EventTypeKey, Gate, Limits, Policy, RefuseWith, Unanswered,
+use maitred::domain::criteria::rule::Rule;
+use maitred::domain::criteria::terms::Criteria;
+use maitred::domain::gate::{DeclineLimit, Gate, Limits, Policy, RefuseWith, Unanswered};
+use maitred::domain::id::{
+    AccountId, Address, BookingUid, EventTypeId, EventTypeKey, HostId, Reference,
 };
-use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeId, HostId, Reference};
 use maitred::domain::plan::plan;
 use maitred::domain::rule::expression::Expression;
 use maitred::domain::snapshot::Snapshot;
-use maitred::domain::taken::Buffers;
 use maitred::domain::time::{Span, Time};
 
 const REQUESTS: i64 = 10_000;

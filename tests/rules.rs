@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::{House, time};
 use maitred::calcom::port::Dialect;
 use maitred::domain::criteria::effect::Effect;
-use maitred::domain::criteria::terms::Rule;
+use maitred::domain::criteria::rule::Rule;
 use maitred::domain::decision::Code;
 use maitred::domain::fact::Fact;
 use maitred::domain::id::AccountId;

@@ -159,7 +159,7 @@ fn about(account: AccountId, b: u8, c: u8) -> Vec<Fact> {
 }
 
 fn pick(account: Option<&Account>, credits: u64, now: Time) -> Vec<Part> {
-    let picked = account.and_then(|account| account.pick(credits, now));
+    let picked = account.and_then(|account| account.allocate(credits, now));
     picked.unwrap_or_default()
 }
 

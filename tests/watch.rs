@@ -10,8 +10,8 @@ use maitred::calcom::port::Dialect;
 use maitred::domain::criteria::cap::{Cap, Period};
 use maitred::domain::decision::{Code, Decision};
 use maitred::domain::fact::Fact;
-use maitred::domain::gate::{EventTypeKey, Gate, RefuseWith};
-use maitred::domain::id::{AccountId, Address, BookingUid, Reference};
+use maitred::domain::gate::{Gate, RefuseWith};
+use maitred::domain::id::{AccountId, Address, BookingUid, EventTypeKey, Reference};
 use maitred::domain::plan::Problem;
 use maitred::domain::request::ChargeState;
 use maitred::domain::terms::{

@@ -7,9 +7,8 @@ use std::fmt;
 use chrono::{DateTime, Datelike, Utc};
 use serde_json::{Map, Value};
 
-use crate::domain::booking::{Answer, EventType, Question, QuestionKind, Status};
+use crate::domain::booking::{Answer, Buffers, EventType, Question, QuestionKind, Status};
 use crate::domain::id::{Address, BookingUid, EventTypeId, RequestId};
-use crate::domain::taken::Buffers;
 use crate::domain::time::{Span, Time, kept};
 
 pub(super) type Object = Map<String, Value>;

@@ -11,8 +11,8 @@ use super::parse::set;
 use super::reader::{Item, KEY_BELONGS, Table};
 use super::report::Report;
 use super::value;
-use crate::domain::gate::{HostKey, RefuseWith};
-use crate::domain::id::{Address, HostId};
+use crate::domain::gate::RefuseWith;
+use crate::domain::id::{Address, HostId, HostKey};
 use crate::domain::time::Span;
 
 /// For one whole call: under a second no server answers for certain, and a call that takes longer

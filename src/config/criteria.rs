@@ -11,8 +11,7 @@ use super::{cap, lists, opening, price, rule, value};
 use crate::domain::criteria::house::House;
 use crate::domain::criteria::opening::Opening;
 use crate::domain::criteria::terms::{AccountDetails, AnswerTooMany, Criteria, Notice, WhoseClock};
-use crate::domain::gate::EventTypeKey;
-use crate::domain::id::MAX_NAME;
+use crate::domain::id::{EventTypeKey, MAX_NAME};
 use crate::domain::time::Span;
 
 /// Notice. Bookings are not made further ahead.

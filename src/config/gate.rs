@@ -10,8 +10,8 @@ use super::report::Report;
 use super::{criteria, effect, terms, value};
 use crate::domain::criteria::house::House;
 use crate::domain::decision::MAX_CREDITS;
-use crate::domain::gate::{EventTypeKey, Gate, Unanswered};
-use crate::domain::id::{EventTypeId, MAX_NAME};
+use crate::domain::gate::{Gate, Unanswered};
+use crate::domain::id::{EventTypeId, EventTypeKey, MAX_NAME};
 use crate::domain::time::Span;
 
 /// How long before its start an unanswered request may be declined.

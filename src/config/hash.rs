@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::model::Config;
 use crate::domain::criteria::effect::Effect;
-use crate::domain::gate::{EventTypeKey, Gate, HostKey, RefuseWith, Unanswered};
+use crate::domain::gate::{Gate, RefuseWith, Unanswered};
+use crate::domain::id::{EventTypeKey, HostKey};
 use crate::domain::terms::{
     AcceptedMove, Blame, ExpiredRefund, HostAbsent, LateMove, NoShow, OnReschedule, OnRevived,
     RefundTerms, Terms, Unmanaged,

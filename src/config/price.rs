@@ -11,7 +11,7 @@ use super::value;
 use crate::domain::criteria::opening::Opening;
 use crate::domain::criteria::price::{MAX_PRICES, Price};
 use crate::domain::decision::MAX_CREDITS;
-use crate::domain::gate::EventTypeKey;
+use crate::domain::id::EventTypeKey;
 use crate::domain::near;
 use crate::domain::time::Span;
 

@@ -7,7 +7,7 @@ use super::report::Report;
 use super::{compile, effect, value, words};
 use crate::domain::criteria::effect::Effect;
 use crate::domain::criteria::house::House;
-use crate::domain::criteria::terms::Rule;
+use crate::domain::criteria::rule::Rule;
 
 /// Rules that the house may have, and each gate: a pass evaluates all of them for every request.
 const MAX_RULES: usize = 50;

@@ -1,10 +1,10 @@
-//! One member's place in the ledger: what is left of which grant, and what became of the rest.
+//! One member's place in the ledger: what is left of which grant, what became of the rest, and a
+//! preview of spending.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::Credits;
 use super::id::{AccountId, Address, Reference};
-use super::purse::Purse;
 use super::time::Time;
 
 /// Lots one account may have alive at once. A member with more is a mistake in an import, and every
@@ -116,9 +116,10 @@ impl Account {
         }
     }
 
-    /// Which lots would pay `credits` at `now`, without taking them; `None` when there are too few.
-    pub fn pick(&self, credits: Credits, now: Time) -> Option<Vec<Part>> {
-        Purse::of(self).pick(credits, now)
+    /// Returns which lots would pay `credits` at `now`, without taking them; `None` when there are too
+    /// few.
+    pub fn allocate(&self, credits: Credits, now: Time) -> Option<Vec<Part>> {
+        SpendPreview::of(self).allocate(credits, now)
     }
 
     /// Promise 1: granted + refunded = available + held + posted + expired + revoked.
@@ -158,6 +159,80 @@ impl Lot {
     fn pays_before(&self, other: &Self) -> bool {
         let key = |lot: &Self| (lot.expires.is_none(), lot.expires, lot.granted_at);
         (key(self), &self.grant) < (key(other), &other.grant)
+    }
+}
+
+/// What can be spent of an account, tried out without changing it: a plan sees in it what its steps so
+/// far have left. The lots are borrowed, so a preview of many accounts copies nothing.
+#[derive(Debug, Clone)]
+pub struct SpendPreview<'a> {
+    /// In the order in which they pay.
+    lots: Vec<LotRemainder<'a>>,
+}
+
+/// A lot, and what is left of it in the preview.
+#[derive(Debug, Clone, Copy)]
+struct LotRemainder<'a> {
+    lot: &'a Lot,
+    left: Credits,
+}
+
+impl<'a> SpendPreview<'a> {
+    pub fn of(account: &'a Account) -> Self {
+        let whole = |lot: &'a Lot| LotRemainder {
+            lot,
+            left: lot.left,
+        };
+        Self {
+            lots: account.lots.iter().map(whole).collect(),
+        }
+    }
+
+    /// What could be spent at `now`.
+    pub fn available(&self, now: Time) -> Credits {
+        let alive = self.lots.iter().filter(|rest| rest.lot.lasts(now));
+        alive.map(|rest| rest.left).sum()
+    }
+
+    /// Returns which lots would pay `credits` at `now`, without taking them; `None` when there are too
+    /// few.
+    pub fn allocate(&self, credits: Credits, now: Time) -> Option<Vec<Part>> {
+        let mut missing = credits;
+        let mut parts = Vec::new();
+        let alive = |rest: &&LotRemainder<'_>| rest.left > 0 && rest.lot.lasts(now);
+        for LotRemainder { lot, left } in self.lots.iter().filter(alive) {
+            if missing == 0 {
+                break;
+            }
+            let credits = missing.min(*left);
+            missing -= credits;
+            parts.push(Part {
+                grant: lot.grant.clone(),
+                credits,
+            });
+        }
+        (missing == 0).then_some(parts)
+    }
+
+    /// Takes the parts from their lots.
+    pub fn spend(&mut self, parts: &[Part]) {
+        for part in parts {
+            let of = |rest: &&mut LotRemainder<'_>| rest.lot.grant == part.grant;
+            if let Some(rest) = self.lots.iter_mut().find(of) {
+                rest.left = rest.left.saturating_sub(part.credits);
+            }
+        }
+    }
+
+    /// Takes what is left of the lots that have expired, and returns these parts.
+    pub fn expire_lots(&mut self, now: Time) -> Vec<Part> {
+        let expired = |rest: &&mut LotRemainder<'_>| rest.left > 0 && !rest.lot.lasts(now);
+        let expired = self.lots.iter_mut().filter(expired);
+        let parts = expired.map(|rest| Part {
+            grant: rest.lot.grant.clone(),
+            credits: std::mem::take(&mut rest.left),
+        });
+        parts.collect()
     }
 }
 

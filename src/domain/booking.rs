@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
-use super::taken::Buffers;
+use super::id::{Address, BookingUid, EventTypeId, EventTypeKey, HostId, RequestId};
 use super::time::{Span, Time};
 
 /// A booking's state at Cal.com. Texts are never trusted, this word is.
@@ -127,6 +126,17 @@ pub struct Booking {
 }
 
 impl Booking {
+    /// Returns whether one of the keys names its event type.
+    pub fn is_of(&self, keys: &[EventTypeKey]) -> bool {
+        let Some(event_type) = &self.event_type else {
+            return false;
+        };
+        keys.iter().any(|key| match key {
+            EventTypeKey::Id(id) => *id == event_type.id,
+            EventTypeKey::Slug(slug) => event_type.slug.as_deref() == Some(slug),
+        })
+    }
+
     pub fn reference(&self) -> BookingRef {
         BookingRef {
             uid: self.uid.clone(),
@@ -170,6 +180,20 @@ pub enum Confirmation {
     ByNotice { text: String },
     /// Not shown, or not understood.
     Unknown,
+}
+
+/// What an event type keeps free before and after each of its bookings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buffers {
+    pub before: Span,
+    pub after: Span,
+}
+
+impl Buffers {
+    pub const NONE: Self = Self {
+        before: Span::zero(),
+        after: Span::zero(),
+    };
 }
 
 /// An event type as the calendar describes it.

@@ -189,3 +189,14 @@ pub struct Commit {
     pub at: Time,
     pub facts: Vec<Fact>,
 }
+
+impl Fact {
+    /// Returns the facts that take expired lots from an account.
+    pub fn expired(account: &AccountId, parts: Vec<Part>) -> Vec<Self> {
+        let fact = |part| Self::Expire {
+            account: account.clone(),
+            part,
+        };
+        parts.into_iter().map(fact).collect()
+    }
+}

@@ -8,7 +8,7 @@ use super::criteria::effect::Effect;
 use super::criteria::house::House;
 use super::criteria::terms::Criteria;
 use super::decision::{Code, Credits};
-use super::id::{Address, EventTypeId, HostId};
+use super::id::{EventTypeKey, HostId, HostKey};
 use super::request::Charge;
 use super::terms::Terms;
 use super::text;
@@ -57,20 +57,6 @@ pub enum Unanswered {
     Leave,
     /// It is declined so long before its start.
     Decline { before: Span },
-}
-
-/// How an operator names an event type.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EventTypeKey {
-    Slug(String),
-    Id(EventTypeId),
-}
-
-/// How an operator names a host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostKey {
-    Id(HostId),
-    Address(Address),
 }
 
 /// What is sent to refuse a booking.
@@ -123,7 +109,7 @@ impl Policy {
     pub fn gate(&self, booking: &Booking) -> Option<&Gate> {
         self.gates
             .iter()
-            .find(|gate| names(&gate.event_types, booking))
+            .find(|gate| booking.is_of(&gate.event_types))
     }
 
     /// Whether anything asks how many bookings a member has: a cap, a rule, or words about it.
@@ -204,15 +190,4 @@ impl Gate {
             .find(|price| price.fits(booking, tier, occurrences, zone))
             .map_or(self.cost, |price| price.cost)
     }
-}
-
-/// Whether one of the keys is the booking's event type.
-pub fn names(keys: &[EventTypeKey], booking: &Booking) -> bool {
-    let Some(event_type) = &booking.event_type else {
-        return false;
-    };
-    keys.iter().any(|key| match key {
-        EventTypeKey::Id(id) => *id == event_type.id,
-        EventTypeKey::Slug(slug) => event_type.slug.as_deref() == Some(slug),
-    })
 }

@@ -302,6 +302,20 @@ fn check_length(text: &str) -> Result<(), NameError> {
     Ok(())
 }
 
+/// An event type as the configuration names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventTypeKey {
+    Slug(String),
+    Id(EventTypeId),
+}
+
+/// A host as the configuration names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostKey {
+    Id(HostId),
+    Address(Address),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,8 +10,6 @@ mod told;
 
 use std::borrow::Cow;
 
-pub(super) use calendar::BEGUN;
-
 use chrono_tz::Tz;
 
 use super::account::Account;
@@ -513,7 +511,7 @@ fn said_by_operator(review: &Review, objections: &mut Vec<(Weight, Objection)>) 
         return None;
     }
     if begun && review.verdict == Verdict::Confirm {
-        let text = calendar::BEGUN.to_owned();
+        let text = text::BEGUN.to_owned();
         return Some(Decided::one(Decision::Leave, Code::Begun, text));
     }
     let operator = |text: String| reason_of(Code::Operator, text);

@@ -17,7 +17,6 @@ pub mod ledger;
 pub mod ledger_state;
 pub mod near;
 pub mod plan;
-pub mod purse;
 pub mod refund;
 pub mod request;
 pub mod rule;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use foldhash::HashMap;
 
-use super::account::Account;
+use super::account::{Account, SpendPreview};
 use super::booking::{Booking, BookingRef, Observed, Status};
 use super::decision::{Code, Credits, Decision, Outcome, Reason};
 use super::fact::Fact;
@@ -21,7 +21,6 @@ use super::gate::{Gate, Policy, RefuseWith};
 use super::group::{Group, groups};
 use super::id::{AccountId, Address, BookingUid, RequestId};
 use super::judge::{Asked, Judged, judge};
-use super::purse::Purse;
 use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
 use super::snapshot::{Earlier, Series, Snapshot, Standing};
 use super::taken::Taken;
@@ -164,8 +163,8 @@ struct Planner<'a> {
     policy: &'a Policy,
     /// As it is kept: what is written down must be equal when it is read again.
     now: Time,
-    /// The purses of accounts that steps so far take credits from, as they leave them.
-    spent: HashMap<&'a AccountId, Purse<'a>>,
+    /// The accounts that steps so far take credits from, as these steps leave them.
+    spent: HashMap<&'a AccountId, SpendPreview<'a>>,
     /// Accounts that a step so far gives credits back to.
     returning: BTreeSet<&'a AccountId>,
     /// Holds that a step so far posts, by account: they do not come back.
@@ -246,7 +245,7 @@ impl<'a> Planner<'a> {
     /// What the account could still spend after the steps so far.
     fn available(&self, account: &Account) -> Credits {
         match self.spent.get(&account.id) {
-            Some(purse) => purse.available(self.now),
+            Some(preview) => preview.available(self.now),
             None => account.available(self.now),
         }
     }
@@ -517,7 +516,7 @@ impl<'a> Planner<'a> {
                 };
                 let moves = self.snapshot.moves.get(&only.uid);
                 let moves = moves.cloned().unwrap_or_else(direct);
-                let terms = charge.refund_terms(Some(gate));
+                let terms = charge.refund_terms(Some(&gate.terms.refunds));
                 match terms.after_moves(charge.credits(), &moves) {
                     AfterMoves::Carried { keeps } => Some((charge, keeps.max(charge.keeps))),
                     // The watch closes the charge as that of a cancelled booking, before this or
@@ -682,11 +681,11 @@ impl<'a> Planner<'a> {
         credits: Credits,
         terms: Option<&Arc<RefundTerms>>,
     ) -> Option<Vec<Fact>> {
-        let fresh = || Purse::of(known);
-        let purse = self.spent.entry(&known.id).or_insert_with(fresh);
-        let parts = purse.pick(credits, self.now)?;
-        let mut facts = purse.write_off(self.now);
-        purse.spend(&parts);
+        let fresh = || SpendPreview::of(known);
+        let preview = self.spent.entry(&known.id).or_insert_with(fresh);
+        let parts = preview.allocate(credits, self.now)?;
+        let mut facts = Fact::expired(&known.id, preview.expire_lots(self.now));
+        preview.spend(&parts);
         facts.push(Fact::Hold {
             booking: booking.reference(),
             request: request.id.clone(),

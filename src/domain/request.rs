@@ -8,7 +8,6 @@ use super::account::{Part, sum};
 use super::booking::BookingRef;
 use super::decision::{Code, Credits, Decision, Finding, Outcome, Reason};
 use super::entry_reason::EntryReason;
-use super::gate::Gate;
 use super::id::{AccountId, Address, BookingUid, EventTypeId, HostId, RequestId};
 use super::terms::RefundTerms;
 use super::time::Time;
@@ -263,11 +262,11 @@ impl Charge {
         sum(&self.parts)
     }
 
-    /// The terms that count for this charge: its own, or else those that its gate has now.
-    pub fn refund_terms<'a>(&'a self, gate: Option<&'a Gate>) -> Cow<'a, RefundTerms> {
-        match (&self.terms, gate) {
+    /// Returns the terms that count for this charge: its own, or else those that its gate has now.
+    pub fn refund_terms<'a>(&'a self, of_gate: Option<&'a RefundTerms>) -> Cow<'a, RefundTerms> {
+        match (&self.terms, of_gate) {
             (Some(terms), _) => Cow::Borrowed(terms.as_ref()),
-            (None, Some(gate)) => Cow::Borrowed(&gate.terms.refunds),
+            (None, Some(of_gate)) => Cow::Borrowed(of_gate),
             (None, None) => Cow::Owned(RefundTerms::default()),
         }
     }

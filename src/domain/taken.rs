@@ -3,23 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::booking::Booking;
+use super::booking::{Booking, Buffers};
 use super::id::{BookingUid, EventTypeId, HostId};
 use super::time::{Span, Time};
-
-/// What an event type keeps free before and after each of its bookings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Buffers {
-    pub before: Span,
-    pub after: Span,
-}
-
-impl Buffers {
-    pub const NONE: Self = Self {
-        before: Span::zero(),
-        after: Span::zero(),
-    };
-}
 
 /// Buffers by event type; one that is not known has none.
 pub type BuffersOf = BTreeMap<EventTypeId, Buffers>;

@@ -3,8 +3,7 @@
 
 use super::booking::{Attendee, Booking};
 use super::decision::Credits;
-use super::gate::HostKey;
-use super::id::Address;
+use super::id::{Address, HostKey};
 use super::time::{Span, Time};
 
 /// Windows one gate may have.

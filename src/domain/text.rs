@@ -15,6 +15,9 @@ pub const RESTORE_OPEN: &str = "a restored backup waits for an operator, and wha
      after it was made is not in the ledger: look at `maitred run --once --dry-run --watch`, then run \
      `maitred ledger accept-restore --reason TEXT`";
 
+/// Why a request is left that would be confirmed after its start.
+pub const BEGUN: &str = "it has begun, and nothing is confirmed after its start";
+
 /// `1 credit`, `2 credits`.
 pub fn credits(amount: Credits) -> String {
     if amount == 1 {

@@ -13,10 +13,8 @@ use maitred::calcom::port::{Calendar, Dialect};
 use maitred::domain::criteria::effect::Effect;
 use maitred::domain::criteria::terms::Criteria;
 use maitred::domain::fact::Fact;
-use maitred::domain::gate::{
-    DeclineLimit, EventTypeKey, Gate, Limits, Policy, RefuseWith, Unanswered,
-};
-use maitred::domain::id::{AccountId, BookingUid, Reference, RequestId};
+use maitred::domain::gate::{DeclineLimit, Gate, Limits, Policy, RefuseWith, Unanswered};
+use maitred::domain::id::{AccountId, BookingUid, EventTypeKey, Reference, RequestId};
 use maitred::domain::request::{Charge, Request};
 use maitred::domain::terms::Window;
 use maitred::domain::time::{Clock, Span, Time, kept};

@@ -3,10 +3,8 @@
 use maitred::domain::criteria::effect::Effect;
 use maitred::domain::criteria::house::House;
 use maitred::domain::criteria::terms::Criteria;
-use maitred::domain::gate::{
-    DeclineLimit, EventTypeKey, Gate, HostKey, Limits, Policy, RefuseWith, Unanswered,
-};
-use maitred::domain::id::Address;
+use maitred::domain::gate::{DeclineLimit, Gate, Limits, Policy, RefuseWith, Unanswered};
+use maitred::domain::id::{Address, EventTypeKey, HostKey};
 use maitred::domain::terms::{
     AcceptedMove, Blame, ExpiredRefund, Forgive, HostAbsent, LateMove, NoShow, OnReschedule,
     OnRevived, RefundTerms, Terms, Unmanaged, Window,

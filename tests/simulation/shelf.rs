@@ -426,7 +426,7 @@ impl Shelf {
     }
 
     fn revoke(&self, tally: &mut Tally, now: Time, account: &Account) {
-        let Some(parts) = account.pick(1, now) else {
+        let Some(parts) = account.allocate(1, now) else {
             return;
         };
         let mut state = self.state();

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use maitred::domain::booking::{
-    Attendee, Booker, Booking, Confirmation, EventType, EventTypeRef, Host, Payment, Status,
+    Attendee, Booker, Booking, Buffers, Confirmation, EventType, EventTypeRef, Host, Payment,
+    Status,
 };
 use maitred::domain::id::{Address, BookingUid, EventTypeId, HostId, RequestId};
-use maitred::domain::taken::Buffers;
 use maitred::domain::time::Time;
 
 use super::behaviours::Behaviours;

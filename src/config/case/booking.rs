@@ -12,8 +12,7 @@ use crate::config::report::Report;
 use crate::config::value;
 use crate::domain::booking::{Answer, Status};
 use crate::domain::decision::MAX_CREDITS;
-use crate::domain::gate::EventTypeKey;
-use crate::domain::id::{Address, EventTypeId, HostId};
+use crate::domain::id::{Address, EventTypeId, EventTypeKey, HostId};
 use crate::domain::request::MAX_OCCURRENCES;
 use crate::domain::time::Span;
 

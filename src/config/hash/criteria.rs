@@ -8,7 +8,8 @@ use crate::domain::criteria::house::{House, ManagedUsers};
 use crate::domain::criteria::lists::{Listed, Who};
 use crate::domain::criteria::opening::Opening;
 use crate::domain::criteria::price::Price;
-use crate::domain::criteria::terms::{AccountDetails, AnswerTooMany, Criteria, Rule, WhoseClock};
+use crate::domain::criteria::rule::Rule;
+use crate::domain::criteria::terms::{AccountDetails, AnswerTooMany, Criteria, WhoseClock};
 use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::time::Span;
 

@@ -103,7 +103,10 @@ fn why(
     }
     let decided_by = decided_by(store, charge)?;
     let gate = policy.gate_of(charge, decided_by.as_deref());
-    let end = final_at(charge.end, &charge.refund_terms(gate));
+    let end = final_at(
+        charge.end,
+        &charge.refund_terms(gate.map(|gate| &gate.terms.refunds)),
+    );
     Ok(if now < charge.end {
         "the booking is to come".to_owned()
     } else if now < end {
@@ -154,7 +157,7 @@ pub fn settle(
     let account = account.ok_or_else(|| parse::not_found("the account does not exist"))?;
     let named = decided_by(store, &charge).map_err(failed)?;
     let gate = policy.gate_of(&charge, named.as_deref());
-    let terms = charge.refund_terms(gate);
+    let terms = charge.refund_terms(gate.map(|gate| &gate.terms.refunds));
     let mut facts = if give_back {
         let case = Case {
             charge: &charge,

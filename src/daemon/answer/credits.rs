@@ -7,11 +7,11 @@ use super::{near_names, parse};
 use crate::control::protocol::account::GrantsView;
 use crate::control::protocol::{Answer, Grant, Refusal, Revoke, SCHEMA};
 use crate::daemon::views;
+use crate::domain::account::SpendPreview;
 use crate::domain::decision::Credits;
 use crate::domain::fact::Fact;
 use crate::domain::id::{AccountId, Reference};
 use crate::domain::ledger::{Given, GivenKind};
-use crate::domain::purse::Purse;
 use crate::domain::time::Time;
 use crate::store::port::{Store, Subject};
 
@@ -86,9 +86,9 @@ pub fn revoke(store: &mut dyn Store, now: Time, asked: &Revoke) -> Result<Answer
         same(&there, &wanted)?;
         return shown(store, &there, true, now);
     }
-    let mut purse = Purse::of(&account);
-    let mut facts = purse.write_off(now);
-    let Some(parts) = purse.pick(credits, now) else {
+    let mut preview = SpendPreview::of(&account);
+    let mut facts = Fact::expired(&account.id, preview.expire_lots(now));
+    let Some(parts) = preview.allocate(credits, now) else {
         return Err(parse::refused(
             "short-of-credit",
             format!(
@@ -154,7 +154,9 @@ pub(super) fn expired(
     let there = store
         .account(account)
         .map_err(|e| parse::store_failed(&e))?;
-    Ok(there.map_or_else(Vec::new, |there| Purse::of(&there).write_off(now)))
+    Ok(there.map_or_else(Vec::new, |there| {
+        Fact::expired(&there.id, SpendPreview::of(&there).expire_lots(now))
+    }))
 }
 
 pub(super) fn existing(store: &dyn Store, reference: &Reference) -> Result<Option<Given>, Refusal> {

@@ -5,7 +5,7 @@ use super::finding::{error, fine, warning};
 use crate::control::protocol::CheckFinding;
 use crate::domain::booking::{Confirmation, EventType, Question, QuestionKind};
 use crate::domain::criteria::house::House;
-use crate::domain::criteria::terms::Rule;
+use crate::domain::criteria::rule::Rule;
 use crate::domain::gate::Gate;
 use crate::domain::near::nearest;
 
@@ -207,8 +207,8 @@ fn answers(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::booking::Buffers;
     use crate::domain::gate::Unanswered;
-    use crate::domain::taken::Buffers;
     use std::collections::BTreeSet;
 
     use crate::domain::criteria::effect::Effect;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::account::Account;
-use crate::domain::booking::{Booking, Confirmation, EventType, Host, Observed, Payment, Status};
+use crate::domain::booking::{
+    Booking, Buffers, Confirmation, EventType, Host, Observed, Payment, Status,
+};
 use crate::domain::gate::{DeclineLimit, Policy};
 use crate::domain::id::{BookingUid, HostId, RequestId};
 use crate::domain::plan::{Step, plan};
 use crate::domain::request::{Charge, Request};
 use crate::domain::snapshot::{Earlier, Lookups, Pin, Series, Snapshot, Standing};
-use crate::domain::taken::Buffers;
 use crate::domain::time::{Span, Time};
 
 /// One request and all that is known around it.

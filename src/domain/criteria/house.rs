@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use super::cap::Cap;
 use super::effect::Effect;
 use super::lists::{Folding, Listed};
-use super::terms::Rule;
+use super::rule::Rule;
 use crate::domain::decision::Code;
 use crate::domain::id::Address;
 use crate::domain::rule::localized_text::LocalizedText;

@@ -2,7 +2,8 @@
 //!
 //! `effect` is what becomes of a request that a criterion objects to; `house` holds what counts for
 //! all gates, and each gate has `Criteria` of its own (`terms`). `price` says what a booking costs,
-//! `cap` how many a member may have, `opening` when they may be, `lists` whose they may be.
+//! `cap` how many a member may have, `opening` when they may be, `lists` whose they may be, and `rule` is a
+//! rule that the operator wrote.
 
 pub mod cap;
 pub mod effect;
@@ -10,4 +11,5 @@ pub mod house;
 pub mod lists;
 pub mod opening;
 pub mod price;
+pub mod rule;
 pub mod terms;

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use super::opening::Opening;
 use crate::domain::booking::Booking;
 use crate::domain::decision::Credits;
-use crate::domain::gate::{EventTypeKey, names};
+use crate::domain::id::EventTypeKey;
 use crate::domain::time::Span;
 
 /// Prices one gate may have.
@@ -40,7 +40,7 @@ impl Price {
         let of_tier = self.tiers.is_empty()
             || tier.is_some_and(|tier| self.tiers.iter().any(|known| known == tier));
         of_tier
-            && (self.event_types.is_empty() || names(&self.event_types, booking))
+            && (self.event_types.is_empty() || booking.is_of(&self.event_types))
             && shortest.is_none_or(|least| length >= least)
             && longest.is_none_or(|most| length <= most)
             && fewest.is_none_or(|least| occurrences >= least)

@@ -8,9 +8,8 @@ use super::house::House;
 use super::lists::Listed;
 use super::opening::Opening;
 use super::price::Price;
+use super::rule::Rule;
 use crate::domain::booking::Booking;
-use crate::domain::rule::expression::Expression;
-use crate::domain::rule::localized_text::LocalizedText;
 use crate::domain::time::Span;
 
 /// What a gate asks for beside an account and credit, and what becomes of requests that miss it.
@@ -80,16 +79,6 @@ pub enum AccountDetails {
     Proven,
     /// To everybody who types the address.
     Always,
-}
-
-/// A rule in the operator's own terms.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rule {
-    pub name: String,
-    pub require: Expression,
-    /// What the booker is told; `None`: that the rule is not met.
-    pub reason: Option<LocalizedText>,
-    pub effect: Effect,
 }
 
 impl Criteria {

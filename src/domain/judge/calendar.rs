@@ -66,14 +66,11 @@ pub(super) fn time_free(asked: &Asked<'_>) -> Said {
     .resting_on(!overlap.settled)
 }
 
-/// What is said of a request that would be confirmed after its start.
-pub(in crate::domain) const BEGUN: &str = "it has begun, and nothing is confirmed after its start";
-
 /// Looked at last, so that a wait that ends at the start still ends in a decline.
 pub(super) fn not_begun(asked: &Asked<'_>) -> Said {
     let over = asked.bookings.iter().all(|one| one.end <= asked.now);
     if over || asked.bookings[0].start > asked.now {
         return Said::Silent;
     }
-    objects(Decision::Leave, Code::Begun, BEGUN)
+    objects(Decision::Leave, Code::Begun, text::BEGUN)
 }

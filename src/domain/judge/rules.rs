@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Asked, Objection, objection, times};
 use crate::domain::booking::{Answer, QuestionKind};
-use crate::domain::criteria::terms::Rule;
+use crate::domain::criteria::rule::Rule;
 use crate::domain::decision::{Code, Decision, Finding};
 use crate::domain::rule::context::RuleContext;
 use crate::domain::text;

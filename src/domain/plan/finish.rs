@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Action, Planner, Problem, Step, call, looked_at};
-use crate::domain::account::Account;
+use crate::domain::account::{Account, SpendPreview};
 use crate::domain::booking::{Booking, BookingRef};
 use crate::domain::decision::Decision;
 use crate::domain::entry_reason::{EntryCode, EntryReason};
 use crate::domain::fact::Fact;
 use crate::domain::id::BookingUid;
 use crate::domain::intent::{self, Next, Sight};
-use crate::domain::purse::Purse;
 use crate::domain::request::{MAX_OCCURRENCES, Request};
 use crate::domain::snapshot::OpenIntent;
 use crate::domain::text;
@@ -219,8 +218,8 @@ impl<'a> Planner<'a> {
         }
         let account = self.account_of(request);
         let before = account.map(|known| match self.spent.get(&known.id) {
-            Some(purse) => (&known.id, purse.clone()),
-            None => (&known.id, Purse::of(known)),
+            Some(preview) => (&known.id, preview.clone()),
+            None => (&known.id, SpendPreview::of(known)),
         });
         let policy = self.policy;
         let mut gates = policy.gates.iter();

@@ -5,7 +5,7 @@ use crate::domain::decision::{Code, Credits, Decision, Outcome, Reason};
 use crate::domain::gate::Gate;
 use crate::domain::group::Group;
 use crate::domain::id::BookingUid;
-use crate::domain::judge::{BEGUN, Judged};
+use crate::domain::judge::Judged;
 use crate::domain::request::{PinTry, Request, RequestState};
 use crate::domain::snapshot::Pin;
 use crate::domain::text;
@@ -197,7 +197,7 @@ fn why_left(code: Code) -> &'static str {
             "it was decided before and is pending again: somebody changed it at Cal.com, so answer \
              it there"
         }
-        Code::Begun => BEGUN,
+        Code::Begun => text::BEGUN,
         Code::SeriesSettling => "the series is so young that more of it may follow",
         Code::SeriesUnreadable => "the series could not be read whole",
         Code::PredecessorUnclear => {

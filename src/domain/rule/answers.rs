@@ -1,18 +1,12 @@
-//! Answers to booking questions as rules see them. Cal.com sends most answers as texts, those to number
-//! questions too, and an optional question that was left blank as an empty text: the type of the
-//! question says what is meant. Where the calendar does not describe the questions, the use that a rule
-//! makes of an answer says it.
-
-use std::collections::BTreeMap;
+//! How an expression uses the answers to booking questions. Where the calendar does not describe a
+//! question, the use says what kind of answer is meant.
 
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 
-use super::context::Questions;
 use super::syntax::{self, literal_text};
 use super::types::{Kind, Type};
-use super::value::{ListView, Value};
 use super::variable::RuleVariable;
-use crate::domain::booking::{Answer, QuestionKind};
+use crate::domain::booking::QuestionKind;
 
 /// What a rule does with one answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,63 +15,6 @@ pub struct AnswerUse {
     pub slug: String,
     /// The kind of answer that fits the use; `None` where any does.
     pub wants: Option<QuestionKind>,
-}
-
-/// The answers of one booking.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Responses<'a> {
-    pub(super) answers: &'a BTreeMap<String, Answer>,
-    /// The entry with this name is not there for anybody who looks.
-    pub(super) hidden: Option<&'a str>,
-    pub(super) questions: Questions<'a>,
-}
-
-impl<'a> Responses<'a> {
-    pub(super) fn get(self, slug: &str) -> Option<Value<'a>> {
-        let answer = self.answers.get(slug)?;
-        self.seen(slug)
-            .then(|| typed(answer, self.questions.kind(slug)))?
-    }
-
-    pub(super) fn iter(self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
-        self.answers
-            .iter()
-            .filter(move |(slug, _)| self.seen(slug))
-            .filter_map(move |(slug, answer)| {
-                Some((slug.as_str(), typed(answer, self.questions.kind(slug))?))
-            })
-    }
-
-    fn seen(self, slug: &str) -> bool {
-        self.hidden != Some(slug)
-    }
-}
-
-/// The answer as its question means it; `None` where the question was left blank. An answer that does
-/// not fit its question stays as it was sent.
-fn typed(answer: &Answer, kind: Option<QuestionKind>) -> Option<Value<'_>> {
-    match (answer, kind) {
-        (Answer::Null, _) => None,
-        (Answer::Text(text), _) if text.trim().is_empty() => None,
-        (Answer::Text(text), Some(QuestionKind::Number)) => {
-            let number = text
-                .trim()
-                .parse()
-                .ok()
-                .filter(|number: &f64| number.is_finite());
-            Some(number.map_or(Value::Text(text), Value::Double))
-        }
-        (Answer::Text(text), Some(QuestionKind::Flag)) => Some(match text.trim() {
-            "true" => Value::Bool(true),
-            "false" => Value::Bool(false),
-            _ => Value::Text(text),
-        }),
-        (
-            Answer::Text(_) | Answer::Number(_) | Answer::Bool(_) | Answer::Map(_),
-            Some(QuestionKind::List),
-        ) => Some(Value::List(ListView::Answers(std::slice::from_ref(answer)))),
-        (_, _) => Some(Value::from(answer)),
-    }
 }
 
 /// What an expression does with answers: each use once, in order of appearance.

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::answers::Responses;
-use crate::domain::booking::{Answer, Attendee};
+use super::context::Questions;
+use crate::domain::booking::{Answer, Attendee, QuestionKind};
 use crate::domain::id::Address;
 use crate::domain::time::{Span, Time};
 
@@ -42,6 +42,17 @@ pub(super) enum MapView<'a> {
     Responses(Responses<'a>),
     /// Empty without an account.
     Attributes(Option<&'a BTreeMap<String, String>>),
+}
+
+/// The answers of one booking. Cal.com sends most answers as texts, also those to number questions, and
+/// an optional question that was left blank as an empty text: the type of the question says what is
+/// meant.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Responses<'a> {
+    pub(super) answers: &'a BTreeMap<String, Answer>,
+    /// The entry with this name is not there for anybody who looks.
+    pub(super) hidden: Option<&'a str>,
+    pub(super) questions: Questions<'a>,
 }
 
 impl<'a> From<&'a Answer> for Value<'a> {
@@ -110,5 +121,53 @@ impl<'a> MapView<'a> {
                     .map(|(key, text)| (key.as_str(), Value::Text(text))),
             ),
         }
+    }
+}
+
+impl<'a> Responses<'a> {
+    pub(super) fn get(self, slug: &str) -> Option<Value<'a>> {
+        let answer = self.answers.get(slug)?;
+        self.seen(slug)
+            .then(|| typed(answer, self.questions.kind(slug)))?
+    }
+
+    pub(super) fn iter(self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+        self.answers
+            .iter()
+            .filter(move |(slug, _)| self.seen(slug))
+            .filter_map(move |(slug, answer)| {
+                Some((slug.as_str(), typed(answer, self.questions.kind(slug))?))
+            })
+    }
+
+    fn seen(self, slug: &str) -> bool {
+        self.hidden != Some(slug)
+    }
+}
+
+/// The answer as its question means it; `None` where the question was left blank. An answer that does
+/// not fit its question stays as it was sent.
+fn typed(answer: &Answer, kind: Option<QuestionKind>) -> Option<Value<'_>> {
+    match (answer, kind) {
+        (Answer::Null, _) => None,
+        (Answer::Text(text), _) if text.trim().is_empty() => None,
+        (Answer::Text(text), Some(QuestionKind::Number)) => {
+            let number = text
+                .trim()
+                .parse()
+                .ok()
+                .filter(|number: &f64| number.is_finite());
+            Some(number.map_or(Value::Text(text), Value::Double))
+        }
+        (Answer::Text(text), Some(QuestionKind::Flag)) => Some(match text.trim() {
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            _ => Value::Text(text),
+        }),
+        (
+            Answer::Text(_) | Answer::Number(_) | Answer::Bool(_) | Answer::Map(_),
+            Some(QuestionKind::List),
+        ) => Some(Value::List(ListView::Answers(std::slice::from_ref(answer)))),
+        (_, _) => Some(Value::from(answer)),
     }
 }

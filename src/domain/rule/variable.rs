@@ -2,9 +2,8 @@
 
 use chrono::{Datelike, Timelike, Weekday};
 
-use super::answers::Responses;
 use super::context::RuleContext;
-use super::value::{ListView, MapView, Value};
+use super::value::{ListView, MapView, Responses, Value};
 use crate::domain::decision::Credits;
 
 /// Something that rules and templates can read. `schema` has the name, type and description of each.

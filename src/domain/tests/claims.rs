@@ -3,7 +3,7 @@
 use super::make::*;
 use crate::domain::booking::{Attendee, Booking, Host, Status};
 use crate::domain::fact::Fact;
-use crate::domain::gate::HostKey;
+use crate::domain::id::HostKey;
 use crate::domain::request::ChargeState;
 use crate::domain::terms::{Blame, RefundTerms, Who, who_moved};
 use crate::domain::time::Span;

@@ -11,7 +11,7 @@ use crate::domain::criteria::opening::Opening;
 use crate::domain::criteria::price::Price;
 use crate::domain::criteria::terms::WhoseClock;
 use crate::domain::decision::{Code, Decision};
-use crate::domain::gate::EventTypeKey;
+use crate::domain::id::EventTypeKey;
 use crate::domain::request::{Review, Verdict};
 use crate::domain::snapshot::{Pin, Standing};
 use crate::domain::terms::OnReschedule;

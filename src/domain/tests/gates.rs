@@ -3,8 +3,8 @@
 use super::make::*;
 use crate::domain::booking::Booking;
 use crate::domain::decision::Code;
-use crate::domain::gate::{EventTypeKey, HostKey, Policy};
-use crate::domain::id::{EventTypeId, HostId};
+use crate::domain::gate::Policy;
+use crate::domain::id::{EventTypeId, EventTypeKey, HostId, HostKey};
 
 fn gates(keys: &[(&str, EventTypeKey)]) -> Policy {
     but(policy(), |p| {

@@ -290,10 +290,10 @@ fn lots_pay_earliest_expiry_first_then_older_grant() {
         "never-new",
     ];
     assert_eq!(names, order);
-    let picked = memory.accounts[&acc(BO)].pick(3, now());
+    let picked = memory.accounts[&acc(BO)].allocate(3, now());
     let expect = vec![part("soon-old", 1), part("soon-new", 1), part("a", 1)];
     assert_eq!(picked, Some(expect));
-    assert_eq!(memory.accounts[&acc(BO)].pick(8, now()), None);
+    assert_eq!(memory.accounts[&acc(BO)].allocate(8, now()), None);
     // A lot that comes back stands where it stood.
     must(
         &mut memory,

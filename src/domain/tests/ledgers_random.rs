@@ -148,7 +148,7 @@ fn paying(dice: &Dice, memory: &Memory, minute: i64) -> Vec<Part> {
     memory
         .accounts
         .get(&acc(ACCOUNTS[dice.account]))
-        .and_then(|account| account.pick(dice.credits, at(minute)))
+        .and_then(|account| account.allocate(dice.credits, at(minute)))
         .filter(|_| dice.fitting)
         .unwrap_or_else(|| arbitrary(dice))
 }

@@ -6,8 +6,8 @@ use chrono::DateTime;
 
 use crate::domain::account::{Account, Lot, Part, sum};
 use crate::domain::booking::{
-    Booker, Booking, BookingRef, Confirmation, EventType, EventTypeRef, Host, Observed, Payment,
-    Status,
+    Booker, Booking, BookingRef, Buffers, Confirmation, EventType, EventTypeRef, Host, Observed,
+    Payment, Status,
 };
 use crate::domain::criteria::effect::Effect;
 use crate::domain::criteria::house::House;
@@ -15,17 +15,14 @@ use crate::domain::criteria::terms::Criteria;
 use crate::domain::decision::{Credits, Decision};
 use crate::domain::entry_reason::{EntryCode, EntryReason, NotConfirmed};
 use crate::domain::fact::Fact;
-use crate::domain::gate::{
-    DeclineLimit, EventTypeKey, Gate, Limits, Policy, RefuseWith, Unanswered,
-};
+use crate::domain::gate::{DeclineLimit, Gate, Limits, Policy, RefuseWith, Unanswered};
 use crate::domain::id::{
-    AccountId, Address, BookingUid, EventTypeId, HostId, Reference, RequestId,
+    AccountId, Address, BookingUid, EventTypeId, EventTypeKey, HostId, Reference, RequestId,
 };
 use crate::domain::intent::Sight;
 use crate::domain::plan::{Action, Plan, Step, plan};
 use crate::domain::request::{CallKind, Charge, ChargeState, Request, RequestState};
 use crate::domain::snapshot::{OpenIntent, Snapshot};
-use crate::domain::taken::Buffers;
 use crate::domain::time::{Span, Time};
 
 pub const ME: HostId = HostId(1);

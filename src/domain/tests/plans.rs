@@ -362,7 +362,7 @@ fn each_occurrence_takes_its_own_hosts_time() {
         but(series("s", all, members(3)), |s| s.accepted = vec![other])
     };
     let both = but(policy(), |p| {
-        p.hosts = vec![crate::domain::gate::HostKey::Id(HostId(2))];
+        p.hosts = vec![crate::domain::id::HostKey::Id(HostId(2))];
     });
     let at_two = with_status(asked("x", "al@example.com", 2, -9), Status::Accepted);
     let of_two = but(at_two.clone(), |b| b.host = host(HostId(2)));

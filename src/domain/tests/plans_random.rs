@@ -260,7 +260,7 @@ impl World {
             };
         };
         but(policy_with(gate), |p| {
-            p.hosts = vec![crate::domain::gate::HostKey::Id(HostId(2))];
+            p.hosts = vec![crate::domain::id::HostKey::Id(HostId(2))];
             (p.limits.requests_per_pass, p.limits.declines.at_most) = self.limits;
         })
     }

@@ -3,7 +3,7 @@
 
 use super::make::*;
 use crate::domain::account::Account;
-use crate::domain::booking::Booking;
+use crate::domain::booking::{Booking, Buffers};
 use crate::domain::criteria::cap::{Cap, Period};
 use crate::domain::criteria::effect::Effect;
 use crate::domain::decision::{Code, Credits, Decision};
@@ -12,7 +12,6 @@ use crate::domain::intent::Sight;
 use crate::domain::plan::plan;
 use crate::domain::request::{ChargeState, RequestState};
 use crate::domain::snapshot::{Snapshot, Standing};
-use crate::domain::taken::Buffers;
 use crate::domain::time::Span;
 
 fn bo(credits: Credits) -> Account {

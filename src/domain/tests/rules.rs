@@ -8,7 +8,7 @@ use super::make::*;
 use crate::domain::booking::Answer;
 use crate::domain::criteria::effect::Effect;
 use crate::domain::criteria::house::Lookup;
-use crate::domain::criteria::terms::Rule;
+use crate::domain::criteria::rule::Rule;
 use crate::domain::decision::{Code, Decision};
 use crate::domain::request::{ChargeState, Review, Verdict};
 use crate::domain::rule::expression::Expression;

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::domain::account::{Account, Part};
+use crate::domain::account::{Account, Part, SpendPreview};
 use crate::domain::booking::Booking;
 use crate::domain::decision::{Code, Credits, Decision, Outcome, Reason};
 use crate::domain::fact::Fact;
 use crate::domain::gate::Gate;
 use crate::domain::id::RequestId;
-use crate::domain::purse::Purse;
 use crate::domain::request::{Request, RequestState};
 use crate::domain::text;
 use crate::domain::time::{Time, kept};
@@ -16,9 +15,10 @@ use crate::domain::time::{Time, kept};
 /// Takes credits from the account's lots: the parts, and entries for what had expired. `None` when
 /// there are too few.
 pub fn takes(account: &Account, credits: Credits, now: Time) -> Option<(Vec<Part>, Vec<Fact>)> {
-    let mut purse = Purse::of(account);
-    let parts = purse.pick(credits, now)?;
-    Some((parts, purse.write_off(now)))
+    let mut preview = SpendPreview::of(account);
+    let parts = preview.allocate(credits, now)?;
+    let expired = Fact::expired(&account.id, preview.expire_lots(now));
+    Some((parts, expired))
 }
 
 /// The decision as it would have been made, held, spent and settled in one.

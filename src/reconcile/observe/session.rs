@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ends_the_pass;
 use crate::calcom::port::{CallError, Me};
-use crate::domain::booking::EventType;
+use crate::domain::booking::{Buffers, EventType};
 use crate::domain::id::EventTypeId;
 use crate::domain::plan::Problem;
-use crate::domain::taken::{Buffers, BuffersOf};
+use crate::domain::taken::BuffersOf;
 use crate::domain::time::Span;
 use crate::reconcile::ports::{PassError, Ports, Session};
 

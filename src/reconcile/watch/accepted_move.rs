@@ -56,7 +56,7 @@ pub(super) async fn to_be_judged<'a>(
         return Ok(None);
     };
     // A move that counts as a cancellation closes the charge first: what it moved to is unpaid then.
-    let terms = charge.refund_terms(Some(gate));
+    let terms = charge.refund_terms(Some(&gate.terms.refunds));
     let moves: Vec<MoveAway> = { chain.bookings.windows(2) }
         .map(|pair| MoveAway {
             start: pair[0].start,

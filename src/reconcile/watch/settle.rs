@@ -34,7 +34,8 @@ pub(super) fn due(
     for charge in over {
         let decided_by = decided_by(store, &charge)?;
         let gate = policy.gate_of(&charge, decided_by.as_deref());
-        let is_due = final_at(charge.end, &charge.refund_terms(gate)) <= now;
+        let terms = charge.refund_terms(gate.map(|gate| &gate.terms.refunds));
+        let is_due = final_at(charge.end, &terms) <= now;
         if is_due {
             due.push(charge);
         }
@@ -258,7 +259,7 @@ fn judge(
     let known = || policy.gate_of(charge, named.as_deref());
     let first_gate = gate(chain.bookings.first()).or_else(known);
     let last_gate = gate(chain.bookings.last()).or(first_gate);
-    let terms = charge.refund_terms(first_gate);
+    let terms = charge.refund_terms(first_gate.map(|gate| &gate.terms.refunds));
     // An occurrence costs what it does as one of its series.
     let occurrences = request_of(store, &charge.booking.uid)?
         .map_or(1, |request| request.bookings.len())
