@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use maitred::domain::decision::Finding;
 use maitred::domain::entry_reason::{EntryCode, EntryReason};
 use maitred::domain::fact::Fact;
 use maitred::domain::ledger_state::LedgerFact;
@@ -41,12 +40,9 @@ pub fn scrubbed(mut fact: Fact) -> Fact {
             if let Some(text) = &mut request.text {
                 word(text);
             }
-            let findings = request.findings.iter().map(|finding| Finding {
-                detail: WORD.into(),
-                ..finding.clone()
-            });
-            let findings: Vec<Finding> = findings.collect();
-            request.findings = findings.into();
+            for finding in &mut request.findings {
+                word(&mut finding.detail);
+            }
         }
         Fact::Called { call, .. } => word(&mut call.text),
         Fact::Unresolved { detail, .. } => word(detail),
