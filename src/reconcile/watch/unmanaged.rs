@@ -326,6 +326,13 @@ impl Walk<'_, '_> {
                 detail = format!("{detail}: it was made before the ledger began");
                 Unmanaged::Report
             }
+            Cause::Others
+                if terms.unmanaged == Unmanaged::Cancel
+                    && !self.is_surely_of_others(booking).await? =>
+            {
+                Cause::Unclear.word().clone_into(&mut detail);
+                Unmanaged::Report
+            }
             Cause::Others | Cause::Again => terms.unmanaged,
             Cause::OurConfirm => Unmanaged::Charge,
             Cause::Unclear => Unmanaged::Report,
@@ -365,6 +372,33 @@ impl Walk<'_, '_> {
             },
         }
         self.list(booking, known, cause.code(), &detail).await
+    }
+
+    /// Whether no confirm of ours can have accepted it. The confirm of another occurrence accepts the whole
+    /// series, and a list shows that occurrence only as long as it stands: so the series is read before an
+    /// occurrence is cancelled. Without that reading it is not known.
+    async fn is_surely_of_others(&self, booking: &Booking) -> Result<bool, PassError> {
+        let Some(series) = &booking.series else {
+            return Ok(true);
+        };
+        let all = match self.ports.calendar.series(&series.uid()).await {
+            Ok(all) => all.unwrap_or_default(),
+            Err(error) if crate::reconcile::observe::ends_the_pass(&error) => {
+                return Err(error.into());
+            }
+            Err(_) => return Ok(false),
+        };
+        let siblings: Vec<BookingUid> = all.into_iter().map(|one| one.uid).collect();
+        if siblings.len() > MAX_SIBLINGS {
+            return Ok(false);
+        }
+        let one = booking.clone();
+        let known = self
+            .ports
+            .store
+            .with(move |store| known(store, &one, &siblings));
+        let known = known.await.map_err(PassError::Store)?;
+        Ok(known.our_confirm == OurConfirm::No)
     }
 
     async fn judged(&mut self, booking: &Booking, how: AcceptedMove) -> Result<Judged, PassError> {
