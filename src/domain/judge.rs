@@ -1,6 +1,6 @@
 //! One request against the gate's rules, in order of precedence: the first rule that objects
 //! decides, and every rule that could be looked at leaves a finding. Documented in this order in
-//! the README, tested in this order below.
+//! `docs/rules.md`, tested in this order below.
 
 mod calendar;
 mod people;
