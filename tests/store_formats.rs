@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use maitred::domain::fact::Fact;
 use maitred::domain::time::{Span, Time};
+use maitred::store::copy;
 use maitred::store::log::line::{FORMAT, LedgerId, OLDEST};
 use maitred::store::log::walk::Walk;
 use maitred::store::open::{Create, Notice, open};
@@ -122,6 +123,28 @@ fn a_log_of_format_1_opens_and_goes_on_in_format_2() {
         let again = open(dir.path(), Create::No, later(now), &mut |_| {}).expect("it opens");
         assert_eq!(again.notices, [], "{name}");
         assert_eq!(again.store.head().seq, commits + 1, "{name}");
+    }
+}
+
+/// A backup of format 1 is restored with its files as they are and the mark in a segment of format 2.
+#[test]
+fn a_backup_of_format_1_is_restored() {
+    for name in GOLDEN {
+        let backup = store(name);
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("store");
+        let now = "2027-12-01T00:00:00Z".parse().expect("an instant");
+        let restored = copy::restore(backup.path(), &path, now).expect("it is restored");
+        let golden = fs::read(fixture(name)).expect("read");
+        let first = fs::read(path.join("log/00000001.jsonl")).expect("read");
+        assert_eq!(first, golden, "{name}");
+        let opened = open(&path, Create::No, now, &mut |_| {}).expect("it opens");
+        assert_eq!(opened.store.head().seq, restored.head.seq + 1, "{name}");
+        let state = opened.store.ledger_state().expect("a state");
+        assert!(state.restored.is_some(), "{name}");
+        let of_backup = Walk::ledger_id(&backup.path().join("log")).expect("an id");
+        let of_store = Walk::ledger_id(&path.join("log")).expect("an id");
+        assert_eq!(of_store, of_backup, "{name}");
     }
 }
 

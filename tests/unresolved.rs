@@ -257,7 +257,25 @@ async fn a_confirmation_that_met_a_cancelled_booking_is_listed_or_cancelled_agai
     }
 }
 
-/// Two moves at once make two pending successors of one paid booking; the booking names one of them.
+/// The watch cancels the booking, the answer is lost, and the booking cannot be read after it.
+async fn cancels_without_an_answer(house: &mut House, uid: &str) {
+    let lost = Fault::HangUp {
+        stage: Stage::After,
+    };
+    let unread = Fault::Error {
+        stage: Stage::Before,
+    };
+    {
+        let mut sandbox = house.sandbox.lock();
+        sandbox.add_fault(Rule::next(Kind::Cancel, lost)).unwrap();
+        // The booking is read twice before the call, and once after it.
+        let rule = Rule::next(Kind::Get, unread).skipping(2);
+        sandbox.add_fault(rule).unwrap();
+    }
+    house.watch(true).await;
+    assert_eq!(house.status(uid), "cancelled");
+}
+
 /// The server keeps the name of the cancellation that stood before, so the name does not tell whose a
 /// cancellation is.
 #[tokio::test]
@@ -268,21 +286,7 @@ async fn our_own_cancellation_gives_everything_back_although_its_answer_was_lost
         let late = time(START) - Span::hours(3) - house.clock.now();
         house.clock.advance(late);
         edit(&house, &uid, |row| row.cancelled_by = Some(BO.to_owned()));
-        let lost = Fault::HangUp {
-            stage: Stage::After,
-        };
-        let unread = Fault::Error {
-            stage: Stage::Before,
-        };
-        {
-            let mut sandbox = house.sandbox.lock();
-            sandbox.add_fault(Rule::next(Kind::Cancel, lost)).unwrap();
-            // The booking is read twice before the call, and once after it.
-            let rule = Rule::next(Kind::Get, unread).skipping(2);
-            sandbox.add_fault(rule).unwrap();
-        }
-        house.watch(true).await;
-        assert_eq!(house.status(&uid), "cancelled");
+        cancels_without_an_answer(&mut house, &uid).await;
         assert_eq!(house.balance(BO).await, (4, 0, 1), "nothing is known yet");
         if killed {
             house.session = Session::default();
@@ -306,21 +310,7 @@ async fn a_decline_waits_while_our_own_cancellation_of_a_paid_booking_has_no_end
         gate.short_of_credit = Effect::Decline;
     }
     edit(&house, &uid, |row| row.cancelled_by = Some(BO.to_owned()));
-    let lost = Fault::HangUp {
-        stage: Stage::After,
-    };
-    let unread = Fault::Error {
-        stage: Stage::Before,
-    };
-    {
-        let mut sandbox = house.sandbox.lock();
-        sandbox.add_fault(Rule::next(Kind::Cancel, lost)).unwrap();
-        // The booking is read twice before the call, and once after it.
-        let rule = Rule::next(Kind::Get, unread).skipping(2);
-        sandbox.add_fault(rule).unwrap();
-    }
-    house.watch(true).await;
-    assert_eq!(house.status(&uid), "cancelled");
+    cancels_without_an_answer(&mut house, &uid).await;
     assert_eq!(house.balance(BO).await, (0, 0, 1), "nothing is known yet");
     house.clock.advance(Span::minutes(20));
     let next = house.request(house.kinds.lesson, BO, "2026-12-04T09:00:00Z");
@@ -368,6 +358,7 @@ async fn what_a_decline_looks_at_is_judged_like_the_rest() {
     nothing_more(&mut house, "judged").await;
 }
 
+/// Two moves at once make two pending successors of one paid booking; the booking names one of them.
 #[tokio::test]
 async fn of_two_successors_one_carries_the_charge_whoever_looks_first() {
     for watch_first in [false, true] {

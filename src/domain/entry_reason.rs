@@ -126,7 +126,7 @@ impl NamedBy {
 
 impl NotConfirmed {
     /// Reads after "the booking".
-    fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Self::Pending => "is still pending",
             Self::Rejected => "was declined",

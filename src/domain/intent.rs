@@ -137,38 +137,28 @@ impl Sight {
         }
     }
 
-    /// What it was when its hold is given back.
-    fn not_confirmed(self) -> NotConfirmed {
-        match self {
+    /// What the booking is instead of confirmed; none when it is accepted.
+    fn not_confirmed(self) -> Option<NotConfirmed> {
+        Some(match self {
+            Self::Accepted | Self::AcceptedAfterMove | Self::AcceptedAfterCancel => return None,
             Self::Pending => NotConfirmed::Pending,
             Self::Rejected => NotConfirmed::Rejected,
-            // One that is accepted keeps what is held for it.
-            Self::Cancelled
-            | Self::Accepted
-            | Self::AcceptedAfterMove
-            | Self::AcceptedAfterCancel => NotConfirmed::Cancelled,
+            Self::Cancelled => NotConfirmed::Cancelled,
             Self::Gone => NotConfirmed::Gone,
             Self::OtherStatus => NotConfirmed::OtherStatus,
             Self::Begun => NotConfirmed::Begun,
             Self::Over => NotConfirmed::Over,
             Self::Unread => NotConfirmed::Unread,
-        }
+        })
     }
 
     /// Reads after "the booking".
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Pending => "is still pending",
-            Self::Accepted => "was accepted",
-            Self::AcceptedAfterMove => "was moved to another time and is accepted",
-            Self::AcceptedAfterCancel => "was cancelled and is accepted",
-            Self::Rejected => "was declined",
-            Self::Cancelled => "was cancelled",
-            Self::Gone => "is gone",
-            Self::OtherStatus => "has a status that maitred does not know",
-            Self::Begun => "began before it was confirmed",
-            Self::Over => "was over before it was answered",
-            Self::Unread => "could not be read",
+        match (self, self.not_confirmed()) {
+            (_, Some(found)) => found.word(),
+            (Self::AcceptedAfterMove, None) => "was moved to another time and is accepted",
+            (Self::AcceptedAfterCancel, None) => "was cancelled and is accepted",
+            (_, None) => "was accepted",
         }
     }
 }
@@ -478,16 +468,16 @@ fn confirmed(
             .iter()
             .find(|charge| charge.booking.uid == booking.uid)
             .filter(|charge| charge.state == ChargeState::Held);
-        match held {
-            Some(_) if seen.is_accepted() => facts.push(Fact::Post {
+        match (held, seen.not_confirmed()) {
+            (Some(_), None) => facts.push(Fact::Post {
                 booking: booking.uid.clone(),
             }),
-            Some(_) => facts.push(Fact::Void {
+            (Some(_), Some(found)) => facts.push(Fact::Void {
                 booking: booking.uid.clone(),
-                reason: EntryCode::NotConfirmed(seen.not_confirmed()).into(),
+                reason: EntryCode::NotConfirmed(found).into(),
                 back: Vec::new(),
             }),
-            None => {}
+            (None, _) => {}
         }
         if seen.is_accepted() {
             any = true;

@@ -145,7 +145,7 @@ pub fn plan(snapshot: &Snapshot, policy: &Policy) -> Plan {
             text: format!("and {more} more requests that began without an answer"),
         });
     }
-    planner.plan.put_off_what_own_declines_free();
+    planner.plan.defer_behind_freed_charges();
     planner.plan
 }
 

@@ -182,25 +182,6 @@ impl Who {
             Self::Other(by.clone())
         }
     }
-
-    /// Reads after "cancelled": without a third party's address, which has no place in logs.
-    pub fn word(&self, terms: &RefundTerms) -> &'static str {
-        match self {
-            Self::Host if terms.trust_named_cancels => "by the host",
-            Self::Host => "in the host's name, which counts as the booker's",
-            Self::Booker => "by the booker",
-            Self::Other(_) => "by a third party",
-            Self::Unnamed => "without a name",
-        }
-    }
-
-    /// The same for explanations and statements, with the address.
-    pub fn named(&self, terms: &RefundTerms) -> String {
-        match self {
-            Self::Other(address) => format!("by {address}"),
-            Self::Host | Self::Booker | Self::Unnamed => self.word(terms).to_owned(),
-        }
-    }
 }
 
 /// In whose name a booking was moved, by what replaced it. An occurrence of a series, and what came

@@ -11,6 +11,11 @@ pub type Time = DateTime<Utc>;
 /// A length of time.
 pub type Span = TimeDelta;
 
+/// Clocks that differ by no more than this count as equal: those of this machine and of the server, and
+/// this machine's own before and after it was set. Beyond it nothing final is decided. Machines with NTP
+/// agree within milliseconds; the gates' shortest terms count in minutes.
+pub const CLOCK_TOLERANCE: Span = Span::minutes(2);
+
 /// Where `now` comes from, for the floors that have to ask while they work. The domain never does.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 

@@ -3,11 +3,7 @@
 
 use super::ports::Ports;
 use crate::domain::plan::Problem;
-use crate::domain::time::Span;
-
-/// Beyond this difference between the clocks nothing final is decided. Machines with NTP agree
-/// within milliseconds; the gates' shortest terms count in minutes.
-const MAX_DIFFERENCE: Span = Span::minutes(2);
+use crate::domain::time::{CLOCK_TOLERANCE, Span};
 
 /// What the problem is called in reports, logs and the status.
 pub const CLOCK_OFF: &str = "clock-off";
@@ -31,12 +27,12 @@ pub fn clock_problem(ports: &Ports<'_>) -> Option<Problem> {
             "the server's clock is {} s {way} this machine's: nothing is confirmed, declined or \
              closed until they agree within {} s; set this machine's clock (NTP)",
             difference.num_seconds().abs(),
-            MAX_DIFFERENCE.num_seconds()
+            CLOCK_TOLERANCE.num_seconds()
         ),
     })
 }
 
 fn difference(ports: &Ports<'_>) -> Option<Span> {
     let difference = ports.calendar.clock_difference()?;
-    (difference.abs() > MAX_DIFFERENCE).then_some(difference)
+    (difference.abs() > CLOCK_TOLERANCE).then_some(difference)
 }

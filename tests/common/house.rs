@@ -282,7 +282,7 @@ impl House {
             }
         }
         let plan = self.ok(&["plan"]);
-        panic!("not done after {runs} runs that nobody disturbed: {last}\n{plan}");
+        panic!("not done after {runs} undisturbed runs: {last}\n{plan}");
     }
 
     /// What is wrong: each booking decided, mailed and charged once, and the sums.

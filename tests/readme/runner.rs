@@ -1,4 +1,4 @@
-//! Runs the commands of pages in an empty folder, beside a sandbox of their own.
+//! Runs the commands of pages in an empty folder, each page against a sandbox of its own.
 
 use std::fs;
 use std::net::TcpListener;

@@ -192,8 +192,8 @@ pub fn verify(view: &VerifyView) -> String {
     );
     if view.differences.is_empty() && !view.compared {
         return format!(
-            "The log is sound. The store beside it is compared while a daemon runs; without one it is \
-             made anew wherever it is in doubt.\n{looked}"
+            "The log is sound. The projection is compared with it while a daemon runs; without one, it is \
+             rebuilt wherever it is in doubt.\n{looked}"
         );
     }
     if view.differences.is_empty() {

@@ -50,7 +50,7 @@ pub struct Counts {
 /// What looks after confirmed bookings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchStatus {
-    /// When the last watch and the last audit that came to their end began, whoever ran them.
+    /// When the last complete watch and the last complete audit began, run by the daemon or by a command.
     pub watched: Option<String>,
     pub audited: Option<String>,
     /// The last one of this daemon.

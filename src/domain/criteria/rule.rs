@@ -9,7 +9,7 @@ use crate::domain::rule::localized_text::LocalizedText;
 pub struct Rule {
     pub name: String,
     pub require: Expression,
-    /// What the booker is told; `None`: that the rule is not met.
+    /// The text for the booker. Without one, the text says that the rule is not met.
     pub reason: Option<LocalizedText>,
     pub effect: Effect,
 }

@@ -26,25 +26,25 @@ impl Plan {
             .collect()
     }
 
-    /// Takes out declines for want of what another decline of this plan frees: the charge that the declined
-    /// request would have taken over comes back to its account. The next pass decides with it.
-    pub(super) fn put_off_what_own_declines_free(&mut self) {
-        let declined = self.steps.iter().filter(|step| step.declines_anew());
-        let freed: BTreeMap<AccountId, RequestId> = declined
-            .filter(|step| step.request.carries.is_some())
-            .filter_map(|step| Some((step.request.account.clone()?, step.request.id.clone())))
-            .collect();
-        if freed.is_empty() {
-            return;
+    /// Defers declines that another decline of this plan may make unnecessary: when a request that would
+    /// have taken over a charge is declined, the credits of that charge come back to the account. The first
+    /// such decline of an account is carried out, and the next pass decides the others with the new balance.
+    pub(super) fn defer_behind_freed_charges(&mut self) {
+        let mut freeing: BTreeMap<AccountId, RequestId> = BTreeMap::new();
+        for step in self.steps.iter().filter(|step| step.declines_anew()) {
+            let request = &step.request;
+            if let (Some(account), Some(_)) = (&request.account, &request.carries) {
+                let first = freeing.entry(account.clone());
+                first.or_insert_with(|| request.id.clone());
+            }
         }
         let before = self.steps.len();
         self.steps.retain(|step| {
             let request = &step.request;
-            let frees = request.account.as_ref().and_then(|id| freed.get(id));
+            let first = request.account.as_ref().and_then(|id| freeing.get(id));
             !(step.declines_anew()
-                && request.carries.is_none()
                 && rests_on_the_account(request)
-                && frees.is_some_and(|other| *other != request.id))
+                && first.is_some_and(|first| *first != request.id))
         });
         self.more |= self.steps.len() < before;
     }

@@ -111,6 +111,35 @@ fn what_another_decline_of_the_same_pass_frees_is_waited_for() {
     check(&snapshot, &policy(), &["c decline taken decline c"], true);
 }
 
+/// Of two requests that would each take over a charge, one decline may pay for the other request.
+#[test]
+fn of_two_declines_that_free_a_charge_one_waits() {
+    let pending = vec![
+        asked("b", "bo@example.com", 1, -8),
+        asked("c", "bo@example.com", 2, -7),
+    ];
+    let noted = |id: &str| {
+        but(intent(id, &[id]), |r| {
+            r.state = RequestState::Noted;
+            r.decision = Decision::Review;
+        })
+    };
+    let snapshot = but(snapshot(pending, vec![bo(0)]), |s| {
+        for (name, paid_by) in [("b", "p"), ("c", "q")] {
+            s.carried
+                .insert(uid(name), charge(paid_by, ChargeState::Open));
+            s.records.insert(rid(name), noted(name));
+        }
+    });
+    let policy = policy_with(|gate| gate.cost = 3);
+    check(
+        &snapshot,
+        &policy,
+        &["b decline short-of-credit decline b"],
+        true,
+    );
+}
+
 #[test]
 fn another_reason_declines_alone() {
     let mut pending = vec![

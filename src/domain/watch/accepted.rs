@@ -5,7 +5,7 @@
 use crate::domain::booking::{Booking, Status};
 use crate::domain::decision::{Code, Decision, Outcome};
 use crate::domain::request::{CallEnd, CallNote, Charge, ChargeState, Request, RequestState};
-use crate::domain::time::{Span, Time};
+use crate::domain::time::{CLOCK_TOLERANCE, Span, Time};
 use crate::domain::unresolved::{Unresolved, UnresolvedCode, is_settled};
 
 /// How long after its end an unpaid booking stays on the unresolved list: an operator who looks once
@@ -28,9 +28,6 @@ pub struct AcceptedCase<'a> {
     pub our_confirm: OurConfirm,
     pub now: Time,
 }
-
-/// How far the server's clock may be from ours, or ours be set back, without notice.
-const CLOCKS: Span = Span::minutes(2);
 
 /// Whether our confirm of its series accepted the booking, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -281,7 +278,7 @@ pub fn confirmed_with(booking: &Booking, request: &Request) -> OurConfirm {
             };
             // A process that was killed during the call has not recorded it.
             let sent = request.calls.is_empty() && request.call.is_some();
-            return if (sent || calls.any(reached)) && booking.created <= at + CLOCKS {
+            return if (sent || calls.any(reached)) && booking.created <= at + CLOCK_TOLERANCE {
                 OurConfirm::Open
             } else {
                 OurConfirm::No
@@ -296,10 +293,10 @@ pub fn confirmed_with(booking: &Booking, request: &Request) -> OurConfirm {
     });
     // A process that was killed during the call has not recorded it.
     let ended = ended.max().or(request.call.map(|_| settled));
-    let was_there = ended.is_some_and(|at| booking.created <= at + CLOCKS);
+    let was_there = ended.is_some_and(|at| booking.created <= at + CLOCK_TOLERANCE);
     let written = booking
         .updated
-        .is_none_or(|at| at + CLOCKS >= request.decided);
+        .is_none_or(|at| at + CLOCK_TOLERANCE >= request.decided);
     if was_there && written {
         OurConfirm::Done
     } else {

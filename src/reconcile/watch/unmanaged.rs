@@ -3,7 +3,7 @@
 //! waited. Whatever is accepted without a charge is on the unresolved list until it is dealt with.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::accepted_move::{self, Judged};
 use super::cancel::{self, Why};
@@ -58,6 +58,9 @@ struct Walk<'a, 'p> {
     seen: &'a Seen,
     watched: &'a mut Watched,
     cancels_left: usize,
+    /// The occurrences of series that were read before one of them was to be cancelled; none where that
+    /// failed.
+    series: BTreeMap<RequestId, Option<Vec<BookingUid>>>,
 }
 
 pub(super) async fn unmanaged(
@@ -94,6 +97,7 @@ pub(super) async fn unmanaged(
         seen,
         watched,
         cancels_left: policy.limits.declines.at_most.saturating_sub(declined),
+        series: BTreeMap::new(),
     };
     for (booking, gate) in ours {
         if walk.watched.stops(ports) {
@@ -215,7 +219,6 @@ impl Walk<'_, '_> {
     }
 
     async fn known(&self, booking: &Booking) -> Result<Known, PassError> {
-        let one = booking.clone();
         let siblings: Vec<BookingUid> = match &booking.series {
             Some(series) => self
                 .seen
@@ -224,6 +227,16 @@ impl Walk<'_, '_> {
                 .collect(),
             None => Vec::new(),
         };
+        self.known_beside(booking, siblings).await
+    }
+
+    /// What the store knows of the booking, and of our confirm of these occurrences of its series.
+    async fn known_beside(
+        &self,
+        booking: &Booking,
+        siblings: Vec<BookingUid>,
+    ) -> Result<Known, PassError> {
+        let one = booking.clone();
         let known = self
             .ports
             .store
@@ -328,7 +341,7 @@ impl Walk<'_, '_> {
             }
             Cause::Others
                 if terms.unmanaged == Unmanaged::Cancel
-                    && !self.is_surely_of_others(booking).await? =>
+                    && !self.is_accepted_by_others(booking).await? =>
             {
                 Cause::Unclear.word().clone_into(&mut detail);
                 Unmanaged::Report
@@ -374,31 +387,45 @@ impl Walk<'_, '_> {
         self.list(booking, known, cause.code(), &detail).await
     }
 
-    /// Whether no confirm of ours can have accepted it. The confirm of another occurrence accepts the whole
-    /// series, and a list shows that occurrence only as long as it stands: so the series is read before an
-    /// occurrence is cancelled. Without that reading it is not known.
-    async fn is_surely_of_others(&self, booking: &Booking) -> Result<bool, PassError> {
+    /// Whether no confirm of ours can have accepted the booking. The confirm of one occurrence accepts its
+    /// whole series, and a list shows that occurrence only while it is accepted. So the series is read before
+    /// an occurrence is cancelled. When it cannot be read, the answer is no.
+    async fn is_accepted_by_others(&mut self, booking: &Booking) -> Result<bool, PassError> {
         let Some(series) = &booking.series else {
             return Ok(true);
         };
-        let all = match self.ports.calendar.series(&series.uid()).await {
-            Ok(all) => all.unwrap_or_default(),
-            Err(error) if crate::reconcile::observe::ends_the_pass(&error) => {
-                return Err(error.into());
+        let siblings = match self.series.get(series) {
+            Some(siblings) => siblings.clone(),
+            None => {
+                let siblings = self.read_series(series).await?;
+                self.series.insert(series.clone(), siblings.clone());
+                siblings
             }
-            Err(_) => return Ok(false),
         };
-        let siblings: Vec<BookingUid> = all.into_iter().map(|one| one.uid).collect();
-        if siblings.len() > MAX_SIBLINGS {
+        let Some(siblings) = siblings.filter(|all| all.len() <= MAX_SIBLINGS) else {
             return Ok(false);
-        }
-        let one = booking.clone();
-        let known = self
-            .ports
-            .store
-            .with(move |store| known(store, &one, &siblings));
-        let known = known.await.map_err(PassError::Store)?;
+        };
+        let known = self.known_beside(booking, siblings).await?;
         Ok(known.our_confirm == OurConfirm::No)
+    }
+
+    /// The occurrences of a series, whatever their status; none when they could not be read. In v1, which
+    /// has no such reading, a confirm accepts one booking only.
+    async fn read_series(&self, series: &RequestId) -> Result<Option<Vec<BookingUid>>, PassError> {
+        let uid = series.uid();
+        let read = tokio::select! {
+            biased;
+            () = self.ports.stop.told() => return Ok(None),
+            read = self.ports.calendar.series(&uid) => read,
+        };
+        match read {
+            Ok(all) => {
+                let all = all.unwrap_or_default().into_iter();
+                Ok(Some(all.map(|one| one.uid).collect()))
+            }
+            Err(error) if crate::reconcile::observe::ends_the_pass(&error) => Err(error.into()),
+            Err(_) => Ok(None),
+        }
     }
 
     async fn judged(&mut self, booking: &Booking, how: AcceptedMove) -> Result<Judged, PassError> {

@@ -101,17 +101,6 @@ impl Hash {
     }
 }
 
-impl Header {
-    /// The format of the segment's lines.
-    pub fn format(&self) -> u32 {
-        if self.ledger.is_some() {
-            FORMAT
-        } else {
-            OLDEST
-        }
-    }
-}
-
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(std::str::from_utf8(&self.hex()).expect("hexadecimal is ASCII"))

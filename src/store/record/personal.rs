@@ -1,5 +1,5 @@
-//! What may name a person, in one field of its own beside the codes, numbers and names of bookings, so
-//! that it can be taken out of a line without touching the rest.
+//! The field that holds what may name a person. It is separate from codes, numbers and names of bookings, so
+//! that it can be removed from a line without touching the rest.
 
 use serde::{Deserialize, Serialize};
 
