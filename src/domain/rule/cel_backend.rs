@@ -260,7 +260,10 @@ fn readable(error: &ExecutionError) -> String {
                 .argument_types()
                 .iter()
                 .map(|name| name.rsplit('.').next());
-            let function = of.function().trim_matches(['_', '@']);
+            let function = match of.function() {
+                "_[_]" => "[]",
+                other => other.trim_matches(['_', '@']),
+            };
             // The second operand of `.` is the name of a field.
             let count = if function == "." { 1 } else { usize::MAX };
             let kinds = kinds.flatten().map(str::to_lowercase).take(count);
@@ -279,6 +282,15 @@ fn readable(error: &ExecutionError) -> String {
             "division by zero".to_owned()
         }
         ExecutionError::IndexOutOfBounds(_) => "the list has no such element".to_owned(),
+        ExecutionError::UnsupportedIndex(index, of) => {
+            format!("`[]` is not defined for {} and {}", kind(of), kind(index))
+        }
+        ExecutionError::UnsupportedKeyType(key) => {
+            format!("`[]` is not defined for map and {}", kind(key))
+        }
+        ExecutionError::ValuesNotComparable(left, right) => {
+            format!("{} and {} cannot be compared", kind(left), kind(right))
+        }
         ExecutionError::FunctionError { function, message } => {
             let message: String = message.chars().take(200).collect();
             format!("{function}: {message}")

@@ -215,6 +215,18 @@ fn what_cannot_be_said_is_an_error_for_people() {
         ),
         ("booking.guests[1] == \"x\"", "the list has no such element"),
         (
+            "booking.answers.colours[1.5] == \"x\"",
+            "`[]` is not defined for list and double",
+        ),
+        (
+            "booking.answers.colours[booking.answers.topic] == \"x\"",
+            "`[]` is not defined for list and string",
+        ),
+        (
+            "booking.answers.colours < booking.answers.colours",
+            "`<` is not defined for list and list",
+        ),
+        (
             "9223372036854775807 + member.day > 0",
             "`+` leaves the range of numbers",
         ),
