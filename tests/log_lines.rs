@@ -29,7 +29,17 @@ fn what_is_left_and_what_operators_do_is_logged_once() {
     let uid = rustix::process::getuid().as_raw();
 
     let paid = house.ask(house.lesson, BO, "09:00:00Z");
-    daemon.says("confirmed");
+    let lines = daemon.says("confirmed");
+    assert!(
+        line(&lines, "confirmed").contains(" credits=1 "),
+        "{lines:#?}"
+    );
+    // What was not charged has no credits in its line.
+    let unknown = house.ask(house.lesson, "di@example.com", "10:00:00Z");
+    let lines = daemon.says("declined");
+    let declined = line(&lines, "declined");
+    assert!(declined.contains(&unknown), "{declined}");
+    assert!(!declined.contains("credits="), "{declined}");
     let short = house.ask(house.dinner, BO, "11:00:00Z");
     let lines = daemon.says("waits");
     assert!(line(&lines, "waits").contains(&short), "{lines:#?}");
@@ -92,6 +102,37 @@ fn an_outage_names_the_server_and_its_end_is_told() {
     assert!(over.contains(server), "{over}");
     let (code, _) = daemon.end();
     assert_eq!(code, 0);
+}
+
+/// Passes are far apart here, so that the fault strikes a watch. After it the next watch is a minute
+/// away, unless an operator asks for one.
+#[test]
+fn an_outage_of_watches_names_the_server_and_its_end_is_told() {
+    let house = House::new("v2");
+    let config = fs::read_to_string(house.path("config.toml")).unwrap();
+    let config = config.replace("poll = \"1s\"", "poll = \"1h\"");
+    fs::write(house.path("config.toml"), config).unwrap();
+    let daemon = Daemon::start(&house);
+    until("a pass", || house.count(Kind::List) > 0);
+    let down = Fault::BadGateway {
+        stage: Stage::Before,
+    };
+    let rule = Rule::next(Kind::List, down).times(Times::Count(1));
+    house.sandbox.lock().add_fault(rule).unwrap();
+    let url = house.sandbox.base_url();
+    let server = url.trim_start_matches("http://");
+    let lines = daemon.says("the watch is tried again in a minute");
+    let failed = line(&lines, "the watch is tried again");
+    let problem = format!("{server} answered 502");
+    assert!(failed.contains(&problem), "{failed}");
+    house.ok(&["pass", "--watch"]);
+    let lines = daemon.says("watches work again");
+    let over = line(&lines, "watches work again");
+    assert!(over.contains(server) && over.contains("502"), "{over}");
+    let (code, lines) = daemon.end();
+    assert_eq!(code, 0);
+    let told = lines.iter().filter(|line| line.contains("work again"));
+    assert_eq!(told.count(), 0, "told once: {lines:#?}");
 }
 
 /// Without a daemon the command itself leaves the line.
