@@ -8,7 +8,7 @@ use std::fs;
 use maitred::daemon::clock;
 use maitred::domain::time::{Span, Time};
 use maitred::sandbox::faults::{Fault, Rule, Stage, Times};
-use maitred::sandbox::journal::Kind;
+use maitred::sandbox::journal::Operation;
 use serde_json::Value;
 
 use house::{Daemon, House, Ran, ran, until};
@@ -210,7 +210,7 @@ fn what_is_left_for_a_person_and_the_end_of_an_outage_are_lines_of_the_log() {
     let away = Fault::BadGateway {
         stage: Stage::Before,
     };
-    let rule = Rule::next(Kind::List, away).times(Times::Always);
+    let rule = Rule::next(Operation::List, away).times(Times::Always);
     house.sandbox.lock().add_fault(rule).unwrap();
     let heard = daemon.says("the next pass looks again");
     let host = house.sandbox.base_url();

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use maitred::daemon::clock;
 use maitred::sandbox::actions::{Action, Said};
 use maitred::sandbox::faults::{Fault, Rule, Stage};
-use maitred::sandbox::journal::{Kind, MailKind, Recipient};
+use maitred::sandbox::journal::{Operation, MailKind, Recipient};
 use maitred::sandbox::model::EventType;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -65,9 +65,9 @@ fn a_run_confirms_declines_and_leaves_and_a_second_one_sends_nothing() {
         assert_eq!(house.status(&foreign), "pending");
         assert_eq!(house.balance("bo@example.com"), (3, 0, 1));
         assert_eq!(house.balance("al@example.com"), (2, 0, 0));
-        let sent = [Kind::Confirm, Kind::Decline, Kind::Cancel].map(|kind| house.count(kind));
+        let sent = [Operation::Confirm, Operation::Decline, Operation::Cancel].map(|kind| house.count(kind));
         house.ok(&["run", "--once"]);
-        let again = [Kind::Confirm, Kind::Decline, Kind::Cancel].map(|kind| house.count(kind));
+        let again = [Operation::Confirm, Operation::Decline, Operation::Cancel].map(|kind| house.count(kind));
         assert_eq!(sent, again, "{dialect}");
         let explained = house.ok(&["explain", &al]);
         for word in ["short-of-credit", "declined", "balance is 2"] {
@@ -256,11 +256,11 @@ fn the_key_is_never_shown_even_when_the_server_repeats_it() {
         house.ask(house.lesson, "bo@example.com", "09:00:00Z");
         house.ask(house.lesson, "who@example.com", "10:00:00Z");
         for kind in [
-            Kind::List,
-            Kind::Confirm,
-            Kind::Decline,
-            Kind::Cancel,
-            Kind::Me,
+            Operation::List,
+            Operation::Confirm,
+            Operation::Decline,
+            Operation::Cancel,
+            Operation::Me,
         ] {
             let rule = Rule::next(kind, Fault::EchoKey);
             house.sandbox.lock().add_fault(rule).unwrap();
@@ -358,10 +358,10 @@ fn a_daemon_that_is_killed_leaves_nothing_undone() {
         stage: Stage::After,
         ms: 2_000,
     };
-    let rule = Rule::next(Kind::Confirm, slow);
+    let rule = Rule::next(Operation::Confirm, slow);
     house.sandbox.lock().add_fault(rule).unwrap();
     let mut daemon = Daemon::start(&house);
-    until("the call", || house.count(Kind::Confirm) == 1);
+    until("the call", || house.count(Operation::Confirm) == 1);
     daemon.child.kill().unwrap();
     daemon.child.wait().unwrap();
     house.ok(&["run", "--once"]);
@@ -372,7 +372,7 @@ fn a_daemon_that_is_killed_leaves_nothing_undone() {
         .journal
         .mails_for(&uid, Recipient::Booker, MailKind::Confirmed);
     assert_eq!(mails, 1);
-    assert_eq!(world.journal.count_for(&uid, Kind::Confirm), 1);
+    assert_eq!(world.journal.count_for(&uid, Operation::Confirm), 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
 use maitred::sandbox::faults::{Fault, Rule, Stage};
-use maitred::sandbox::journal::{Kind, MailKind, Recipient};
+use maitred::sandbox::journal::{Operation, MailKind, Recipient};
 use serde_json::Value;
 
 use house::{Daemon, House, ran, until};
@@ -147,7 +147,7 @@ fn a_word_is_refused_clearly_or_counts_once() {
     assert_eq!(late.code, 1);
     let refusal: Value = serde_json::from_str(late.err.trim()).unwrap();
     assert_eq!(refusal["code"], "decided", "{refusal}");
-    assert_eq!(house.count(Kind::Confirm), 1);
+    assert_eq!(house.count(Operation::Confirm), 1);
 }
 
 #[test]
@@ -184,10 +184,10 @@ fn a_word_that_is_said_while_a_pass_is_under_way_is_acted_on_right_after_it() {
         stage: Stage::After,
         ms: 2_000,
     };
-    let rule = Rule::next(Kind::Confirm, slow);
+    let rule = Rule::next(Operation::Confirm, slow);
     house.sandbox.lock().add_fault(rule).unwrap();
     let daemon = Daemon::start(&house);
-    until("the slow call", || house.count(Kind::Confirm) == 1);
+    until("the slow call", || house.count(Operation::Confirm) == 1);
     house.ok(&["review", "decline", &dinner]);
     until("the decline", || house.status(&dinner) == "rejected");
     assert_eq!(daemon.end().0, 0);
@@ -402,5 +402,5 @@ fn a_backup_beside_a_daemon_is_restored_where_nothing_is() {
     assert_eq!(house.balance("bo@example.com"), (3, 0, 1));
     house.ok(&["ledger", "verify"]);
     house.ok(&["run", "--once", "--watch"]);
-    assert_eq!(house.count(Kind::Confirm), 1, "nobody is confirmed again");
+    assert_eq!(house.count(Operation::Confirm), 1, "nobody is confirmed again");
 }

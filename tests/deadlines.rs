@@ -20,7 +20,7 @@ use maitred::domain::request::{ChargeState, RequestState};
 use maitred::domain::time::Span;
 use maitred::reconcile::report::Report;
 use maitred::sandbox::faults::{Fault, RowFault, Rule, Stage, Times};
-use maitred::sandbox::journal::Kind;
+use maitred::sandbox::journal::Operation;
 use maitred::sandbox::model::Status;
 use maitred::store::port::Store;
 
@@ -33,7 +33,7 @@ fn fault(house: &House, rule: Rule) {
 }
 
 fn confirms(house: &House) -> u64 {
-    house.sandbox.lock().journal.count(Kind::Confirm)
+    house.sandbox.lock().journal.count(Operation::Confirm)
 }
 
 /// The words of the unresolved list, each with its booking, sorted.
@@ -95,7 +95,7 @@ async fn a_confirm_that_failed_is_not_sent_after_the_start() {
         let failed = Fault::Error {
             stage: Stage::Before,
         };
-        fault(&house, Rule::next(Kind::Confirm, failed));
+        fault(&house, Rule::next(Operation::Confirm, failed));
         let report = house.pass().await;
         assert_eq!(ended(&report, &uid), "unresolved", "{dialect:?}");
         assert_eq!(house.balance(BO).await, (4, 1, 0), "{dialect:?}");
@@ -136,7 +136,7 @@ async fn a_confirm_without_an_answer_ends_when_it_can_run_no_more() {
     let lost = Fault::HangUp {
         stage: Stage::Before,
     };
-    fault(&house, Rule::next(Kind::Confirm, lost));
+    fault(&house, Rule::next(Operation::Confirm, lost));
     house.pass().await;
     house.clock.advance(Span::minutes(12));
     let report = house.fresh_pass().await.unwrap();
@@ -166,7 +166,7 @@ async fn a_slow_reading_does_not_send_a_confirm_after_the_start() {
         stage: Stage::After,
         ms: 1_000,
     };
-    fault(&house, Rule::next(Kind::Get, slow).about(&uid));
+    fault(&house, Rule::next(Operation::Get, slow).about(&uid));
     let report = house.pass().await;
     assert_eq!(confirms(&house), 0);
     assert_eq!(ended(&report, &uid), "superseded");
@@ -183,7 +183,7 @@ async fn a_series_is_not_confirmed_after_the_start_of_its_first_occurrence() {
     let failed = Fault::Error {
         stage: Stage::Before,
     };
-    fault(&house, Rule::next(Kind::Confirm, failed));
+    fault(&house, Rule::next(Operation::Confirm, failed));
     house.pass().await;
     assert_eq!(house.balance(BO).await, (2, 3, 0));
     house.clock.advance(Span::minutes(65));
@@ -235,7 +235,7 @@ async fn confirm_without_an_answer() -> (House, String) {
     let lost = Fault::HangUp {
         stage: Stage::After,
     };
-    fault(&house, Rule::next(Kind::Confirm, lost));
+    fault(&house, Rule::next(Operation::Confirm, lost));
     house.pass().await;
     (house, uid)
 }
@@ -245,7 +245,7 @@ fn hide_the_status(house: &House, uid: &str) {
     let unknown = Fault::Rows {
         as_if: RowFault::UnknownStatus,
     };
-    for kind in [Kind::List, Kind::Get] {
+    for kind in [Operation::List, Operation::Get] {
         let rule = Rule::next(kind, unknown.clone()).about(uid);
         fault(house, rule.times(Times::Always));
     }
@@ -258,7 +258,7 @@ async fn an_unknown_status_of_an_intent_is_listed_until_it_is_known() {
     let odd = Fault::Rows {
         as_if: RowFault::UnknownStatus,
     };
-    let odd = || Rule::next(Kind::Get, odd.clone()).about(&uid);
+    let odd = || Rule::next(Operation::Get, odd.clone()).about(&uid);
     fault(&house, odd().times(Times::Count(3)));
     house.clock.advance(Span::minutes(20));
     let planned = house.try_pass(true).await.unwrap();
@@ -335,7 +335,7 @@ async fn what_was_begun_before_a_restore_waits_until_it_is_accepted() {
     let failed = Fault::Error {
         stage: Stage::Before,
     };
-    fault(&house, Rule::next(Kind::Confirm, failed));
+    fault(&house, Rule::next(Operation::Confirm, failed));
     house.pass().await;
     let write = |fact: LedgerFact, at| {
         move |store: &mut dyn Store| store.commit(at, vec![Fact::Ledger(fact)], &[])

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use house::{House, POOR, RICH, Running, STRANGER};
 use maitred::daemon::clock;
-use maitred::sandbox::journal::Kind;
+use maitred::sandbox::journal::Operation;
 use places::{BYS, Part, Place};
 use rng::Rng;
 use shim::{Kill, Shim};
@@ -146,9 +146,9 @@ fn killed_at_any_instant_it_comes_to_the_same_end() {
             house.ask(who);
         }
         if rng.chance(300) {
-            house.answer_slowly(&[Kind::Confirm, Kind::Decline, Kind::List], 150);
+            house.answer_slowly(&[Operation::Confirm, Operation::Decline, Operation::List], 150);
         } else if slow_mail && rng.chance(400) {
-            house.mail_slowly(&[Kind::Confirm, Kind::Decline], SLOW_MAIL);
+            house.mail_slowly(&[Operation::Confirm, Operation::Decline], SLOW_MAIL);
             *mix.entry("slow mail").or_default() += 1;
         }
         let is_daemon = rng.chance(500);
@@ -191,7 +191,7 @@ fn killed_while_a_confirm_is_running_it_mails_once() {
     let mut house = House::new();
     for args in [&ONCE[..], &["run"]] {
         house.ask(RICH);
-        house.mail_slowly(&[Kind::Confirm], SLOW_MAIL);
+        house.mail_slowly(&[Operation::Confirm], SLOW_MAIL);
         let mut running = house.start(args, None);
         let ended = running.ended_within(PATIENCE, || house.is_underway());
         assert!(ended.is_none(), "{args:?} ended by itself");

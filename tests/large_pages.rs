@@ -11,7 +11,7 @@ use common::{House, KEY, ended};
 use maitred::calcom::connect::{Settings, connect};
 use maitred::calcom::port::Dialect;
 use maitred::domain::time::Span;
-use maitred::sandbox::journal::Kind;
+use maitred::sandbox::journal::Operation;
 
 /// Megabytes take a while in a test that is not optimized.
 const PATIENT: Duration = Duration::from_secs(60);
@@ -74,7 +74,7 @@ async fn a_page_that_is_too_large_hides_nobody() {
         };
         assert!(told.contains(&name), "{dialect:?}: {told}");
         assert!(told.contains("more than 8 MiB"), "{dialect:?}: {told}");
-        let lists = house.sandbox.lock().journal.count(Kind::List);
+        let lists = house.sandbox.lock().journal.count(Operation::List);
         assert!(lists < 60, "{dialect:?}: {lists} lists");
 
         // The audit reads on past the same bookings.

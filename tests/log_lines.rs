@@ -8,7 +8,7 @@ use std::fs;
 
 use house::{Daemon, House, until};
 use maitred::sandbox::faults::{Fault, Rule, Stage, Times};
-use maitred::sandbox::journal::Kind;
+use maitred::sandbox::journal::Operation;
 
 const BO: &str = "bo@example.com";
 
@@ -73,14 +73,13 @@ fn what_is_left_and_what_operators_do_is_logged_once() {
         assert!(line.contains(name), "{line}");
         assert!(!line.contains('@'), "no address in the log: {line}");
     }
-    let (code, lines) = daemon.end();
-    assert_eq!(code, 0);
+    let (code, lines) = daemon.end(Operation   assert_eq!(code, 0);
     let again = lines.iter().filter(|line| line.contains("no gate names"));
     assert_eq!(again.count(), 0, "{lines:#?}");
 }
 
 #[test]
-fn an_outage_names_the_server_and_its_end_is_told() {
+fn an_outage_naOperationthe_server_and_its_end_is_told() {
     let house = House::new("v2");
     let daemon = Daemon::start(&house);
     until("a pass", || house.count(Kind::List) > 0);

@@ -22,7 +22,7 @@ use maitred::reconcile::observe::observe;
 use maitred::reconcile::ports::{PassError, Ports};
 use maitred::sandbox::actions::{Action, Said, Shift};
 use maitred::sandbox::faults::{Fault, RowFault, Rule, Stage, Times};
-use maitred::sandbox::journal::{Kind, MailKind, Recipient};
+use maitred::sandbox::journal::{Operation, MailKind, Recipient};
 use maitred::sandbox::model::EventType;
 use maitred::sandbox::script::Trigger;
 use maitred::store::memory::MemoryStore;
@@ -31,10 +31,10 @@ use maitred::store::port::Store;
 const BOTH: [Dialect; 2] = [Dialect::V2, Dialect::V1];
 
 /// The call that refuses, and the mail it sends.
-fn refusal(dialect: Dialect) -> (Kind, MailKind, &'static str) {
+fn refusal(dialect: Dialect) -> (Operation, MailKind, &'static str) {
     match dialect {
-        Dialect::V2 => (Kind::Decline, MailKind::Declined, "rejected"),
-        Dialect::V1 => (Kind::Cancel, MailKind::Cancelled, "cancelled"),
+        Dialect::V2 => (Operation::Decline, MailKind::Declined, "rejected"),
+        Dialect::V1 => (Operation::Cancel, MailKind::Cancelled, "cancelled"),
     }
 }
 
@@ -43,7 +43,7 @@ fn mails(house: &House, uid: &str, kind: MailKind) -> u32 {
     world.journal.mails_for(uid, Recipient::Booker, kind)
 }
 
-fn count(house: &House, kind: Kind) -> u64 {
+fn count(house: &House, kind: Operation) -> u64 {
     house.sandbox.lock().journal.count(kind)
 }
 
@@ -92,10 +92,10 @@ async fn those_with_credit_are_confirmed_and_the_others_declined_with_a_reason()
         let confirmed = u32::from(dialect == Dialect::V2);
         assert_eq!(mails(&house, &bo, MailKind::Confirmed), confirmed);
 
-        let sent = count(&house, Kind::Confirm) + count(&house, refuse);
+        let sent = count(&house, Operation::Confirm) + count(&house, refuse);
         let before = house.sequence().await;
         let again = house.pass().await;
-        assert_eq!(count(&house, Kind::Confirm) + count(&house, refuse), sent);
+        assert_eq!(count(&house, Operation::Confirm) + count(&house, refuse), sent);
         assert_eq!(house.sequence().await, before);
         assert!(again.is_clean());
     }
@@ -117,8 +117,8 @@ async fn a_series_is_one_request_in_v2_and_each_its_own_in_v1() {
     for uid in &al {
         assert_eq!(house.status(uid), "rejected");
     }
-    assert_eq!(count(&house, Kind::Confirm), 1);
-    assert_eq!(count(&house, Kind::Decline), 1);
+    assert_eq!(count(&house, Operation::Confirm), 1);
+    assert_eq!(count(&house, Operation::Decline), 1);
     assert_eq!(house.balance("bo@example.com").await, (0, 0, 3));
     assert_eq!(house.balance("al@example.com").await, (2, 0, 0));
 
@@ -228,7 +228,7 @@ async fn every_trouble_is_over_after_three_passes() {
     let mut runs = tokio::task::JoinSet::new();
     for dialect in BOTH {
         let (refuse, ..) = refusal(dialect);
-        for kind in [Kind::Confirm, refuse, Kind::List, Kind::Get, Kind::Me] {
+        for kind in [Operation::Confirm, refuse, Operation::List, Operation::Get, Operation::Me] {
             for (name, fault) in troubles() {
                 let places = std::sync::Arc::clone(&places);
                 runs.spawn(async move {
@@ -243,7 +243,7 @@ async fn every_trouble_is_over_after_three_passes() {
     }
 }
 
-async fn one_trouble(dialect: Dialect, kind: Kind, name: &str, fault: Fault) {
+async fn one_trouble(dialect: Dialect, kind: Operation, name: &str, fault: Fault) {
     let what = format!("{dialect:?} {kind:?} {name}");
     let (refuse, mail, refused) = refusal(dialect);
     let mut house = House::new(dialect).await;
@@ -276,11 +276,11 @@ async fn one_trouble(dialect: Dialect, kind: Kind, name: &str, fault: Fault) {
     assert_eq!(house.status(&bad), refused, "{what}");
     assert_eq!(mails(&house, &bad, mail), 1, "{what}");
     assert_eq!(house.balance("bo@example.com").await, (3, 0, 2), "{what}");
-    let sent = count(&house, Kind::Confirm) + count(&house, refuse);
+    let sent = count(&house, Operation::Confirm) + count(&house, refuse);
     let report = house.fresh_pass().await.unwrap();
     assert!(report.is_clean(), "{what}");
     assert_eq!(
-        count(&house, Kind::Confirm) + count(&house, refuse),
+        count(&house, Operation::Confirm) + count(&house, refuse),
         sent,
         "{what}"
     );
@@ -333,7 +333,7 @@ async fn what_others_do_first_is_never_undone() {
                 let uid = house.request(house.kinds.lesson, email, "2026-12-01T09:00:00Z");
                 {
                     let mut world = house.sandbox.lock();
-                    let trigger = Trigger::after(Kind::List, 1);
+                    let trigger = Trigger::after(Operation::List, 1);
                     world.script.add(trigger, vec![action(&uid)]);
                 }
                 house.pass().await;
@@ -361,7 +361,7 @@ async fn what_others_do_first_is_never_undone() {
                 if credit == 1 && *name != "host accepts" && *name != "booker moves" {
                     assert_eq!(house.balance("bo@example.com").await, (1, 0, 0), "{what}");
                 }
-                assert_eq!(count(&house, Kind::Confirm), 0, "{what}");
+                assert_eq!(count(&house, Operation::Confirm), 0, "{what}");
             }
         }
     }
@@ -464,7 +464,7 @@ async fn what_is_over_before_it_could_be_confirmed_is_given_back() {
         let fault = Fault::Error {
             stage: Stage::Before,
         };
-        let rule = Rule::next(Kind::Confirm, fault);
+        let rule = Rule::next(Operation::Confirm, fault);
         house.sandbox.lock().add_fault(rule).unwrap();
         house.pass().await;
         assert_eq!(house.balance("bo@example.com").await, (4, 1, 0));
@@ -559,7 +559,7 @@ async fn refusing_with_cancel_cancels() {
     let report = house.pass().await;
     assert_eq!(house.status(&uid), "cancelled");
     assert_eq!(ended(&report, &uid), "declined");
-    assert_eq!(count(&house, Kind::Decline), 0);
+    assert_eq!(count(&house, Operation::Decline), 0);
 }
 
 #[tokio::test]
@@ -672,7 +672,7 @@ async fn an_idle_pass_is_one_call_and_a_full_one_is_close_to_the_least() {
         .count();
     assert_eq!(confirmed, 500);
     // 1.05 × (N + looks), the number of the design; how many looks depends on how fast the machine is.
-    let looks = count(&house, Kind::List);
+    let looks = count(&house, Operation::List);
     assert!(
         report.calls * 100 <= 105 * (500 + looks),
         "{} calls, {looks} lists",
@@ -917,7 +917,7 @@ async fn what_replaced_something_undecided_is_left_until_that_is_settled() {
         let first = house.request(lesson, "bo@example.com", "2026-12-01T09:00:00Z");
         let stage = Stage::Before;
         for _ in 0..4 {
-            let fault = Rule::next(Kind::Confirm, Fault::Error { stage });
+            let fault = Rule::next(Operation::Confirm, Fault::Error { stage });
             house.sandbox.lock().add_fault(fault).unwrap();
             house.pass().await;
         }

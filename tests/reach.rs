@@ -12,7 +12,7 @@ use house::{Daemon, House, Ran, ran, until};
 use maitred::daemon::clock;
 use maitred::sandbox::actions::{Action, Said};
 use maitred::sandbox::faults::{Fault, Rule, Stage};
-use maitred::sandbox::journal::Kind;
+use maitred::sandbox::journal::Operation;
 
 /// Nothing listens there.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -36,7 +36,7 @@ fn this_machine_is_reached_without_the_proxy_of_the_shell() {
     house.ask(house.lesson, "bo@example.com", "09:00:00Z");
     let run = with_proxies(&mut house.command(&["run", "--once"]), NOWHERE);
     assert_eq!(run.code, 0, "{}", run.all());
-    assert_eq!(house.count(Kind::Confirm), 1);
+    assert_eq!(house.count(Operation::Confirm), 1);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn what_was_done_before_a_failure_is_reported_with_its_exit_code() {
             stage: Stage::Before,
         };
         // The first pass lists what waits and what is accepted; the second fails to.
-        let rule = Rule::next(Kind::List, away).skipping(2);
+        let rule = Rule::next(Operation::List, away).skipping(2);
         house.sandbox.lock().add_fault(rule).unwrap();
         let args: &[&str] = if json {
             &["run", "--once", "--format", "json"]
@@ -137,9 +137,9 @@ fn what_a_watch_did_before_a_failure_is_reported_by_every_command() {
     assert_eq!(house.status(&first), "accepted");
     assert_eq!(house.status(&waits), "pending");
     std::thread::sleep(std::time::Duration::from_millis(1_100));
-    let before = house.count(Kind::List);
+    let before = house.count(Operation::List);
     house.ok(run);
-    let lists = house.count(Kind::List) - before;
+    let lists = house.count(Operation::List) - before;
 
     let cancel = |uid: &str| {
         let action = Action::BookerCancels(Said::nothing(uid));
@@ -150,7 +150,7 @@ fn what_a_watch_did_before_a_failure_is_reported_by_every_command() {
         let away = Fault::BadGateway {
             stage: Stage::Before,
         };
-        let rule = Rule::next(Kind::List, away).skipping(u32::try_from(lists).unwrap() - 1);
+        let rule = Rule::next(Operation::List, away).skipping(u32::try_from(lists).unwrap() - 1);
         house.sandbox.lock().add_fault(rule).unwrap();
         let ran = house.run(args);
         house.sandbox.lock().faults.clear();

@@ -20,7 +20,7 @@ use maitred::reconcile::observe::observe;
 use maitred::reconcile::ports::Ports;
 use maitred::sandbox::actions::{Action, Said, Shift};
 use maitred::sandbox::faults::{Fault, Rule, Stage};
-use maitred::sandbox::journal::Kind;
+use maitred::sandbox::journal::Operation;
 use maitred::store::port::CommitError;
 
 const BO: &str = "bo@example.com";
@@ -70,7 +70,7 @@ async fn settled(house: &House, uid: &str, give_back: bool) -> Result<(), String
 fn confirms_fail(house: &House, count: usize) {
     for _ in 0..count {
         let stage = Stage::Before;
-        let fault = Rule::next(Kind::Confirm, Fault::Error { stage });
+        let fault = Rule::next(Operation::Confirm, Fault::Error { stage });
         house.sandbox.lock().add_fault(fault).unwrap();
     }
 }

@@ -9,7 +9,7 @@ use std::fs;
 use maitred::daemon::clock;
 use maitred::domain::time::Span;
 use maitred::sandbox::actions::{Action, Said};
-use maitred::sandbox::journal::Kind;
+use maitred::sandbox::journal::Operation;
 use serde_json::Value;
 
 use house::{Daemon, HOST, House};
@@ -56,7 +56,7 @@ fn watched(house: &House) -> Value {
 }
 
 fn cancels(house: &House) -> u64 {
-    house.count(Kind::Cancel)
+    house.count(Operation::Cancel)
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn after_a_restore_everything_waits_for_an_operator() {
     assert_eq!(reason["code"], "restore-open", "{plan}");
     let text = reason["text"].as_str().unwrap();
     assert!(text.contains("maitred ledger accept-restore"), "{text}");
-    assert_eq!((cancels(&house), house.count(Kind::Decline)), (0, 0));
+    assert_eq!((cancels(&house), house.count(Operation::Decline)), (0, 0));
     let shown = house.ok(&["ledger", "show", "--format", "json"]).json();
     assert!(shown["restored"].is_string(), "{shown}");
     let twice = ["ledger", "accept-restore", "--reason", "all was looked at"];
@@ -206,7 +206,7 @@ fn a_ledger_of_another_account_or_server_is_left_alone() {
     fs::write(house.path("key"), house::KEY).unwrap();
     stops(&house, &[&server, "--server"]);
     assert_eq!(
-        elsewhere.sandbox.lock().journal.count(Kind::List),
+        elsewhere.sandbox.lock().journal.count(Operation::List),
         0,
         "nothing was listed"
     );
@@ -248,7 +248,7 @@ fn an_open_intent_is_not_given_back_because_another_server_does_not_know_it() {
     let lost = Fault::HangUp {
         stage: Stage::Before,
     };
-    let rule = Rule::next(Kind::Confirm, lost);
+    let rule = Rule::next(Operation::Confirm, lost);
     house
         .sandbox
         .lock()

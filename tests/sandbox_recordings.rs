@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use chrono::{DateTime, Utc};
 use maitred::sandbox::ask::Ask;
 use maitred::sandbox::faults::{Fault, Rule};
-use maitred::sandbox::journal::Kind;
+use maitred::sandbox::journal::Operation;
 use maitred::sandbox::model::{Answers, Status};
 use maitred::sandbox::scenario::file;
 use maitred::sandbox::server::Sandbox;
@@ -405,12 +405,12 @@ impl Replay {
             ("v1/database-down", _) => world.add_fault(database_down()).unwrap(),
             ("v2/parallel", "confirm A (2)") => {
                 world
-                    .add_fault(Rule::next(Kind::Confirm, Fault::Race))
+                    .add_fault(Rule::next(Operation::Confirm, Fault::Race))
                     .unwrap();
             }
             ("v1/parallel", "in parallel: cancel (2)") => {
                 world
-                    .add_fault(Rule::next(Kind::Cancel, Fault::Race))
+                    .add_fault(Rule::next(Operation::Cancel, Fault::Race))
                     .unwrap();
             }
             ("v1/auth-errors", "list: locked account") => world.lock(102, true).unwrap(),
@@ -711,7 +711,7 @@ fn in_part(dialect: &str, step: &Step) -> Option<&'static str> {
 }
 
 fn database_down() -> Rule {
-    let mut rule = Rule::next(Kind::Other, Fault::DatabaseDown);
+    let mut rule = Rule::next(Operation::Other, Fault::DatabaseDown);
     rule.call = None;
     rule
 }

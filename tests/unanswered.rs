@@ -24,7 +24,7 @@ use maitred::domain::unresolved::UnresolvedCode;
 use maitred::reconcile::ports::Session;
 use maitred::sandbox::actions::{Action, Said};
 use maitred::sandbox::faults::{Fault, RowFault, Rule, Stage, Times};
-use maitred::sandbox::journal::{Kind, MailKind, Recipient};
+use maitred::sandbox::journal::{Operation, MailKind, Recipient};
 use maitred::sandbox::script::Trigger;
 use maitred::store::handle::StoreHandle;
 use maitred::store::open::{Create, open};
@@ -36,7 +36,7 @@ fn mails(house: &House, uid: &str, kind: MailKind) -> u32 {
     world.journal.mails_for(uid, Recipient::Booker, kind)
 }
 
-fn count(house: &House, kind: Kind) -> u64 {
+fn count(house: &House, kind: Operation) -> u64 {
     house.sandbox.lock().journal.count(kind)
 }
 
@@ -64,7 +64,7 @@ async fn a_slow_confirm_is_only_read_and_mails_once() {
     let uid = house.request(lesson, BO, "2026-12-01T09:00:00Z");
     fault(
         &house,
-        Rule::next(Kind::Confirm, slow(Stage::Between, 4_000)),
+        Rule::next(Operation::Confirm, slow(Stage::Between, 4_000)),
     );
     let report = house.pass().await;
     assert_eq!(ended(&report, &uid), "unresolved");
@@ -80,7 +80,7 @@ async fn a_slow_confirm_is_only_read_and_mails_once() {
     server_is_done(&house).await;
     let report = house.fresh_pass().await.unwrap();
     assert_eq!(ended(&report, &uid), "confirmed");
-    assert_eq!(count(&house, Kind::Confirm), 1);
+    assert_eq!(count(&house, Operation::Confirm), 1);
     assert_eq!(mails(&house, &uid, MailKind::Confirmed), 1);
     assert_eq!(house.charge(&uid).await.unwrap().state, ChargeState::Open);
 }
@@ -94,7 +94,7 @@ async fn a_clock_that_jumps_does_not_end_the_wait() {
     let lesson = house.kinds.lesson;
     let uid = house.request(lesson, BO, "2026-12-01T09:00:00Z");
     let slow = slow(Stage::Between, 3_000);
-    fault(&house, Rule::next(Kind::Confirm, slow));
+    fault(&house, Rule::next(Operation::Confirm, slow));
     let report = house.pass().await;
     assert_eq!(ended(&report, &uid), "unresolved");
     // The server's clock stays where it was.
@@ -107,7 +107,7 @@ async fn a_clock_that_jumps_does_not_end_the_wait() {
     house.clock.advance(Span::minutes(1));
     let report = house.fresh_pass().await.unwrap();
     assert_eq!(ended(&report, &uid), "confirmed");
-    assert_eq!(count(&house, Kind::Confirm), 1);
+    assert_eq!(count(&house, Operation::Confirm), 1);
     assert_eq!(mails(&house, &uid, MailKind::Confirmed), 1);
 }
 
@@ -116,16 +116,16 @@ async fn a_clock_that_jumps_does_not_end_the_wait() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_was_lost_is_repeated_after_its_time_and_no_earlier() {
     let rows = [
-        (Dialect::V2, Kind::Confirm, 5, "accepted"),
-        (Dialect::V2, Kind::Decline, 0, "rejected"),
-        (Dialect::V2, Kind::Cancel, 0, "cancelled"),
-        (Dialect::V1, Kind::Confirm, 5, "accepted"),
-        (Dialect::V1, Kind::Cancel, 0, "cancelled"),
+        (Dialect::V2, Operation::Confirm, 5, "accepted"),
+        (Dialect::V2, Operation::Decline, 0, "rejected"),
+        (Dialect::V2, Operation::Cancel, 0, "cancelled"),
+        (Dialect::V1, Operation::Confirm, 5, "accepted"),
+        (Dialect::V1, Operation::Cancel, 0, "cancelled"),
     ];
     for (dialect, kind, credits, status) in rows {
         let what = format!("{dialect:?} {kind:?}");
         let mut house = House::new(dialect).await;
-        if kind == Kind::Cancel {
+        if kind == Operation::Cancel {
             house.policy.refuse_with = RefuseWith::Cancel;
         }
         house.grant(BO, credits.max(1)).await;
@@ -167,7 +167,7 @@ async fn what_certainly_is_over_is_tried_again_at_once() {
         let mut house = House::new(Dialect::V2).await;
         house.grant(BO, 5).await;
         let uid = house.request(house.kinds.lesson, BO, "2026-12-01T09:00:00Z");
-        fault(&house, Rule::next(Kind::Confirm, fault_of.clone()));
+        fault(&house, Rule::next(Operation::Confirm, fault_of.clone()));
         let report = house.fresh_pass().await.unwrap();
         assert_eq!(ended(&report, &uid), "unresolved", "{fault_of:?}");
         let report = house.fresh_pass().await.unwrap();
@@ -187,7 +187,7 @@ async fn what_is_cancelled_while_a_confirm_runs_keeps_its_hold_until_the_end_is_
     let uid = house.request(house.kinds.lesson, BO, "2026-12-01T09:00:00Z");
     fault(
         &house,
-        Rule::next(Kind::Confirm, slow(Stage::Between, 3_500)),
+        Rule::next(Operation::Confirm, slow(Stage::Between, 3_500)),
     );
     house.pass().await;
     let now = house.clock.now();
@@ -225,7 +225,7 @@ async fn after_a_crash_only_what_may_have_been_sent_waits() {
             house.request(lesson, BO, &format!("2026-12-{day:02}T09:00:00Z"))
         })
         .collect();
-    let rule = Rule::next(Kind::Confirm, slow(Stage::Between, 4_000));
+    let rule = Rule::next(Operation::Confirm, slow(Stage::Between, 4_000));
     fault(&house, rule.times(Times::Count(8)));
     let pass = house.try_pass(false);
     assert!(
@@ -251,7 +251,7 @@ async fn after_a_crash_only_what_may_have_been_sent_waits() {
     server_is_done(&house).await;
     let report = house.fresh_pass().await.unwrap();
     assert!(report.is_clean());
-    assert_eq!(count(&house, Kind::Confirm), 20);
+    assert_eq!(count(&house, Operation::Confirm), 20);
     for uid in &uids {
         assert_eq!(mails(&house, uid, MailKind::Confirmed), 1, "{uid}");
     }
@@ -275,10 +275,10 @@ async fn after_a_loss_of_power_everything_begun_is_only_read() {
     let uid = house.request(house.kinds.lesson, BO, "2026-12-01T09:00:00Z");
     fault(
         &house,
-        Rule::next(Kind::List, slow(Stage::Before, 0)).skipping(9),
+        Rule::next(Operation::List, slow(Stage::Before, 0)).skipping(9),
     );
     // The intent is written, and the process ends before it looks at the booking once more.
-    fault(&house, Rule::next(Kind::Get, slow(Stage::Before, 1_200)));
+    fault(&house, Rule::next(Operation::Get, slow(Stage::Before, 1_200)));
     let pass = house.try_pass(false);
     assert!(
         tokio::time::timeout(Duration::from_millis(700), pass)
@@ -294,7 +294,7 @@ async fn after_a_loss_of_power_everything_begun_is_only_read() {
     house.store = store;
     let report = house.fresh_pass().await.unwrap();
     assert_eq!(ended(&report, &uid), "unresolved");
-    assert_eq!(count(&house, Kind::Confirm), 0);
+    assert_eq!(count(&house, Operation::Confirm), 0);
     house.clock.advance(Span::minutes(16));
     let report = house.fresh_pass().await.unwrap();
     assert_eq!(ended(&report, &uid), "confirmed");
@@ -464,14 +464,14 @@ async fn an_unknown_status_keeps_its_hold_and_is_told() {
         let lost = Fault::HangUp {
             stage: Stage::After,
         };
-        fault(&house, Rule::next(Kind::Confirm, lost));
+        fault(&house, Rule::next(Operation::Confirm, lost));
         house.pass().await;
         let odd = Fault::Rows {
             as_if: as_if.clone(),
         };
         fault(
             &house,
-            Rule::next(Kind::Get, odd)
+            Rule::next(Operation::Get, odd)
                 .about(&uid)
                 .times(Times::Count(2)),
         );
@@ -503,9 +503,9 @@ async fn no_call_rests_on_a_reading_of_more_than_two_seconds() {
         let kinds = house.kinds;
         let kind = if refuses { kinds.dinner } else { kinds.lesson };
         let call = if refuses {
-            Kind::Decline
+            Operation::Decline
         } else {
-            Kind::Confirm
+            Operation::Confirm
         };
         house.calendar = client(&house.sandbox.base_url(), Dialect::V2, KEY, &house.clock);
         let uids: Vec<String> = (0..24)
@@ -520,13 +520,13 @@ async fn no_call_rests_on_a_reading_of_more_than_two_seconds() {
             let mut world = house.sandbox.lock();
             world.script.add(Trigger::between(call, 1), vec![cancel]);
         }
-        let lists = count(&house, Kind::List);
+        let lists = count(&house, Operation::List);
         let report = house.pass().await;
         assert_eq!(house.status(&last), "cancelled", "{refuses}");
         assert_eq!(ended(&report, &last), "superseded", "{refuses}");
         assert_eq!(count(&house, call), 23, "{refuses}");
         // The pass's own list, the accepted ones, and a look each two seconds.
-        let looks = count(&house, Kind::List) - lists;
+        let looks = count(&house, Operation::List) - lists;
         assert!((2..=6).contains(&looks), "{looks}");
         house.session = Session::default();
     }

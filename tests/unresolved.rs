@@ -18,7 +18,7 @@ use maitred::domain::unresolved::UnresolvedCode;
 use maitred::reconcile::ports::Session;
 use maitred::sandbox::actions::{Action, Said, Shift};
 use maitred::sandbox::faults::{Fault, Rule, Stage, Times};
-use maitred::sandbox::journal::Kind;
+use maitred::sandbox::journal::Operation;
 use maitred::sandbox::model::{Booking, Status};
 
 const BO: &str = "bo@example.com";
@@ -267,9 +267,9 @@ async fn cancels_without_an_answer(house: &mut House, uid: &str) {
     };
     {
         let mut sandbox = house.sandbox.lock();
-        sandbox.add_fault(Rule::next(Kind::Cancel, lost)).unwrap();
+        sandbox.add_fault(Rule::next(Operation::Cancel, lost)).unwrap();
         // The booking is read twice before the call, and once after it.
-        let rule = Rule::next(Kind::Get, unread).skipping(2);
+        let rule = Rule::next(Operation::Get, unread).skipping(2);
         sandbox.add_fault(rule).unwrap();
     }
     house.watch(true).await;
@@ -488,13 +488,13 @@ async fn a_late_move_that_is_accepted_at_once_is_never_free() {
 async fn a_cancellation_that_fails_is_tried_again_and_told_only_when_done() {
     let faults = [
         (
-            Kind::Cancel,
+            Operation::Cancel,
             Fault::Error {
                 stage: Stage::Before,
             },
         ),
         (
-            Kind::Get,
+            Operation::Get,
             Fault::Error {
                 stage: Stage::Before,
             },

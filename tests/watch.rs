@@ -23,7 +23,7 @@ use maitred::domain::watch::What;
 use maitred::reconcile::watch::Watched;
 use maitred::sandbox::actions::{Action, Said, Shift};
 use maitred::sandbox::faults::{Fault, Rule, Stage};
-use maitred::sandbox::journal::Kind;
+use maitred::sandbox::journal::Operation;
 
 const BO: &str = "bo@example.com";
 /// A week after the house's clock begins.
@@ -561,7 +561,7 @@ async fn accepted_by_others_is_reported_charged_or_cancelled() {
             assert_eq!(house.status(&booking), status, "{what}");
             assert_eq!(house.balance(BO).await.0, available, "{what}");
             nothing_more(&mut house, &what).await;
-            let cancels = house.sandbox.lock().journal.count(Kind::Cancel);
+            let cancels = house.sandbox.lock().journal.count(Operation::Cancel);
             assert_eq!(cancels, u64::from(mode == Unmanaged::Cancel), "{what}");
         }
     }
@@ -1038,7 +1038,7 @@ async fn a_decline_waits_while_what_it_rests_on_cannot_be_read() {
     let fault = Fault::Error {
         stage: Stage::Before,
     };
-    let rule = Rule::next(Kind::Get, fault);
+    let rule = Rule::next(Operation::Get, fault);
     house.sandbox.lock().add_fault(rule).unwrap();
     let report = house.pass().await;
     assert_eq!(house.status(&next), "pending");

@@ -19,7 +19,7 @@ use crate::daemon::local::{self, Mode};
 use crate::domain::time::Span;
 use crate::sandbox::actions::{Action, Said, Shift};
 use crate::sandbox::faults::{Fault, Rule, Stage};
-use crate::sandbox::journal::{Kind, MailKind, Recipient};
+use crate::sandbox::journal::{Operation, MailKind, Recipient};
 use crate::sandbox::scenario::book_club::{KEY, MEMBERS, Told, book_club};
 use crate::sandbox::server::Sandbox;
 
@@ -129,7 +129,7 @@ impl Story<'_> {
     async fn first_pass(&self) -> Result<PassView, Refusal> {
         let lost = &self.bookings[0].uids[0];
         let rule = Rule::next(
-            Kind::Confirm,
+            Operation::Confirm,
             Fault::HangUp {
                 stage: Stage::After,
             },
@@ -163,7 +163,7 @@ impl Story<'_> {
         let mails = world
             .journal
             .mails_for(&lost.uids[0], Recipient::Booker, MailKind::Confirmed);
-        let confirms = world.journal.count_for(&lost.uids[0], Kind::Confirm);
+        let confirms = world.journal.count_for(&lost.uids[0], Operation::Confirm);
         drop(world);
         self.say(&format!(
             "The lost call is not repeated: maitred reads the booking, finds it accepted, and settles\n\

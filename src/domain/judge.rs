@@ -29,7 +29,7 @@ use super::time::Time;
 
 /// A request and all that its rules may look at.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct EvaluationInput<'a> {
     pub gate: &'a Gate,
     pub house: &'a House,
     /// The zone in which the gate looks at it.
@@ -71,7 +71,7 @@ pub struct Asked<'a> {
 
 /// What came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
+pub struct Evaluation {
     pub decision: Decision,
     /// For operators: they say what is known of the account.
     pub reasons: Vec<Reason>,
@@ -141,7 +141,7 @@ impl Said {
     }
 }
 
-impl<'a> Asked<'a> {
+impl<'a> EvaluationInput<'a> {
     fn booker(&self) -> Option<&'a Booker> {
         self.bookings[0].booker.as_ref()
     }
@@ -207,7 +207,7 @@ enum Weight {
 }
 
 /// Judges one request.
-pub fn judge(asked: &Asked<'_>) -> Judged {
+pub fn judge(asked: &EvaluationInput<'_>) -> Evaluation {
     let occurrences = asked.bookings.len();
     let costs: Vec<Credits> = asked
         .bookings
@@ -284,7 +284,7 @@ pub fn judge(asked: &Asked<'_>) -> Judged {
         told,
         given,
     } = decide(asked, &context, objections, carried);
-    Judged {
+    Evaluation {
         decision,
         reasons,
         told,
@@ -370,7 +370,7 @@ impl Decided {
 
 /// The first objection decides; further ones that ask for the same are reasons too.
 fn decide(
-    asked: &Asked<'_>,
+    asked: &EvaluationInput<'_>,
     context: &RuleContext<'_>,
     mut objections: Vec<(Weight, Objection)>,
     carried: Credits,
@@ -440,7 +440,7 @@ fn decide(
 
 /// Takes the declines out that rest on something unsettled. When nothing else asks for a decline, the
 /// request is left until that is settled: nobody is told what may not be so in a minute.
-fn without_unsettled(asked: &Asked<'_>, objections: &mut Vec<Objection>) -> Option<Decided> {
+fn without_unsettled(asked: &EvaluationInput<'_>, objections: &mut Vec<Objection>) -> Option<Decided> {
     let declines =
         |objection: &Objection| expired_wait(objection.decision, asked.now) == Decision::Decline;
     let rests = |objection: &Objection| objection.unsettled && declines(objection);
@@ -468,7 +468,7 @@ fn without_unsettled(asked: &Asked<'_>, objections: &mut Vec<Objection>) -> Opti
 
 /// What becomes of a request that nobody has answered by its deadline.
 fn unanswered(
-    asked: &Asked<'_>,
+    asked: &EvaluationInput<'_>,
     context: &RuleContext<'_>,
     objections: &[Objection],
 ) -> Option<Decided> {
@@ -584,7 +584,7 @@ fn objection(decision: Decision, code: Code, text: String) -> Objection {
 
 /// An objection to one booking of the request, which is named where there are several.
 fn objects_at(
-    asked: &Asked<'_>,
+    asked: &EvaluationInput<'_>,
     at: usize,
     decision: Decision,
     (code, text): (Code, String),
@@ -600,7 +600,7 @@ fn objects_at(
     })
 }
 
-fn credit(asked: &Asked<'_>, to_hold: Credits) -> Said {
+fn credit(asked: &EvaluationInput<'_>, to_hold: Credits) -> Said {
     let available = asked.available;
     if asked.account.is_none() {
         return Said::Silent;

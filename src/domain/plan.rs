@@ -20,7 +20,7 @@ use super::fact::Fact;
 use super::gate::{Gate, Policy, RefuseWith};
 use super::group::{Group, groups};
 use super::id::{AccountId, Address, BookingUid, RequestId};
-use super::judge::{Asked, Judged, judge};
+use super::judge::{EvaluationInput, Evaluation, judge};
 use super::request::{CallKind, Charge, MAX_OCCURRENCES, Request, RequestState};
 use super::snapshot::{Earlier, Series, Snapshot, Standing};
 use super::taken::Taken;
@@ -353,7 +353,7 @@ impl<'a> Planner<'a> {
             .find_map(|(at, booking)| Some((at, self.taken.find(booking)?)));
         let event_type = first.event_type.as_ref().map(|event_type| event_type.id);
         let reasons_since = record.map_or_else(Vec::new, known_reasons);
-        let asked = Asked {
+        let asked = EvaluationInput {
             gate,
             house,
             zone,
@@ -479,7 +479,7 @@ impl<'a> Planner<'a> {
 
     /// Credits that come back in this pass can be spent in the next: until then nobody is told that
     /// there are too few.
-    fn may_suffice_later(&self, judged: &Judged) -> bool {
+    fn may_suffice_later(&self, judged: &Evaluation) -> bool {
         let returning = judged
             .account
             .as_ref()

@@ -12,7 +12,7 @@ use super::call::{Dialect, Request, Response, Route};
 use super::change::Change;
 use super::distort::distort;
 use super::faults::{Fault, Stage, Struck};
-use super::journal::{Call, Kind};
+use super::journal::{Call, Operation};
 use super::limit::Verdict;
 use super::script::When;
 use super::serial::mix;
@@ -233,25 +233,25 @@ impl Underway {
 /// Two calls that begin together then end as they do on a real server (`calcom/differences.md`, "Two
 /// calls at once"): a cancellation writes before a decline, both before a move looks at what it
 /// moves, and a confirm writes after all but the move.
-fn instants(kind: Kind) -> [u64; 3] {
+fn instants(kind: Operation) -> [u64; 3] {
     match kind {
-        Kind::Cancel => [0, 1, 3],
-        Kind::Decline => [0, 2, 3],
-        Kind::Confirm => [0, 0, 4],
-        Kind::Reschedule => [3, 5, 6],
-        Kind::Me
-        | Kind::EventTypes
-        | Kind::List
-        | Kind::Get
-        | Kind::MarkAbsent
-        | Kind::Create
-        | Kind::Patch
-        | Kind::Other => [0, 0, 0],
+        Operation::Cancel => [0, 1, 3],
+        Operation::Decline => [0, 2, 3],
+        Operation::Confirm => [0, 0, 4],
+        Operation::Reschedule => [3, 5, 6],
+        Operation::Me
+        | Operation::EventTypes
+        | Operation::List
+        | Operation::Get
+        | Operation::MarkAbsent
+        | Operation::Create
+        | Operation::Patch
+        | Operation::Other => [0, 0, 0],
     }
 }
 
 /// Does what the script has for this place. What cannot be done is kept in words.
-fn happen(world: &mut World, now: Time, when: When, kind: Kind, booking: Option<&str>) {
+fn happen(world: &mut World, now: Time, when: When, kind: Operation, booking: Option<&str>) {
     let due = world.script.due(when, kind, booking);
     if let Err(error) = world.act_all(now, due) {
         world.script.failures.push(error.to_string());
@@ -327,7 +327,7 @@ fn dialect(
         mem::replace(&mut world.rows, memory.into())
     });
     let shuffled = world.quirks.shuffle_ties || fault == Some(&Fault::Shuffle);
-    let lists = world.journal.count(Kind::List);
+    let lists = world.journal.count(Operation::List);
     let raced = fault == Some(&Fault::Race);
     let answered = |response| {
         let (response, delivery) = afterwards(request, route, response, fault);
@@ -602,7 +602,7 @@ mod tests {
             for (fault, status, delivery, changed) in &rows {
                 let (mut world, uid) = world();
                 world
-                    .add_fault(Rule::next(Kind::Confirm, fault.clone()))
+                    .add_fault(Rule::next(Operation::Confirm, fault.clone()))
                     .unwrap();
                 let request = confirm(&world, dialect, &uid);
                 let got = ask(&mut world, &request);
@@ -620,7 +620,7 @@ mod tests {
                 let known = (*delivery != Delivery::HungUp).then_some(*status);
                 assert_eq!(
                     (logged.kind, logged.status),
-                    (Kind::Confirm, known),
+                    (Operation::Confirm, known),
                     "{place}"
                 );
                 assert_eq!(logged.booking.as_deref(), Some(&*uid), "{place}");
@@ -717,7 +717,7 @@ mod tests {
         })];
         world
             .script
-            .add(Trigger::between(Kind::Confirm, 1).about(&uid), cancels);
+            .add(Trigger::between(Operation::Confirm, 1).about(&uid), cancels);
         let request = confirm(&world, Dialect::V2, &uid);
         let got = ask(&mut world, &request).response.value();
         let seen = ["status", "cancellationReason", "cancelledByEmail"]
@@ -786,7 +786,7 @@ mod tests {
     fn a_missing_row_is_still_counted() {
         let (mut world, uid) = world();
         let rule = Rule::next(
-            Kind::List,
+            Operation::List,
             Fault::Rows {
                 as_if: RowFault::Missing,
             },
@@ -825,7 +825,7 @@ mod tests {
     fn a_race_confirms_twice() {
         let (mut world, uid) = world();
         world
-            .add_fault(Rule::next(Kind::Confirm, Fault::Race).skipping(1))
+            .add_fault(Rule::next(Operation::Confirm, Fault::Race).skipping(1))
             .unwrap();
         let request = confirm(&world, Dialect::V2, &uid);
         let statuses = [200, 200, 400].map(|_| ask(&mut world, &request).response.status);
@@ -840,11 +840,11 @@ mod tests {
     fn the_script_runs_between_two_calls() {
         let (mut world, uid) = world();
         let cancels = vec![Action::BookerCancels(Said::nothing(&uid))];
-        world.script.add(Trigger::after(Kind::List, 1), cancels);
+        world.script.add(Trigger::after(Operation::List, 1), cancels);
         let moves = Action::BookerMoves(Shift::to(&uid, now() + Span::days(3)));
         world
             .script
-            .add(Trigger::before(Kind::Get, 1).about(&uid), vec![moves]);
+            .add(Trigger::before(Operation::Get, 1).about(&uid), vec![moves]);
         let list = v2("GET", "/v2/bookings?status=unconfirmed");
         let first = ask(&mut world, &list).response.value();
         assert_eq!(
@@ -874,7 +874,7 @@ mod tests {
             assert_eq!((second.status, second.body.len()), (304, 0));
         }
         world.confirm(now(), &uid, true).unwrap();
-        assert_eq!(world.journal.count(Kind::List), 4);
+        assert_eq!(world.journal.count(Operation::List), 4);
     }
 
     #[test]

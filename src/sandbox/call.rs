@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::change::Change;
-use super::journal::Kind;
+use super::journal::Operation;
 
 /// A request as it came in. `Debug` shows neither its headers nor its query: a key stands in one of
 /// them.
@@ -214,7 +214,7 @@ pub enum Dialect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     pub dialect: Dialect,
-    pub kind: Kind,
+    pub kind: Operation,
     /// The path without prefix, split, each part decoded.
     pub parts: Vec<String>,
 }
@@ -257,43 +257,43 @@ impl Route {
     }
 }
 
-fn kind_v2(method: &str, parts: &[String]) -> Kind {
+fn kind_v2(method: &str, parts: &[String]) -> Operation {
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match (method, parts.as_slice()) {
-        ("GET", ["me"]) => Kind::Me,
-        ("GET", ["event-types"] | ["event-types", _]) => Kind::EventTypes,
-        ("GET", ["bookings"]) => Kind::List,
-        ("GET", ["bookings", _]) => Kind::Get,
-        ("POST", ["bookings"]) => Kind::Create,
-        ("POST", ["bookings", _, "confirm"]) => Kind::Confirm,
-        ("POST", ["bookings", _, "decline"]) => Kind::Decline,
-        ("POST", ["bookings", _, "cancel"]) => Kind::Cancel,
-        ("POST", ["bookings", _, "reschedule"]) => Kind::Reschedule,
-        ("POST", ["bookings", _, "mark-absent"]) => Kind::MarkAbsent,
-        _ => Kind::Other,
+        ("GET", ["me"]) => Operation::Me,
+        ("GET", ["event-types"] | ["event-types", _]) => Operation::EventTypes,
+        ("GET", ["bookings"]) => Operation::List,
+        ("GET", ["bookings", _]) => Operation::Get,
+        ("POST", ["bookings"]) => Operation::Create,
+        ("POST", ["bookings", _, "confirm"]) => Operation::Confirm,
+        ("POST", ["bookings", _, "decline"]) => Operation::Decline,
+        ("POST", ["bookings", _, "cancel"]) => Operation::Cancel,
+        ("POST", ["bookings", _, "reschedule"]) => Operation::Reschedule,
+        ("POST", ["bookings", _, "mark-absent"]) => Operation::MarkAbsent,
+        _ => Operation::Other,
     }
 }
 
-fn kind_v1(request: &Request, parts: &[String]) -> Kind {
+fn kind_v1(request: &Request, parts: &[String]) -> Operation {
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match (request.method.as_str(), parts.as_slice()) {
-        ("GET", ["me"]) => Kind::Me,
-        ("GET", ["event-types"] | ["event-types", _]) => Kind::EventTypes,
-        ("GET", ["bookings"]) => Kind::List,
-        ("GET", ["bookings", _]) => Kind::Get,
+        ("GET", ["me"]) => Operation::Me,
+        ("GET", ["event-types"] | ["event-types", _]) => Operation::EventTypes,
+        ("GET", ["bookings"]) => Operation::List,
+        ("GET", ["bookings", _]) => Operation::Get,
         ("PATCH", ["bookings", _]) => kind_of_patch(&request.body),
-        ("DELETE", ["bookings", _] | ["bookings", _, "cancel"]) => Kind::Cancel,
-        _ => Kind::Other,
+        ("DELETE", ["bookings", _] | ["bookings", _, "cancel"]) => Operation::Cancel,
+        _ => Operation::Other,
     }
 }
 
 /// A PATCH is known by the status it writes.
-fn kind_of_patch(body: &[u8]) -> Kind {
+fn kind_of_patch(body: &[u8]) -> Operation {
     let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     match body.get("status").and_then(Value::as_str) {
-        Some("ACCEPTED") => Kind::Confirm,
-        Some("REJECTED") => Kind::Decline,
-        Some(_) | None => Kind::Patch,
+        Some("ACCEPTED") => Operation::Confirm,
+        Some("REJECTED") => Operation::Decline,
+        Some(_) | None => Operation::Patch,
     }
 }
 
@@ -304,97 +304,97 @@ mod tests {
     #[test]
     fn routes_are_told_by_method_and_path() {
         let rows = [
-            ("GET", "/v2/me", Dialect::V2, Kind::Me, None),
-            ("GET", "/v2/bookings?take=1", Dialect::V2, Kind::List, None),
+            ("GET", "/v2/me", Dialect::V2, Operation::Me, None),
+            ("GET", "/v2/bookings?take=1", Dialect::V2, Operation::List, None),
             (
                 "GET",
                 "/api/v2/bookings/u",
                 Dialect::V2,
-                Kind::Get,
+                Operation::Get,
                 Some("u"),
             ),
-            ("POST", "/v2/bookings", Dialect::V2, Kind::Create, None),
+            ("POST", "/v2/bookings", Dialect::V2, Operation::Create, None),
             (
                 "POST",
                 "/v2/bookings/u/confirm",
                 Dialect::V2,
-                Kind::Confirm,
+                Operation::Confirm,
                 Some("u"),
             ),
             (
                 "POST",
                 "/v2/bookings/a%2Fb/decline",
                 Dialect::V2,
-                Kind::Decline,
+                Operation::Decline,
                 Some("a/b"),
             ),
             (
                 "POST",
                 "/v2/bookings/u/cancel",
                 Dialect::V2,
-                Kind::Cancel,
+                Operation::Cancel,
                 Some("u"),
             ),
             (
                 "POST",
                 "/v2/bookings/u/reschedule",
                 Dialect::V2,
-                Kind::Reschedule,
+                Operation::Reschedule,
                 Some("u"),
             ),
             (
                 "POST",
                 "/v2/bookings/u/mark-absent",
                 Dialect::V2,
-                Kind::MarkAbsent,
+                Operation::MarkAbsent,
                 Some("u"),
             ),
             (
                 "PUT",
                 "/v2/bookings/u/confirm",
                 Dialect::V2,
-                Kind::Other,
+                Operation::Other,
                 Some("u"),
             ),
             (
                 "GET",
                 "/v2/event-types/7",
                 Dialect::V2,
-                Kind::EventTypes,
+                Operation::EventTypes,
                 None,
             ),
-            ("GET", "/v1/me?apiKey=k", Dialect::V1, Kind::Me, None),
-            ("GET", "/bookings", Dialect::V1, Kind::List, None),
-            ("GET", "/v1/bookings/7", Dialect::V1, Kind::Get, Some("7")),
+            ("GET", "/v1/me?apiKey=k", Dialect::V1, Operation::Me, None),
+            ("GET", "/bookings", Dialect::V1, Operation::List, None),
+            ("GET", "/v1/bookings/7", Dialect::V1, Operation::Get, Some("7")),
             (
                 "PATCH",
                 "/v1/bookings/7",
                 Dialect::V1,
-                Kind::Patch,
+                Operation::Patch,
                 Some("7"),
             ),
             (
                 "DELETE",
                 "/v1/bookings/7",
                 Dialect::V1,
-                Kind::Cancel,
+                Operation::Cancel,
                 Some("7"),
             ),
             (
                 "DELETE",
                 "/v1/bookings/7/cancel",
                 Dialect::V1,
-                Kind::Cancel,
+                Operation::Cancel,
                 Some("7"),
             ),
-            ("GET", "/v1", Dialect::V1, Kind::Other, None),
+            ("GET", "/v1", Dialect::V1, Operation::Other, None),
         ];
         for (method, target, dialect, kind, named) in rows {
             let route = Route::of(&Request::new(method, target));
             let got = (route.dialect, route.kind, route.named());
             assert_eq!(got, (dialect, kind, named), "{method} {target}");
         }
-        for (status, kind) in [("ACCEPTED", Kind::Confirm), ("REJECTED", Kind::Decline)] {
+        for (status, kind) in [("ACCEPTED", Operation::Confirm), ("REJECTED", Operation::Decline)] {
             let body = format!("{{\"status\":\"{status}\"}}").into_bytes();
             let request = Request::new("PATCH", "/v1/bookings/7").body(body);
             assert_eq!(Route::of(&request).kind, kind);

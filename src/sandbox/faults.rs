@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::journal::Kind;
+use super::journal::Operation;
 use super::model::Booking;
 
 /// Rules in force at once, at most: each call looks at all of them.
@@ -133,7 +133,7 @@ pub enum Times {
 pub struct Rule {
     /// `None`: any call.
     #[serde(default)]
-    pub call: Option<Kind>,
+    pub call: Option<Operation>,
     /// Only calls that name this booking; for faults of rows, the row that looks wrong.
     #[serde(default)]
     pub booking: Option<String>,
@@ -151,7 +151,7 @@ fn once() -> Times {
 
 impl Rule {
     /// Strikes the next call of this kind, once.
-    pub fn next(call: Kind, fault: Fault) -> Self {
+    pub fn next(call: Operation, fault: Fault) -> Self {
         Rule {
             call: Some(call),
             booking: None,
@@ -166,7 +166,7 @@ impl Rule {
         Rule {
             call: None,
             times: Times::Always,
-            ..Rule::next(Kind::Other, fault)
+            ..Rule::next(Operation::Other, fault)
         }
     }
 
@@ -189,12 +189,12 @@ impl Rule {
     }
 
     /// Whether this rule is about such a call at all.
-    fn matches(&self, call: Kind, booking: Option<&str>) -> bool {
+    fn matches(&self, call: Operation, booking: Option<&str>) -> bool {
         let kind = self.call.is_none_or(|wanted| wanted == call);
         let of_rows = matches!(self.fault, Fault::Rows { .. });
         let of_reads = of_rows || matches!(self.fault, Fault::Stale | Fault::Shuffle);
         // Routes that are not there never get as far as the database.
-        if self.fault == Fault::DatabaseDown && call == Kind::Other {
+        if self.fault == Fault::DatabaseDown && call == Operation::Other {
             return false;
         }
         if self.fault.stage() == Some(Stage::Between) && !call.has_steps() {
@@ -270,7 +270,7 @@ impl Rules {
     }
 
     /// What strikes this call; counts it.
-    pub fn strike(&mut self, call: Kind, booking: Option<&str>) -> Struck {
+    pub fn strike(&mut self, call: Operation, booking: Option<&str>) -> Struck {
         let mut struck = Struck::default();
         self.rules.retain_mut(|rule| {
             if !rule.matches(call, booking) {
@@ -314,53 +314,53 @@ mod tests {
         // rule, then calls with whether they are struck
         let rows = [
             (
-                Rule::next(Kind::Confirm, BEFORE),
+                Rule::next(Operation::Confirm, BEFORE),
                 vec![
-                    (Kind::List, None, false),
-                    (Kind::Confirm, None, true),
-                    (Kind::Confirm, None, false),
+                    (Operation::List, None, false),
+                    (Operation::Confirm, None, true),
+                    (Operation::Confirm, None, false),
                 ],
             ),
             (
-                Rule::next(Kind::Confirm, BEFORE).skipping(1),
-                vec![(Kind::Confirm, None, false), (Kind::Confirm, None, true)],
+                Rule::next(Operation::Confirm, BEFORE).skipping(1),
+                vec![(Operation::Confirm, None, false), (Operation::Confirm, None, true)],
             ),
             (
-                Rule::next(Kind::Get, BEFORE).times(Times::Count(2)),
+                Rule::next(Operation::Get, BEFORE).times(Times::Count(2)),
                 vec![
-                    (Kind::Get, None, true),
-                    (Kind::Get, None, true),
-                    (Kind::Get, None, false),
+                    (Operation::Get, None, true),
+                    (Operation::Get, None, true),
+                    (Operation::Get, None, false),
                 ],
             ),
             (
-                Rule::next(Kind::Decline, BEFORE).about("a"),
+                Rule::next(Operation::Decline, BEFORE).about("a"),
                 vec![
-                    (Kind::Decline, Some("b"), false),
-                    (Kind::Decline, Some("a"), true),
+                    (Operation::Decline, Some("b"), false),
+                    (Operation::Decline, Some("a"), true),
                 ],
             ),
             (
                 Rule::always(BEFORE),
-                vec![(Kind::Me, None, true), (Kind::Other, None, true)],
+                vec![(Operation::Me, None, true), (Operation::Other, None, true)],
             ),
             (
                 Rule::always(Fault::DatabaseDown),
-                vec![(Kind::Me, None, true), (Kind::Other, None, false)],
+                vec![(Operation::Me, None, true), (Operation::Other, None, false)],
             ),
             (
                 Rule::always(Fault::Stale),
-                vec![(Kind::Confirm, None, false), (Kind::List, None, true)],
+                vec![(Operation::Confirm, None, false), (Operation::List, None, true)],
             ),
             (
                 Rule::always(Fault::HangUp {
                     stage: Stage::Between,
                 }),
                 vec![
-                    (Kind::List, None, false),
-                    (Kind::Create, None, false),
-                    (Kind::Confirm, None, true),
-                    (Kind::Cancel, None, true),
+                    (Operation::List, None, false),
+                    (Operation::Create, None, false),
+                    (Operation::Confirm, None, true),
+                    (Operation::Cancel, None, true),
                 ],
             ),
         ];
@@ -377,23 +377,23 @@ mod tests {
     #[test]
     fn row_faults_add_up_and_one_other_strikes() {
         let mut rules = Rules::default();
-        let looks = |as_if| Rule::next(Kind::List, Fault::Rows { as_if });
+        let looks = |as_if| Rule::next(Operation::List, Fault::Rows { as_if });
         rules
             .add(looks(RowFault::NoUpdated).about("a"), &[])
             .unwrap();
         rules.add(looks(RowFault::Missing), &[]).unwrap();
-        rules.add(Rule::next(Kind::List, BEFORE), &[]).unwrap();
+        rules.add(Rule::next(Operation::List, BEFORE), &[]).unwrap();
         rules
-            .add(Rule::next(Kind::List, Fault::Flood), &[])
+            .add(Rule::next(Operation::List, Fault::Flood), &[])
             .unwrap();
-        let struck = rules.strike(Kind::List, None);
+        let struck = rules.strike(Operation::List, None);
         assert_eq!(struck.fault, Some(BEFORE));
         let rows = [
             (Some("a".to_owned()), RowFault::NoUpdated),
             (None, RowFault::Missing),
         ];
         assert_eq!(struck.rows, rows);
-        assert_eq!(rules.strike(Kind::List, None).fault, Some(Fault::Flood));
+        assert_eq!(rules.strike(Operation::List, None).fault, Some(Fault::Flood));
         assert!(rules.is_empty());
     }
 
@@ -403,7 +403,7 @@ mod tests {
             "fault":{"kind":"slow","stage":"after","ms":250}}"#;
         let rule: Rule = serde_json::from_str(text).unwrap();
         let expected = Rule::next(
-            Kind::Confirm,
+            Operation::Confirm,
             Fault::Slow {
                 stage: Stage::After,
                 ms: 250,

@@ -14,7 +14,7 @@ pub const CALLS_KEPT: usize = 200_000;
 /// What a call is about, whichever dialect it came by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum Operation {
     Me,
     EventTypes,
     List,
@@ -33,35 +33,35 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
+impl Operation {
     /// Whether a call of this kind has a check and two steps that others may act between. In v1 only
     /// cancel has: a PATCH is a bare write.
     pub fn has_steps(self) -> bool {
         match self {
-            Kind::Confirm | Kind::Decline | Kind::Cancel | Kind::Reschedule => true,
-            Kind::Me
-            | Kind::EventTypes
-            | Kind::List
-            | Kind::Get
-            | Kind::MarkAbsent
-            | Kind::Create
-            | Kind::Patch
-            | Kind::Other => false,
+            Operation::Confirm | Operation::Decline | Operation::Cancel | Operation::Reschedule => true,
+            Operation::Me
+            | Operation::EventTypes
+            | Operation::List
+            | Operation::Get
+            | Operation::MarkAbsent
+            | Operation::Create
+            | Operation::Patch
+            | Operation::Other => false,
         }
     }
 
     /// Whether a call of this kind only reads.
     pub fn reads(self) -> bool {
         match self {
-            Kind::Me | Kind::EventTypes | Kind::List | Kind::Get => true,
-            Kind::Confirm
-            | Kind::Decline
-            | Kind::Cancel
-            | Kind::Reschedule
-            | Kind::MarkAbsent
-            | Kind::Create
-            | Kind::Patch
-            | Kind::Other => false,
+            Operation::Me | Operation::EventTypes | Operation::List | Operation::Get => true,
+            Operation::Confirm
+            | Operation::Decline
+            | Operation::Cancel
+            | Operation::Reschedule
+            | Operation::MarkAbsent
+            | Operation::Create
+            | Operation::Patch
+            | Operation::Other => false,
         }
     }
 }
@@ -72,7 +72,7 @@ impl Kind {
 pub struct Call {
     #[serde(serialize_with = "super::moment::stamp")]
     pub at: Time,
-    pub kind: Kind,
+    pub kind: Operation,
     pub booking: Option<String>,
     pub method: String,
     pub target: String,
@@ -106,8 +106,8 @@ pub type Mails = BTreeMap<(Recipient, MailKind), u32>;
 pub struct Journal {
     calls: Vec<Call>,
     pub calls_dropped: u64,
-    by_kind: BTreeMap<Kind, u64>,
-    by_booking: BTreeMap<(String, Kind), u64>,
+    by_kind: BTreeMap<Operation, u64>,
+    by_booking: BTreeMap<(String, Operation), u64>,
     mails: BTreeMap<String, Mails>,
     events: BTreeMap<String, u32>,
 }
@@ -140,19 +140,19 @@ impl Journal {
     }
 
     /// How many calls of a kind there were.
-    pub fn count(&self, kind: Kind) -> u64 {
+    pub fn count(&self, kind: Operation) -> u64 {
         self.by_kind.get(&kind).copied().unwrap_or(0)
     }
 
     /// How many calls of a kind named this booking.
-    pub fn count_for(&self, uid: &str, kind: Kind) -> u64 {
+    pub fn count_for(&self, uid: &str, kind: Operation) -> u64 {
         self.by_booking
             .get(&(uid.to_owned(), kind))
             .copied()
             .unwrap_or(0)
     }
 
-    pub fn counts(&self) -> &BTreeMap<Kind, u64> {
+    pub fn counts(&self) -> &BTreeMap<Operation, u64> {
         &self.by_kind
     }
 

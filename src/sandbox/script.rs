@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::actions::Action;
-use super::journal::Kind;
+use super::journal::Operation;
 
 /// Entries of one script, at most: a script is written by hand.
 pub const SCRIPT_MAX: usize = 10_000;
@@ -28,7 +28,7 @@ pub struct Trigger {
     pub when: When,
     /// `None`: any call.
     #[serde(default)]
-    pub call: Option<Kind>,
+    pub call: Option<Operation>,
     /// Only calls that name this booking (by uid; in v1 the one whose number is called).
     #[serde(default)]
     pub booking: Option<String>,
@@ -42,7 +42,7 @@ fn first() -> u32 {
 }
 
 impl Trigger {
-    pub fn after(call: Kind, nth: u32) -> Self {
+    pub fn after(call: Operation, nth: u32) -> Self {
         Trigger {
             when: When::After,
             call: Some(call),
@@ -53,14 +53,14 @@ impl Trigger {
 
     /// Between the steps of a confirm, decline, cancel or reschedule. Calls that are refused have no
     /// such place and do not count.
-    pub fn between(call: Kind, nth: u32) -> Self {
+    pub fn between(call: Operation, nth: u32) -> Self {
         Trigger {
             when: When::Between,
             ..Trigger::after(call, nth)
         }
     }
 
-    pub fn before(call: Kind, nth: u32) -> Self {
+    pub fn before(call: Operation, nth: u32) -> Self {
         Trigger {
             when: When::Before,
             ..Trigger::after(call, nth)
@@ -111,7 +111,7 @@ impl Script {
     }
 
     /// The actions that are due before or after this call, in the order in which they were added.
-    pub fn due(&mut self, when: When, call: Kind, booking: Option<&str>) -> Vec<Action> {
+    pub fn due(&mut self, when: When, call: Operation, booking: Option<&str>) -> Vec<Action> {
         let mut due = Vec::new();
         self.entries.retain(|_, entry| {
             let trigger = &entry.trigger;
@@ -145,20 +145,20 @@ mod tests {
     #[test]
     fn entries_happen_once_and_at_their_place() {
         let mut script = Script::default();
-        script.add(Trigger::after(Kind::List, 2), action(1));
-        script.add(Trigger::before(Kind::Confirm, 1).about("b"), action(2));
+        script.add(Trigger::after(Operation::List, 2), action(1));
+        script.add(Trigger::before(Operation::Confirm, 1).about("b"), action(2));
         let any = Trigger {
             call: None,
-            ..Trigger::after(Kind::List, 3)
+            ..Trigger::after(Operation::List, 3)
         };
         script.add(any, action(3));
         // call, booking, due before, due after
         let rows = [
-            (Kind::List, None, None, None),
-            (Kind::Confirm, Some("a"), None, None),
-            (Kind::List, None, None, Some(vec![1, 3])),
-            (Kind::Confirm, Some("b"), Some(vec![2]), None),
-            (Kind::Confirm, Some("b"), None, None),
+            (Operation::List, None, None, None),
+            (Operation::Confirm, Some("a"), None, None),
+            (Operation::List, None, None, Some(vec![1, 3])),
+            (Operation::Confirm, Some("b"), Some(vec![2]), None),
+            (Operation::Confirm, Some("b"), None, None),
         ];
         for (number, (call, booking, before, after)) in rows.into_iter().enumerate() {
             let seconds = |due: Vec<Action>| -> Option<Vec<i64>> {

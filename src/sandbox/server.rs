@@ -332,7 +332,7 @@ mod tests {
     use super::*;
     use crate::domain::time::{Span, Time};
     use crate::sandbox::faults::{Fault, Rule, Stage};
-    use crate::sandbox::journal::{Kind, MailKind, Recipient};
+    use crate::sandbox::journal::{Operation, MailKind, Recipient};
     use crate::sandbox::model::{EventType, Status};
 
     const KEY: &str = "cal_secret_of_the_test";
@@ -403,7 +403,7 @@ mod tests {
             assert!(got.contains("Keep-Alive: timeout=5\r\n"), "{got}");
             assert!(got.contains(&uid));
         }
-        assert_eq!(sandbox.lock().journal.count(Kind::Get), 3);
+        assert_eq!(sandbox.lock().journal.count(Operation::Get), 3);
         sandbox.stop().await;
         let mut rest = Vec::new();
         stream.read_to_end(&mut rest).await.unwrap();
@@ -423,7 +423,7 @@ mod tests {
             let (sandbox, uid) = sandbox().await;
             sandbox
                 .lock()
-                .add_fault(Rule::next(Kind::Confirm, fault.clone()))
+                .add_fault(Rule::next(Operation::Confirm, fault.clone()))
                 .unwrap();
             let mut stream = connect(&sandbox).await;
             let path = format!("/v2/bookings/{uid}/confirm");
@@ -455,7 +455,7 @@ mod tests {
         let (sandbox, uid) = sandbox().await;
         let path = format!("/v2/bookings/{uid}");
         for fault in [Fault::Flood, Fault::Drip { ms: 0 }] {
-            let rule = Rule::next(Kind::Get, fault);
+            let rule = Rule::next(Operation::Get, fault);
             sandbox.lock().add_fault(rule).unwrap();
         }
         let mut stream = connect(&sandbox).await;
@@ -484,7 +484,7 @@ mod tests {
     async fn a_slow_answer_holds_up_nobody_else() {
         let (sandbox, uid) = sandbox().await;
         let stage = Stage::Before;
-        let slow = Rule::next(Kind::Get, Fault::Slow { stage, ms: 600_000 });
+        let slow = Rule::next(Operation::Get, Fault::Slow { stage, ms: 600_000 });
         sandbox.lock().add_fault(slow).unwrap();
         let path = format!("/v2/bookings/{uid}");
         let mut waiting = connect(&sandbox).await;
@@ -502,7 +502,7 @@ mod tests {
             .await
             .unwrap();
         assert!(one(&mut other).await.contains(&uid));
-        assert_eq!(sandbox.lock().journal.count(Kind::Get), 1);
+        assert_eq!(sandbox.lock().journal.count(Operation::Get), 1);
         sandbox.stop().await;
     }
 
@@ -512,7 +512,7 @@ mod tests {
     async fn a_second_confirm_during_a_slow_one_mails_again() {
         let (sandbox, uid) = sandbox().await;
         let stage = Stage::Between;
-        let slow = Rule::next(Kind::Confirm, Fault::Slow { stage, ms: 400 });
+        let slow = Rule::next(Operation::Confirm, Fault::Slow { stage, ms: 400 });
         sandbox.lock().add_fault(slow).unwrap();
         let request = call("POST", &format!("/v2/bookings/{uid}/confirm"));
         let mut first = connect(&sandbox).await;
@@ -534,14 +534,14 @@ mod tests {
         let mails = |to| world.journal.mails_for(&uid, to, MailKind::Confirmed);
         assert_eq!((mails(Recipient::Booker), mails(Recipient::Host)), (2, 2));
         assert_eq!(world.journal.calendar_events(&uid), 2);
-        assert_eq!(world.journal.count_for(&uid, Kind::Confirm), 2);
+        assert_eq!(world.journal.count_for(&uid, Operation::Confirm), 2);
     }
 
     #[tokio::test]
     async fn a_sandbox_that_is_stopped_breaks_off_what_is_under_way() {
         let (sandbox, uid) = sandbox().await;
         let stage = Stage::Between;
-        let slow = Rule::next(Kind::Confirm, Fault::Slow { stage, ms: 600_000 });
+        let slow = Rule::next(Operation::Confirm, Fault::Slow { stage, ms: 600_000 });
         sandbox.lock().add_fault(slow).unwrap();
         let request = call("POST", &format!("/v2/bookings/{uid}/confirm"));
         let mut stream = connect(&sandbox).await;

@@ -16,7 +16,7 @@ use maitred::daemon::local::init;
 use maitred::domain::time::{Span, Time};
 use maitred::sandbox::actions::{Action, Said};
 use maitred::sandbox::faults::{Fault, Rule, Stage};
-use maitred::sandbox::journal::{Kind, MailKind, Recipient};
+use maitred::sandbox::journal::{Operation, MailKind, Recipient};
 use maitred::sandbox::limit::Limits;
 use maitred::sandbox::model::EventType;
 use maitred::sandbox::server::Sandbox;
@@ -160,7 +160,7 @@ impl House {
     /// Calls to Cal.com that change something.
     pub fn calls(&self) -> u64 {
         let world = self.sandbox.lock();
-        world.journal.count(Kind::Confirm) + world.journal.count(Kind::Decline)
+        world.journal.count(Operation::Confirm) + world.journal.count(Operation::Decline)
     }
 
     /// Decisions in the log.
@@ -230,7 +230,7 @@ impl House {
     }
 
     /// The answers to the next calls come late, though what they ask for is done at once.
-    pub fn answer_slowly(&self, calls: &[Kind], ms: u64) {
+    pub fn answer_slowly(&self, calls: &[Operation], ms: u64) {
         for call in calls {
             let stage = Stage::After;
             let rule = Rule::next(*call, Fault::Slow { stage, ms });
@@ -240,7 +240,7 @@ impl House {
 
     /// Cal.com's mail server is slow at the next such calls. A confirm has mailed and written nothing
     /// all that time, and goes on when whoever called it is dead.
-    pub fn mail_slowly(&self, calls: &[Kind], ms: u64) {
+    pub fn mail_slowly(&self, calls: &[Operation], ms: u64) {
         for call in calls {
             let stage = Stage::Between;
             let rule = Rule::next(*call, Fault::Slow { stage, ms });
@@ -305,8 +305,8 @@ impl House {
             let mail = |kind| world.journal.mails_for(uid, Recipient::Booker, kind);
             let found = (
                 [
-                    world.journal.count_for(uid, Kind::Confirm),
-                    world.journal.count_for(uid, Kind::Decline),
+                    world.journal.count_for(uid, Operation::Confirm),
+                    world.journal.count_for(uid, Operation::Decline),
                 ],
                 [mail(MailKind::Confirmed), mail(MailKind::Declined)],
                 ["decided", "settled", "hold", "post", "void", "refund"]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use maitred::daemon::clock;
 use maitred::daemon::local::init;
 use maitred::domain::time::{Span, Time};
-use maitred::sandbox::journal::Kind;
+use maitred::sandbox::journal::Operation;
 use maitred::sandbox::limit::Limits;
 use maitred::sandbox::model::EventType;
 use maitred::sandbox::server::Sandbox;
@@ -145,7 +145,7 @@ impl House {
         self.sandbox.lock().status(uid).unwrap().lower()
     }
 
-    pub fn count(&self, kind: Kind) -> u64 {
+    pub fn count(&self, kind: Operation) -> u64 {
         self.sandbox.lock().journal.count(kind)
     }
 

@@ -1,7 +1,7 @@
 //! All ask at once: everybody is answered once, with one call each, and the sums are right.
 
 use maitred::domain::time::{Span, Time};
-use maitred::sandbox::journal::{Kind, MailKind, Recipient};
+use maitred::sandbox::journal::{Operation, MailKind, Recipient};
 use maitred::sandbox::model::Status;
 use maitred::store::port::Store;
 
@@ -66,7 +66,7 @@ fn ask(house: &House, requests: usize) -> Vec<Asked> {
     (0..requests).map(ask).collect()
 }
 
-fn calls(house: &House, kind: Kind) -> u64 {
+fn calls(house: &House, kind: Operation) -> u64 {
     house.sandbox.lock().journal.count(kind)
 }
 
@@ -115,7 +115,7 @@ pub fn rush(requests: usize) {
     let count = requests as u64;
     // A call for each request; the lists of what waits and the looks before calls; and the checks on
     // which declines rest, at most one for each.
-    let checks = house.sandbox.lock().journal.count(Kind::Get);
+    let checks = house.sandbox.lock().journal.count(Operation::Get);
     assert!(
         checks <= declined,
         "{checks} checks for {declined} declines"
@@ -157,8 +157,8 @@ fn once(house: &House, asked: &[Asked]) {
         let mail = |kind| world.journal.mails_for(&one.uid, Recipient::Booker, kind);
         let found = (
             world.status(&one.uid).unwrap().lower(),
-            world.journal.count_for(&one.uid, Kind::Confirm),
-            world.journal.count_for(&one.uid, Kind::Decline),
+            world.journal.count_for(&one.uid, Operation::Confirm),
+            world.journal.count_for(&one.uid, Operation::Decline),
             mail(MailKind::Confirmed),
             mail(MailKind::Declined),
         );
@@ -170,7 +170,7 @@ fn once(house: &House, asked: &[Asked]) {
         assert_eq!(found, right, "{}", one.uid);
     }
     drop(world);
-    let sent = calls(house, Kind::Confirm) + calls(house, Kind::Decline);
+    let sent = calls(house, Operation::Confirm) + calls(house, Operation::Decline);
     assert_eq!(sent, asked.len() as u64);
 }
 

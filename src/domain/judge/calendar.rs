@@ -1,11 +1,11 @@
 //! What the calendar says: whether the request is anybody's to answer, and whether its time is free.
 
-use super::{Asked, Said, objects, objects_at};
+use super::{EvaluationInput, Said, objects, objects_at};
 use crate::domain::booking::{Payment, Status};
 use crate::domain::decision::{Code, Decision};
 use crate::domain::text;
 
-pub(super) fn pending(asked: &Asked<'_>) -> Said {
+pub(super) fn pending(asked: &EvaluationInput<'_>) -> Said {
     let first = asked.bookings[0];
     if first.status != Status::Pending || first.rescheduled_to.is_some() {
         return objects(
@@ -25,7 +25,7 @@ pub(super) fn pending(asked: &Asked<'_>) -> Said {
     Said::fine("waits for an answer")
 }
 
-pub(super) fn free_of_charge(asked: &Asked<'_>) -> Said {
+pub(super) fn free_of_charge(asked: &EvaluationInput<'_>) -> Said {
     if asked
         .bookings
         .iter()
@@ -52,7 +52,7 @@ pub(super) fn free_of_charge(asked: &Asked<'_>) -> Said {
     }
 }
 
-pub(super) fn time_free(asked: &Asked<'_>) -> Said {
+pub(super) fn time_free(asked: &EvaluationInput<'_>) -> Said {
     let Some(overlap) = asked.taken_by else {
         return Said::fine("no accepted booking overlaps");
     };
@@ -67,7 +67,7 @@ pub(super) fn time_free(asked: &Asked<'_>) -> Said {
 }
 
 /// Looked at last, so that a wait that ends at the start still ends in a decline.
-pub(super) fn not_begun(asked: &Asked<'_>) -> Said {
+pub(super) fn not_begun(asked: &EvaluationInput<'_>) -> Said {
     let over = asked.bookings.iter().all(|one| one.end <= asked.now);
     if over || asked.bookings[0].start > asked.now {
         return Said::Silent;

@@ -1,13 +1,13 @@
 //! Who asks: whether it can be told, whether he may, and whether it is really he.
 
-use super::{Asked, Said, objects};
+use super::{EvaluationInput, Said, objects};
 use crate::domain::criteria::lists;
 use crate::domain::criteria::terms::AnswerTooMany;
 use crate::domain::decision::{Code, Decision};
 use crate::domain::snapshot::Pin;
 use crate::domain::text;
 
-pub(super) fn booker(asked: &Asked<'_>) -> Said {
+pub(super) fn booker(asked: &EvaluationInput<'_>) -> Said {
     if asked.event_type.flatten().is_some_and(|kind| kind.seated) {
         return objects(
             Decision::Leave,
@@ -38,7 +38,7 @@ pub(super) fn booker(asked: &Asked<'_>) -> Said {
 }
 
 /// The house's list and the gate's; neither says to the booker why he is on it.
-pub(super) fn not_blocked(asked: &Asked<'_>) -> Said {
+pub(super) fn not_blocked(asked: &EvaluationInput<'_>) -> Said {
     let Some(booker) = asked.booker() else {
         return Said::Silent;
     };
@@ -57,7 +57,7 @@ pub(super) fn not_blocked(asked: &Asked<'_>) -> Said {
     Said::fine("on no block list")
 }
 
-pub(super) fn allowed(asked: &Asked<'_>) -> Said {
+pub(super) fn allowed(asked: &EvaluationInput<'_>) -> Said {
     let Some(booker) = asked.booker() else {
         return Said::Silent;
     };
@@ -81,7 +81,7 @@ pub(super) fn allowed(asked: &Asked<'_>) -> Said {
 }
 
 /// Of the house's limit and the gate's, the stricter counts.
-pub(super) fn few_requests(asked: &Asked<'_>) -> Said {
+pub(super) fn few_requests(asked: &EvaluationInput<'_>) -> Said {
     let Some(at_most) = asked.requests_per_day() else {
         return Said::Silent;
     };
@@ -103,7 +103,7 @@ pub(super) fn few_requests(asked: &Asked<'_>) -> Said {
     )
 }
 
-pub(super) fn member(asked: &Asked<'_>, credits: u64) -> Said {
+pub(super) fn member(asked: &EvaluationInput<'_>, credits: u64) -> Said {
     if asked.booker().is_none() {
         return Said::Silent;
     }
@@ -126,7 +126,7 @@ pub(super) fn member(asked: &Asked<'_>, credits: u64) -> Said {
     objects(effect, Code::UnknownBooker, text::unknown_booker(credits))
 }
 
-pub(super) fn not_frozen(asked: &Asked<'_>) -> Said {
+pub(super) fn not_frozen(asked: &EvaluationInput<'_>) -> Said {
     match asked.account.and_then(|account| account.frozen.as_ref()) {
         // The operator's own words are for the operator: they are not put into the text.
         Some(_) => objects(Decision::Review, Code::Frozen, "the account is frozen"),
@@ -134,7 +134,7 @@ pub(super) fn not_frozen(asked: &Asked<'_>) -> Said {
     }
 }
 
-pub(super) fn pin(asked: &Asked<'_>) -> Said {
+pub(super) fn pin(asked: &EvaluationInput<'_>) -> Said {
     if asked.gate.criteria.pin.is_none() || asked.account.is_none() {
         return Said::Silent;
     }

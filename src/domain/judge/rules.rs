@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Asked, Objection, objection, times};
+use super::{EvaluationInput, Objection, objection, times};
 use crate::domain::booking::{Answer, QuestionKind};
 use crate::domain::criteria::rule::Rule;
 use crate::domain::decision::{Code, Decision, Finding};
@@ -10,7 +10,7 @@ use crate::domain::rule::context::RuleContext;
 use crate::domain::text;
 
 /// The house's rules, then the gate's, each in the order of the configuration.
-pub(super) fn each<'a>(asked: &Asked<'a>) -> impl Iterator<Item = &'a Rule> + use<'a> {
+pub(super) fn each<'a>(asked: &EvaluationInput<'a>) -> impl Iterator<Item = &'a Rule> + use<'a> {
     asked
         .house
         .rules
@@ -20,7 +20,7 @@ pub(super) fn each<'a>(asked: &Asked<'a>) -> impl Iterator<Item = &'a Rule> + us
 
 /// The request as its rules would see it if all that is being decided came to nothing; `None` when
 /// that makes no difference.
-fn settled_context<'s>(asked: &Asked<'_>, context: &RuleContext<'s>) -> Option<RuleContext<'s>> {
+fn settled_context<'s>(asked: &EvaluationInput<'_>, context: &RuleContext<'s>) -> Option<RuleContext<'s>> {
     let all_settled = asked.standing().all(|standing| standing.settled);
     if asked.unsettled == 0 && all_settled {
         return None;
@@ -34,7 +34,7 @@ fn settled_context<'s>(asked: &Asked<'_>, context: &RuleContext<'s>) -> Option<R
 
 /// Evaluates one rule: what it found, and its objection if it has one.
 pub(super) fn one(
-    asked: &Asked<'_>,
+    asked: &EvaluationInput<'_>,
     context: &RuleContext<'_>,
     rule: &Rule,
 ) -> (Finding, Option<Objection>) {
@@ -61,7 +61,7 @@ pub(super) fn one(
 }
 
 /// Returns the first lookup that the rule reads and that was not answered.
-fn unanswered_lookup<'r>(asked: &Asked<'_>, rule: &'r Rule) -> Option<&'r str> {
+fn unanswered_lookup<'r>(asked: &EvaluationInput<'_>, rule: &'r Rule) -> Option<&'r str> {
     rule.require.lookups().find(|name| {
         asked
             .lookups
@@ -69,7 +69,7 @@ fn unanswered_lookup<'r>(asked: &Asked<'_>, rule: &'r Rule) -> Option<&'r str> {
     })
 }
 
-fn lookup_failed(asked: &Asked<'_>, rule: &Rule, lookup: &str) -> (Option<Objection>, String) {
+fn lookup_failed(asked: &EvaluationInput<'_>, rule: &Rule, lookup: &str) -> (Option<Objection>, String) {
     let why = asked
         .lookups
         .and_then(|lookups| lookups.missing.get(lookup));
@@ -87,7 +87,7 @@ fn lookup_failed(asked: &Asked<'_>, rule: &Rule, lookup: &str) -> (Option<Object
     (Some(objection), detail)
 }
 
-fn not_met(asked: &Asked<'_>, context: &RuleContext<'_>, rule: &Rule) -> Objection {
+fn not_met(asked: &EvaluationInput<'_>, context: &RuleContext<'_>, rule: &Rule) -> Objection {
     let own = rule.reason.as_ref().and_then(|words| {
         let language = asked.booker().and_then(|booker| booker.language.as_deref());
         words.for_language(language)?.render(context).ok()
@@ -107,7 +107,7 @@ fn not_met(asked: &Asked<'_>, context: &RuleContext<'_>, rule: &Rule) -> Objecti
 }
 
 fn failed(
-    asked: &Asked<'_>,
+    asked: &EvaluationInput<'_>,
     context: &RuleContext<'_>,
     rule: &Rule,
     why: String,
@@ -126,7 +126,7 @@ fn failed(
 
 /// What may be wrong with a rule that failed: an answer that is not there, or of another kind than
 /// the rule takes.
-fn hint(asked: &Asked<'_>, context: &RuleContext<'_>, rule: &Rule) -> Option<String> {
+fn hint(asked: &EvaluationInput<'_>, context: &RuleContext<'_>, rule: &Rule) -> Option<String> {
     let uses = rule.require.answers().iter();
     let mut uses = uses.filter(|one| context.hidden != Some(one.slug.as_str()));
     uses.find_map(|one| {

@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 
-use super::{Asked, Said, objects_at};
+use super::{EvaluationInput, Said, objects_at};
 use crate::domain::criteria::cap::{Cap, PERIODS, Period, strictest};
 use crate::domain::criteria::opening;
 use crate::domain::decision::Code;
@@ -11,7 +11,7 @@ use crate::domain::snapshot::Standing;
 use crate::domain::text;
 
 /// Counted from when it was asked for: what was early enough then does not become late by waiting.
-pub(super) fn notice(asked: &Asked<'_>) -> Said {
+pub(super) fn notice(asked: &EvaluationInput<'_>) -> Said {
     let notice = asked.gate.criteria.notice;
     if notice.at_least.is_none() && notice.at_most.is_none() {
         return Said::Silent;
@@ -35,7 +35,7 @@ pub(super) fn notice(asked: &Asked<'_>) -> Said {
     Said::Fine(format!("asked for {given} before"))
 }
 
-pub(super) fn hours(asked: &Asked<'_>) -> Said {
+pub(super) fn hours(asked: &EvaluationInput<'_>) -> Said {
     let hours = &asked.gate.criteria.hours;
     if hours.is_empty() {
         return Said::Silent;
@@ -59,7 +59,7 @@ pub(super) fn hours(asked: &Asked<'_>) -> Said {
 
 /// The house's caps count all of the member's bookings, the gate's those that it let in. Each cap is
 /// looked at on its own; the strictest of one period decides, and nothing is summed.
-pub(super) fn caps(asked: &Asked<'_>) -> Said {
+pub(super) fn caps(asked: &EvaluationInput<'_>) -> Said {
     let gate = &asked.gate.criteria.caps;
     if asked.account.is_none() || (asked.house.caps.is_empty() && gate.is_empty()) {
         return Said::Silent;
@@ -83,7 +83,7 @@ pub(super) fn caps(asked: &Asked<'_>) -> Said {
 
 /// The place of the first booking that goes beyond the cap, beside those of the member's bookings.
 fn beyond(
-    asked: &Asked<'_>,
+    asked: &EvaluationInput<'_>,
     (cap, own): (&Cap, bool),
     which: impl Fn(&Standing) -> bool,
 ) -> Option<usize> {
@@ -112,16 +112,16 @@ fn beyond(
 }
 
 /// How many of the member's bookings stand beside the first of these.
-pub(super) fn counts(asked: &Asked<'_>, zone: Tz) -> Counts {
+pub(super) fn counts(asked: &EvaluationInput<'_>, zone: Tz) -> Counts {
     count(asked, zone, || asked.standing())
 }
 
 /// The same without those that may come to nothing.
-pub(super) fn settled_counts(asked: &Asked<'_>, zone: Tz) -> Counts {
+pub(super) fn settled_counts(asked: &EvaluationInput<'_>, zone: Tz) -> Counts {
     count(asked, zone, || asked.settled())
 }
 
-fn count<'a, I>(asked: &Asked<'_>, zone: Tz, standing: impl Fn() -> I) -> Counts
+fn count<'a, I>(asked: &EvaluationInput<'_>, zone: Tz, standing: impl Fn() -> I) -> Counts
 where
     I: Iterator<Item = &'a Standing>,
 {

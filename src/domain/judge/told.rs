@@ -2,7 +2,7 @@
 //! shows the reason on the booking's public page: unless the booker has proven to be the member, the
 //! default texts must not depend on whether there is an account, nor on anything in it.
 
-use super::{Asked, Objection, tells_alone};
+use super::{EvaluationInput, Objection, tells_alone};
 use crate::domain::criteria::terms::AccountDetails;
 use crate::domain::decision::Code;
 use crate::domain::rule::context::RuleContext;
@@ -11,7 +11,7 @@ use crate::domain::text;
 
 /// Puts the operator's own words in place of the default texts, where `[reasons]` has some.
 pub(super) fn in_own_words(
-    asked: &Asked<'_>,
+    asked: &EvaluationInput<'_>,
     context: &RuleContext<'_>,
     objections: &mut [Objection],
 ) {
@@ -42,7 +42,7 @@ pub(super) fn in_own_words(
 
 /// Whether the booker may read about the account of the address: the PIN was right, Cal.com has
 /// verified the address, or the operator allows it to everybody.
-pub(super) fn may_name_the_account(asked: &Asked<'_>) -> bool {
+pub(super) fn may_name_the_account(asked: &EvaluationInput<'_>) -> bool {
     let gate = &asked.gate.criteria;
     match gate.account_details {
         AccountDetails::Always => true,
@@ -60,7 +60,7 @@ pub(super) fn may_name_the_account(asked: &Asked<'_>) -> bool {
 /// booker. Where nothing of that is left, one text for all other reasons. `waited` tells of an
 /// objection whether its wait is over.
 pub(super) fn to_anybody(
-    asked: &Asked<'_>,
+    asked: &EvaluationInput<'_>,
     objections: &[&Objection],
     waited: impl Fn(&Objection) -> bool,
 ) -> String {

@@ -5,7 +5,7 @@ use crate::domain::decision::{Code, Credits, Decision, Outcome, Reason};
 use crate::domain::gate::Gate;
 use crate::domain::group::Group;
 use crate::domain::id::BookingUid;
-use crate::domain::judge::Judged;
+use crate::domain::judge::Evaluation;
 use crate::domain::request::{PinTry, Request, RequestState};
 use crate::domain::snapshot::Pin;
 use crate::domain::text;
@@ -24,7 +24,7 @@ impl<'a> Planner<'a> {
             .booker
             .as_ref()
             .and_then(|booker| self.snapshot.names.get(&booker.address));
-        let judged = Judged {
+        let judged = Evaluation {
             decision: Decision::Leave,
             reasons: vec![Reason {
                 code,
@@ -103,7 +103,7 @@ impl<'a> Planner<'a> {
         group: &Group<'a>,
         gate: Option<&Gate>,
         record: Option<&Request>,
-        judged: Judged,
+        judged: Evaluation,
         carries: Option<(BookingUid, Credits)>,
     ) -> Request {
         let first = group.bookings[0];

@@ -6,7 +6,7 @@ use crate::domain::booking::{Booking, EventType};
 use crate::domain::criteria::house::House;
 use crate::domain::decision::{CODES, Code, Credits, Decision};
 use crate::domain::gate::Gate;
-use crate::domain::judge::{Asked, Judged, judge};
+use crate::domain::judge::{EvaluationInput, Evaluation, judge};
 use crate::domain::request::{Charge, Review};
 use crate::domain::snapshot::{Lookups, Pin, Standing};
 use crate::domain::taken::Overlap;
@@ -60,14 +60,14 @@ pub fn fine() -> Case {
     }
 }
 
-pub fn judged(change: impl FnOnce(&mut Case)) -> Judged {
+pub fn judged(change: impl FnOnce(&mut Case)) -> Evaluation {
     let case = but(fine(), change);
     let bookings: Vec<&Booking> = case.bookings.iter().collect();
     let since: Vec<(String, Time)> = CODES
         .iter()
         .map(|code| (code.as_str().to_owned(), case.first))
         .collect();
-    judge(&Asked {
+    judge(&EvaluationInput {
         gate: &case.gate,
         house: &case.house,
         zone: case.gate.criteria.zone(&case.house, bookings[0]),
@@ -102,7 +102,7 @@ pub fn wait(minutes: i64) -> Decision {
 }
 
 #[track_caller]
-pub fn check(change: impl FnOnce(&mut Case), decision: Decision, codes: &[Code]) -> Judged {
+pub fn check(change: impl FnOnce(&mut Case), decision: Decision, codes: &[Code]) -> Evaluation {
     let judged = judged(change);
     let found: Vec<Code> = judged.reasons.iter().map(|reason| reason.code).collect();
     assert_eq!((judged.decision, found.as_slice()), (decision, codes));

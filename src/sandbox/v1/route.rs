@@ -8,7 +8,7 @@ use super::{item, write};
 use crate::domain::time::Time;
 use crate::sandbox::call::{Outcome, Request, Response, Route};
 use crate::sandbox::change::Change;
-use crate::sandbox::journal::Kind;
+use crate::sandbox::journal::Operation;
 use crate::sandbox::limit::Verdict;
 use crate::sandbox::model::{KEY_PREFIX, Role, User};
 use crate::sandbox::world::World;
@@ -66,7 +66,7 @@ pub fn begin(world: &mut World, call: Call<'_>) -> Begun {
     let (request, route) = (call.request, call.route);
     let parts: Vec<&str> = route.parts.iter().map(String::as_str).collect();
     let allowed = allowed(&parts).expect("the router has let this route pass");
-    let cost = if route.kind == Kind::List { 2 } else { 1 };
+    let cost = if route.kind == Operation::List { 2 } else { 1 };
     let limit = world.limits.v1;
     let (verdict, locks) = world.user_limiter.hit(user.id, cost, limit, call.now);
     if locks {
@@ -211,22 +211,22 @@ fn handled(world: &mut World, call: Call<'_>, user: &User) -> Handled {
         ..
     } = call;
     match route.kind {
-        Kind::Me => Ok(Response::json(200, &item::me(user)).into()),
-        Kind::EventTypes => event_types(world, request, route, user),
-        Kind::List => match list::answer(world, now, request, user) {
+        Operation::Me => Ok(Response::json(200, &item::me(user)).into()),
+        Operation::EventTypes => event_types(world, request, route, user),
+        Operation::List => match list::answer(world, now, request, user) {
             Ok(response) => Ok(response.into()),
             Err(Unfit::Schema(text)) => Err(Denied::Said(400, text)),
             Err(Unfit::FellOver) => Err(Denied::FellOver),
         },
-        Kind::Get => {
+        Operation::Get => {
             let uid = named(world, route, user, "Booking not found")?;
             get(world, request, &uid)
         }
-        Kind::Confirm | Kind::Decline | Kind::Patch => {
+        Operation::Confirm | Operation::Decline | Operation::Patch => {
             let uid = named(world, route, user, UNKNOWN_ROW)?;
             write::patch(world, call, user, &uid)
         }
-        Kind::Cancel => {
+        Operation::Cancel => {
             let long = route.parts.len() > 2;
             let uid = named(world, route, user, UNKNOWN_ROW);
             // The long spelling checks access in a place whose errors nobody catches.
@@ -236,7 +236,7 @@ fn handled(world: &mut World, call: Call<'_>, user: &User) -> Handled {
             })?;
             write::cancel(world, call, user, &uid)
         }
-        Kind::Reschedule | Kind::MarkAbsent | Kind::Create | Kind::Other => {
+        Operation::Reschedule | Operation::MarkAbsent | Operation::Create | Operation::Other => {
             // Making bookings and event types through v1 is not rehearsed here.
             Err(Denied::Said(501, "not part of the sandbox".to_owned()))
         }

@@ -13,7 +13,7 @@ use super::{older, types, write};
 use crate::domain::time::Time;
 use crate::sandbox::call::{Outcome, Request, Response, Route};
 use crate::sandbox::change::Change;
-use crate::sandbox::journal::Kind;
+use crate::sandbox::journal::Operation;
 use crate::sandbox::limit::{Limit, TOKEN_CALLS, Verdict};
 use crate::sandbox::model::{Booking, KEY_PREFIX, User};
 use crate::sandbox::world::World;
@@ -116,10 +116,10 @@ fn routed(call: &Call<'_>) -> bool {
     let version = call.request.get("cal-api-version").unwrap_or("");
     let new = version == BOOKINGS_VERSION;
     match call.route.kind {
-        Kind::Me | Kind::List | Kind::Get | Kind::Cancel => true,
-        Kind::EventTypes => version == EVENT_TYPES_VERSION,
-        Kind::Confirm | Kind::Decline | Kind::MarkAbsent | Kind::Reschedule | Kind::Create => new,
-        Kind::Patch | Kind::Other => false,
+        Operation::Me | Operation::List | Operation::Get | Operation::Cancel => true,
+        Operation::EventTypes => version == EVENT_TYPES_VERSION,
+        Operation::Confirm | Operation::Decline | Operation::MarkAbsent | Operation::Reschedule | Operation::Create => new,
+        Operation::Patch | Operation::Other => false,
     }
 }
 
@@ -180,13 +180,13 @@ fn guarded(world: &mut World, call: &Call<'_>, caller: Caller) -> Outcome {
     let errors = &call.errors;
     let strict = matches!(
         call.route.kind,
-        Kind::List | Kind::Confirm | Kind::Decline | Kind::MarkAbsent
+        Operation::List | Operation::Confirm | Operation::Decline | Operation::MarkAbsent
     );
     let user = match caller {
         Caller::Nobody if strict => {
             return errors.nest(Nest::Forbidden, NO_AUTHENTICATION).into();
         }
-        Caller::Nobody if call.route.kind == Kind::Me => {
+        Caller::Nobody if call.route.kind == Operation::Me => {
             return errors.nest(Nest::Unauthorized, NO_METHOD).into();
         }
         Caller::Nobody => None,
@@ -219,18 +219,18 @@ fn handled(world: &mut World, call: &Call<'_>, user: Option<User>) -> Outcome {
     }
     let new = call.request.get("cal-api-version") == Some(BOOKINGS_VERSION);
     match (call.route.kind, user) {
-        (Kind::Me, Some(user)) => Response::json(200, &types::me(&user)).into(),
-        (Kind::EventTypes, user) => event_types(world, call, user).into(),
-        (Kind::List, Some(user)) => list(world, call, &user, new).into(),
-        (Kind::Get, user) => get(world, call, named, user.as_ref(), new).into(),
-        (Kind::Confirm, Some(user)) => write::confirm(world, call, named, &user),
-        (Kind::Decline, Some(user)) => write::decline(world, call, named, &user),
-        (Kind::MarkAbsent, Some(user)) => write::mark_absent(world, call, named, &user).into(),
-        (Kind::Cancel, user) => write::cancel(world, call, named, user.as_ref()),
-        (Kind::Reschedule, user) => write::reschedule(world, call, named, user.as_ref()),
-        (Kind::Create, _) => write::create(world, call).into(),
-        (Kind::Me | Kind::List | Kind::Confirm | Kind::Decline | Kind::MarkAbsent, None)
-        | (Kind::Patch | Kind::Other, _) => {
+        (Operation::Me, Some(user)) => Response::json(200, &types::me(&user)).into(),
+        (Operation::EventTypes, user) => event_types(world, call, user).into(),
+        (Operation::List, Some(user)) => list(world, call, &user, new).into(),
+        (Operation::Get, user) => get(world, call, named, user.as_ref(), new).into(),
+        (Operation::Confirm, Some(user)) => write::confirm(world, call, named, &user),
+        (Operation::Decline, Some(user)) => write::decline(world, call, named, &user),
+        (Operation::MarkAbsent, Some(user)) => write::mark_absent(world, call, named, &user).into(),
+        (Operation::Cancel, user) => write::cancel(world, call, named, user.as_ref()),
+        (Operation::Reschedule, user) => write::reschedule(world, call, named, user.as_ref()),
+        (Operation::Create, _) => write::create(world, call).into(),
+        (Operation::Me | Operation::List | Operation::Confirm | Operation::Decline | Operation::MarkAbsent, None)
+        | (Operation::Patch | Operation::Other, _) => {
             unreachable!("the router and the guards have refused these")
         }
     }
